@@ -1,0 +1,79 @@
+"""What is remembered about a folder's servers between runs."""
+
+import fcntl
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Self, TextIO
+
+from config.embedded.home import ServersError
+from config.embedded.ports import free_port
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    password: str
+    secret_key: str
+    postgres_port: int
+    valkey_port: int
+
+    @classmethod
+    def new(cls) -> Self:
+        return cls(secrets.token_hex(24), secrets.token_hex(32), free_port(), free_port())
+
+    @classmethod
+    def load(cls, folder: Path) -> Self | None:
+        """The state of a folder, None if it has none. Raises ServersError if it cannot be read."""
+        path = _file(folder)
+        try:
+            return cls(**json.loads(path.read_text()))
+        except FileNotFoundError:
+            return None
+        except (OSError, TypeError, ValueError) as error:
+            raise ServersError(f"{path} cannot be read: {error}") from error
+
+    @classmethod
+    def load_or_new(cls, folder: Path) -> Self:
+        state = cls.load(folder)
+        if state is None:
+            state = cls.new()
+            state.save(folder)
+        return state
+
+    def moved(self, *, postgres_port: int, valkey_port: int) -> Self:
+        return replace(self, postgres_port=postgres_port, valkey_port=valkey_port)
+
+    def save(self, folder: Path) -> None:
+        """Replaces the file as a whole, so that a crash leaves the old state or the new one."""
+        draft = _file(folder).with_suffix(".new")
+        draft.unlink(missing_ok=True)
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            json.dump(asdict(self), file)
+        draft.replace(_file(folder))
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Makes the folder, and keeps other processes from starting or stopping its servers meanwhile.
+
+    Raises ServersError if the folder cannot be made or written.
+    """
+    with _lock_file(folder) as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _lock_file(folder: Path) -> TextIO:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return (folder / "lock").open("w")
+    except OSError as error:
+        raise ServersError(f"{folder} cannot hold the embedded servers: {error.strerror}") from error
+
+
+def _file(folder: Path) -> Path:
+    return folder / "state.json"

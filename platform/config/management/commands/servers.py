@@ -1,0 +1,59 @@
+"""`manage.py servers`: the embedded PostgreSQL and Redis-protocol server of this checkout."""
+
+import os
+import shlex
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from config import embedded
+
+
+class Command(BaseCommand):
+    help = "Starts and stops the PostgreSQL and Redis-protocol server that serve demo and development."
+    # The servers must start whatever state the code is in.
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        actions = parser.add_subparsers(dest="action", required=True, metavar="action")
+        actions.add_parser("start", help="start both, or leave them running")
+        actions.add_parser("stop", help="stop both; their data stays")
+        actions.add_parser("status", help="say whether they run; the exit status is 1 if not")
+        actions.add_parser("env", help="print the shell lines that name them")
+        actions.add_parser("destroy", help="stop both and delete their data")
+
+    def handle(self, *args: Any, action: str, **options: Any) -> None:
+        self.folder = embedded.folder_of(settings.BASE_DIR)
+        try:
+            getattr(self, action)()
+        except embedded.ServersError as error:
+            raise CommandError(str(error)) from error
+
+    def start(self) -> None:
+        if os.environ["DATABASE_URL"] != embedded.addresses(self.folder)["DATABASE_URL"]:
+            self.stdout.write("DATABASE_URL and REDIS_URL name other servers: nothing to start")
+            return
+        self._show(embedded.start(self.folder))
+
+    def stop(self) -> None:
+        embedded.stop(self.folder)
+        self.stdout.write("stopped")
+
+    def status(self) -> None:
+        servers = embedded.running(self.folder)
+        if servers is None:
+            raise CommandError("stopped")
+        self._show(servers)
+
+    def env(self) -> None:
+        for name, value in embedded.addresses(self.folder).items():
+            self.stdout.write(f"export {name}={shlex.quote(value)}")
+
+    def destroy(self) -> None:
+        embedded.destroy(self.folder)
+        self.stdout.write("stopped and deleted")
+
+    def _show(self, servers: embedded.Servers) -> None:
+        self.stdout.write(f"PostgreSQL (process {servers.postgres_pid}): {servers.database_url}")
+        self.stdout.write(f"Redis protocol (process {servers.valkey_pid}): {servers.redis_url}")
