@@ -1,0 +1,108 @@
+"""Reading what an MMSC answers to a SubmitReq."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from lxml import etree
+
+from mms.mm7.codes import NO_OVERRIDES, Outcome, outcome
+from mms.mm7.soap import Malformed, find, find_all, read_envelope, text, value
+
+MAX_TEXT: Final = 500  # characters kept of the MMSC's explanation
+
+# A status code in prose, as in "2007: Message format corrupt"; no year, port or part of a longer number.
+_CODE_IN_PROSE: Final = re.compile(r"(?<!\d)(?<!\d[.:-])([2-4]\d{3})(?!\d)(?!-\d)")
+
+# HTTP statuses that say by themselves that nothing was taken, though it may be later. 401, 403 and 404 are
+# among them: they tell of a set-up that somebody will mend, not of the message.
+_TRANSIENT: Final = frozenset({401, 403, 404, 408, 429, 500, 503})
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of a submit, in our words and in the MMSC's.
+
+    `message_id` is the MMSC's name for the message. It may come with a failure, and be absent from a success.
+    """
+
+    outcome: Outcome
+    code: int | None
+    text: str
+    message_id: str | None
+
+
+def read_answer(
+    http_status: int, content_type: str, body: bytes, overrides: Mapping[int, Outcome] = NO_OVERRIDES
+) -> Answer:
+    """The answer in an HTTP response: SubmitRsp, error response or Fault, under any HTTP status.
+
+    `overrides` are the carrier's own outcomes by status code. Without readable SOAP, the HTTP status decides.
+    Never raises.
+    """
+    try:
+        root = read_envelope(content_type, body)
+    except Malformed as error:
+        return _without_soap(http_status, str(error))
+    fault = find(root, "fault")
+    if fault is not None:
+        return _read_fault(fault, overrides)
+    response = find(root, "submitrsp", "rserrorrsp", "vasperrorrsp")
+    if response is not None:
+        return _read_response(http_status, response, overrides)
+    return _without_soap(http_status, "neither SubmitRsp nor Fault in the answer")
+
+
+def _read_response(http_status: int, response: etree._Element, overrides: Mapping[int, Outcome]) -> Answer:
+    code = _status_code(response)
+    message_id = value(response, "messageid") or None
+    if code is not None:
+        return Answer(outcome(code, overrides), code, _explanation(response), message_id)
+    if message_id:  # a message that has a name there was taken there
+        return Answer(Outcome.SUBMITTED, None, _explanation(response), message_id)
+    return _without_soap(http_status, _explanation(response) or "no StatusCode in the answer")
+
+
+def _read_fault(fault: etree._Element, overrides: Mapping[int, Outcome]) -> Answer:
+    explanation = _explanation(fault) or value(fault, "faultstring")[:MAX_TEXT]
+    message_id = value(fault, "messageid") or None
+    code = _status_code(fault) or _code_in_prose(fault)
+    if code is None:
+        return Answer(_by_faultcode(value(fault, "faultcode")), None, explanation, message_id)
+    result = outcome(code, overrides)
+    if result is Outcome.SUBMITTED:  # a refusal that says success: only the MMSC's operator can tell
+        result = Outcome.IN_DOUBT
+    return Answer(result, code, explanation, message_id)
+
+
+def _without_soap(http_status: int, why: str) -> Answer:
+    return Answer(_by_http_status(http_status), None, f"HTTP {http_status}: {why}"[:MAX_TEXT], None)
+
+
+def _by_http_status(http_status: int) -> Outcome:
+    if http_status in _TRANSIENT or 300 <= http_status < 400:
+        return Outcome.TRANSIENT
+    if 400 <= http_status < 500:
+        return Outcome.PERMANENT
+    return Outcome.IN_DOUBT  # 2xx: something took it; 502, 504 and the like: a gateway, after passing it on
+
+
+def _by_faultcode(faultcode: str) -> Outcome:
+    """SOAP 1.1, 4.4.1: a Server fault may succeed later, every other one needs another message."""
+    return Outcome.TRANSIENT if "server" in faultcode.lower() else Outcome.PERMANENT
+
+
+def _status_code(element: etree._Element) -> int | None:
+    codes = (re.fullmatch(r"0*([0-9]{1,9})", text(each)) for each in find_all(element, "statuscode"))
+    return next((int(code[1]) for code in codes if code), None)
+
+
+def _code_in_prose(fault: etree._Element) -> int | None:
+    found = (_CODE_IN_PROSE.search(value(fault, name)) for name in ("faultstring", "faultcode", "detail"))
+    return next((int(code[1]) for code in found if code), None)
+
+
+def _explanation(element: etree._Element) -> str:
+    words = (value(element, "statustext"), value(element, "details"))
+    return ": ".join(word for word in words if word)[:MAX_TEXT]

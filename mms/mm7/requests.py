@@ -1,0 +1,241 @@
+"""What an MMSC asks of us, and our answers: delivery reports, messages from handsets, read replies."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, TypedDict
+from xml.sax.saxutils import quoteattr
+
+from lxml import etree
+
+from mms.mm7.soap import (
+    REL_6,
+    Malformed,
+    find,
+    local_name,
+    namespace_of,
+    plain_name,
+    read_envelope,
+    text,
+    value,
+    write_envelope,
+)
+from mms.mm7.status import NO_NUMBERS, MMStatus, read_status
+from mms.xml import xml_text
+
+MAX_ID: Final = 256  # characters of an id; real ones stay under 100
+MAX_TEXT: Final = 500  # characters kept of a status text or a subject
+MAX_HANDSET: Final = 500  # characters; what is longer is no identity
+
+# A number in any of the forms that MMSCs send: +, tel:, /TYPE=PLMN, @host, and the punctuation of print.
+_NUMBER: Final = re.compile(
+    r"(?:tel:|sip:)?\s*\+?\s*([0-9(][0-9\s().-]*)(?:/TYPE=[^@]*)?(?:[@;].*)?", re.IGNORECASE | re.DOTALL
+)
+_E164_DIGITS: Final = 15
+
+
+class Unsupported(Exception):
+    """An MM7 operation that we do not serve; carries what a polite Fault needs."""
+
+    def __init__(self, name: str, transaction_id: str, namespace: str) -> None:
+        super().__init__(f"the operation {name} is not supported")
+        self.name = name
+        self.transaction_id = transaction_id
+        self.namespace = namespace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What all requests from an MMSC have in common. Numbers are digits only; what is no number is left out.
+
+    Some MMSCs swap recipients and senders, so neither can be trusted before the message is known. `date` is
+    in UTC, or None when missing or unreadable; `version` and `namespace` are the MMSC's, for the answer.
+    """
+
+    transaction_id: str
+    version: str
+    namespace: str
+    message_id: str | None
+    recipients: tuple[str, ...]
+    senders: tuple[str, ...]
+    date: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryReportReq(Request):
+    """What became of a message (3GPP TS 23.140, 8.7.7).
+
+    `handset` is the identity as the carrier gave it, white space stripped: "Default" and "" stay as they are,
+    None means that the report names none.
+    """
+
+    status: MMStatus
+    raw_status: str
+    status_text: str
+    handset: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliverReq(Request):
+    """A message from a handset (3GPP TS 23.140, 8.7.5): its addressing."""
+
+    linked_id: str | None
+    subject: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadReplyReq(Request):
+    """Whether a message was read (3GPP TS 23.140, 8.7.8): `raw_status` is the MMSC's word for it."""
+
+    raw_status: str
+
+
+class _Common(TypedDict):
+    transaction_id: str
+    version: str
+    namespace: str
+    message_id: str | None
+    recipients: tuple[str, ...]
+    senders: tuple[str, ...]
+    date: datetime | None
+
+
+def read_request(
+    content_type: str, body: bytes, statuses: Mapping[str, MMStatus] = NO_NUMBERS
+) -> DeliveryReportReq | DeliverReq | ReadReplyReq:
+    """The request in an HTTP body. `statuses` is the carrier's own table of MMStatus texts or numbers.
+
+    Raises Malformed for what cannot be read, Unsupported for another operation.
+    """
+    root = read_envelope(content_type, body)
+    operation = _operation(root)
+    common = _common(root, operation)
+    match local_name(operation):
+        case "deliveryreportreq":
+            return _delivery_report(operation, common, statuses)
+        case "deliverreq":
+            linked_id = value(operation, "linkedid") or None
+            return DeliverReq(**common, linked_id=linked_id, subject=value(operation, "subject")[:MAX_TEXT])
+        case "readreplyreq":
+            return ReadReplyReq(**common, raw_status=value(operation, "mmstatus")[:MAX_TEXT])
+        case _:
+            raise Unsupported(plain_name(operation)[:100], common["transaction_id"], common["namespace"])
+
+
+def answer(request: Request, status_code: int = 1000, status_text: str = "Success") -> bytes:
+    """The matching response, in the sender's namespace and version (3GPP TS 23.140, 8.7.5 to 8.7.8)."""
+    name = type(request).__name__.removesuffix("Req") + "Rsp"
+    body = _status(name, request.namespace, request.version, status_code, status_text)
+    return write_envelope(request.transaction_id, request.namespace, body)
+
+
+def fault(transaction_id: str, status_code: int, status_text: str, namespace: str = REL_6) -> bytes:
+    """A SOAP Fault with the VASPErrorRsp that 3GPP TS 23.140, 8.7.9.3 asks for; to be sent with HTTP 500.
+
+    2xxx are the client's errors, the others the server's.
+    """
+    side = "Client" if status_code // 1000 == 2 else "Server"
+    detail = _status("VASPErrorRsp", namespace, _version_of(namespace), status_code, status_text)
+    body = (
+        f"<env:Fault><faultcode>env:{side}</faultcode><faultstring>{side} error</faultstring>"
+        f"<detail>{detail}</detail></env:Fault>"
+    )
+    return write_envelope(transaction_id, namespace, body)
+
+
+def _status(name: str, namespace: str, version: str, code: int, status_text: str) -> str:
+    return (
+        f"<{name} xmlns={quoteattr(namespace)}><MM7Version>{xml_text(version)}</MM7Version>"
+        f"<Status><StatusCode>{code}</StatusCode><StatusText>{xml_text(status_text)}</StatusText></Status></{name}>"
+    )
+
+
+def _version_of(namespace: str) -> str:
+    return "5.3.0" if "REL-5" in namespace else "6.8.0"
+
+
+def _operation(root: etree._Element) -> etree._Element:
+    body = find(root, "body")
+    if body is None:
+        raise Malformed("there is no SOAP Body")
+    operation = next(body.iterchildren("*"), None)
+    if operation is None:
+        raise Malformed("the SOAP Body is empty")
+    return operation
+
+
+def _common(root: etree._Element, operation: etree._Element) -> _Common:
+    transaction = find(root, "transactionid")
+    spaces = (namespace_of(each) for each in (operation, transaction, *operation) if each is not None)
+    space = next((each for each in spaces if each), REL_6)
+    return {
+        "transaction_id": _identifier("TransactionID", text(transaction)),
+        "version": value(operation, "mm7version")[:20] or _version_of(space),
+        "namespace": space,
+        "message_id": _identifier("MessageID", value(operation, "messageid")) or None,
+        "recipients": _numbers(operation, "recipient", "recipients", "to"),
+        "senders": _numbers(operation, "sender", "senderaddress"),
+        "date": _date(value(operation, "date") or value(operation, "timestamp")),
+    }
+
+
+def _delivery_report(operation: etree._Element, common: _Common, statuses: Mapping[str, MMStatus]) -> DeliveryReportReq:
+    raw_status = (value(operation, "mmstatus") or value(operation, "statuscode"))[:MAX_TEXT]
+    if not raw_status:
+        raise Malformed("MMStatus is missing")
+    if common["message_id"] is None and not common["recipients"] and not common["senders"]:
+        raise Malformed("MessageID and Recipient are both missing")
+    return DeliveryReportReq(
+        **common,
+        status=read_status(raw_status, statuses),
+        raw_status=raw_status,
+        status_text=value(operation, "statustext")[:MAX_TEXT],
+        handset=_handset(operation),
+    )
+
+
+def _handset(operation: etree._Element) -> str | None:
+    """UACapabilities: the UAProf attribute of the schema, an element of that name, or plain text."""
+    capabilities = find(operation, "uacapabilities")
+    if capabilities is None:
+        return None
+    attributes = {str(name).rpartition("}")[2].lower(): str(raw) for name, raw in capabilities.attrib.items()}
+    element = find(capabilities, "uaprof")
+    plain = text(capabilities if element is None else element)
+    identity = attributes.get("uaprof", plain).strip()
+    return identity if len(identity) <= MAX_HANDSET else None
+
+
+def _numbers(operation: etree._Element, *names: str) -> tuple[str, ...]:
+    """The numbers in the operation's own children of these names, bare or at any depth below them."""
+    holders = [child for child in operation.iterchildren("*") if local_name(child) in names]
+    leaves = [text(leaf) for holder in holders for leaf in holder.iter("*") if not len(leaf)]
+    return tuple(number for leaf in leaves if (number := digits(leaf)))
+
+
+def digits(address: str) -> str:
+    """The digits of a number in any of the forms MMSCs send; empty for what is no number (an e-mail address).
+
+    `tel:+61 400 000 001`, `+61400000001/TYPE=PLMN@mms.example.net` and `61400000001` are the same.
+    """
+    found = _NUMBER.fullmatch(address.strip()[:MAX_ID])
+    number = re.sub("[^0-9]", "", found[1]) if found else ""
+    return number if len(number) <= _E164_DIGITS else ""
+
+
+def _date(raw: str) -> datetime | None:
+    """ISO 8601, UTC where no zone is given; None for anything else: no reason to refuse a report."""
+    try:
+        given = datetime.fromisoformat(raw)
+        date = given.replace(tzinfo=UTC) if given.tzinfo is None else given.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    # MM7 is younger than 2000; year 1 is what an unset clock looks like in .NET.
+    return date if 2000 <= date.year < 2100 else None
+
+
+def _identifier(name: str, raw: str) -> str:
+    if len(raw) > MAX_ID:
+        raise Malformed(f"{name} is longer than {MAX_ID} characters")
+    return raw

@@ -1,0 +1,175 @@
+"""SOAP envelopes: reading hostile and careless ones, writing exact ones (SOAP 1.1; 3GPP TS 23.140, 8.7.9)."""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+from xml.sax.saxutils import quoteattr
+
+from lxml import etree
+
+from mms.mm7.multipart import parameter, root_part
+from mms.xml import xml_text
+
+CONTENT_TYPE: Final = "text/xml; charset=utf-8"
+SCHEMAS: Final = "http://www.3gpp.org/ftp/Specs/archive/23_series/23.140/schema/"
+REL_5: Final = SCHEMAS + "REL-5-MM7-1-0"
+REL_6: Final = SCHEMAS + "REL-6-MM7-1-4"
+
+MAX_BODY: Final = 8 * 1024 * 1024  # bytes; a message from a handset with its media
+MAX_ENVELOPE: Final = 64 * 1024  # bytes; real ones stay under 10 KB
+MAX_DEPTH: Final = 32  # elements inside each other; real ones stay under 10
+
+# Encodings that MMSCs declare, each to the codec that reads it and its common extensions. UTF-16 is absent on
+# purpose: real UTF-16 is recognised by its bytes, and the declaration is more often left over from a string.
+_CODECS: Final = {
+    "utf-8": "utf-8",
+    "utf8": "utf-8",
+    "us-ascii": "utf-8",
+    "iso-8859-1": "latin-1",
+    "iso-8859-15": "iso-8859-15",
+    "windows-1252": "cp1252",
+    "euc-kr": "cp949",
+    "ks_c_5601-1987": "cp949",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "gb18030": "gb18030",
+    "big5": "big5",
+    "euc-jp": "euc_jp",
+    "shift_jis": "cp932",
+}
+
+_DECLARATION: Final = re.compile(r"\A<\?xml\b[^>]*\?>")
+_DECLARED: Final = re.compile(rb"<\?xml\b[^>]*?\bencoding\s*=\s*[\"']([\w.-]+)")
+_BARE_AMPERSAND: Final = re.compile(r"&(?!(?:amp|lt|gt|quot|apos|#\d+|#x[0-9A-Fa-f]+);)")
+
+
+class Malformed(Exception):
+    """What came is no SOAP that we can act on; the text says why, fit for the sender's eyes."""
+
+
+def read_envelope(content_type: str, body: bytes) -> etree._Element:
+    """The root element of the envelope in an HTTP body, bare or the root part of a multipart.
+
+    Takes undeclared prefixes, stray ampersands and lying encodings. Raises Malformed for what is not XML, cut
+    short, too large (MAX_BODY, MAX_ENVELOPE), too deep (MAX_DEPTH) or has a document type.
+    """
+    if len(body) > MAX_BODY:
+        raise Malformed(f"the body is larger than {MAX_BODY} bytes")
+    part = root_part(content_type, body)
+    if len(part.data) > MAX_ENVELOPE:
+        raise Malformed(f"the envelope is larger than {MAX_ENVELOPE} bytes")
+    root = _parse(_decode(part.content_type, part.data))
+    if _is_deeper(root, MAX_DEPTH):
+        raise Malformed(f"the envelope is nested deeper than {MAX_DEPTH} elements")
+    return root
+
+
+def local_name(element: etree._Element) -> str:
+    """The name without namespace or prefix, in lower case: MMSCs differ over MessageID and MessageId."""
+    return plain_name(element).lower()
+
+
+def plain_name(element: etree._Element) -> str:
+    """The name without namespace or prefix, in the sender's spelling."""
+    return element.tag.rpartition("}")[2].rpartition(":")[2]
+
+
+def namespace_of(element: etree._Element) -> str:
+    """The namespace of an element; empty when it has none."""
+    return element.tag[1:].partition("}")[0] if element.tag.startswith("{") else ""
+
+
+def find_all(element: etree._Element, *names: str) -> Iterator[etree._Element]:
+    """The element and its descendants that have one of these local names (lower case), in document order."""
+    return (each for each in element.iter("*") if local_name(each) in names)
+
+
+def find(element: etree._Element, *names: str) -> etree._Element | None:
+    """The first of `find_all`."""
+    return next(find_all(element, *names), None)
+
+
+def text(element: etree._Element | None) -> str:
+    """All text inside an element, stripped; empty for none."""
+    return "".join(map(str, element.itertext())).strip() if element is not None else ""
+
+
+def value(element: etree._Element, *names: str) -> str:
+    """The text of the first descendant with one of these local names; empty when there is none."""
+    return text(find(element, *names))
+
+
+def write_envelope(transaction_id: str, namespace: str, body: str) -> bytes:
+    """An envelope around ready XML, its TransactionID marked to be understood (left out when empty)."""
+    header = (
+        f'<mm7:TransactionID xmlns:mm7={quoteattr(namespace)} env:mustUnderstand="1">'
+        f"{xml_text(transaction_id)}</mm7:TransactionID>"
+    )
+    return (
+        '<?xml version="1.0" encoding="utf-8"?>\n'
+        '<env:Envelope xmlns:env="http://schemas.xmlsoap.org/soap/envelope/">'
+        f"<env:Header>{header if transaction_id else ''}</env:Header>"
+        f"<env:Body>{body}</env:Body></env:Envelope>"
+    ).encode()
+
+
+def _decode(content_type: str, data: bytes) -> str:
+    """The text of an XML document, by what its bytes say rather than what it says about them."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return data.decode("utf-16", "replace")
+    if data[1:2] == b"\x00":
+        return data.decode("utf-16-le", "replace")
+    if data[:1] == b"\x00":
+        return data.decode("utf-16-be", "replace")
+    declared = _DECLARED.search(data[:200])
+    names = (declared[1].decode() if declared else "", parameter(content_type, "charset"))
+    codecs = [_CODECS[name.lower()] for name in names if name.lower() in _CODECS]
+    for codec in (*codecs, "utf-8"):
+        try:
+            return data.decode(codec)
+        except UnicodeDecodeError:
+            continue
+    return data.decode("latin-1")
+
+
+def _parse(document: str) -> etree._Element:
+    xml = _DECLARATION.sub("", document.strip("\ufeff\x00 \t\r\n")).lstrip()
+    if "<!DOCTYPE" in xml:
+        raise Malformed("a document type is not allowed")
+    try:
+        return _from_text(xml, recover=False)
+    except etree.XMLSyntaxError:
+        pass
+    try:
+        root = _from_text(_BARE_AMPERSAND.sub("&amp;", xml), recover=True)
+    except etree.XMLSyntaxError as error:
+        raise Malformed("the body is not XML") from error
+    if root is None:
+        raise Malformed("the body is not XML")
+    # The parser mends a document that stops short, too; but half a number is another number.
+    if not re.search(rf"</(?:[\w.-]+:)?{re.escape(local_name(root))}\s*>$", xml, re.IGNORECASE):
+        raise Malformed("the envelope is cut short")
+    return root
+
+
+def _from_text(xml: str, *, recover: bool) -> etree._Element:
+    parser = etree.XMLParser(
+        encoding="utf-8",
+        recover=recover,
+        resolve_entities=False,
+        load_dtd=False,
+        no_network=True,
+        huge_tree=False,
+        remove_comments=True,
+        remove_pis=True,
+    )
+    return etree.fromstring(xml.encode("utf-8", "replace"), parser)
+
+
+def _is_deeper(root: etree._Element, depth: int) -> bool:
+    level = [root]
+    for _ in range(depth):
+        level = [child for element in level for child in element.iterchildren("*")]
+        if not level:
+            return False
+    return True

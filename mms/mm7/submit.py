@@ -1,0 +1,219 @@
+"""Building a SubmitReq: the HTTP headers and body that hand a message to an MMSC."""
+
+import base64
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import count
+from typing import Final
+from xml.sax.saxutils import quoteattr
+
+from mms.mm7.soap import REL_6, write_envelope
+from mms.xml import xml_text
+
+SMIL: Final = "application/smil"
+LONGEST_SHORT_CODE: Final = 6  # digits
+
+# What may stand in a header without quoting or folding. None of them allows a line end, a space or a bracket.
+_CONTENT_ID: Final = re.compile(r"[\w.!#$%&'*+/=?^`{|}~@-]{1,200}", re.ASCII)
+_LOCATION: Final = re.compile(r"[!#-;=?-~]{1,200}")
+_MIME_TYPE: Final = re.compile(r"[\w!#$&^.+-]{1,100}/[\w!#$&^.+-]{1,100}", re.ASCII)
+_CHARSET: Final = re.compile(r"[\w.+:-]{1,40}", re.ASCII)
+_DIGITS: Final = re.compile(r"[0-9]{3,15}")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of the content: the SMIL, a text or a medium. `charset` is for text.
+
+    Raises ValueError for a field that cannot stand in a MIME header.
+    """
+
+    content_id: str
+    location: str
+    mime_type: str
+    data: bytes
+    charset: str | None = None
+
+    def __post_init__(self) -> None:
+        _require("content_id", self.content_id, _CONTENT_ID)
+        _require("location", self.location, _LOCATION)
+        _require("mime_type", self.mime_type, _MIME_TYPE)
+        if self.charset is not None:
+            _require("charset", self.charset, _CHARSET)
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """One message to one number. Numbers are digits without `+`; a sender of up to six is a short code.
+
+    `parts` begins with the SMIL, if there is one. `created_at` and `expires_at` know their zone.
+    Raises ValueError for a field that is not so.
+    """
+
+    transaction_id: str
+    vaspid: str
+    vasid: str
+    sender: str
+    recipient: str
+    subject: str
+    parts: tuple[Part, ...]
+    created_at: datetime
+    expires_at: datetime
+    delivery_report: bool = True
+    message_class: str = "Personal"
+    priority: str = "Normal"
+    service_code: str | None = None
+    linked_id: str | None = None
+    allow_adaptations: bool = False
+
+    def __post_init__(self) -> None:
+        _require("sender", self.sender, _DIGITS)
+        _require("recipient", self.recipient, _DIGITS)
+        if not self.transaction_id:
+            raise ValueError("transaction_id: is empty")
+        if not self.parts:
+            raise ValueError("parts: a message needs at least one")
+        for name, moment in (("created_at", self.created_at), ("expires_at", self.expires_at)):
+            if moment.utcoffset() is None:
+                raise ValueError(f"{name}: has no time zone")
+
+
+@dataclass(frozen=True, slots=True)
+class Flavour:
+    """How one carrier wants its MM7.
+
+    `version` is what MM7Version says, `namespace` names the schema, `base64_parts` is for MMSCs that take no
+    binary, `number_prefix` goes before long numbers (Sinch wants none).
+    """
+
+    version: str = "6.8.0"
+    namespace: str = REL_6
+    base64_parts: bool = False
+    number_prefix: str = "+"
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """An HTTP request, but for its address and credentials."""
+
+    headers: dict[str, str]
+    body: bytes
+
+
+def encode(submission: Submission, flavour: Flavour) -> Encoded:
+    """The SubmitReq as SOAP with attachments (3GPP TS 23.140, 8.7.9): the envelope, then the content.
+
+    The same submission gives the same bytes, so that a retry is recognisable as one.
+    """
+    blobs = [_transferable(part, flavour) for part in submission.parts]
+    token = _token(submission.transaction_id, (*blobs, submission.subject.encode("utf-8", "replace")))
+    headers = {
+        "Content-Type": (f'multipart/related; boundary="mm7-{token}"; type="text/xml"; start="<envelope-{token}>"'),
+        "SOAPAction": '""',
+    }
+    envelope = write_envelope(
+        submission.transaction_id, flavour.namespace, _submit_req(submission, flavour, f"content-{token}")
+    )
+    pieces = [
+        f"--mm7-{token}\r\nContent-Type: text/xml; charset=utf-8\r\nContent-ID: <envelope-{token}>\r\n\r\n".encode(),
+        envelope,
+        f"\r\n--mm7-{token}\r\n{_content_header(submission.parts[0], token)}\r\n".encode(),
+    ]
+    for part, blob in zip(submission.parts, blobs, strict=True):
+        pieces += (f"\r\n--mms-{token}\r\n{_part_header(part, flavour)}\r\n".encode(), blob)
+    pieces.append(f"\r\n--mms-{token}--\r\n\r\n--mm7-{token}--\r\n".encode())
+    return Encoded(headers, b"".join(pieces))
+
+
+def _submit_req(submission: Submission, flavour: Flavour, content_id: str) -> str:
+    """The elements in the order of submitReqType, 3GPP TS 23.140, annex L: MMSCs validate it."""
+    fields = (
+        _element("MM7Version", flavour.version),
+        _sender_identification(submission, flavour),
+        f"<Recipients><To>{_number(submission.recipient, flavour)}</To></Recipients>",
+        _element("ServiceCode", submission.service_code),
+        _element("LinkedID", submission.linked_id),
+        _element("MessageClass", submission.message_class),
+        _element("TimeStamp", _date_time(submission.created_at)),
+        _element("ExpiryDate", _date_time(submission.expires_at)),
+        _element("DeliveryReport", _boolean(submission.delivery_report)),
+        _element("Priority", submission.priority),
+        _element("Subject", _one_line(submission.subject)),
+        f'<Content href="cid:{content_id}" allowAdaptations="{_boolean(submission.allow_adaptations)}"/>',
+    )
+    return f"<SubmitReq xmlns={quoteattr(flavour.namespace)}>{''.join(fields)}</SubmitReq>"
+
+
+def _sender_identification(submission: Submission, flavour: Flavour) -> str:
+    if len(submission.sender) <= LONGEST_SHORT_CODE:
+        address = _element("ShortCode", submission.sender)
+    else:
+        address = _number(submission.sender, flavour)
+    return (
+        f"<SenderIdentification>{_element('VASPID', submission.vaspid)}{_element('VASID', submission.vasid)}"
+        f"<SenderAddress>{address}</SenderAddress></SenderIdentification>"
+    )
+
+
+def _number(digits: str, flavour: Flavour) -> str:
+    return _element("Number", flavour.number_prefix + digits)
+
+
+def _element(name: str, content: str | None) -> str:
+    """Empty content leaves the element out: all that may be empty is optional in the schema."""
+    return f"<{name}>{xml_text(content)}</{name}>" if content else ""
+
+
+def _boolean(flag: bool) -> str:
+    return "true" if flag else "false"
+
+
+def _date_time(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _one_line(subject: str) -> str:
+    """The MMSC puts the subject into a header of its own, where a line end would begin another one."""
+    return re.sub(r"[\r\n]+", " ", subject)
+
+
+def _content_header(first: Part, token: str) -> str:
+    if first.mime_type.lower() == SMIL:
+        kind = f'multipart/related; start="<{first.content_id}>"; type="{SMIL}"'
+    else:
+        kind = "multipart/mixed"
+    return f'Content-Type: {kind}; boundary="mms-{token}"\r\nContent-ID: <content-{token}>\r\n'
+
+
+def _part_header(part: Part, flavour: Flavour) -> str:
+    charset = f"; charset={part.charset}" if part.charset else ""
+    return (
+        f"Content-Type: {part.mime_type}{charset}\r\n"
+        f"Content-ID: <{part.content_id}>\r\n"
+        f"Content-Location: {part.location}\r\n"
+        f"Content-Transfer-Encoding: {'base64' if flavour.base64_parts else 'binary'}\r\n"
+    )
+
+
+def _transferable(part: Part, flavour: Flavour) -> bytes:
+    if not flavour.base64_parts:
+        return part.data
+    return base64.encodebytes(part.data).replace(b"\n", b"\r\n").removesuffix(b"\r\n")
+
+
+def _token(transaction_id: str, blobs: Sequence[bytes]) -> str:
+    """What boundaries and ids are made of: always the same for a transaction, and in none of the content."""
+    for attempt in count():
+        seed = f"{transaction_id}/{attempt}".encode("utf-8", "surrogatepass")
+        token = hashlib.blake2b(seed, digest_size=12).hexdigest()
+        if not any(token.encode() in blob for blob in blobs):
+            return token
+    raise AssertionError("count() never ends")
+
+
+def _require(name: str, given: str, allowed: re.Pattern[str]) -> None:
+    if not allowed.fullmatch(given):
+        raise ValueError(f"{name}: {given[:80]!r} is not allowed here")

@@ -1,0 +1,51 @@
+"""Whatever arrives, reading ends in a value or in one of our two refusals."""
+
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mms.mm7.answers import Answer, read_answer
+from mms.mm7.requests import Unsupported, answer, fault, read_request
+from mms.mm7.soap import Malformed
+
+SAMPLES = [path.read_bytes() for path in sorted((Path(__file__).parent.parent / "samples" / "mm7").glob("*.*"))]
+CONTENT_TYPES = st.one_of(
+    st.sampled_from(["text/xml", "text/xml; charset=euc-kr", "multipart/related; boundary=a; start=b"]),
+    st.text(),
+)
+SPLICES = st.one_of(
+    st.binary(max_size=20),
+    st.sampled_from([b"<", b">", b"&", b"</x>", b"<!DOCTYPE a>", b"<![CDATA[", b"\x00", b"\r\n--a\r\n", b"\xff\xfe"]),
+)
+
+
+@st.composite
+def mutated_samples(draw: st.DrawFn) -> bytes:
+    body = draw(st.sampled_from(SAMPLES))
+    for _ in range(draw(st.integers(1, 4))):
+        start = draw(st.integers(0, len(body)))
+        end = start + draw(st.integers(0, 40))
+        body = body[:start] + draw(SPLICES) + body[end:]
+    return body
+
+
+BODIES = st.one_of(st.binary(max_size=300), mutated_samples())
+
+
+@settings(max_examples=400, deadline=None)
+@given(CONTENT_TYPES, BODIES)
+def test_a_request_is_read_or_refused_and_can_be_answered(content_type: str, body: bytes) -> None:
+    try:
+        reply = answer(read_request(content_type, body))
+    except Malformed as refusal:
+        reply = fault("", 2007, str(refusal))
+    except Unsupported as refusal:
+        reply = fault(refusal.transaction_id, 4003, str(refusal), refusal.namespace)
+    assert reply.endswith(b"</env:Envelope>")
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.integers(200, 599), CONTENT_TYPES, BODIES)
+def test_an_answer_is_always_read(http_status: int, content_type: str, body: bytes) -> None:
+    assert isinstance(read_answer(http_status, content_type, body), Answer)
