@@ -1,0 +1,99 @@
+"""From a message to the parts of its MMS: its content, the limits of its handset, the plan, the renditions."""
+
+from dataclasses import asdict, dataclass, fields
+
+from handsets import profiles
+from mms.adaptation import renditions, texts
+from mms.adaptation.content import Content, Kind, SlideContent, Source
+from mms.adaptation.images import DoesNotFit
+from mms.adaptation.limits import Limits, tightest
+from mms.adaptation.plan import CannotFit, Keep, Plan, PlannedSlide, Resize, plan
+from mms.adaptation.smil import SmilSlide, image_name, smil, text_name
+from mms.mm7.submit import SMIL, Part
+from mms.models import Medium, Message, Slide
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """An MMS ready to be submitted: its parts, what differs from the customer's content, its size in bytes."""
+
+    parts: tuple[Part, ...]
+    changes: tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        return sum(len(part.data) for part in self.parts)
+
+
+def compose(message: Message) -> Composed | CannotFit:
+    """Adapts the message to its handset (to the generic profile where it has none) and its carrier."""
+    slides = list(message.template.slides.prefetch_related("media"))
+    media = {medium.sha256: medium for slide in slides for medium in slide.media.all()}
+    limits = limits_of(message)
+    planned = plan(_content(message, slides), limits)
+    if isinstance(planned, CannotFit):
+        return planned
+    try:
+        return Composed(_parts(planned, media), planned.changes)
+    except DoesNotFit as problem:
+        return CannotFit(str(problem))
+
+
+def limits_of(message: Message) -> Limits:
+    """What this message may be: its handset's profile, within what its carrier takes."""
+    attributes = asdict(profiles.attributes(message.handset))
+    profile = Limits(**{field.name: attributes[field.name] for field in fields(Limits)})
+    return tightest(profile, message.carrier.message_bytes)
+
+
+def _content(message: Message, slides: list[Slide]) -> Content:
+    return Content(message.subject, tuple(_slide(message, slide) for slide in slides))
+
+
+def _slide(message: Message, slide: Slide) -> SlideContent:
+    text = message.texts.get(str(slide.position), slide.text)
+    sources = tuple(_source(medium) for medium in slide.media.all())
+    return SlideContent(slide.duration, texts.merge(text, message.data), sources)
+
+
+def _source(medium: Medium) -> Source:
+    values = {field.name: getattr(medium, field.name) for field in fields(Source)}
+    return Source(**{**values, "kind": Kind(medium.kind)})
+
+
+def _parts(planned: Plan, media: dict[str, Medium]) -> tuple[Part, ...]:
+    parts: list[Part] = []
+    shown: list[SmilSlide] = []
+    for number, slide in enumerate(planned.slides, 1):
+        image = _image_part(number, slide, media)
+        text = _text_part(number, slide, planned.limits.charset)
+        parts += [part for part in (image, text) if part]
+        shown.append(SmilSlide(slide.duration, image.location if image else None, text.location if text else None))
+    if planned.limits.smil:
+        document = smil(shown, planned.limits.screen_width, planned.limits.screen_height)
+        parts.insert(0, Part("smil", "message.smil", SMIL, document))
+    return tuple(parts)
+
+
+def _image_part(number: int, slide: PlannedSlide, media: dict[str, Medium]) -> Part | None:
+    """The slide's picture; a slide has one at most."""
+    for image in slide.images:
+        mime_type, data = _bytes(image, media[image.source.sha256])
+        name = image_name(number, mime_type)
+        return Part(name, name, mime_type, data)
+    return None
+
+
+def _bytes(image: Keep | Resize, medium: Medium) -> tuple[str, bytes]:
+    if isinstance(image, Keep):
+        return medium.mime_type, renditions.stored(medium)
+    made = renditions.rendition(medium, image.recipe)
+    return made.mime_type, renditions.stored(made)
+
+
+def _text_part(number: int, slide: PlannedSlide, charset: str) -> Part | None:
+    if not slide.text:
+        return None
+    name = text_name(number)
+    data = texts.encode(texts.crlf(slide.text), charset)
+    return Part(name, name, "text/plain", data, charset)

@@ -1,0 +1,260 @@
+"""Planning: which pictures of a message go out as they are, which are made anew, and in how many bytes."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from mms.adaptation.budget import coarse, share
+from mms.adaptation.content import Content, Kind, SlideContent, Source
+from mms.adaptation.limits import Limits, fit, fits
+from mms.adaptation.smil import SmilSlide, image_name, smil, text_name
+from mms.adaptation.texts import crlf, encode
+
+# Headers and boundary of one part, and those of the multipart around all parts: a little more than ours take.
+PART_OVERHEAD = 200
+MESSAGE_OVERHEAD = 400
+# Below this many bytes no picture is worth sending.
+LEAST_PICTURE = 1_500
+
+# Formats that a picture can be made anew in, best first.
+TARGETS = {"image/jpeg": "JPEG", "image/png": "PNG", "image/gif": "GIF"}
+# Bytes per pixel, at the best quality, of an ordinary photograph and of pure noise. Room for noise is given
+# only out of what nobody else needs.
+USUAL_DENSITY = {"image/jpeg": 0.4, "image/png": 2.0, "image/gif": 0.7}
+HIGHEST_DENSITY = {"image/jpeg": 1.1, "image/png": 4.1, "image/gif": 1.2}
+FILE_HEADERS = 1_500
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How to make a picture anew: the box in pixels (it may be turned), the size in bytes, the format."""
+
+    box_width: int
+    box_height: int
+    max_bytes: int
+    mime_type: str
+
+    @property
+    def key(self) -> str:
+        """A short stable name: with the source's hash it identifies a rendition."""
+        return f"{self.box_width}x{self.box_height}-{self.max_bytes}-{TARGETS[self.mime_type].lower()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """The original bytes, untouched."""
+
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Resize:
+    """A picture made anew by its recipe."""
+
+    source: Source
+    recipe: Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedSlide:
+    """One slide as it goes out: seconds, text, pictures."""
+
+    duration: float
+    text: str
+    images: tuple[Keep | Resize, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What goes out within `limits`; `changes` says in sentences what differs from the customer's content."""
+
+    slides: tuple[PlannedSlide, ...]
+    limits: Limits
+    changes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CannotFit:
+    """The verdict that no MMS can carry the content, with the reason in words."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    """A picture on its way into the plan. Without an obstacle its original bytes can go out."""
+
+    slide: int
+    source: Source
+    size: tuple[int, int]
+    target: str
+    obstacles: tuple[str, ...]
+
+    @property
+    def need(self) -> int:
+        """Bytes that it would like to have."""
+        return self._bytes(USUAL_DENSITY) if self.obstacles else self.source.size
+
+    @property
+    def most(self) -> int:
+        """Bytes that it can ever make use of."""
+        return self._bytes(HIGHEST_DENSITY) if self.obstacles else self.source.size
+
+    def _bytes(self, density: dict[str, float]) -> int:
+        width, height = self.size
+        return FILE_HEADERS + int(width * height * density[self.target])
+
+
+def plan(content: Content, limits: Limits) -> Plan | CannotFit:
+    """How `content` is made to fit `limits`. Texts and SMIL come first; the pictures share what they leave.
+
+    The sizes of all parts, with their headers, stay within `limits.message_bytes` together.
+    """
+    pictures = _pictures(content, limits)
+    if reason := _hopeless(content, limits, pictures):
+        return CannotFit(reason)
+    spare = limits.message_bytes - _fixed_bytes(content, limits, bool(pictures))
+    pictures = _settled(pictures, spare)
+    budgets = _budgets(pictures, spare)
+    starved = any(p.obstacles and size < LEAST_PICTURE for p, size in zip(pictures, budgets, strict=True))
+    if starved or spare < 0:
+        return CannotFit(_overflow(content, len(pictures), limits))
+    images = [(p, _image(p, size)) for p, size in zip(pictures, budgets, strict=True)]
+    return Plan(_slides(content, images), limits, tuple(_changes(content, images, limits)))
+
+
+def _hopeless(content: Content, limits: Limits, pictures: Sequence[_Picture]) -> str | None:
+    """Why no number of bytes would do, if so."""
+    if not limits.takes_mms:
+        return "the handset does not take MMS"
+    for number, slide in enumerate(content.slides, 1):
+        if other := next((medium for medium in slide.media if medium.kind is not Kind.IMAGE), None):
+            return f"slide {number}: {other.kind} cannot be sent as MMS"
+    if not pictures and not any(slide.text for slide in content.slides):
+        return "the message has nothing that the handset can show"
+    return None
+
+
+def _pictures(content: Content, limits: Limits) -> list[_Picture]:
+    """Every picture of the message; none where the handset takes no format that pictures can be made in."""
+    target = next((mime_type for mime_type in TARGETS if mime_type in limits.mime_types), None)
+    if target is None:
+        return []
+    return [
+        _Picture(number, source, _fitted(source, limits), target, tuple(_obstacles(source, limits)))
+        for number, slide in enumerate(content.slides, 1)
+        for source in slide.media
+    ]
+
+
+def _fitted(source: Source, limits: Limits) -> tuple[int, int]:
+    return fit(source.width, source.height, limits.image_width, limits.image_height)
+
+
+def _obstacles(source: Source, limits: Limits) -> Iterator[str]:
+    """Why the original bytes cannot go out, whatever their number."""
+    if source.mime_type not in limits.mime_types:
+        yield f"the handset does not take {source.mime_type}"
+    if source.frames > 1 and not limits.animated_gif:
+        yield "the handset shows no animations"
+    if not fits(source.width, source.height, limits.image_width, limits.image_height):
+        yield f"it is larger than {limits.image_width} x {limits.image_height} pixels"
+    if source.orientation != 1:
+        yield "it must be turned upright"
+    if source.cmyk:
+        yield "its colours are for print"
+
+
+def _fixed_bytes(content: Content, limits: Limits, with_images: bool) -> int:
+    """Bytes of everything but the pictures themselves."""
+    texts = [_text(slide, limits) for slide in content.slides if slide.text]
+    images = sum(len(slide.media) for slide in content.slides) if with_images else 0
+    presentation = _longest_smil(content, limits) if limits.smil else b""
+    parts = len(texts) + images + (1 if presentation else 0)
+    written = len(content.subject.encode()) + len(presentation) + sum(map(len, texts))
+    return MESSAGE_OVERHEAD + parts * PART_OVERHEAD + written
+
+
+def _text(slide: SlideContent, limits: Limits) -> bytes:
+    return encode(crlf(slide.text), limits.charset)
+
+
+def _longest_smil(content: Content, limits: Limits) -> bytes:
+    """The presentation as long as it can become: every slide with text and a picture of the longest name."""
+    slides = [
+        SmilSlide(slide.duration, image_name(number, "image/webp"), text_name(number))
+        for number, slide in enumerate(content.slides, 1)
+    ]
+    return smil(slides, limits.screen_width, limits.screen_height)
+
+
+def _settled(pictures: list[_Picture], spare: int) -> list[_Picture]:
+    """The pictures, those made anew whose original bytes are more than their share of `spare`.
+
+    One at a time, the largest first: what it gives up may save the next.
+    """
+    shares = share([picture.need for picture in pictures], spare)
+    starved = [p for p, size in zip(pictures, shares, strict=True) if not p.obstacles and size < p.need]
+    if not starved:
+        return pictures
+    largest = max(starved, key=lambda picture: picture.need)
+    reason = f"its {largest.source.size:,} bytes are more than its share of the message"
+    return _settled([replace(p, obstacles=(reason,)) if p is largest else p for p in pictures], spare)
+
+
+def _budgets(pictures: Sequence[_Picture], spare: int) -> list[int]:
+    """Bytes for each picture: first what it needs, then what the others leave and it can use."""
+    shares = share([picture.need for picture in pictures], spare)
+    extra = share([p.most - size for p, size in zip(pictures, shares, strict=True)], spare - sum(shares))
+    return [size + more for size, more in zip(shares, extra, strict=True)]
+
+
+def _image(picture: _Picture, budget: int) -> Keep | Resize:
+    if not picture.obstacles:
+        return Keep(picture.source)
+    max_bytes = budget if budget == picture.most else coarse(budget)
+    return Resize(picture.source, Recipe(*picture.size, max_bytes, picture.target))
+
+
+def _overflow(content: Content, pictures: int, limits: Limits) -> str:
+    text_bytes = sum(len(_text(slide, limits)) for slide in content.slides)
+    counted = [f"{pictures} picture{'s' if pictures > 1 else ''}"] if pictures else []
+    if text_bytes:
+        counted.append(f"{text_bytes:,} bytes of text")
+    verb = "does" if counted == ["1 picture"] else "do"
+    return f"{' and '.join(counted)} {verb} not fit into {limits.message_bytes:,} bytes"
+
+
+def _slides(content: Content, images: Sequence[tuple[_Picture, Keep | Resize]]) -> tuple[PlannedSlide, ...]:
+    """The slides as they go out; one that has lost all it had is left out."""
+    planned = (
+        PlannedSlide(slide.duration, slide.text, tuple(image for p, image in images if p.slide == number))
+        for number, slide in enumerate(content.slides, 1)
+    )
+    return tuple(slide for slide in planned if slide.text or slide.images)
+
+
+def _changes(content: Content, images: Sequence[tuple[_Picture, Keep | Resize]], limits: Limits) -> Iterator[str]:
+    for number, slide in enumerate(content.slides, 1):
+        if slide.media and not images:
+            yield f"slide {number}: the picture is left out: the handset takes no {_words(TARGETS.values())}"
+        for picture, image in images:
+            if picture.slide == number and isinstance(image, Resize):
+                yield f"slide {number}: {_remake(picture, image.recipe)}"
+        if _text(slide, limits).decode(limits.charset) != crlf(slide.text):
+            yield f"slide {number}: characters that {limits.charset} lacks are replaced"
+
+
+def _words(names: Iterable[str]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} or {last}"
+
+
+def _remake(picture: _Picture, recipe: Recipe) -> str:
+    source = picture.source
+    still = "the first frame of the animation" if source.frames > 1 else "the picture"
+    white = ", transparent parts white" if source.transparent and recipe.mime_type != "image/png" else ""
+    return (
+        f"{still} is made anew as {TARGETS[recipe.mime_type]} of at most "
+        f"{recipe.box_width} x {recipe.box_height} pixels and {recipe.max_bytes:,} bytes{white}: "
+        f"{', '.join(picture.obstacles)}"
+    )

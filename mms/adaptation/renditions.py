@@ -1,0 +1,62 @@
+"""Renditions: a medium adapted by a recipe, made once however many workers want it, and shared by all messages."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.db import connection
+
+from mms.adaptation import images
+from mms.adaptation.plan import Recipe
+from mms.models import Medium, Rendition
+
+
+def rendition(medium: Medium, recipe: Recipe) -> Rendition:
+    """The medium adapted by this recipe; made now if it does not exist yet, waited for if another makes it.
+
+    Raises images.DoesNotFit where the recipe cannot be met, and what images.resize raises.
+    """
+    return _existing(medium, recipe) or _made_once(medium, recipe)
+
+
+def stored(of: Medium | Rendition) -> bytes:
+    """The bytes of an original or of a rendition."""
+    with of.file.open("rb") as file:
+        return bytes(file.read())
+
+
+def _existing(medium: Medium, recipe: Recipe) -> Rendition | None:
+    return Rendition.objects.filter(medium=medium, recipe=recipe.key).first()
+
+
+def _made_once(medium: Medium, recipe: Recipe) -> Rendition:
+    with _alone(f"rendition {medium.pk} {recipe.key}"):
+        return _existing(medium, recipe) or _make(medium, recipe)
+
+
+@contextmanager
+def _alone(name: str) -> Iterator[None]:
+    """Holds a lock of PostgreSQL's, not of a transaction: it ends with the connection if the worker dies."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [name])
+        try:
+            yield
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [name])
+
+
+def _make(medium: Medium, recipe: Recipe) -> Rendition:
+    picture = images.resize(stored(medium), recipe)
+    name = f"renditions/{medium.sha256[:2]}/{medium.sha256}/{recipe.key}"
+    return Rendition.objects.create(
+        medium=medium,
+        recipe=recipe.key,
+        mime_type=picture.mime_type,
+        size=len(picture.data),
+        width=picture.width,
+        height=picture.height,
+        quality=picture.quality,
+        ssim=picture.ssim,
+        file=default_storage.save(name, ContentFile(picture.data)),
+    )

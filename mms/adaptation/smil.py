@@ -1,0 +1,81 @@
+"""The presentation part of a message: MMS SMIL as in the OMA MMS Conformance Document, chapter "MMS SMIL"."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from xml.etree.ElementTree import Element, SubElement, tostring
+
+EXTENSIONS = {
+    "image/jpeg": "jpg",
+    "image/png": "png",
+    "image/gif": "gif",
+    "image/webp": "webp",
+    "image/heic": "heic",
+    "image/avif": "avif",
+    "image/bmp": "bmp",
+}
+
+Box = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class SmilSlide:
+    """One slide: its duration in seconds, and the Content-Location of its picture and of its text, if any."""
+
+    duration: float
+    image: str | None
+    text: str | None
+
+
+def image_name(slide: int, mime_type: str) -> str:
+    """Content-Location of a slide's picture; raises KeyError for a type that is not a picture's."""
+    return f"slide{slide}.{EXTENSIONS[mime_type]}"
+
+
+def text_name(slide: int) -> str:
+    """Content-Location of a slide's text."""
+    return f"slide{slide}.txt"
+
+
+def smil(slides: Sequence[SmilSlide], screen_width: int, screen_height: int) -> bytes:
+    """The SMIL document, in ASCII: a root layout as large as the screen (pixels), one `par` a slide.
+
+    Its regions are `Image` and `Text`, of which only those in use are there.
+    """
+    root = Element("smil")
+    layout = SubElement(SubElement(root, "head"), "layout")
+    SubElement(layout, "root-layout", width=str(screen_width), height=str(screen_height))
+    has_image = any(slide.image for slide in slides)
+    has_text = any(slide.text for slide in slides)
+    for name, box in _regions(screen_width, screen_height, has_image, has_text).items():
+        _add_region(layout, name, box)
+    body = SubElement(root, "body")
+    for slide in slides:
+        _add_par(body, slide)
+    document: bytes = tostring(root)
+    return document
+
+
+def _regions(width: int, height: int, has_image: bool, has_text: bool) -> dict[str, Box]:
+    """Left, top, width and height of the regions: the text below the picture, on a wide screen beside it."""
+    screen = (0, 0, width, height)
+    if not (has_image and has_text):
+        return {"Image": screen} if has_image else {"Text": screen} if has_text else {}
+    if width > height:
+        split = width // 2
+        return {"Image": (0, 0, split, height), "Text": (split, 0, width - split, height)}
+    split = height * 2 // 3
+    return {"Image": (0, 0, width, split), "Text": (0, split, width, height - split)}
+
+
+def _add_region(layout: Element, name: str, box: Box) -> None:
+    left, top, width, height = map(str, box)
+    fit = "meet" if name == "Image" else "scroll"
+    SubElement(layout, "region", id=name, left=left, top=top, width=width, height=height, fit=fit)
+
+
+def _add_par(body: Element, slide: SmilSlide) -> None:
+    par = SubElement(body, "par", dur=f"{round(slide.duration * 1000)}ms")
+    if slide.image:
+        SubElement(par, "img", src=slide.image, region="Image")
+    if slide.text:
+        SubElement(par, "text", src=slide.text, region="Text")

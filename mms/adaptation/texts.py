@@ -1,0 +1,105 @@
+"""Texts: merge tags, line ends, the handset's character set, and what a subject may hold."""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+
+MERGE_TAG = re.compile(r"\{\{\s*(?P<name>[^{}|\s]+)\s*(?:\|(?P<default>[^{}]*))?\}\}")
+LINE_END = re.compile(r"\r\n|\r|\n")
+
+LONGEST_SUBJECT = 80
+# 3GPP TS 23.038, 6.2.1 and 6.2.1.1: the characters of the GSM alphabet and its extension that Latin-1 lacks.
+GSM_BEYOND_LATIN_1 = frozenset("ΔΦΓΛΩΠΨΣΘΞ€")
+
+# What stands for a character that a small character set lacks, where Unicode has no simpler form of it.
+SUBSTITUTES = {
+    **dict.fromkeys("\u2018\u2019\u201a\u201b\u2032\u2039\u203a", "'"),
+    **dict.fromkeys("\u201c\u201d\u201e\u201f\u2033\u00ab\u00bb", '"'),
+    **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-"),
+    **dict.fromkeys("\u2022\u00b7\u2023", "*"),
+    "\u2044": "/", "\u00d7": "x", "\u00f7": "/", "\u2190": "<-", "\u2192": "->", "\u0131": "i",
+    "€": "EUR", "£": "GBP", "¥": "JPY", "©": "(c)", "®": "(r)", "¡": "!", "¿": "?",
+    "ß": "ss", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L",
+    "đ": "d", "Đ": "D", "ð": "d", "Ð": "D", "þ": "th", "Þ": "Th",
+}  # fmt: skip
+
+
+class MissingValue(LookupError):
+    """A merge tag that has neither a value nor a default; `name` is the tag's."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"no value for {{{{{name}}}}}")
+        self.name = name
+
+
+def merge(text: str, data: Mapping[str, str]) -> str:
+    """Fills `{{name}}` and `{{name|default}}` from `data`, names without regard to case.
+
+    An empty value gives way to a default. Raises MissingValue for a tag with neither value nor default.
+    """
+    values = {name.casefold(): value for name, value in data.items()}
+
+    def value(tag: re.Match[str]) -> str:
+        found, default = values.get(tag["name"].casefold()), tag["default"]
+        if found is None and default is None:
+            raise MissingValue(tag["name"])
+        return found or default or ""
+
+    return MERGE_TAG.sub(value, text)
+
+
+def crlf(text: str) -> str:
+    """The text with CRLF at every line's end, as RFC 2046, 4.1.1 wants of text parts."""
+    return LINE_END.sub("\r\n", text)
+
+
+def encode(text: str, charset: str) -> bytes:
+    """The text in the handset's character set, what it lacks replaced by what comes nearest, else by `?`.
+
+    Raises LookupError for a character set that Python does not know.
+    """
+    try:
+        return text.encode(charset)
+    except UnicodeEncodeError:
+        composed = unicodedata.normalize("NFC", text)
+        return "".join(_nearest(character, charset) for character in composed).encode(charset)
+
+
+def _nearest(character: str, charset: str) -> str:
+    for candidate in (character, SUBSTITUTES.get(character), _base(character)):
+        if candidate is not None and _encodable(candidate, charset):
+            return candidate
+    return "?"
+
+
+def _base(character: str) -> str:
+    """The character without accents and joiners, ligatures taken apart; empty for a lone accent."""
+    parts = unicodedata.normalize("NFKD", character)
+    return "".join(SUBSTITUTES.get(p, p) for p in parts if unicodedata.category(p) not in {"Mn", "Me", "Cf"})
+
+
+def _encodable(text: str, charset: str) -> bool:
+    try:
+        text.encode(charset)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def subject_problem(subject: str) -> str | None:
+    """Why MMSCs would refuse the subject, in a sentence; None where they take it.
+
+    They take 80 characters at most, out of Latin-1 and the GSM alphabet (3GPP TS 23.038, 6.2.1).
+    """
+    if len(subject) > LONGEST_SUBJECT:
+        return f"the subject has {len(subject)} characters; at most {LONGEST_SUBJECT} are allowed"
+    refused = next((character for character in subject if not _plain(character)), None)
+    if refused is None:
+        return None
+    name = unicodedata.name(refused, "control character")
+    shown = f'"{refused}" ' if refused.isprintable() else ""
+    return f"the subject holds {shown}(U+{ord(refused):04X} {name}); only plain GSM or Latin text is allowed"
+
+
+def _plain(character: str) -> bool:
+    return character in GSM_BEYOND_LATIN_1 or (ord(character) < 256 and character.isprintable())

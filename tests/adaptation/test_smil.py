@@ -1,0 +1,88 @@
+import pytest
+
+from mms.adaptation.smil import SmilSlide, image_name, smil, text_name
+
+BOTH = SmilSlide(5, "slide1.jpg", "slide1.txt")
+IMAGE = SmilSlide(8, "slide1.jpg", None)
+TEXT = SmilSlide(2.5, None, "slide2.txt")
+
+
+@pytest.mark.parametrize(
+    ("slides", "screen", "document"),
+    [
+        (
+            [BOTH],
+            (240, 320),
+            (
+                b'<smil><head><layout><root-layout width="240" height="320" />'
+                b'<region id="Image" left="0" top="0" width="240" height="213" fit="meet" />'
+                b'<region id="Text" left="0" top="213" width="240" height="107" fit="scroll" />'
+                b'</layout></head><body><par dur="5000ms"><img src="slide1.jpg" region="Image" />'
+                b'<text src="slide1.txt" region="Text" /></par></body></smil>'
+            ),
+        ),
+        (
+            [BOTH],
+            (640, 480),
+            (
+                b'<smil><head><layout><root-layout width="640" height="480" />'
+                b'<region id="Image" left="0" top="0" width="320" height="480" fit="meet" />'
+                b'<region id="Text" left="320" top="0" width="320" height="480" fit="scroll" />'
+                b'</layout></head><body><par dur="5000ms"><img src="slide1.jpg" region="Image" />'
+                b'<text src="slide1.txt" region="Text" /></par></body></smil>'
+            ),
+        ),
+        (
+            [IMAGE],
+            (240, 320),
+            (
+                b'<smil><head><layout><root-layout width="240" height="320" />'
+                b'<region id="Image" left="0" top="0" width="240" height="320" fit="meet" /></layout></head>'
+                b'<body><par dur="8000ms"><img src="slide1.jpg" region="Image" /></par></body></smil>'
+            ),
+        ),
+        (
+            [TEXT],
+            (176, 144),
+            (
+                b'<smil><head><layout><root-layout width="176" height="144" />'
+                b'<region id="Text" left="0" top="0" width="176" height="144" fit="scroll" /></layout></head>'
+                b'<body><par dur="2500ms"><text src="slide2.txt" region="Text" /></par></body></smil>'
+            ),
+        ),
+        (
+            [IMAGE, TEXT],
+            (128, 128),
+            (
+                b'<smil><head><layout><root-layout width="128" height="128" />'
+                b'<region id="Image" left="0" top="0" width="128" height="85" fit="meet" />'
+                b'<region id="Text" left="0" top="85" width="128" height="43" fit="scroll" /></layout></head>'
+                b'<body><par dur="8000ms"><img src="slide1.jpg" region="Image" /></par>'
+                b'<par dur="2500ms"><text src="slide2.txt" region="Text" /></par></body></smil>'
+            ),
+        ),
+        (
+            [SmilSlide(1, 'a&b<"ü">.jpg', None)],
+            (128, 96),
+            (
+                b'<smil><head><layout><root-layout width="128" height="96" />'
+                b'<region id="Image" left="0" top="0" width="128" height="96" fit="meet" /></layout></head>'
+                b'<body><par dur="1000ms"><img src="a&amp;b&lt;&quot;&#252;&quot;&gt;.jpg" region="Image" />'
+                b"</par></body></smil>"
+            ),
+        ),
+    ],
+    ids=["portrait", "landscape", "image-only", "text-only", "image-then-text", "escapes"],
+)
+def test_the_presentation_has_the_regions_in_use_and_a_par_for_each_slide(
+    slides: list[SmilSlide], screen: tuple[int, int], document: bytes
+) -> None:
+    assert smil(slides, *screen) == document
+
+
+def test_parts_are_named_by_slide_and_type() -> None:
+    assert (image_name(1, "image/jpeg"), image_name(2, "image/png"), text_name(8)) == (
+        "slide1.jpg",
+        "slide2.png",
+        "slide8.txt",
+    )

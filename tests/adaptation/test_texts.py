@@ -1,0 +1,90 @@
+import pytest
+
+from mms.adaptation.texts import MissingValue, crlf, encode, merge, subject_problem
+
+DATA = {"FirstName": "Bill", "pin": "13579", "blank": "", "tag": "{{pin}}", "naïve": "ja"}
+
+
+@pytest.mark.parametrize(
+    ("text", "merged"),
+    [
+        ("no tags", "no tags"),
+        ("Dear {{firstname}}, {{PIN}}", "Dear Bill, 13579"),
+        ("{{ firstname }}", "Bill"),
+        ("{{firstname|friend}}", "Bill"),
+        ("{{lastname|friend}}", "friend"),
+        ("{{lastname|dear friend}}!", "dear friend!"),
+        ("{{lastname|}}!", "!"),
+        ("{{blank}}!", "!"),
+        ("{{blank|none}}!", "none!"),
+        ("{{tag}}", "{{pin}}"),
+        ("{{NAÏVE}}", "ja"),
+        ("{{}} {pin} {{a b}}", "{{}} {pin} {{a b}}"),
+        ("{{{pin}}}", "{13579}"),
+        ("{{pin}}{{pin}}", "1357913579"),
+    ],
+)
+def test_merge_tags_are_filled(text: str, merged: str) -> None:
+    assert merge(text, DATA) == merged
+
+
+def test_a_tag_without_value_or_default_is_named() -> None:
+    with pytest.raises(MissingValue, match=r"no value for \{\{LastName\}\}") as missing:
+        merge("{{pin}} {{LastName}}", DATA)
+    assert missing.value.name == "LastName"
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [("a\nb", "a\r\nb"), ("a\r\nb", "a\r\nb"), ("a\rb", "a\r\nb"), ("\n\r\n\n", "\r\n\r\n\r\n"), ("a", "a")],
+)
+def test_lines_end_in_crlf(text: str, lines: str) -> None:
+    assert crlf(text) == lines
+
+
+@pytest.mark.parametrize(
+    ("text", "charset", "data"),
+    [
+        ("naïve 😀", "utf-8", "naïve 😀".encode()),
+        ("naïve", "iso-8859-1", b"na\xefve"),
+        ("nai\u0308ve €", "iso-8859-1", b"na\xefve EUR"),
+        ("naïve €5 “q” – …", "us-ascii", b'naive EUR5 "q" - ...'),
+        ("Straße Æsir Łódź", "us-ascii", b"Strasse AEsir Lodz"),
+        ("½ ﬁne №1 ™", "us-ascii", b"1/2 fine No1 TM"),
+        ("a\u200bb\u00a0c", "us-ascii", b"ab c"),
+        ("👩\u200d🚀 ❤\ufe0f", "us-ascii", b"?? ?"),
+        ("日本", "iso-8859-1", b"??"),
+        ("日本", "utf-16-be", b"\x65\xe5\x67\x2c"),
+        ("a\ud800b", "utf-8", b"a?b"),
+        ("?", "us-ascii", b"?"),
+    ],
+)
+def test_characters_that_a_charset_lacks_are_replaced_by_the_nearest(text: str, charset: str, data: bytes) -> None:
+    assert encode(text, charset) == data
+
+
+def test_an_unknown_charset_is_an_error() -> None:
+    with pytest.raises(LookupError, match="klingon"):
+        encode("text", "klingon")
+
+
+@pytest.mark.parametrize("subject", ["Déjà vu: 50 € {ok} [~]", "ΔΦΓΛΩΠΨΣΘΞ", "x" * 80, ""])
+def test_plain_subjects_have_no_problem(subject: str) -> None:
+    assert subject_problem(subject) is None
+
+
+def test_a_subject_is_not_longer_than_80_characters() -> None:
+    assert subject_problem("é" * 81) == "the subject has 81 characters; at most 80 are allowed"
+
+
+@pytest.mark.parametrize(
+    ("subject", "character"),
+    [
+        ("Hi 😀 Привет", '"😀" (U+1F600 GRINNING FACE)'),
+        ("Привет", '"П" (U+041F CYRILLIC CAPITAL LETTER PE)'),
+        ("it’s", '"’" (U+2019 RIGHT SINGLE QUOTATION MARK)'),
+        ("a\nb", "(U+000A control character)"),
+    ],
+)
+def test_the_first_character_that_mmscs_refuse_is_named(subject: str, character: str) -> None:
+    assert subject_problem(subject) == f"the subject holds {character}; only plain GSM or Latin text is allowed"
