@@ -1,0 +1,98 @@
+"""Who may send: accounts, their API keys, sender addresses and services."""
+
+import secrets
+
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models import Q
+
+COUNTRY = RegexValidator(r"^[A-Z]{2}$", "An ISO 3166 country code of two capital letters, such as US.")
+DIGITS = RegexValidator(r"^[0-9]{3,15}$", "3 to 15 digits, without + or spaces.")
+
+
+def new_secret() -> str:
+    return secrets.token_urlsafe(32)
+
+
+class Account(models.Model):
+    """A customer."""
+
+    class Status(models.TextChoices):
+        ACTIVE = "active"
+        BLOCKED = "blocked"
+        BILLING_SUSPENDED = "billing-suspended"
+
+    name = models.CharField(max_length=100, unique=True)
+    status = models.CharField(max_length=20, choices=Status, default=Status.ACTIVE)
+    api_access = models.BooleanField("API access", default=True)
+    postback_url = models.URLField(blank=True, help_text="Where notifications go. Empty: none are sent.")
+    signing_secret = models.CharField(max_length=100, default=new_secret)
+    fallback_text_required = models.BooleanField(
+        default=False, help_text="Refuse (E622) a request that has no fallback-sms-text."
+    )
+    image_bytes_max = models.PositiveIntegerField(
+        "largest source image", default=5_000_000, help_text="In bytes; a larger one is refused (E331)."
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ApiKey(models.Model):
+    """One key of an account. Only a keyed hash is stored; the prefix lets people tell keys apart."""
+
+    account = models.ForeignKey(Account, models.CASCADE, related_name="api_keys")
+    prefix = models.CharField(max_length=6, editable=False)
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    label = models.CharField(max_length=100, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.prefix}…"
+
+
+class SenderAddress(models.Model):
+    """A short code or long number that messages come from, in one country.
+
+    One without an account is the platform's own: the last resort for its country.
+    """
+
+    account = models.ForeignKey(
+        Account, models.CASCADE, related_name="senders", null=True, blank=True, help_text="Empty: the platform's."
+    )
+    address = models.CharField(max_length=15, validators=[DIGITS])
+    country = models.CharField(max_length=2, validators=[COUNTRY])
+    default = models.BooleanField(default=False, help_text="Used where the sender asked for is another country's.")
+
+    class Meta:
+        verbose_name_plural = "sender addresses"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account", "address", "country"], nulls_distinct=False, name="sender_once_per_account"
+            ),
+            models.UniqueConstraint(
+                fields=["account", "country"],
+                condition=Q(default=True),
+                nulls_distinct=False,
+                name="one_default_sender_per_country",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.address} ({self.country})"
+
+
+class Service(models.Model):
+    """The campaign that a message belongs to; customers name it by service-id."""
+
+    account = models.ForeignKey(Account, models.CASCADE, related_name="services")
+    code = models.CharField("service id", max_length=40)
+    name = models.CharField(max_length=100, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account", "code"], name="service_once_per_account")]
+
+    def __str__(self) -> str:
+        return self.code

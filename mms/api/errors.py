@@ -1,0 +1,45 @@
+"""The error catalogue of the customer API: every code and when it is answered."""
+
+from typing import Final
+
+CATALOGUE: Final[dict[str, str]] = {
+    "E100": "No request, no action, or a parameter is malformed that has no code of its own",
+    "E103": "The account is blocked",
+    "E104": "The api key is missing or unknown",
+    "E105": "The account has no API access",
+    "E107": "The action is unknown",
+    "E108": "The request is not well-formed",
+    "E110": "`to` is missing, not in international format, not a possible number, or more than one",
+    "E111": "`from` is missing or not one of the account's senders",
+    "E225": "More than 8 slides",
+    "E228": "A text is too long",
+    "E230": "A slide's duration is invalid",
+    "E241": "The account has no such mms-id",
+    "E311": "The name is missing or invalid",
+    "E312": "There are no slides",
+    "E313": "A slide is empty",
+    "E314": "The subject is missing or invalid",
+    "E331": "An image is too big",
+    "E334": "A slide's text is too long",
+    "E341": "An image is corrupted",
+    "E351": "An image could not be fetched",
+    "E503": "Internal error",
+    "E618": "The carrier of the number is not known",
+    "E620": "The mms-id is missing",
+    "E622": "The fallback-sms-text is missing",
+    "E627": "The service-id is missing or not one of the account's",
+    "E628": "The carrier is not supported",
+    "E629": "The type of a file is not recognised, or not one that is accepted",
+    "E650": "The operator-id is malformed",
+    "E651": "The operator-id is unknown",
+    "E713": "The account is suspended for billing",
+}
+
+
+class Refusal(Exception):
+    """A request that is answered with a Failure: its code and a sentence that tells the customer what to change."""
+
+    def __init__(self, code: str, info: str) -> None:
+        super().__init__(f"{code} ({CATALOGUE[code]}): {info}")
+        self.code = code
+        self.info = info

@@ -1,0 +1,137 @@
+"""sendSavedMMS: stored content to one number."""
+
+from collections.abc import Mapping
+
+from django.utils import timezone
+
+from billing.models import Account
+from mms import doorbell, flow, routing
+from mms.adaptation.texts import MissingValue, merge
+from mms.api import fields
+from mms.api.errors import Refusal
+from mms.api.parsers import Node, Repeated
+from mms.models import Carrier
+from mms.order import Order
+
+QUEUED = "MMS request accepted and queued for delivery"
+
+
+def send_saved_mms(request: Node, account: Account) -> dict[str, str]:
+    """Accepts the message and answers with its tracking id. Raises Refusal."""
+    message = flow.accept(order(request, account), timezone.now())
+    doorbell.ring(doorbell.WORK)
+    return {
+        "status": "Success",
+        "mms_id": str(message.template_id),
+        "tracking_id": message.tracking_id,
+        "to": message.number,
+        "from": message.sender,
+        "status_details": QUEUED,
+    }
+
+
+def order(request: Node, account: Account) -> Order:
+    """The request with every parameter checked, in the order of the parameter table; the first fault refuses it."""
+    number = fields.number(request)
+    requested = fields.requested_sender(request, account)
+    template = fields.template(request, account)
+    service = fields.service(request, account)
+    operator = fields.operator(request)
+    fallback_text = fields.fallback_text(request, account)
+    subject = fields.once(request, "custom_subject", "custom-subject") or template.subject
+    slides = {slide.position: slide.text for slide in template.slides.all()}
+    texts = custom_texts(request, len(slides))
+    data = merge_data(request)
+    subject = fields.checked_subject(merged(subject, data, "custom-subject"), "custom-subject")
+    check_texts({**slides, **{int(slide): text for slide, text in texts.items()}}, fallback_text, data)
+    ddm_force = fields.flag(request, "ddm_force", "ddm-force")
+    ddm_subject = fields.once(request, "ddm_subject", "ddm-message-subject")
+    if ddm_subject:
+        fields.checked_subject(ddm_subject, "ddm-message-subject")
+    ddm_text = fields.long_text(request, "ddm_text", "ddm-message-text")
+    if ddm_force and not ddm_text:
+        raise Refusal("E100", "ddm-message-text is required with ddm-force")
+    return Order(
+        account=account,
+        number=number,
+        template=template,
+        service=service,
+        operator_id=str(operator.operator_id) if operator else "",
+        fallback_text=fallback_text,
+        subject=subject,
+        texts=texts,
+        data=data,
+        ddm_force=ddm_force,
+        ddm_subject=ddm_subject,
+        ddm_text=ddm_text,
+        ddm_timeout=fields.ddm_timeout(request),
+        device=fields.short_text(request, "device", "device", 500),
+        client_reference=fields.short_text(request, "client_reference", "client-reference", 200),
+        sender=sender(account, requested, number),
+        carrier=carrier(number, operator),
+    )
+
+
+def custom_texts(request: Node, slides: int) -> dict[str, str]:
+    """Slide number -> the text that replaces the template's."""
+    texts: dict[str, str] = {}
+    for custom in request.all("custom_text"):
+        slide, text = _custom_text(custom)
+        if not (slide.isascii() and slide.isdigit() and 1 <= int(slide[:4]) <= slides):
+            raise Refusal("E100", f"custom-text: there is no slide {slide[:10] or '(missing)'}; there are {slides}")
+        position = str(int(slide))
+        if position in texts:
+            raise Refusal("E100", f"custom-text: there is a second text for slide {position}")
+        texts[position] = text
+    return texts
+
+
+def _custom_text(custom: Node) -> tuple[str, str]:
+    try:
+        slide, text = custom.value("slide"), custom.value("value")
+    except Repeated as repeated:
+        raise Refusal("E100", f"custom-text: there is more than one {repeated.name}") from None
+    if len(text) > fields.TEXT_MAX:
+        raise Refusal("E334", f"slide {slide[:10]}: the text has {len(text)} characters; 5000 are allowed")
+    return slide, text
+
+
+def merge_data(request: Node) -> dict[str, str]:
+    """Merge tag -> value."""
+    try:
+        data = request.one("data")
+    except Repeated:
+        raise Refusal("E100", "There is more than one data") from None
+    return {child.name: child.text for child in data.children} if data else {}
+
+
+def merged(text: str, data: Mapping[str, str], what: str) -> str:
+    try:
+        return merge(text, data)
+    except MissingValue as missing:
+        raise Refusal("E100", f"{what}: data has no value for the merge tag {missing.name}") from None
+
+
+def check_texts(slides: Mapping[int, str], fallback_text: str, data: Mapping[str, str]) -> None:
+    """Refuses texts whose merge tags cannot all be filled, or that become too long by filling them."""
+    for slide, text in slides.items():
+        if len(merged(text, data, f"slide {slide}")) > fields.TEXT_MAX:
+            raise Refusal("E334", f"slide {slide}: the text with its data is longer than 5000 characters")
+    merged(fallback_text, data, "fallback-sms-text")
+
+
+def sender(account: Account, requested: str, number: str) -> str:
+    country = routing.region(number)
+    chosen = routing.sender_for(account, requested, country) if country else None
+    if chosen is None:
+        raise Refusal("E111", f"from: {requested} is not assigned to {country}, and there is no default sender for it")
+    return chosen
+
+
+def carrier(number: str, operator: Carrier | None) -> Carrier:
+    found = operator or routing.carrier_for(number)
+    if found is None:
+        raise Refusal("E618", "The carrier of this number could not be found; try again later or give operator-id")
+    if not (found.enabled and found.mmsc_url):
+        raise Refusal("E628", f"The carrier {found.name} is not supported at present")
+    return found

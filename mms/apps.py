@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class MmsConfig(AppConfig):
+    name = "mms"
+    verbose_name = "Messages"

@@ -1,0 +1,158 @@
+"""Drives what is due: claims, adapts, submits to MMSCs with many requests in flight, and brings the answers home."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+import structlog
+from django.db import InterfaceError, OperationalError, connection
+from django.utils import timezone
+
+from config import stopping
+from handsets import cache
+from mms import doorbell, flow, submission
+from mms.adaptation import compose
+from mms.adaptation.plan import CannotFit
+from mms.adaptation.texts import crlf
+from mms.mm7 import client
+from mms.mm7.submit import Part
+from mms.models import Attempt, Discovery, Message
+from mms.outbound import Flight, NoReply, Reply, Request
+from mms.submission import Landing
+
+log = structlog.get_logger()
+
+IN_FLIGHT = 128  # submits at once, a process
+PER_CARRIER = 64  # of one carrier, so that one that hangs leaves room for the others
+CLAIM = 16  # rows of one carrier at a time
+GROUP = 4  # messages prepared before they are launched
+WAKE_EVERY = 1.0  # seconds between two looks at deadlines and leases
+LAND = 0.05  # seconds to wait for an answer
+# Seconds between tries to store what an MMSC answered while the database restarts.
+STORE_LADDER = (0.2, 0.5, 1, 2, 4, 8, 15)
+
+Sent = TypeVar("Sent", Message, Discovery)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Submit:
+    """One request in flight."""
+
+    sent: Message | Discovery
+    attempt: Attempt
+
+
+def run() -> None:
+    """Works until nothing is due and nothing in flight. Asked to stop, it takes on no more and ends what it has."""
+    woken = -WAKE_EVERY
+    with Flight[Submit](IN_FLIGHT) as flight:
+        while True:
+            launched = 0
+            if not stopping.asked():
+                if time.monotonic() - woken >= WAKE_EVERY:
+                    flow.wake(timezone.now())
+                    woken = time.monotonic()
+                launched = _launch_discoveries(flight) + _launch_messages(flight)
+            _bring_home(flight, LAND)
+            if not launched and not flight.keys:
+                return
+
+
+def _busy(flight: Flight[Submit]) -> list[int]:
+    """The carriers that have as many requests in flight as they may."""
+    counts = Counter(submit.sent.carrier_id for submit in flight.keys)
+    return [carrier for carrier, count in counts.items() if count >= PER_CARRIER]
+
+
+def _launch_discoveries(flight: Flight[Submit]) -> int:
+    if flight.room <= 0:
+        return 0
+    claimed = flow.claim_discoveries(timezone.now(), CLAIM, _busy(flight))
+    prepared = [(found, client.request(found, _ddm(found))) for found in claimed]
+    _launch(flight, prepared)
+    return len(claimed)
+
+
+def _ddm(found: Discovery) -> tuple[Part, ...]:
+    return (Part("text", "text.txt", "text/plain", crlf(found.text).encode(), "utf-8"),)
+
+
+def _launch_messages(flight: Flight[Submit]) -> int:
+    if flight.room <= 0:
+        return 0
+    claimed = flow.claim(timezone.now(), CLAIM, _busy(flight))
+    for start in range(0, len(claimed), GROUP):
+        group = claimed[start : start + GROUP]
+        prepared = [(message, request) for message in group if (request := _prepared(message))]
+        _launch(flight, prepared)
+        _bring_home(flight, 0)
+    return len(claimed)
+
+
+def _prepared(message: Message) -> Request | None:
+    """The request that submits the message as adapted to its handset, or None where there is none to send."""
+    try:
+        return _adapted(message, timezone.now())
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as problem:
+        log.exception("a message could not be prepared", tracking_id=message.tracking_id)
+        flow.unprepared(message, f"{type(problem).__name__}: {problem}"[:300], timezone.now())
+        return None
+
+
+def _adapted(message: Message, now: datetime) -> Request | None:
+    message.handset = cache.known([message.number], now).get(message.number)
+    result = compose.compose(message)
+    if isinstance(result, CannotFit):
+        flow.cannot_fit(message, result, now)
+        return None
+    flow.adapted(message, result.changes, result.size, now)
+    return client.request(message, result.parts)
+
+
+def _launch(flight: Flight[Submit], prepared: Sequence[tuple[Sent, Request]]) -> None:
+    """Writes the attempts, then lets the requests go."""
+    requests = {sent.pk: request for sent, request in prepared}
+    sizes = [(sent, len(request.body)) for sent, request in prepared]
+    for sent, attempt in submission.start(sizes, timezone.now()):
+        flight.launch(Submit(sent, attempt), requests[sent.pk])
+
+
+def _bring_home(flight: Flight[Submit], wait: float) -> None:
+    landed = flight.landed(wait)
+    _settle(landed, Discovery, flow.discoveries_submitted)
+    _settle(landed, Message, flow.submitted)
+    if landed:
+        doorbell.ring(doorbell.NOTIFY)
+
+
+def _settle(
+    landed: Sequence[tuple[Submit, Reply | NoReply]],
+    model: type[Sent],
+    step: Callable[[Sequence[Landing[Sent]], datetime], None],
+) -> None:
+    landings = [
+        Landing(submit.sent, submit.attempt, client.answer(submit.sent.carrier, result))
+        for submit, result in landed
+        if isinstance(submit.sent, model)
+    ]
+    if landings:
+        _store(lambda: step(landings, timezone.now()))
+
+
+def _store(step: Callable[[], None]) -> None:
+    """Stores answers that cannot be asked for again, through a restart of the database if need be."""
+    for wait in STORE_LADDER:
+        try:
+            step()
+        except (OperationalError, InterfaceError) as problem:
+            log.warning("answers wait for the database", problem=str(problem).strip())
+            connection.close()
+            time.sleep(wait)
+        else:
+            return
+    step()

@@ -1,0 +1,177 @@
+"""Device discovery: whether a message waits for a DDM's report, and what the DDM's fate means for those that wait.
+
+| handset cache | DDM text given | forced | what happens                                 |
+|---------------|----------------|--------|----------------------------------------------|
+| known         | any            | no     | no DDM; adapted to the handset, sent at once |
+| any           | yes            | yes    | DDM, wait, then send                         |
+| unknown       | yes            | no     | DDM, wait, then send                         |
+| unknown       | no             | no     | sent with the generic profile at once        |
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection
+from django.db.models import Exists, OuterRef, QuerySet
+
+from handsets import cache
+from mms import timeline
+from mms.models import Discovery, Event, Message, Report, Status
+from mms.postbacks import notices
+from mms.postbacks.notices import Notice
+from mms.timeline import Entry
+
+DEFAULT_SUBJECT = "Device Discovery"
+
+# One open discovery a number: whoever comes second joins it and may prolong it, never shorten it.
+OPEN_OR_JOIN = """
+INSERT INTO mms_discovery AS d
+    (number, sender, carrier_id, account_id, subject, text, status, due_at, expires_at, created_at, tries, losses)
+VALUES (%(number)s, %(sender)s, %(carrier)s, %(account)s, %(subject)s, %(text)s,
+        'accepted', %(now)s, %(deadline)s, %(now)s, 0, 0)
+ON CONFLICT (number) WHERE due_at IS NOT NULL DO UPDATE SET
+    expires_at = GREATEST(d.expires_at, excluded.expires_at),
+    due_at = CASE WHEN d.status IN ('submitted', 'in_doubt')
+                  THEN GREATEST(d.due_at, excluded.expires_at) ELSE d.due_at END
+RETURNING id, status, xmax = 0
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """The discovery that a message waits for: its state, and whether this message opened it."""
+
+    discovery: int
+    status: str
+    opened: bool
+
+
+def needed(message: Message, known: bool) -> bool:
+    """Whether the message waits for a discovery first: the table above. One discovery a message is enough."""
+    if message.discovery_id is not None or not message.ddm_text:
+        return False
+    return message.ddm_force or not known
+
+
+def wait(messages: Collection[Message], now: datetime) -> set[int]:
+    """Lets those of the claimed messages that need it wait for a discovery; returns their keys.
+
+    The caller holds the transaction and the messages' rows.
+    """
+    known = cache.known({message.number for message in messages}, now)
+    candidates = [message for message in messages if needed(message, message.number in known)]
+    waiting: set[int] = set()
+    # In the order of the numbers, so that two workers never wait for each other's discoveries.
+    for message in sorted(candidates, key=lambda m: (m.number, m.pk)):
+        joined = _open_or_join(message, now)
+        # Looked up only now: a report that came while we waited for the discovery's row has filled the cache.
+        if needed(message, known=bool(cache.known([message.number], now))):
+            _wait(message, joined, now)
+            waiting.add(message.pk)
+        elif joined.opened:
+            Discovery.objects.filter(pk=joined.discovery).delete()
+    return waiting
+
+
+def _open_or_join(message: Message, now: datetime) -> Joined:
+    values: dict[str, Any] = {
+        "number": message.number,
+        "sender": message.sender,
+        "carrier": message.carrier_id,
+        "account": message.account_id,
+        "subject": message.ddm_subject or DEFAULT_SUBJECT,
+        "text": message.ddm_text,
+        "now": now,
+        "deadline": _deadline(message, now),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(OPEN_OR_JOIN, values)
+        return Joined(*cursor.fetchone())
+
+
+def _deadline(message: Message, now: datetime) -> datetime:
+    return min(now + timedelta(minutes=message.ddm_timeout), message.expires_at)
+
+
+def _wait(message: Message, joined: Joined, now: datetime) -> None:
+    message.status, message.due_at = Status.DISCOVERING, _deadline(message, now)
+    message.discovery_id = joined.discovery
+    message.save(update_fields=["status", "due_at", "discovery"])
+    text = "waits for a discovery" if joined.opened else "joins the open discovery"
+    timeline.write([Entry(message, "discovering", f"{text} until {message.due_at:%H:%M:%S}")], now)
+    if joined.status == Status.SUBMITTED:
+        timeline.write([_sent(message, shared=True)], now)
+
+
+def _sent(message: Message, *, shared: bool) -> Entry:
+    details = "shares the DDM of an earlier message" if shared else ""
+    notice = Notice("N501", notices.MESSAGE_SENT, details)
+    return Entry(message, "ddm-sent", details or "the MMSC took the DDM", notice)
+
+
+def taken(discovery: Discovery, now: datetime) -> None:
+    """The MMSC took the DDM: N501 for every message that waits."""
+    waiting = list(_waiting(discovery))
+    timeline.write((_sent(m, shared=i > 0) for i, m in enumerate(waiting)), now)
+
+
+def failed(discovery: Discovery, reason: str, now: datetime) -> None:
+    """The DDM could not be sent: E501, and every message that waits goes on at once."""
+    waiting = list(_waiting(discovery))
+    notice = Notice("E501", notices.MESSAGE_FAILED, reason)
+    timeline.write((Entry(m, "ddm-failed", reason, notice) for m in waiting), now)
+    _wake(waiting, now)
+
+
+def reported(discovery: Discovery, report: Report, now: datetime) -> None:
+    """The DDM's final report, also one after the deadline: N502 or E502, and every message that waits goes on."""
+    told = list(_told(discovery))
+    timeline.write((_reported(m, report) for m in told), now)
+    _wake([m for m in told if m.status == Status.DISCOVERING], now)
+
+
+def _reported(message: Message, report: Report) -> Entry:
+    late = "" if message.status == Status.DISCOVERING else "after the message had gone on"
+    status = notices.of_report(report.status)
+    if status == notices.DELIVERED:
+        notice = Notice("N502", status, late, handset=report.identity)
+        return Entry(message, "ddm-delivered", " ".join(filter(None, [report.identity, late])), notice)
+    return Entry(message, "ddm-undelivered", report.raw_status, Notice("E502", status, late))
+
+
+def deadline_passed(messages: Collection[Message], now: datetime) -> None:
+    """These messages wait no longer; E501 for those whose DDM is not known to have gone out."""
+    told = set(Event.objects.filter(message__in=messages, kind="ddm-sent").values_list("message", flat=True))
+    timeline.write((_deadline_entry(message, message.pk in told) for message in messages), now)
+    _wake(messages, now)
+
+
+def _deadline_entry(message: Message, told: bool) -> Entry:
+    if told:
+        return Entry(message, "deadline", "no report of the DDM in time")
+    in_doubt = message.discovery is not None and message.discovery.status == Status.IN_DOUBT
+    reason = "the MMSC never answered" if in_doubt else "the MMSC did not take the DDM in time"
+    return Entry(message, "ddm-failed", reason, Notice("E501", notices.MESSAGE_FAILED, reason))
+
+
+def _waiting(discovery: Discovery) -> QuerySet[Message]:
+    """The messages that wait, oldest first, their rows locked."""
+    return _locked(discovery).filter(status=Status.DISCOVERING)
+
+
+def _told(discovery: Discovery) -> QuerySet[Message]:
+    """The messages whose customer knows of the DDM (N501), waiting or not, their rows locked."""
+    sent = Event.objects.filter(message=OuterRef("pk"), kind="ddm-sent")
+    return _locked(discovery).filter(Exists(sent))
+
+
+def _locked(discovery: Discovery) -> QuerySet[Message]:
+    rows = Message.objects.select_for_update(no_key=True, of=("self",)).filter(discovery=discovery)
+    return rows.select_related("carrier", "account").order_by("pk")
+
+
+def _wake(messages: Collection[Message], now: datetime) -> None:
+    keys = [message.pk for message in messages]
+    Message.objects.filter(pk__in=keys, status=Status.DISCOVERING).update(status=Status.ACCEPTED, due_at=now)

@@ -1,0 +1,65 @@
+"""The doorbell: tells the workers that something is due. Rings may be lost, doubled or late; the rows are the truth.
+
+However many rings come, at most one task of each kind waits in its queue.
+"""
+
+import time
+from dataclasses import dataclass, field
+from typing import Final
+
+import redis
+import structlog
+from django.conf import settings
+from kombu.exceptions import KombuError
+
+from config.celery import app
+
+log = structlog.get_logger()
+
+WORK: Final = "mms.work"
+NOTIFY: Final = "mms.notify"
+QUEUES: Final = {WORK: "flow", NOTIFY: "postbacks"}
+# How long a ring is believed to be still in the queue, in milliseconds; the sweep rings again after a lost one.
+RUNG = 2_000
+# Seconds without a try after the broker was out of reach: the caller must not pay for it on each request.
+PAUSE = 1.0
+OUT_OF_REACH = (redis.RedisError, KombuError, OSError)
+
+
+@dataclass
+class _Doorbell:
+    """The connection to the broker, and until when it is left alone."""
+
+    broker: redis.Redis = field(
+        default_factory=lambda: redis.Redis.from_url(settings.REDIS_URL, socket_timeout=0.5, socket_connect_timeout=0.5)
+    )
+    silent_until: float = 0.0
+
+    def ring(self, task: str) -> None:
+        if time.monotonic() < self.silent_until:
+            return
+        try:
+            if self.broker.set(f"rung:{task}", 1, nx=True, px=RUNG):
+                app.send_task(task, queue=QUEUES[task], retry=False, expires=5)
+        except OUT_OF_REACH as problem:
+            self.silent_until = time.monotonic() + PAUSE
+            log.warning("the doorbell does not ring", task=task, problem=str(problem))
+
+    def answer(self, task: str) -> None:
+        try:
+            self.broker.delete(f"rung:{task}")
+        except OUT_OF_REACH as problem:
+            log.warning("the doorbell is out of reach", task=task, problem=str(problem))
+
+
+_doorbell = _Doorbell()
+
+
+def ring(task: str) -> None:
+    """Rings for the task, unless a ring is in the queue already. Never raises: the sweep finds what is due."""
+    _doorbell.ring(task)
+
+
+def answered(task: str) -> None:
+    """The task has begun: whatever becomes due from now on needs a new ring."""
+    _doorbell.answer(task)

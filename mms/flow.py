@@ -1,0 +1,302 @@
+"""The story of a message, told in the order in which it happens.
+
+    accept -> claim -> (discover: wait for a DDM's report) -> adapt -> submit -> report -> notify
+
+Everything that waits is a row with a `due_at`. Each function here is one step: it claims rows or moves them by
+conditional updates, and writes the timeline and the postbacks of the step in the same transaction. None of them
+makes a call over the network; delivery.py drives them and makes the calls in between.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from handsets import cache
+from mms import discovery, reports, submission, timeline
+from mms.adaptation.plan import CannotFit
+from mms.mm7.requests import DeliveryReportReq
+from mms.models import AWAITING_REPORT, Carrier, Discovery, Message, Report, Status
+from mms.order import Order
+from mms.postbacks import notices
+from mms.postbacks.notices import Notice
+from mms.submission import Landing
+from mms.timeline import Entry
+
+# What an MMSC is given to deliver a message, unless the customer says less.
+EXPIRY = timedelta(days=3)
+# Rows that one pass over overdue ones takes at a time.
+BATCH = 200
+
+
+# --- accept ---------------------------------------------------------------------------------------------------
+
+
+def accept(order: Order, now: datetime) -> Message:
+    """Makes the order a message, due now: from here on it cannot be lost. One transaction."""
+    with transaction.atomic():
+        if order.device:
+            cache.hint(order.number, order.device, now)
+        message = Message.objects.create(**order.fields(), due_at=now, created_at=now, expires_at=now + EXPIRY)
+        timeline.write([Entry(message, "accepted", f"to {order.carrier} from {message.sender}")], now)
+    return message
+
+
+# --- claim, and discover where needed ---------------------------------------------------------------------------
+
+
+def claim(now: datetime, per_carrier: int, busy: Sequence[int] = ()) -> list[Message]:
+    """Takes due messages: those that need a discovery are left waiting for it, those returned are to be sent."""
+    with transaction.atomic():
+        claimed = submission.claim(Message, now, per_carrier, busy)
+        live = [message for message in claimed if message.expires_at > now]
+        _fail([m for m in claimed if m.expires_at <= now], "it expired before it could be sent", now)
+        waiting = discovery.wait(live, now)
+    return [message for message in live if message.pk not in waiting]
+
+
+def claim_discoveries(now: datetime, per_carrier: int, busy: Sequence[int] = ()) -> list[Discovery]:
+    """Takes discoveries whose DDM is to be sent. One whose messages all went on meanwhile is closed unsent."""
+    with transaction.atomic():
+        claimed = submission.claim(Discovery, now, per_carrier, busy)
+        for late in (d for d in claimed if d.expires_at <= now):
+            _close(late, Status.FAILED)
+    return [found for found in claimed if found.expires_at > now]
+
+
+# --- adapt --------------------------------------------------------------------------------------------------------
+
+
+def adapted(message: Message, changes: Sequence[str], size: int, now: datetime) -> None:
+    """Notes for which handset the message was adapted, what had to change, and how many bytes it has now."""
+    with transaction.atomic():
+        Message.objects.filter(pk=message.pk).update(handset=message.handset)
+        to = str(message.handset) if message.handset else "the generic profile"
+        timeline.write([Entry(message, "adapted", f"to {to}", details={"changes": changes, "bytes": size})], now)
+
+
+def cannot_fit(message: Message, verdict: CannotFit, now: datetime) -> None:
+    """No MMS can carry the content to this handset: E101 with the reason."""
+    with transaction.atomic():
+        held = Message.objects.filter(pk=message.pk, status=Status.SENDING, due_at=message.due_at)
+        if held.update(status=Status.FAILED, due_at=None, final_at=now):
+            timeline.write([_failure(message, verdict.reason)], now)
+
+
+def unprepared(message: Message, problem: str, now: datetime) -> None:
+    """Something broke while the message was prepared: tried again in a while, failed at the third time."""
+    with transaction.atomic():
+        if not submission.release(message, now):
+            return
+        timeline.write([Entry(message, "unprepared", problem)], now)
+        if message.status == Status.FAILED:
+            _fail([message], f"it could not be prepared: {problem}", now)
+
+
+# --- submit -------------------------------------------------------------------------------------------------------
+
+
+def submitted(landings: Sequence[Landing[Message]], now: datetime) -> None:
+    """The MMSC's answers to messages: N101, E101, another try, or in doubt."""
+    with transaction.atomic():
+        moved = submission.settle(landings, now)
+        timeline.write([_told(landing) for landing in moved], now)
+        taken = [landing.sent.pk for landing in moved if landing.sent.status == Status.SUBMITTED]
+        failed = [landing.sent.pk for landing in moved if landing.sent.status == Status.FAILED]
+        Message.objects.filter(pk__in=taken).update(submitted_at=now)
+        Message.objects.filter(pk__in=failed).update(final_at=now)
+        for report in reports.early(landing.attempt for landing in landings):
+            _apply(report, now)
+
+
+def _told(landing: Landing[Message]) -> Entry:
+    message, answer = landing.sent, landing.answer
+    said = f"{answer.code or ''} {answer.text}".strip()
+    details = {"try": message.tries, "outcome": answer.outcome}
+    match message.status:
+        case Status.SUBMITTED:
+            text = f"the MMSC took it as {answer.message_id}"
+            return Entry(message, "submitted", text, Notice("N101", notices.MESSAGE_SENT), details)
+        case Status.FAILED:
+            return _failure(message, said or "the MMSC refused it")
+        case Status.IN_DOUBT:
+            return Entry(message, "in-doubt", said, details=details)
+        case _:
+            return Entry(message, "retry", f"{said}; again at {message.due_at:%H:%M:%S}", details=details)
+
+
+def discoveries_submitted(landings: Sequence[Landing[Discovery]], now: datetime) -> None:
+    """The MMSC's answers to DDMs: N501 or E501 for every message that waits, or another try."""
+    with transaction.atomic():
+        for landing in submission.settle(landings, now):
+            _ddm_answered(landing, now)
+        for report in reports.early(landing.attempt for landing in landings):
+            _apply(report, now)
+
+
+def _ddm_answered(landing: Landing[Discovery], now: datetime) -> None:
+    if landing.sent.status == Status.SUBMITTED:
+        discovery.taken(landing.sent, now)
+    elif landing.sent.status == Status.FAILED:
+        said = f"{landing.answer.code or ''} {landing.answer.text}".strip()
+        discovery.failed(landing.sent, said or "the MMSC refused the DDM", now)
+
+
+# --- report -------------------------------------------------------------------------------------------------------
+
+
+def report(carrier: Carrier, request: DeliveryReportReq, now: datetime) -> None:
+    """An MMSC's delivery report, kept and applied once however often it comes; committed when this returns."""
+    with transaction.atomic():
+        new = reports.record(carrier, request, now)
+        if new:
+            reports.learn(new, now)
+            if new.attempt:
+                _apply(new, now)
+
+
+def _apply(report: Report, now: datetime) -> None:
+    """What a matched report means for its message or for those that wait for its discovery."""
+    attempt = report.attempt
+    if attempt and attempt.message_id is not None:
+        _apply_to_message(report, attempt.message_id, now)
+    elif attempt and attempt.discovery_id is not None:
+        _apply_to_discovery(report, attempt.discovery_id, now)
+
+
+def _apply_to_message(report: Report, key: int, now: datetime) -> None:
+    message = _locked_message(key)
+    final = reports.final_status(report)
+    moves = final is not None and message.status in AWAITING_REPORT
+    entries = [_confirmed(message)] if moves and message.status == Status.IN_DOUBT else []
+    if final is not None and moves:
+        message.status, message.due_at, message.final_at = final, None, now
+        message.save(update_fields=["status", "due_at", "final_at"])
+    entries.append(_reported(message, report, moved=moves))
+    timeline.write(entries, now)
+
+
+def _locked_message(key: int) -> Message:
+    rows = Message.objects.select_for_update(no_key=True, of=("self",)).select_related("carrier", "account")
+    return rows.get(pk=key)
+
+
+def _confirmed(message: Message) -> Entry:
+    """A report says that the message in doubt did reach the MMSC."""
+    details = "confirmed by its delivery report"
+    return Entry(message, "submitted", details, Notice("N101", notices.MESSAGE_SENT, details))
+
+
+def _reported(message: Message, report: Report, *, moved: bool) -> Entry:
+    text = " ".join(filter(None, [report.raw_status, report.text, report.identity]))
+    if not moved:
+        return Entry(message, "report", text)
+    status = notices.of_report(report.status)
+    code = "N102" if status == notices.DELIVERED else "E102"
+    return Entry(message, message.status, text, Notice(code, status, report.text, handset=report.identity))
+
+
+def _apply_to_discovery(report: Report, key: int, now: datetime) -> None:
+    found = Discovery.objects.select_for_update(no_key=True).get(pk=key)
+    final = reports.final_status(report)
+    if final is None or found.answered_at:
+        return
+    if found.status == Status.IN_DOUBT:
+        discovery.taken(found, now)
+    found.answered_at = now
+    if found.status in AWAITING_REPORT:
+        found.status, found.due_at = final, None
+    found.save(update_fields=["answered_at", "status", "due_at"])
+    discovery.reported(found, report, now)
+
+
+# --- what time brings ---------------------------------------------------------------------------------------------
+
+
+def wake(now: datetime) -> None:
+    """Everything whose time has come: leases, deadlines, expiries, reports to match again. Costs what is due."""
+    for step in (_leases_over, _ddm_leases_over, _deadlines, _expiries, _discoveries_over, _match_reports):
+        while step(now) == BATCH:
+            pass
+
+
+def _leases_over(now: datetime) -> int:
+    with transaction.atomic():
+        lost = submission.leases_over(Message, now, BATCH)
+        doubtful = "the worker died after the request may have left"
+        timeline.write((Entry(m, "in-doubt", doubtful) for m, left in lost if left), now)
+        timeline.write((Entry(m, "lost", "the worker died before sending") for m, left in lost if not left), now)
+        _fail([m for m, _ in lost if m.status == Status.FAILED], "workers died over preparing it", now)
+    return len(lost)
+
+
+def _ddm_leases_over(now: datetime) -> int:
+    with transaction.atomic():
+        lost = submission.leases_over(Discovery, now, BATCH)
+        for found, _ in lost:
+            if found.status == Status.FAILED:
+                discovery.failed(found, "workers died over preparing the DDM", now)
+    return len(lost)
+
+
+def _overdue(status: Status, now: datetime) -> list[Message]:
+    rows = Message.objects.select_for_update(no_key=True, skip_locked=True, of=("self",))
+    overdue = rows.filter(status=status, due_at__lte=now).select_related("carrier", "account", "discovery")
+    return list(overdue.order_by("due_at")[:BATCH])
+
+
+def _deadlines(now: datetime) -> int:
+    """Messages that waited for a discovery as long as they may go on, with what is known by now."""
+    with transaction.atomic():
+        overdue = _overdue(Status.DISCOVERING, now)
+        discovery.deadline_passed(overdue, now)
+    return len(overdue)
+
+
+def _expiries(now: datetime) -> int:
+    """Messages without a final report by their expiry. In doubt to the end means that nobody can say: E101."""
+    with transaction.atomic():
+        silent = _overdue(Status.SUBMITTED, now)
+        notice = Notice("E102", notices.EXPIRED, "no delivery report before it expired")
+        timeline.write((Entry(message, "expired", notice.details, notice) for message in silent), now)
+        keys = [message.pk for message in silent]
+        Message.objects.filter(pk__in=keys).update(status=Status.EXPIRED, due_at=None, final_at=now)
+        doubtful = _overdue(Status.IN_DOUBT, now)
+        _fail(doubtful, "the MMSC never answered; the message may have been delivered", now)
+    return max(len(silent), len(doubtful))
+
+
+def _discoveries_over(now: datetime) -> int:
+    """Discoveries that no message waits for any more."""
+    with transaction.atomic():
+        rows = Discovery.objects.select_for_update(no_key=True, skip_locked=True)
+        over = list(rows.filter(status__in=AWAITING_REPORT, due_at__lte=now).order_by("due_at")[:BATCH])
+        Discovery.objects.filter(pk__in=[d.pk for d in over]).update(status=Status.EXPIRED, due_at=None)
+    return len(over)
+
+
+def _match_reports(now: datetime) -> int:
+    with transaction.atomic():
+        matched = reports.match_again(now, BATCH)
+        for report in matched:
+            reports.learn(report, now)
+            _apply(report, now)
+    return len(matched)
+
+
+# --- the end --------------------------------------------------------------------------------------------------------
+
+
+def _fail(messages: Sequence[Message], reason: str, now: datetime) -> None:
+    """Ends messages whose rows the caller holds: E101 with the reason."""
+    keys = [message.pk for message in messages]
+    Message.objects.filter(pk__in=keys).update(status=Status.FAILED, due_at=None, final_at=now)
+    timeline.write((_failure(message, reason) for message in messages), now)
+
+
+def _failure(message: Message, reason: str) -> Entry:
+    return Entry(message, "failed", reason, Notice("E101", notices.MESSAGE_FAILED, reason))
+
+
+def _close(found: Discovery, status: Status) -> None:
+    Discovery.objects.filter(pk=found.pk).update(status=status, due_at=None)

@@ -1,0 +1,25 @@
+from mms.models.carriers import Carrier, NumberPrefix
+from mms.models.content import Medium, Rendition, Slide, SlideMedium, Template
+from mms.models.messages import AWAITING_REPORT, Discovery, Event, Message, Sendable, Status
+from mms.models.postbacks import Postback, PostbackAttempt
+from mms.models.submissions import Attempt, Report
+
+__all__ = [
+    "AWAITING_REPORT",
+    "Attempt",
+    "Carrier",
+    "Discovery",
+    "Event",
+    "Medium",
+    "Message",
+    "NumberPrefix",
+    "Postback",
+    "PostbackAttempt",
+    "Rendition",
+    "Report",
+    "Sendable",
+    "Slide",
+    "SlideMedium",
+    "Status",
+    "Template",
+]

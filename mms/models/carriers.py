@@ -1,0 +1,62 @@
+"""Mobile networks and how to reach their MMSC."""
+
+from typing import Any
+
+from django.contrib.postgres.fields import ArrayField
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.db import models
+
+REL_6_MM7_1_4 = "http://www.3gpp.org/ftp/Specs/archive/23_series/23.140/schema/REL-6-MM7-1-4"
+
+
+def no_overrides() -> dict[str, Any]:
+    return {}
+
+
+class Carrier(models.Model):
+    """A mobile network with the MMSC that we submit to and that reports to us."""
+
+    name = models.CharField(max_length=100, unique=True)
+    slug = models.SlugField(unique=True, help_text="Its part of the address that its MMSC calls: /mm7/<slug>")
+    operator_id = models.PositiveIntegerField("operator id", unique=True)
+    enabled = models.BooleanField(default=True)
+    mmsc_url = models.URLField("MMSC address", blank=True)
+    mmsc_username = models.CharField("MMSC user", max_length=100, blank=True)
+    mmsc_password = models.CharField("MMSC password", max_length=100, blank=True)
+    vaspid = models.CharField("VASPID", max_length=100)
+    vasid = models.CharField("VASID", max_length=100)
+    mm7_version = models.CharField("MM7 version", max_length=10, default="6.8.0")
+    mm7_namespace = models.CharField("MM7 namespace", max_length=200, default=REL_6_MM7_1_4)
+    base64_parts = models.BooleanField(default=False, help_text="For an MMSC that refuses binary parts.")
+    code_overrides = models.JSONField(
+        default=no_overrides, blank=True, help_text='MM7 status code -> outcome, such as {"3001": "permanent"}'
+    )
+    message_bytes = models.PositiveIntegerField(
+        default=307_200, help_text="The largest message that it takes, in binary bytes."
+    )
+    timeout = models.PositiveSmallIntegerField(
+        default=30,
+        validators=[MinValueValidator(1), MaxValueValidator(60)],
+        help_text="Seconds that a submit may take; after that its outcome is in doubt.",
+    )
+    inbound_username = models.CharField("its user here", max_length=100, blank=True)
+    inbound_password = models.CharField("its password here", max_length=100, blank=True)
+    inbound_networks = ArrayField(
+        models.CharField(max_length=50), default=list, blank=True, help_text="Addresses it may call from; empty: any."
+    )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class NumberPrefix(models.Model):
+    """Numbers that begin with these digits belong to this carrier; the longest prefix wins."""
+
+    prefix = models.CharField(max_length=15, unique=True, validators=[RegexValidator(r"^[0-9]+$", "Digits only.")])
+    carrier = models.ForeignKey(Carrier, models.CASCADE, related_name="prefixes")
+
+    class Meta:
+        verbose_name_plural = "number prefixes"
+
+    def __str__(self) -> str:
+        return self.prefix

@@ -1,0 +1,92 @@
+"""Stored content: templates of slides, their media as the customer supplied them, and adapted renditions."""
+
+from django.db import models
+
+from billing.models import Account
+
+
+class Template(models.Model):
+    """Stored MMS content; customers know its primary key as mms-id."""
+
+    account = models.ForeignKey(Account, models.PROTECT, related_name="templates")
+    name = models.CharField(max_length=200)
+    subject = models.CharField(max_length=80)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"{self.pk} {self.name}"
+
+
+class Medium(models.Model):
+    """One source file as the customer supplied it, stored once whoever supplies it."""
+
+    class Kind(models.TextChoices):
+        IMAGE = "image"
+
+    sha256 = models.CharField(max_length=64, unique=True)
+    kind = models.CharField(max_length=10, choices=Kind)
+    mime_type = models.CharField(max_length=100)
+    size = models.PositiveIntegerField(help_text="bytes")
+    width = models.PositiveIntegerField(default=0, help_text="pixels, as stored")
+    height = models.PositiveIntegerField(default=0, help_text="pixels, as stored")
+    orientation = models.PositiveSmallIntegerField(default=1, help_text="EXIF orientation, 1 to 8")
+    frames = models.PositiveIntegerField(default=1)
+    transparent = models.BooleanField(default=False)
+    cmyk = models.BooleanField("CMYK", default=False)
+    file = models.FileField(max_length=200)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name_plural = "media"
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.sha256[:12]}"
+
+
+class Slide(models.Model):
+    """One step of a template's presentation."""
+
+    template = models.ForeignKey(Template, models.CASCADE, related_name="slides")
+    position = models.PositiveSmallIntegerField(help_text="1 for the first")
+    duration = models.PositiveSmallIntegerField(help_text="seconds")
+    text = models.TextField(blank=True)
+    media = models.ManyToManyField(Medium, through="SlideMedium")
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [models.UniqueConstraint(fields=["template", "position"], name="slide_once_per_position")]
+
+    def __str__(self) -> str:
+        return f"slide {self.position}"
+
+
+class SlideMedium(models.Model):
+    """A medium in a slide, with where the customer's request had it from."""
+
+    slide = models.ForeignKey(Slide, models.CASCADE)
+    medium = models.ForeignKey(Medium, models.PROTECT)
+    source_url = models.URLField(max_length=2000)
+
+    def __str__(self) -> str:
+        return self.source_url
+
+
+class Rendition(models.Model):
+    """One medium adapted to one set of limits: made once, shared by every message that needs it."""
+
+    medium = models.ForeignKey(Medium, models.CASCADE, related_name="renditions")
+    recipe = models.CharField(max_length=100)
+    mime_type = models.CharField(max_length=100)
+    size = models.PositiveIntegerField(help_text="bytes")
+    width = models.PositiveIntegerField(help_text="pixels")
+    height = models.PositiveIntegerField(help_text="pixels")
+    quality = models.PositiveSmallIntegerField(null=True, help_text="JPEG quality")
+    ssim = models.FloatField("SSIM", null=True, help_text="likeness to the resized original, 1 is the same")
+    file = models.FileField(max_length=250)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["medium", "recipe"], name="rendition_once_per_recipe")]
+
+    def __str__(self) -> str:
+        return self.recipe

@@ -1,0 +1,149 @@
+"""Messages and discoveries on their way through a carrier, and the timeline of each message."""
+
+import base64
+from typing import Any
+
+from django.db import models
+from django.db.models import Q
+
+from billing.models import Account, Service
+from handsets.models import Handset
+from mms.models.carriers import Carrier
+from mms.models.content import Template
+
+
+class Status(models.TextChoices):
+    """Where a message or a DDM is. While it waits, `due_at` says until when; a final one has none."""
+
+    ACCEPTED = "accepted"  # durable, due at due_at
+    DISCOVERING = "discovering"  # a DDM is out; due_at is this message's deadline
+    SENDING = "sending"  # a worker holds it; due_at is the end of its lease
+    SUBMITTED = "submitted"  # the MMSC took it; due_at is its expiry
+    IN_DOUBT = "in_doubt"  # the request left, the answer never came; never resent blindly
+    DELIVERED = "delivered"
+    EXPIRED = "expired"
+    REJECTED = "rejected"
+    FAILED = "failed"
+
+
+FINAL = (Status.DELIVERED, Status.EXPIRED, Status.REJECTED, Status.FAILED)
+# What a delivery report can still move.
+AWAITING_REPORT = (Status.SUBMITTED, Status.IN_DOUBT)
+
+
+class Sendable(models.Model):
+    """What goes to one number through a carrier's MMSC: a message's content or a DDM."""
+
+    number = models.CharField(max_length=15, db_index=True, help_text="the recipient, E.164 digits")
+    sender = models.CharField(max_length=15, help_text="the sender address in use")
+    carrier = models.ForeignKey(Carrier, models.PROTECT)
+    status = models.CharField(max_length=12, choices=Status, default=Status.ACCEPTED)
+    due_at = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField(help_text="not sent, and no longer waited for, after this")
+    tries = models.PositiveSmallIntegerField(default=0, help_text="submits so far")
+    losses = models.PositiveSmallIntegerField(default=0, help_text="workers lost while preparing it")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        abstract = True
+
+    @property
+    def transaction_id(self) -> str:
+        """The MM7 TransactionID: the same on every try, so that an MMSC can tell a repetition."""
+        return f"{self._meta.model_name}-{self.pk}"
+
+    @property
+    def is_final(self) -> bool:
+        return self.status in FINAL
+
+
+def sendable_indexes(prefix: str) -> list[models.Index]:
+    """What is due is found by these, at a cost that does not depend on what waits."""
+    return [
+        models.Index(fields=["carrier", "due_at"], condition=Q(status=Status.ACCEPTED), name=f"{prefix}_to_send"),
+        models.Index(
+            fields=["status", "due_at"],
+            condition=Q(due_at__isnull=False) & ~Q(status=Status.ACCEPTED),
+            name=f"{prefix}_due",
+        ),
+    ]
+
+
+class Discovery(Sendable):
+    """The wait for the delivery report of one DDM, shared by every message that waits for that number."""
+
+    account = models.ForeignKey(Account, models.PROTECT, help_text="whose message opened it")
+    subject = models.CharField(max_length=80)
+    text = models.TextField()
+    handset = models.ForeignKey(Handset, models.SET_NULL, null=True, blank=True)
+    answered_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name_plural = "discoveries"
+        indexes = sendable_indexes("discovery")
+        constraints = [
+            # Two messages to one number share one DDM.
+            models.UniqueConstraint(
+                fields=["number"], condition=Q(due_at__isnull=False), name="one_open_discovery_per_number"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"discovery {self.pk}"
+
+
+class Message(Sendable):
+    """One template on its way to one number; customers know it by its tracking id."""
+
+    account = models.ForeignKey(Account, models.PROTECT, related_name="messages")
+    template = models.ForeignKey(Template, models.PROTECT, related_name="messages")
+    service = models.ForeignKey(Service, models.PROTECT, related_name="messages", null=True, blank=True)
+    operator_id = models.CharField(max_length=10, blank=True, help_text="as the customer gave it")
+    subject = models.CharField(max_length=80)
+    texts = models.JSONField(default=dict, blank=True, help_text="slide -> text that replaces the template's")
+    data = models.JSONField(default=dict, blank=True, help_text="merge tag -> value")
+    fallback_text = models.TextField(blank=True)
+    client_reference = models.CharField(max_length=200, blank=True)
+    ddm_text = models.TextField("DDM text", blank=True)
+    ddm_subject = models.CharField("DDM subject", max_length=80, blank=True)
+    ddm_timeout = models.PositiveSmallIntegerField("DDM timeout", default=5, help_text="minutes")
+    ddm_force = models.BooleanField("DDM forced", default=False)
+    discovery = models.ForeignKey(Discovery, models.PROTECT, null=True, blank=True, related_name="messages")
+    handset = models.ForeignKey(
+        Handset, models.SET_NULL, null=True, blank=True, help_text="adapted to; empty: the generic profile"
+    )
+    submitted_at = models.DateTimeField(null=True, blank=True)
+    final_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [
+            *sendable_indexes("message"),
+            models.Index(fields=["account", "-id"], name="message_by_account"),
+        ]
+
+    def __str__(self) -> str:
+        return self.tracking_id
+
+    @property
+    def tracking_id(self) -> str:
+        return base64.b64encode(f"MMS_{self.pk}".encode()).decode()
+
+
+def no_details() -> dict[str, Any]:
+    return {}
+
+
+class Event(models.Model):
+    """One entry of a message's timeline, written in the transaction of the step that it tells of."""
+
+    message = models.ForeignKey(Message, models.CASCADE, related_name="events")
+    at = models.DateTimeField()
+    kind = models.CharField(max_length=30)
+    text = models.TextField(blank=True)
+    details = models.JSONField(default=no_details, blank=True)
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return self.kind

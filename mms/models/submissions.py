@@ -1,0 +1,75 @@
+"""What went to an MMSC and what came back: attempts and delivery reports."""
+
+from django.db import models
+from django.db.models import Q
+
+from mms.models.carriers import Carrier
+from mms.models.messages import Discovery, Message
+
+
+class Attempt(models.Model):
+    """One submit. Its row is there before the request leaves and is completed after the answer came."""
+
+    class Outcome(models.TextChoices):
+        UNKNOWN = ""  # still out, or the worker died with it
+        SUBMITTED = "submitted"
+        TRANSIENT = "transient"
+        LIMITED = "limited"
+        PERMANENT = "permanent"
+        CONTENT_REFUSED = "content_refused"
+        IN_DOUBT = "in_doubt"
+
+    message = models.ForeignKey(Message, models.CASCADE, null=True, blank=True, related_name="attempts")
+    discovery = models.ForeignKey(Discovery, models.CASCADE, null=True, blank=True, related_name="attempts")
+    carrier = models.ForeignKey(Carrier, models.PROTECT)
+    try_number = models.PositiveSmallIntegerField()
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True, blank=True)
+    size = models.PositiveIntegerField(help_text="bytes of the MM7 request body")
+    outcome = models.CharField(max_length=20, choices=Outcome, default=Outcome.UNKNOWN, blank=True)
+    code = models.PositiveIntegerField("MM7 status code", null=True, blank=True)
+    text = models.TextField(blank=True)
+    mmsc_id = models.CharField("MessageID", max_length=200, blank=True, help_text="the MMSC's name for it")
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(message=None) ^ Q(discovery=None), name="attempt_of_message_or_discovery"
+            )
+        ]
+        indexes = [
+            models.Index(fields=["carrier", "mmsc_id"], condition=~Q(mmsc_id=""), name="attempt_by_mmsc_id"),
+            models.Index(fields=["started_at"], condition=Q(finished_at=None), name="attempt_open"),
+        ]
+
+    def __str__(self) -> str:
+        return f"try {self.try_number}"
+
+
+class Report(models.Model):
+    """One delivery report. One that names no attempt of ours (yet) is kept, and matched again at due_at."""
+
+    carrier = models.ForeignKey(Carrier, models.PROTECT)
+    mmsc_id = models.CharField("MessageID", max_length=200, help_text="the MMSC's name for the message")
+    number = models.CharField(max_length=30, blank=True, help_text="the recipient, digits")
+    status = models.CharField(max_length=30)
+    raw_status = models.CharField(max_length=200, blank=True)
+    text = models.TextField(blank=True)
+    identity = models.CharField("handset identity", max_length=500, blank=True)
+    reported_at = models.DateTimeField(null=True, blank=True, help_text="the MMSC's date")
+    received_at = models.DateTimeField()
+    attempt = models.ForeignKey(Attempt, models.CASCADE, null=True, blank=True, related_name="reports")
+    matches = models.PositiveSmallIntegerField(default=0, help_text="times it was tried to match")
+    due_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            # A repeated report is the same report.
+            models.UniqueConstraint(fields=["carrier", "mmsc_id", "number", "status"], name="report_once")
+        ]
+        indexes = [models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="report_due")]
+
+    def __str__(self) -> str:
+        return f"{self.status} for {self.mmsc_id}"

@@ -1,0 +1,262 @@
+"""The one client for outbound HTTP: time-outs, size caps and an address guard, many requests in flight.
+
+`Flight` serves the workers: requests run on an event loop while the caller waits for some of them to land.
+`fetch` serves a single download. Both connect only to addresses that the guard lets through; it looks at the
+address of the socket itself, so neither a redirect, nor a DNS answer that changes, nor a number written in an odd
+form gets past it.
+"""
+
+import asyncio
+import ipaddress
+import socket
+import time
+from collections.abc import AsyncIterator, Hashable, Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Generic, Self, TypeVar
+
+import aiohttp
+from aiohttp import AddrInfoType
+from django.conf import settings
+
+CONNECT_TIMEOUT = 10.0  # seconds
+ANSWER_MAX = 1_000_000  # bytes of an answer that are read
+PIECE = 64 * 1024  # bytes handed to the connection at a time
+FETCH_TIMEOUT = 20.0  # seconds, a download in all
+FETCH_REDIRECTS = 3
+NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One POST; `timeout` in seconds covers the whole exchange."""
+
+    url: str
+    body: bytes
+    headers: Mapping[str, str]
+    timeout: float
+    auth: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer of any HTTP status."""
+
+    status: int
+    content_type: str
+    body: bytes
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class NoReply:
+    """No answer. `written` tells whether the other side can have the whole request: then it may have acted on it."""
+
+    written: bool
+    reason: str
+    seconds: float
+
+
+class AddressBlocked(OSError):
+    """The guard's refusal. An OSError, because that is what the connection code expects of a failed socket."""
+
+
+class FetchFailed(Exception):
+    """A download that gave no content; its text tells a customer why."""
+
+
+class TooBig(FetchFailed):
+    """The download passes the cap."""
+
+
+def allowed(address: str) -> bool:
+    """Whether outbound requests may go to this IP address: public ones, and those that the settings name."""
+    ip = _embedded_ipv4(ipaddress.ip_address(address.partition("%")[0]))
+    if any(ip in ipaddress.ip_network(network) for network in settings.OUTBOUND_ALLOWED_NETWORKS):
+        return True
+    return ip.is_global and not ip.is_multicast
+
+
+def _embedded_ipv4(
+    ip: ipaddress.IPv4Address | ipaddress.IPv6Address,
+) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """The IPv4 address that an IPv6 one stands for (mapped, 6to4, NAT64), else the address itself."""
+    if isinstance(ip, ipaddress.IPv4Address):
+        return ip
+    if ip in NAT64:
+        return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
+    return ip.ipv4_mapped or ip.sixtofour or ip
+
+
+def _guarded_socket(info: AddrInfoType) -> socket.socket:
+    family, kind, protocol, _, address = info
+    if not allowed(str(address[0])):
+        raise AddressBlocked(f"address {address[0]} is not allowed")
+    return socket.socket(family, kind, protocol)
+
+
+def _session(limit: int) -> aiohttp.ClientSession:
+    connector = aiohttp.TCPConnector(limit=limit, keepalive_timeout=4, socket_factory=_guarded_socket)
+    # No environment proxies, no cookies: nothing that one customer's server says may reach another's.
+    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False)
+
+
+@dataclass(slots=True)
+class _Body:
+    """A request body that knows whether all of it was handed to the connection.
+
+    A connection that broke before that cannot have delivered a whole request: Content-Length is unmet.
+    """
+
+    data: bytes
+    written: bool = False
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        for start in range(0, len(self.data), PIECE):
+            if start + PIECE >= len(self.data):
+                self.written = True
+            yield self.data[start : start + PIECE]
+
+
+async def send(session: aiohttp.ClientSession, request: Request) -> Reply | NoReply:
+    """Posts the request. Every failure is a NoReply, never an exception."""
+    body = _Body(request.body)
+    started = time.monotonic()
+    # The loop stood still between two calls: let it notice which kept connections were closed meanwhile.
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    try:
+        async with session.post(
+            request.url,
+            data=body.pieces(),
+            headers=_headers(request),
+            timeout=aiohttp.ClientTimeout(total=request.timeout, connect=min(CONNECT_TIMEOUT, request.timeout)),
+            allow_redirects=False,
+        ) as response:
+            content_type = response.headers.get("Content-Type", "")
+            return Reply(response.status, content_type, await _capped(response), time.monotonic() - started)
+    except (aiohttp.ClientError, OSError, ValueError, TimeoutError) as problem:
+        return NoReply(body.written, _words(problem), time.monotonic() - started)
+
+
+def _headers(request: Request) -> dict[str, str]:
+    headers = {**request.headers, "Content-Length": str(len(request.body))}
+    if request.auth:
+        headers["Authorization"] = aiohttp.encode_basic_auth(*request.auth)
+    return headers
+
+
+async def _capped(response: aiohttp.ClientResponse) -> bytes:
+    answer = bytearray()
+    async for piece in response.content.iter_chunked(PIECE):
+        answer += piece
+        if len(answer) >= ANSWER_MAX:
+            break
+    return bytes(answer)
+
+
+def _words(problem: BaseException) -> str:
+    """The failure in a few words that give away no more than the other side's address."""
+    if isinstance(problem, TimeoutError):
+        return "no answer in time"
+    return f"{type(problem).__name__}: {problem}"[:300]
+
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+@dataclass
+class Flight(Generic[Key]):
+    """Up to `limit` requests under way at once, each known by a key of the caller's.
+
+    The event loop runs only inside `landed`; between two calls the caller works on the database.
+    """
+
+    limit: int
+    _runner: asyncio.Runner = field(init=False)
+    _session: aiohttp.ClientSession = field(init=False)
+    _tasks: dict[asyncio.Task[Reply | NoReply], Key] = field(init=False, default_factory=dict)
+
+    def __enter__(self) -> Self:
+        self._runner = asyncio.Runner()
+        self._session = self._runner.run(self._open())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._runner.run(self._session.close())
+        self._runner.close()
+
+    async def _open(self) -> aiohttp.ClientSession:
+        return _session(self.limit)
+
+    @property
+    def room(self) -> int:
+        return self.limit - len(self._tasks)
+
+    @property
+    def keys(self) -> list[Key]:
+        return list(self._tasks.values())
+
+    def launch(self, key: Key, request: Request) -> None:
+        task = self._runner.get_loop().create_task(send(self._session, request))
+        self._tasks[task] = key
+
+    def landed(self, wait: float) -> list[tuple[Key, Reply | NoReply]]:
+        """Those that have ended, after waiting at most `wait` seconds for the first of them."""
+        if not self._tasks:
+            return []
+        done = self._runner.run(self._some(wait))
+        return [(self._tasks.pop(task), task.result()) for task in done]
+
+    async def _some(self, wait: float) -> set[asyncio.Task[Reply | NoReply]]:
+        done, _ = await asyncio.wait(self._tasks, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
+        return done
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    data: bytes
+    content_type: str
+
+
+def fetch(url: str, cap: int) -> Fetched:
+    """Downloads at most `cap` bytes: http and https, at most 3 redirects, 20 seconds in all.
+
+    Raises FetchFailed with the reason in words for the customer who named the URL.
+    """
+    try:
+        return asyncio.run(_fetch(url, cap))
+    except TimeoutError:
+        raise FetchFailed(f"no complete answer within {FETCH_TIMEOUT:.0f} seconds") from None
+    except aiohttp.TooManyRedirects:
+        raise FetchFailed(f"more than {FETCH_REDIRECTS} redirects") from None
+    except aiohttp.ClientConnectorError as problem:
+        raise FetchFailed(_connection_words(problem)) from None
+    except (aiohttp.ClientError, OSError, ValueError):
+        raise FetchFailed("the address is not a valid http or https URL, or its server broke off") from None
+
+
+def _connection_words(problem: aiohttp.ClientConnectorError) -> str:
+    if isinstance(problem, aiohttp.ClientConnectorDNSError):
+        return "its host name cannot be resolved"
+    if "is not allowed" in str(problem.os_error):
+        return "its host is not a public address"
+    return "no connection to its server"
+
+
+async def _fetch(url: str, cap: int) -> Fetched:
+    timeout = aiohttp.ClientTimeout(total=FETCH_TIMEOUT, connect=CONNECT_TIMEOUT, sock_read=CONNECT_TIMEOUT)
+    async with (
+        _session(limit=1) as session,
+        session.get(url, timeout=timeout, max_redirects=FETCH_REDIRECTS + 1) as response,
+    ):
+        if response.status != 200:
+            raise FetchFailed(f"its server answered HTTP {response.status}")
+        data = bytearray()
+        async for piece in response.content.iter_chunked(PIECE):
+            data += piece
+            if len(data) > cap:
+                raise TooBig(f"it is larger than {cap} bytes")
+        return Fetched(bytes(data), response.headers.get("Content-Type", ""))

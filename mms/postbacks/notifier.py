@@ -1,0 +1,61 @@
+"""Hands postbacks over to the customers' servers, many in flight, few to one account at a time."""
+
+import hashlib
+import hmac
+from collections import Counter
+
+from django.utils import timezone
+
+from config import stopping
+from mms.outbound import Flight, Request
+from mms.postbacks import notices, outbox
+from mms.postbacks.outbox import Parcel
+
+IN_FLIGHT = 256  # a process
+PER_ACCOUNT = 16  # at once, so that a server that hangs holds up nobody else's
+CLAIM = 8  # of one account at a time
+LAND = 0.05  # seconds to wait for an answer
+
+
+def run() -> None:
+    """Works until nothing is due and nothing in flight. Asked to stop, it takes on no more and ends what it has."""
+    with Flight[Parcel](IN_FLIGHT) as flight:
+        while True:
+            claimed = 0
+            if flight.room > 0 and not stopping.asked():
+                claimed = _launch(flight)
+            landed = flight.landed(LAND)
+            if landed:
+                outbox.settle(landed, timezone.now())
+            if not claimed and not flight.keys:
+                return
+
+
+def _launch(flight: Flight[Parcel]) -> int:
+    in_flight = Counter(parcel.postback.account_id for parcel in flight.keys)
+    busy = [account for account, count in in_flight.items() if count > PER_ACCOUNT - CLAIM]
+    parcels = outbox.claim(timezone.now(), CLAIM, busy)
+    for parcel in parcels:
+        flight.launch(parcel, request(parcel))
+    return len(parcels)
+
+
+def request(parcel: Parcel) -> Request:
+    """The POST: the body as the protocol has it, what is ours in the headers."""
+    postback = parcel.postback
+    body = notices.body(postback.fields)
+    timestamp = str(int(parcel.attempt.started_at.timestamp()))
+    headers = {
+        "Content-Type": "text/xml; charset=utf-8",
+        "X-MMS-Event-Id": str(postback.pk),
+        "X-MMS-Sequence": str(parcel.sequence),
+        "X-MMS-Attempt": str(postback.tries),
+        "X-MMS-Timestamp": timestamp,
+        "X-MMS-Signature": signature(postback.account.signing_secret, timestamp, body),
+    }
+    return Request(postback.url, body, headers, outbox.TIMEOUT)
+
+
+def signature(secret: str, timestamp: str, body: bytes) -> str:
+    """HMAC-SHA256 over timestamp, a full stop and body, as hex."""
+    return hmac.new(secret.encode(), timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()

@@ -1,0 +1,120 @@
+"""The outbox: which postbacks are due, and what an attempt to hand one over means for it.
+
+For one message, a later postback waits until the earlier one is taken or given up. Accounts do not wait for each
+other: each has its own few at a time.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import connection, transaction
+from django.db.models import F
+
+from mms.models import Postback, PostbackAttempt
+from mms.outbound import NoReply, Reply
+
+# Anything but HTTP 200 within 10 seconds is tried again 5 minutes later, at most 5 times.
+TIMEOUT = 10.0  # seconds
+RETRY_LADDER = (timedelta(minutes=5),) * 5
+LEASE = timedelta(seconds=30)
+ANSWER_KEPT = 2048  # bytes
+
+DUE = """
+SELECT due.id FROM billing_account, LATERAL (
+    SELECT id FROM mms_postback
+    WHERE account_id = billing_account.id AND due_at <= %(now)s
+    ORDER BY due_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+) due
+WHERE billing_account.id <> ALL(%(busy)s)
+"""
+
+# In a statement of its own, after the rows are locked: an earlier postback that ends after this statement began
+# must wait for our locks before it can make its followers due, so what we put off here is never forgotten.
+BLOCKED = """
+SELECT later.id, min(earlier.due_at) FROM mms_postback later
+JOIN mms_postback earlier
+  ON earlier.message_id = later.message_id AND earlier.id < later.id AND earlier.due_at IS NOT NULL
+WHERE later.id = ANY(%(keys)s)
+GROUP BY later.id
+"""
+
+NUMBERED = """
+SELECT later.id, count(*) FROM mms_postback later
+JOIN mms_postback earlier ON earlier.message_id = later.message_id AND earlier.id <= later.id
+WHERE later.id = ANY(%(keys)s)
+GROUP BY later.id
+"""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Parcel:
+    """A postback with the attempt that is about to be made, and its place among its message's postbacks."""
+
+    postback: Postback
+    attempt: PostbackAttempt
+    sequence: int
+    lease: datetime
+
+
+def claim(now: datetime, per_account: int, busy: Sequence[int] = ()) -> list[Parcel]:
+    """Takes up to `per_account` due postbacks of each account that is not `busy`; their attempts are written."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(DUE, {"now": now, "limit": per_account, "busy": list(busy)})
+        keys = {key for (key,) in cursor.fetchall()}
+        cursor.execute(BLOCKED, {"keys": list(keys)})
+        blocked = dict(cursor.fetchall())
+        for key, earlier_due in blocked.items():
+            Postback.objects.filter(pk=key).update(due_at=max(earlier_due, now + timedelta(milliseconds=1)))
+        ready = list(keys - blocked.keys())
+        cursor.execute(NUMBERED, {"keys": ready})
+        return _parcels(ready, dict(cursor.fetchall()), now)
+
+
+def _parcels(keys: list[int], sequence: dict[int, int], now: datetime) -> list[Parcel]:
+    lease = now + LEASE
+    Postback.objects.filter(pk__in=keys).update(due_at=lease, tries=F("tries") + 1)
+    postbacks = list(Postback.objects.filter(pk__in=keys).select_related("account").order_by("pk"))
+    attempts = PostbackAttempt.objects.bulk_create(
+        PostbackAttempt(postback=postback, started_at=now) for postback in postbacks
+    )
+    return [
+        Parcel(postback, attempt, sequence.get(postback.pk, 1), lease)
+        for postback, attempt in zip(postbacks, attempts, strict=True)
+    ]
+
+
+def settle(landed: Sequence[tuple[Parcel, Reply | NoReply]], now: datetime) -> None:
+    """Completes the attempts: taken, to be tried again later, or given up."""
+    with transaction.atomic():
+        for parcel, result in sorted(landed, key=lambda pair: pair[0].postback.pk):
+            _complete(parcel.attempt, result)
+            if isinstance(result, Reply) and result.status == 200:
+                _end(parcel, Postback.Status.TAKEN, now)
+            elif parcel.postback.tries > len(RETRY_LADDER):
+                _end(parcel, Postback.Status.GIVEN_UP, now)
+            else:
+                _retry(parcel, now + RETRY_LADDER[parcel.postback.tries - 1])
+
+
+def _complete(attempt: PostbackAttempt, result: Reply | NoReply) -> None:
+    attempt.duration_ms = round(result.seconds * 1000)
+    if isinstance(result, Reply):
+        attempt.http_status = result.status
+        attempt.answer = result.body[:ANSWER_KEPT].decode("utf-8", "replace").replace("\x00", "\ufffd")
+    else:
+        attempt.error = result.reason
+    attempt.save(update_fields=["duration_ms", "http_status", "answer", "error"])
+
+
+def _end(parcel: Parcel, status: Postback.Status, now: datetime) -> None:
+    """The postback is done with, even if another worker has taken it over; its followers are due."""
+    postback = parcel.postback
+    pending = Postback.objects.filter(pk=postback.pk, status=Postback.Status.PENDING)
+    if pending.update(status=status, due_at=None) and postback.message_id is not None:
+        followers = Postback.objects.filter(message=postback.message_id, pk__gt=postback.pk)
+        followers.filter(status=Postback.Status.PENDING, tries=0).update(due_at=now)
+
+
+def _retry(parcel: Parcel, at: datetime) -> None:
+    Postback.objects.filter(pk=parcel.postback.pk, due_at=parcel.lease).update(due_at=at)

@@ -1,0 +1,149 @@
+"""Delivery reports: kept once each, matched to what we sent, now or later.
+
+A report may overtake the answer to our submit, may come twice, late, or for a message whose answer we never saw.
+It is matched by the MMSC's MessageID; where that is unknown, it is matched again on a ladder.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from handsets import cache
+from handsets.models import CachedHandset
+from mms.mm7.requests import DeliveryReportReq
+from mms.mm7.status import MMStatus
+from mms.models import Attempt, Carrier, Discovery, Message, Report, Status
+
+# When a report without a match is matched again, each after the one before; then it waits for an operator.
+MATCH_LADDER = (
+    timedelta(seconds=1),
+    timedelta(seconds=5),
+    timedelta(seconds=30),
+    timedelta(minutes=2),
+    timedelta(minutes=10),
+    timedelta(hours=1),
+    timedelta(hours=6),
+    timedelta(days=1),
+)
+
+
+def record(carrier: Carrier, request: DeliveryReportReq, now: datetime) -> Report | None:
+    """Keeps the report, or returns None where it is a repetition. The caller holds the transaction."""
+    attempt = _attempt_named(carrier, request.message_id or "")
+    number = _recipient(request, attempt)
+    report, new = Report.objects.get_or_create(
+        carrier=carrier,
+        mmsc_id=request.message_id or "",
+        number=number,
+        status=request.status,
+        defaults={
+            "raw_status": request.raw_status[:200],
+            "text": request.status_text,
+            "identity": cache.identity_of(request.handset) or "",
+            "reported_at": request.date,
+            "received_at": now,
+            "attempt": attempt,
+            "due_at": None if attempt else now + MATCH_LADDER[0],
+        },
+    )
+    return report if new else None
+
+
+def _attempt_named(carrier: Carrier, mmsc_id: str) -> Attempt | None:
+    if not mmsc_id:
+        return None
+    named = Attempt.objects.filter(carrier=carrier, mmsc_id=mmsc_id).select_related("message", "discovery")
+    return named.order_by("pk").last()
+
+
+def _recipient(request: DeliveryReportReq, attempt: Attempt | None) -> str:
+    """The number that the report is about; recipient and sender come swapped from some MMSCs."""
+    addresses = [*request.recipients, *request.senders]
+    sent = attempt and (attempt.message or attempt.discovery)
+    if sent and sent.number in addresses:
+        return sent.number
+    # A recipient of ours is a full international number; a sender is often a short code.
+    return next((number for number in addresses if len(number) > 6), addresses[0] if addresses else "")[:30]
+
+
+def learn(report: Report, now: datetime) -> None:
+    """Fills the handset cache from a report that names a handset, whatever became of the message."""
+    if not (report.identity and report.number):
+        return
+    ddm = bool(report.attempt and report.attempt.discovery_id)
+    source = CachedHandset.Source.DDM_REPORT if ddm else CachedHandset.Source.DELIVERY_REPORT
+    cache.saw(report.number, report.identity, source, now)
+
+
+def early(attempts: Iterable[Attempt]) -> list[Report]:
+    """The reports that were here before the answers that these attempts just got, now matched to them."""
+    found = []
+    for attempt in attempts:
+        reports = Report.objects.select_for_update(skip_locked=True, of=("self",)).filter(
+            carrier=attempt.carrier_id, mmsc_id=attempt.mmsc_id, attempt=None
+        )
+        for report in reports if attempt.mmsc_id else ():
+            _match(report, attempt)
+            found.append(report)
+    return found
+
+
+def _match(report: Report, attempt: Attempt) -> None:
+    report.attempt, report.due_at = attempt, None
+    report.save(update_fields=["attempt", "due_at"])
+
+
+def match_again(now: datetime, limit: int) -> list[Report]:
+    """Those unmatched reports whose time has come and that have a match now. The caller holds the transaction."""
+    due = Report.objects.select_for_update(skip_locked=True, of=("self",)).filter(due_at__lte=now)
+    matched = []
+    for report in due.select_related("carrier").order_by("due_at")[:limit]:
+        attempt = _attempt_named(report.carrier, report.mmsc_id) or _attempt_in_doubt(report)
+        if attempt:
+            _match(report, attempt)
+            matched.append(report)
+        else:
+            _later(report, now)
+    return matched
+
+
+def _later(report: Report, now: datetime) -> None:
+    report.matches += 1
+    more = report.matches < len(MATCH_LADDER)
+    report.due_at = now + MATCH_LADDER[report.matches] if more else None
+    report.save(update_fields=["matches", "due_at"])
+
+
+def _attempt_in_doubt(report: Report) -> Attempt | None:
+    """The attempt whose answer we never saw, where the report can be about no other.
+
+    That is so when nothing is being sent to the number and exactly one message or DDM to it stands in doubt.
+    Its attempt takes the MessageID, so that later reports find it.
+    """
+    to_number = {"carrier": report.carrier_id, "number": report.number}
+    if any(m._default_manager.filter(**to_number, status=Status.SENDING).exists() for m in (Message, Discovery)):
+        return None
+    in_doubt = [
+        sent.attempts.order_by("pk").last()
+        for model in (Message, Discovery)
+        for sent in model._default_manager.filter(**to_number, status=Status.IN_DOUBT)
+    ]
+    candidates = [a for a in in_doubt if a and not a.mmsc_id and a.started_at <= report.received_at]
+    if len(candidates) != 1:
+        return None
+    candidates[0].mmsc_id = report.mmsc_id
+    candidates[0].save(update_fields=["mmsc_id"])
+    return candidates[0]
+
+
+# The status that a final report gives what was sent.
+FINAL_STATUS = {
+    MMStatus.RETRIEVED: Status.DELIVERED,
+    MMStatus.EXPIRED: Status.EXPIRED,
+    MMStatus.REJECTED: Status.REJECTED,
+}
+
+
+def final_status(report: Report) -> Status | None:
+    """The status that this report means, or None where the MMSC has not had its last word."""
+    status = MMStatus(report.status)
+    return FINAL_STATUS.get(status, Status.FAILED) if status.is_final else None

@@ -1,0 +1,204 @@
+"""Submitting to an MMSC: what is due is claimed under a lease, an attempt is written before each call, completed after.
+
+Messages and DDMs go through the same steps here; what follows from them is told in flow.py.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Generic, TypeVar
+
+from django.db import connection, transaction
+from django.db.models import F
+
+from mms.mm7.answers import Answer
+from mms.mm7.codes import Outcome
+from mms.models import Attempt, Discovery, Message, Status
+
+# Longer than preparing a message and the longest time-out of a carrier together.
+LEASE = timedelta(minutes=2)
+# After each transient failure in turn; then the message has failed.
+RETRY_LADDER = (
+    timedelta(seconds=30),
+    timedelta(minutes=2),
+    timedelta(minutes=10),
+    timedelta(minutes=30),
+    timedelta(hours=2),
+)
+# For codes that allow few retries (MM7 status 4000).
+LIMITED_LADDER = RETRY_LADDER[:2]
+# Workers that may die over preparing a message before it counts as undeliverable.
+LOSSES_MAX = 3
+
+Sent = TypeVar("Sent", Message, Discovery)
+
+DUE = """
+SELECT due.id FROM mms_carrier, LATERAL (
+    SELECT id FROM {table}
+    WHERE carrier_id = mms_carrier.id AND status = 'accepted' AND due_at <= %(now)s
+    ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+) due
+WHERE mms_carrier.id <> ALL(%(busy)s)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Landing(Generic[Sent]):
+    """A submit that has ended: who was sent, its attempt, and what the MMSC said."""
+
+    sent: Sent
+    attempt: Attempt
+    answer: Answer
+
+
+def claim(model: type[Sent], now: datetime, per_carrier: int, busy: Sequence[int] = ()) -> list[Sent]:
+    """Takes up to `per_carrier` due rows of each carrier that is not `busy`: they are ours until the lease ends."""
+    with connection.cursor() as cursor:
+        sql = DUE.format(table=model._meta.db_table)
+        cursor.execute(sql, {"now": now, "limit": per_carrier, "busy": list(busy)})
+        keys = [key for (key,) in cursor.fetchall()]
+    if keys:
+        model._default_manager.filter(pk__in=keys).update(status=Status.SENDING, due_at=now + LEASE)
+    return list(model._default_manager.filter(pk__in=keys).select_related("carrier", "account").order_by("pk"))
+
+
+def start(prepared: Sequence[tuple[Sent, int]], now: datetime) -> list[tuple[Sent, Attempt]]:
+    """Writes an attempt (with the size of its request in bytes) for each that is still ours, and renews its lease.
+
+    What another worker has taken meanwhile is left out: it must not be sent here.
+    """
+    if not prepared:
+        return []
+    with transaction.atomic():
+        held = _held([sent for sent, _ in prepared])
+        mine = [(sent, size) for sent, size in prepared if sent.pk in held]
+        type(prepared[0][0])._default_manager.filter(pk__in=held).update(due_at=now + LEASE, tries=F("tries") + 1)
+        for sent, _ in mine:
+            sent.due_at, sent.tries = now + LEASE, sent.tries + 1
+        attempts = Attempt.objects.bulk_create(_attempt(sent, size, now) for sent, size in mine)
+    return [(sent, attempt) for (sent, _), attempt in zip(mine, attempts, strict=True)]
+
+
+def _held(batch: Iterable[Sent]) -> set[int]:
+    """Locks those of the batch that are still under the lease with which they were claimed."""
+    leases = {sent.pk: sent.due_at for sent in batch}
+    model = type(next(iter(batch)))
+    rows = model._default_manager.select_for_update(no_key=True).filter(pk__in=leases, status=Status.SENDING)
+    return {pk for pk, due_at in rows.order_by("pk").values_list("pk", "due_at") if due_at == leases[pk]}
+
+
+def _attempt(sent: Message | Discovery, size: int, now: datetime) -> Attempt:
+    attempt = Attempt(carrier=sent.carrier, try_number=sent.tries, started_at=now, size=size)
+    if isinstance(sent, Message):
+        attempt.message = sent
+    else:
+        attempt.discovery = sent
+    return attempt
+
+
+def settle(landings: Sequence[Landing[Sent]], now: datetime) -> list[Landing[Sent]]:
+    """Completes the attempts and moves what was sent to its next status; returns those that moved.
+
+    An answer that comes after the lease ended still counts: its message stands in doubt, and now there is none.
+    The caller holds the transaction.
+    """
+    attempts = [_completed(landing, now) for landing in landings]
+    Attempt.objects.bulk_update(attempts, ["finished_at", "outcome", "code", "text", "mmsc_id"])
+    movable = _movable(landings)
+    moved = [landing for landing in landings if landing.sent.pk in movable]
+    for landing in moved:
+        _move(landing, now)
+    if moved:
+        manager = type(moved[0].sent)._default_manager
+        manager.bulk_update([m.sent for m in moved], ["status", "due_at"])
+    return moved
+
+
+def _completed(landing: Landing[Sent], now: datetime) -> Attempt:
+    attempt, answer = landing.attempt, landing.answer
+    attempt.finished_at = now
+    attempt.outcome = Attempt.Outcome(answer.outcome)
+    attempt.code = answer.code
+    attempt.text = answer.text
+    attempt.mmsc_id = answer.message_id or ""
+    return attempt
+
+
+def _movable(landings: Sequence[Landing[Sent]]) -> set[int]:
+    # Not from what was sent: a step that is repeated, after the database restarted, has moved that already.
+    leases = {landing.sent.pk: landing.attempt.started_at + LEASE for landing in landings}
+    rows = type(landings[0].sent)._default_manager.select_for_update(no_key=True).filter(pk__in=leases)
+    return {
+        pk
+        for pk, status, due_at in rows.order_by("pk").values_list("pk", "status", "due_at")
+        if status == Status.IN_DOUBT or (status == Status.SENDING and due_at == leases[pk])
+    }
+
+
+def _move(landing: Landing[Sent], now: datetime) -> None:
+    sent, outcome = landing.sent, landing.answer.outcome
+    retry = _retry_at(outcome, sent, now)
+    if outcome == Outcome.SUBMITTED:
+        sent.status, sent.due_at = Status.SUBMITTED, sent.expires_at
+    elif outcome == Outcome.IN_DOUBT:
+        sent.status, sent.due_at = Status.IN_DOUBT, sent.expires_at
+    elif retry:
+        sent.status, sent.due_at = Status.ACCEPTED, retry
+    else:
+        sent.status, sent.due_at = Status.FAILED, None
+
+
+def _retry_at(outcome: Outcome, sent: Message | Discovery, now: datetime) -> datetime | None:
+    """When to try again, or None where there is no further try before it expires."""
+    ladder = {Outcome.TRANSIENT: RETRY_LADDER, Outcome.LIMITED: LIMITED_LADDER}.get(outcome, ())
+    if sent.tries > len(ladder):
+        return None
+    retry = now + ladder[sent.tries - 1]
+    return retry if retry < sent.expires_at else None
+
+
+def release(sent: Sent, now: datetime) -> bool:
+    """Gives back what could not be prepared, to be tried again in a while; at the third time it has failed.
+
+    Returns whether it was still ours.
+    """
+    sent.losses += 1
+    final = sent.losses >= LOSSES_MAX
+    lease = sent.due_at
+    sent.status = Status.FAILED if final else Status.ACCEPTED
+    sent.due_at = None if final else now + RETRY_LADDER[0]
+    held = type(sent)._default_manager.filter(pk=sent.pk, status=Status.SENDING, due_at=lease)
+    return bool(held.update(status=sent.status, due_at=sent.due_at, losses=sent.losses))
+
+
+def leases_over(model: type[Sent], now: datetime, limit: int) -> list[tuple[Sent, bool]]:
+    """Takes back what dead workers held, and says of each whether its request may have left.
+
+    One with an attempt that was never completed is in doubt. One without never left: it is due again.
+    The caller holds the transaction.
+    """
+    rows = list(
+        model._default_manager.select_for_update(no_key=True, skip_locked=True, of=("self",))
+        .filter(status=Status.SENDING, due_at__lte=now)
+        .select_related("carrier", "account")
+        .order_by("due_at")[:limit]
+    )
+    field = str(model._meta.model_name)
+    open_attempts = Attempt.objects.filter(finished_at=None, **{f"{field}__in": rows})
+    left = set(open_attempts.values_list(field, flat=True))
+    open_attempts.update(finished_at=now, outcome=Attempt.Outcome.IN_DOUBT, text="the worker died")
+    for sent in rows:
+        _take_back(sent, sent.pk in left, now)
+    model._default_manager.bulk_update(rows, ["status", "due_at", "losses"])
+    return [(sent, sent.pk in left) for sent in rows]
+
+
+def _take_back(sent: Message | Discovery, left: bool, now: datetime) -> None:
+    if left:
+        sent.status, sent.due_at = Status.IN_DOUBT, sent.expires_at
+        return
+    sent.losses += 1
+    if sent.losses < LOSSES_MAX:
+        sent.status, sent.due_at = Status.ACCEPTED, now
+    else:
+        sent.status, sent.due_at = Status.FAILED, None

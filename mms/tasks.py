@@ -1,0 +1,19 @@
+"""The tasks of the workers. They carry nothing and may be lost, doubled or late: what is due is in the database."""
+
+from config.celery import app
+from mms import delivery, doorbell
+from mms.postbacks import notifier
+
+
+@app.task(name=doorbell.WORK)
+def work() -> None:
+    """Moves every message and discovery that is due."""
+    doorbell.answered(doorbell.WORK)
+    delivery.run()
+
+
+@app.task(name=doorbell.NOTIFY)
+def notify() -> None:
+    """Hands over every postback that is due."""
+    doorbell.answered(doorbell.NOTIFY)
+    notifier.run()

@@ -1,0 +1,45 @@
+"""The timeline of a message and its postbacks, written in the transaction of the step that they tell of."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from mms.models import Event, Message, Postback
+from mms.postbacks.notices import Notice, fields
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One step of one message; with a notice, the customer is told of it."""
+
+    message: Message
+    kind: str
+    text: str = ""
+    notice: Notice | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+    happened_at: datetime | None = None  # where it differs from the moment of writing
+
+
+def write(entries: Iterable[Entry], now: datetime) -> None:
+    """Writes the events and the postbacks of these steps. The caller holds the transaction and the messages' rows.
+
+    Holding the rows keeps the primary keys of one message's postbacks in the order of its steps.
+    """
+    entries = list(entries)
+    Event.objects.bulk_create(
+        Event(message=e.message, at=e.happened_at or now, kind=e.kind, text=e.text, details=e.details) for e in entries
+    )
+    Postback.objects.bulk_create(
+        Postback(
+            account=e.message.account,
+            message=e.message,
+            code=e.notice.code,
+            fields=fields(e.notice, e.message, e.happened_at or now),
+            url=e.message.account.postback_url,
+            due_at=now,
+            created_at=now,
+        )
+        for e in entries
+        if e.notice and e.message.account.postback_url
+    )
