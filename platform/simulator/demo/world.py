@@ -1,0 +1,81 @@
+"""The small world of the demo: one customer, one carrier whose MMSC is the simulator, profiles of its handsets."""
+
+from django.db import connection
+
+from billing import keys
+from billing.models import Account, ApiKey, SenderAddress, Service
+from handsets.cache import identity_of
+from handsets.models import Handset, Profile
+from mms.models import Carrier, NumberPrefix, Template
+from simulator.numbers import HANDSETS
+
+API_KEY = "qTFkykO9JTfahCOqJ0V2Wf5Cg1t8iWlZ"
+SENDER = "28444"
+SERVICE = "12345"
+MMS_ID = 35674
+MMSC_USER = ("platform", "mm7-secret")
+REPORT_USER = ("mmsc", "report-secret")
+
+
+def load(simulator: str) -> Account:
+    """Makes the world, or brings it up to date with the simulator's address, which may differ from run to run."""
+    account, _ = Account.objects.update_or_create(
+        name="Demo Company", defaults={"postback_url": f"{simulator}/postbacks/ok"}
+    )
+    if not ApiKey.objects.filter(digest=keys.digest(API_KEY)).exists():
+        keys.issue(account, API_KEY, "the key of the examples")
+    SenderAddress.objects.get_or_create(account=account, address=SENDER, country="US", default=True)
+    Service.objects.get_or_create(account=account, code=SERVICE, defaults={"name": "Demo campaign"})
+    _carrier(simulator)
+    _profiles()
+    _next_template_is(MMS_ID)
+    return account
+
+
+def _carrier(simulator: str) -> None:
+    carrier, _ = Carrier.objects.update_or_create(
+        operator_id=31002,
+        defaults={
+            "name": "AT&T",
+            "slug": "att",
+            "mmsc_url": f"{simulator}/mm7",
+            "mmsc_username": MMSC_USER[0],
+            "mmsc_password": MMSC_USER[1],
+            "vaspid": "demo-vasp",
+            "vasid": "demo-vas",
+            "message_bytes": 1_048_576,
+            "inbound_username": REPORT_USER[0],
+            "inbound_password": REPORT_USER[1],
+        },
+    )
+    NumberPrefix.objects.get_or_create(prefix="1", defaults={"carrier": carrier})
+
+
+def _profiles() -> None:
+    """One profile a handset of the simulator, matched by the exact identity that its reports name."""
+    generic = Profile.objects.get(generic=True)
+    for handset in HANDSETS.values():
+        identity = identity_of(handset.identity)
+        if identity is None:
+            continue
+        profile, _ = Profile.objects.update_or_create(
+            name=handset.name,
+            defaults={
+                "parent": generic,
+                "screen_width": handset.screen[0],
+                "screen_height": handset.screen[1],
+                "image_width": handset.image_box[0],
+                "image_height": handset.image_box[1],
+                "message_bytes": handset.message_bytes,
+                "mime_types": sorted(handset.mime_types),
+            },
+        )
+        Handset.objects.update_or_create(identity=identity, defaults={"profile": profile})
+
+
+def _next_template_is(mms_id: int) -> None:
+    """The first template that saveMMS stores gets the id that the examples name."""
+    if Template.objects.exists():
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT setval(pg_get_serial_sequence('mms_template', 'id'), %s, false)", [mms_id])
