@@ -35,6 +35,7 @@ LAND = 0.05  # seconds to wait for an answer
 STORE_LADDER = (0.2, 0.5, 1, 2, 4, 8, 15)
 
 Sent = TypeVar("Sent", Message, Discovery)
+Clock = Callable[[], datetime]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -45,7 +46,7 @@ class Submit:
     attempt: Attempt
 
 
-def run() -> None:
+def run(clock: Clock = timezone.now) -> None:
     """Works until nothing is due and nothing in flight. Asked to stop, it takes on no more and ends what it has."""
     woken = -WAKE_EVERY
     with Flight[Submit](IN_FLIGHT) as flight:
@@ -53,10 +54,10 @@ def run() -> None:
             launched = 0
             if not stopping.asked():
                 if time.monotonic() - woken >= WAKE_EVERY:
-                    flow.wake(timezone.now())
+                    flow.wake(clock())
                     woken = time.monotonic()
-                launched = _launch_discoveries(flight) + _launch_messages(flight)
-            _bring_home(flight, LAND)
+                launched = _launch_messages(flight, clock) + _launch_discoveries(flight, clock)
+            _bring_home(flight, LAND, clock)
             if not launched and not flight.keys:
                 return
 
@@ -67,12 +68,12 @@ def _busy(flight: Flight[Submit]) -> list[int]:
     return [carrier for carrier, count in counts.items() if count >= PER_CARRIER]
 
 
-def _launch_discoveries(flight: Flight[Submit]) -> int:
+def _launch_discoveries(flight: Flight[Submit], clock: Clock) -> int:
     if flight.room <= 0:
         return 0
-    claimed = flow.claim_discoveries(timezone.now(), CLAIM, _busy(flight))
+    claimed = flow.claim_discoveries(clock(), CLAIM, _busy(flight))
     prepared = [(found, client.request(found, _ddm(found))) for found in claimed]
-    _launch(flight, prepared)
+    _launch(flight, prepared, clock)
     return len(claimed)
 
 
@@ -80,27 +81,27 @@ def _ddm(found: Discovery) -> tuple[Part, ...]:
     return (Part("text", "text.txt", "text/plain", crlf(found.text).encode(), "utf-8"),)
 
 
-def _launch_messages(flight: Flight[Submit]) -> int:
+def _launch_messages(flight: Flight[Submit], clock: Clock) -> int:
     if flight.room <= 0:
         return 0
-    claimed = flow.claim(timezone.now(), CLAIM, _busy(flight))
-    for start in range(0, len(claimed), GROUP):
-        group = claimed[start : start + GROUP]
-        prepared = [(message, request) for message in group if (request := _prepared(message))]
-        _launch(flight, prepared)
-        _bring_home(flight, 0)
-    return len(claimed)
+    ready, claimed = flow.claim(clock(), CLAIM, _busy(flight))
+    for start in range(0, len(ready), GROUP):
+        group = ready[start : start + GROUP]
+        prepared = [(message, request) for message in group if (request := _prepared(message, clock))]
+        _launch(flight, prepared, clock)
+        _bring_home(flight, 0, clock)
+    return claimed
 
 
-def _prepared(message: Message) -> Request | None:
+def _prepared(message: Message, clock: Clock) -> Request | None:
     """The request that submits the message as adapted to its handset, or None where there is none to send."""
     try:
-        return _adapted(message, timezone.now())
+        return _adapted(message, clock())
     except (OperationalError, InterfaceError):
         raise
     except Exception as problem:
         log.exception("a message could not be prepared", tracking_id=message.tracking_id)
-        flow.unprepared(message, f"{type(problem).__name__}: {problem}"[:300], timezone.now())
+        flow.unprepared(message, f"{type(problem).__name__}: {problem}"[:300], clock())
         return None
 
 
@@ -114,18 +115,18 @@ def _adapted(message: Message, now: datetime) -> Request | None:
     return client.request(message, result.parts)
 
 
-def _launch(flight: Flight[Submit], prepared: Sequence[tuple[Sent, Request]]) -> None:
+def _launch(flight: Flight[Submit], prepared: Sequence[tuple[Sent, Request]], clock: Clock) -> None:
     """Writes the attempts, then lets the requests go."""
     requests = {sent.pk: request for sent, request in prepared}
     sizes = [(sent, len(request.body)) for sent, request in prepared]
-    for sent, attempt in submission.start(sizes, timezone.now()):
+    for sent, attempt in submission.start(sizes, clock()):
         flight.launch(Submit(sent, attempt), requests[sent.pk])
 
 
-def _bring_home(flight: Flight[Submit], wait: float) -> None:
+def _bring_home(flight: Flight[Submit], wait: float, clock: Clock) -> None:
     landed = flight.landed(wait)
-    _settle(landed, Discovery, flow.discoveries_submitted)
-    _settle(landed, Message, flow.submitted)
+    _settle(landed, Discovery, flow.discoveries_submitted, clock)
+    _settle(landed, Message, flow.submitted, clock)
     if landed:
         doorbell.ring(doorbell.NOTIFY)
 
@@ -134,6 +135,7 @@ def _settle(
     landed: Sequence[tuple[Submit, Reply | NoReply]],
     model: type[Sent],
     step: Callable[[Sequence[Landing[Sent]], datetime], None],
+    clock: Clock,
 ) -> None:
     landings = [
         Landing(submit.sent, submit.attempt, client.answer(submit.sent.carrier, result))
@@ -141,7 +143,7 @@ def _settle(
         if isinstance(submit.sent, model)
     ]
     if landings:
-        _store(lambda: step(landings, timezone.now()))
+        _store(lambda: step(landings, clock()))
 
 
 def _store(step: Callable[[], None]) -> None:

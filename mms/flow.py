@@ -45,14 +45,17 @@ def accept(order: Order, now: datetime) -> Message:
 # --- claim, and discover where needed ---------------------------------------------------------------------------
 
 
-def claim(now: datetime, per_carrier: int, busy: Sequence[int] = ()) -> list[Message]:
-    """Takes due messages: those that need a discovery are left waiting for it, those returned are to be sent."""
+def claim(now: datetime, per_carrier: int, busy: Sequence[int] = ()) -> tuple[list[Message], int]:
+    """Takes due messages: returns those that are to be sent now, and how many it took in all.
+
+    Those that need a discovery are left waiting for it; those that expired have failed.
+    """
     with transaction.atomic():
         claimed = submission.claim(Message, now, per_carrier, busy)
         live = [message for message in claimed if message.expires_at > now]
         _fail([m for m in claimed if m.expires_at <= now], "it expired before it could be sent", now)
         waiting = discovery.wait(live, now)
-    return [message for message in live if message.pk not in waiting]
+    return [message for message in live if message.pk not in waiting], len(claimed)
 
 
 def claim_discoveries(now: datetime, per_carrier: int, busy: Sequence[int] = ()) -> list[Discovery]:
@@ -282,6 +285,27 @@ def _match_reports(now: datetime) -> int:
             reports.learn(report, now)
             _apply(report, now)
     return len(matched)
+
+
+# --- an operator's word -------------------------------------------------------------------------------------------
+
+
+def resolve(message: Message, sent: bool, by: str, now: datetime) -> bool:
+    """What the operator named `by` found out about a message in doubt: it was sent (N101), or it is to be sent again.
+
+    Returns whether it still was in doubt; if not, nothing changes.
+    """
+    if sent:
+        entry = Entry(message, "submitted", f"{by}: it was sent", Notice("N101", notices.MESSAGE_SENT))
+        changes = {"status": Status.SUBMITTED, "due_at": message.expires_at, "submitted_at": now}
+    else:
+        entry = Entry(message, "resolved", f"{by}: it was not sent, so it is sent again")
+        changes = {"status": Status.ACCEPTED, "due_at": now}
+    with transaction.atomic():
+        moved = Message.objects.filter(pk=message.pk, status=Status.IN_DOUBT).update(**changes)
+        if moved:
+            timeline.write([entry], now)
+    return bool(moved)
 
 
 # --- the end --------------------------------------------------------------------------------------------------------

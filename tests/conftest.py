@@ -10,23 +10,11 @@ from tempfile import TemporaryDirectory
 import django
 import pytest
 
-_RUN = pytest.StashKey[ExitStack]()
+_run = ExitStack()
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_RUN] = run = ExitStack()
-    if not (os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL")):
-        _start_servers(run)
-    os.environ["MEDIA_ROOT"] = run.enter_context(TemporaryDirectory(prefix="mms-media-"))
-    os.environ["SECRET_KEY"] = "of the tests alone"
-    # The carriers and customers of the tests listen on loopback.
-    os.environ["OUTBOUND_ALLOWED_NETWORKS"] = "127.0.0.0/8,::1/128"
-    os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
-    django.setup()
-
-
-def pytest_unconfigure(config: pytest.Config) -> None:
-    config.stash[_RUN].close()
+def pytest_unconfigure() -> None:
+    _run.close()
 
 
 def _start_servers(run: ExitStack) -> None:
@@ -38,3 +26,18 @@ def _start_servers(run: ExitStack) -> None:
         raise pytest.UsageError(str(error)) from error
     os.environ["DATABASE_URL"] = servers.database_url
     os.environ["REDIS_URL"] = servers.redis_url
+
+
+def _prepare() -> None:
+    if not (os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL")):
+        _start_servers(_run)
+    os.environ["MEDIA_ROOT"] = _run.enter_context(TemporaryDirectory(prefix="mms-media-"))
+    os.environ["SECRET_KEY"] = "of the tests alone"
+    # The carriers and customers of the tests listen on loopback.
+    os.environ["OUTBOUND_ALLOWED_NETWORKS"] = "127.0.0.0/8,::1/128"
+    os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
+    django.setup()
+
+
+# When this file is loaded: the other conftest.py files, loaded right after it, import models.
+_prepare()

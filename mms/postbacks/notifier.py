@@ -3,6 +3,8 @@
 import hashlib
 import hmac
 from collections import Counter
+from collections.abc import Callable
+from datetime import datetime
 
 from django.utils import timezone
 
@@ -17,24 +19,24 @@ CLAIM = 8  # of one account at a time
 LAND = 0.05  # seconds to wait for an answer
 
 
-def run() -> None:
+def run(clock: Callable[[], datetime] = timezone.now) -> None:
     """Works until nothing is due and nothing in flight. Asked to stop, it takes on no more and ends what it has."""
     with Flight[Parcel](IN_FLIGHT) as flight:
         while True:
             claimed = 0
             if flight.room > 0 and not stopping.asked():
-                claimed = _launch(flight)
+                claimed = _launch(flight, clock())
             landed = flight.landed(LAND)
             if landed:
-                outbox.settle(landed, timezone.now())
+                outbox.settle(landed, clock())
             if not claimed and not flight.keys:
                 return
 
 
-def _launch(flight: Flight[Parcel]) -> int:
+def _launch(flight: Flight[Parcel], now: datetime) -> int:
     in_flight = Counter(parcel.postback.account_id for parcel in flight.keys)
     busy = [account for account, count in in_flight.items() if count > PER_ACCOUNT - CLAIM]
-    parcels = outbox.claim(timezone.now(), CLAIM, busy)
+    parcels = outbox.claim(now, CLAIM, busy)
     for parcel in parcels:
         flight.launch(parcel, request(parcel))
     return len(parcels)

@@ -1,0 +1,127 @@
+"""Postbacks: in order within a message, tried again, given up, kept apart by account."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+
+from billing.models import Account
+from mms.models import Message, Postback
+from mms.postbacks import outbox
+from tests.scripted import Say, Scripted, serving
+from tests.wire import IPHONE, Drive
+
+Send = Callable[..., Message]
+Reported = Callable[..., int]
+
+
+def later(**duration: float) -> datetime:
+    return datetime.now(UTC) + timedelta(**duration)
+
+
+def received(customer: Scripted) -> list[str]:
+    return [sent.body.partition(b"<code>")[2][:4].decode() for sent in customer.received]
+
+
+def test_a_later_postback_waits_until_the_earlier_is_taken(
+    send: Send, drive: Drive, reported: Reported, customer: Scripted
+) -> None:
+    customer.first(Say(status=500))
+    send()
+    drive()
+    reported("M1", "Retrieved", IPHONE)
+    drive(later(minutes=4.9))
+    assert received(customer) == ["N101"]
+    drive(later(minutes=5.1))
+    assert received(customer) == ["N101", "N101", "N102"]
+    assert {p.status for p in Postback.objects.all()} == {"taken"}
+
+
+@pytest.mark.parametrize("answer", [Say(status=500), Say(status=201), Say(status=302), Say(status=404), "reset"])
+def test_anything_but_200_is_tried_again_with_the_same_event_id(
+    send: Send, drive: Drive, customer: Scripted, answer: Say
+) -> None:
+    customer.first(answer)
+    send()
+    drive()
+    drive(later(minutes=5.1))
+    first, second = customer.received
+    assert first.body == second.body
+    assert first.headers["x-mms-event-id"] == second.headers["x-mms-event-id"]
+    assert (first.headers["x-mms-attempt"], second.headers["x-mms-attempt"]) == ("1", "2")
+
+
+def test_after_five_retries_it_is_given_up_and_the_next_one_goes(
+    send: Send, drive: Drive, reported: Reported, customer: Scripted
+) -> None:
+    customer.first(*[Say(status=500, body=b"no")] * 6)
+    message = send()
+    drive()
+    reported("M1", "Retrieved")
+    for minutes in range(0, 60, 6):
+        drive(later(minutes=minutes))
+    assert received(customer) == ["N101"] * 6 + ["N102"]
+    given_up, taken = message.postbacks.all()
+    assert (given_up.status, given_up.due_at, taken.status) == ("given-up", None, "taken")
+    assert [(a.http_status, a.answer) for a in given_up.attempts.all()] == [(500, "no")] * 6
+
+
+def test_the_first_2_kb_of_the_answer_are_kept(send: Send, drive: Drive, customer: Scripted) -> None:
+    customer.first(Say(body=b"\x00\xff" + b"x" * 5000))
+    message = send()
+    drive()
+    attempt = message.postbacks.get().attempts.get()
+    assert attempt.answer == "\ufffd\ufffd" + "x" * 2046
+    assert attempt.duration_ms is not None
+
+
+def test_a_worker_that_dies_with_a_postback_leaves_it_to_be_sent_again(
+    send: Send, drive: Drive, customer: Scripted, world: SimpleNamespace
+) -> None:
+    world.account.postback_url = ""
+    world.account.save()
+    message = send()
+    drive()
+    Postback.objects.create(
+        account=world.account, message=message, code="N101", fields={"code": "N101"},
+        url=f"{customer.url}/postbacks", due_at=datetime.now(UTC), created_at=datetime.now(UTC),
+    )  # fmt: skip
+    assert len(outbox.claim(datetime.now(UTC), 10)) == 1
+    drive(later(seconds=20))
+    assert customer.received == []
+    drive(later(seconds=31))
+    assert received(customer) == ["N101"]
+
+
+def test_an_account_without_a_url_gets_none(
+    world: SimpleNamespace, send: Send, drive: Drive, customer: Scripted
+) -> None:
+    world.account.postback_url = ""
+    world.account.save()
+    send()
+    drive()
+    assert not Postback.objects.exists()
+
+
+def test_an_account_whose_server_hangs_takes_its_few_places_and_no_more(world: SimpleNamespace) -> None:
+    other = Account.objects.create(name="Other", postback_url="http://127.0.0.1:9/")
+    now = datetime.now(UTC)
+    for account, count in ((world.account, 50), (other, 3)):
+        for _ in range(count):
+            Postback.objects.create(
+                account=account, code="N101", fields={"code": "N101"}, url=account.postback_url, due_at=now,
+                created_at=now,
+            )  # fmt: skip
+    first = outbox.claim(now, 8)
+    assert sorted(p.postback.account.name for p in first) == ["Customer"] * 8 + ["Other"] * 3
+    assert outbox.claim(now, 8, busy=[world.account.pk]) == []
+
+
+def test_redirects_are_not_followed(world: SimpleNamespace, send: Send, drive: Drive, customer: Scripted) -> None:
+    with serving(Say()) as elsewhere:
+        customer.first(Say(status=307, headers=(("Location", elsewhere.url),)))
+        send()
+        drive()
+        assert elsewhere.received == []
+    assert len(customer.received) == 1

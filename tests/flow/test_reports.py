@@ -1,0 +1,162 @@
+"""Delivery reports: doubled, early, late, unknown, in series, malformed."""
+
+import base64
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+from django.test import Client
+
+from handsets.models import CachedHandset
+from mms.mm7.soap import REL_6
+from mms.models import Message, Report
+from tests.wire import IPHONE, Drive, codes, kinds, report_body
+
+Send = Callable[..., Message]
+Reported = Callable[..., int]
+
+
+@pytest.mark.parametrize(
+    ("status", "ends_as", "code", "told"),
+    [
+        ("Retrieved", "delivered", "N102", "Message Sent/Delivered"),
+        ("Expired", "expired", "E102", "Message Sent/Expired"),
+        ("Rejected", "rejected", "E102", "Message Sent/Rejected"),
+        ("NotSupported", "failed", "E102", "Message Sent/Not Supported"),
+        ("Unreachable", "failed", "E102", "Message Sent/Failed"),
+    ],
+)
+def test_a_final_report_ends_the_message(
+    send: Send, drive: Drive, reported: Reported, status: str, ends_as: str, code: str, told: str
+) -> None:
+    message = send()
+    drive()
+    assert reported("M1", status, IPHONE) == 200
+    message.refresh_from_db()
+    assert (message.status, message.due_at) == (ends_as, None)
+    assert message.final_at is not None
+    postback = message.postbacks.get(code=code)
+    assert (postback.fields["status"], postback.fields["handset"]) == (told, IPHONE)
+
+
+@pytest.mark.parametrize("status", ["Forwarded", "Deferred", "Indeterminate", "Something new"])
+def test_a_report_that_is_not_final_is_noted(send: Send, drive: Drive, reported: Reported, status: str) -> None:
+    message = send()
+    drive()
+    assert reported("M1", status) == 200
+    message.refresh_from_db()
+    assert (message.status, kinds(message)[-1], codes(message)) == ("submitted", "report", ["N101"])
+
+
+def test_a_doubled_report_is_answered_and_changes_nothing(send: Send, drive: Drive, reported: Reported) -> None:
+    message = send()
+    drive()
+    assert [reported("M1", "Retrieved") for _ in range(3)] == [200, 200, 200]
+    assert codes(message) == ["N101", "N102"]
+    assert Report.objects.count() == 1
+
+
+def test_the_first_final_report_stands_and_later_ones_are_kept(send: Send, drive: Drive, reported: Reported) -> None:
+    message = send()
+    drive()
+    for status in ("Deferred", "Rejected", "Expired", "Retrieved"):
+        reported("M1", status)
+    message.refresh_from_db()
+    assert (message.status, codes(message)) == ("rejected", ["N101", "E102"])
+    assert kinds(message)[-4:] == ["report", "rejected", "report", "report"]
+    assert Report.objects.count() == 4
+
+
+def test_a_report_that_overtakes_the_answer_to_its_submit_is_matched_with_it(
+    world: SimpleNamespace, send: Send, drive: Drive, reported: Reported
+) -> None:
+    message = send()
+    assert reported("M1", "Retrieved", IPHONE) == 200
+    assert CachedHandset.objects.get().handset == world.iphone
+    drive()
+    message.refresh_from_db()
+    assert (message.status, codes(message)) == ("delivered", ["N101", "N102"])
+
+
+def test_a_report_that_missed_the_answer_by_a_hair_is_matched_by_the_sweep(
+    send: Send, drive: Drive, reported: Reported
+) -> None:
+    message = send()
+    drive()
+    reported("M1", "Retrieved")
+    # As it is when both commit at once, neither seeing the other.
+    Report.objects.update(attempt=None, due_at=datetime.now(UTC) + timedelta(seconds=1))
+    Message.objects.update(status="submitted", due_at=message.expires_at, final_at=None)
+    message.postbacks.filter(code="N102").delete()
+    drive(datetime.now(UTC) + timedelta(seconds=2))
+    message.refresh_from_db()
+    assert (message.status, codes(message)) == ("delivered", ["N101", "N102"])
+
+
+def test_a_report_that_nobody_knows_is_kept_answered_and_tried_less_and_less_often(
+    world: SimpleNamespace, reported: Reported, drive: Drive
+) -> None:
+    assert reported("unknown", "Retrieved", IPHONE, number="14045550123") == 200
+    for days in (0.1, 0.2, 0.5, 1, 2, 3, 5, 7, 9):
+        drive(datetime.now(UTC) + timedelta(days=days))
+    report = Report.objects.get()
+    assert (report.attempt, report.due_at, report.matches) == (None, None, 8)
+    assert CachedHandset.objects.get().number == "14045550123"
+
+
+def test_no_report_until_it_expires_is_told(send: Send, drive: Drive) -> None:
+    message = send()
+    drive()
+    drive(datetime.now(UTC) + timedelta(days=3, minutes=1))
+    message.refresh_from_db()
+    assert (message.status, codes(message)) == ("expired", ["N101", "E102"])
+
+
+def call(body: bytes, user: str = "mmsc:report-secret", carrier: str = "att") -> tuple[int, bytes]:
+    answer = Client().post(
+        f"/mm7/{carrier}",
+        body,
+        content_type="text/xml",
+        headers={"authorization": "Basic " + base64.b64encode(user.encode()).decode()},
+    )
+    return answer.status_code, answer.content
+
+
+def test_the_answer_echoes_transaction_and_namespace(world: SimpleNamespace) -> None:
+    status, answer = call(report_body("M1", "14044790000", "Retrieved"))
+    assert status == 200
+    assert answer.decode() == (
+        '<?xml version="1.0" encoding="utf-8"?>\n'
+        '<env:Envelope xmlns:env="http://schemas.xmlsoap.org/soap/envelope/"><env:Header>'
+        f'<mm7:TransactionID xmlns:mm7="{REL_6}" env:mustUnderstand="1">t1</mm7:TransactionID></env:Header>'
+        f'<env:Body><DeliveryReportRsp xmlns="{REL_6}"><MM7Version>6.8.0</MM7Version>'
+        "<Status><StatusCode>1000</StatusCode><StatusText>Success</StatusText></Status></DeliveryReportRsp></env:Body>"
+        "</env:Envelope>"
+    )
+
+
+@pytest.mark.parametrize(
+    ("user", "carrier", "status"),
+    [("mmsc:wrong", "att", 401), ("nobody:report-secret", "att", 401), ("mmsc:report-secret", "nowhere", 404)],
+)
+def test_strangers_are_turned_away(world: SimpleNamespace, user: str, carrier: str, status: int) -> None:
+    assert call(report_body("M1", "14044790000", "Retrieved"), user, carrier)[0] == status
+    assert not Report.objects.exists()
+
+
+def test_a_caller_outside_the_carriers_networks_is_turned_away(world: SimpleNamespace) -> None:
+    world.carrier.inbound_networks = ["192.0.2.0/24"]
+    world.carrier.save()
+    assert call(report_body("M1", "14044790000", "Retrieved"))[0] == 403
+
+
+def test_what_cannot_be_read_is_refused_in_soap(world: SimpleNamespace) -> None:
+    status, answer = call(b"<not soap")
+    assert (status, b"<StatusCode>2007</StatusCode>" in answer) == (400, True)
+
+
+def test_a_message_from_a_handset_is_refused_rather_than_lost(world: SimpleNamespace) -> None:
+    body = report_body("M1", "14044790000", "Retrieved").replace(b"DeliveryReportReq", b"DeliverReq")
+    status, answer = call(body)
+    assert (status, b"<StatusCode>4003</StatusCode>" in answer) == (500, True)

@@ -1,0 +1,228 @@
+"""Submits to the MMSC: its answers, its silences, and workers that die with a message in hand."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+
+from mms import flow, submission
+from mms.models import Attempt, Message, Report
+from tests.scripted import Say, Scripted
+from tests.wire import IPHONE, Drive, codes, envelope, kinds, submit_rsp
+
+Send = Callable[..., Message]
+Reported = Callable[..., int]
+
+
+def later(**duration: float) -> datetime:
+    return datetime.now(UTC) + timedelta(**duration)
+
+
+def fault(code: int) -> Say:
+    detail = f"<RSErrorRsp><Status><StatusCode>{code}</StatusCode></Status></RSErrorRsp>"
+    return Say(
+        status=500, body=envelope(f"<e:Fault><faultcode>e:Server</faultcode><detail>{detail}</detail></e:Fault>")
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "outcome", "told"),
+    [
+        (submit_rsp("X1"), "submitted", "submitted", ["N101"]),
+        (submit_rsp("X1", code=1100), "submitted", "submitted", ["N101"]),
+        (submit_rsp(code=2001), "failed", "permanent", ["E101"]),
+        (fault(2002), "failed", "permanent", ["E101"]),
+        (submit_rsp(code=2004), "failed", "content_refused", ["E101"]),
+        (submit_rsp(code=3001), "failed", "permanent", ["E101"]),
+        (submit_rsp(code=3000), "accepted", "transient", []),
+        (fault(4006), "accepted", "transient", []),
+        (submit_rsp(code=4000), "accepted", "limited", []),
+        (Say(status=500, body=b"oops"), "accepted", "transient", []),
+        (Say(status=503), "accepted", "transient", []),
+        (Say(status=400), "failed", "permanent", ["E101"]),
+        (Say(status=502), "in_doubt", "in_doubt", []),
+        (Say(status=200, body=b"<html>"), "in_doubt", "in_doubt", []),
+        ("reset", "in_doubt", "in_doubt", []),
+        ("hang", "in_doubt", "in_doubt", []),
+    ],
+)
+def test_what_the_mmsc_answers_decides(
+    send: Send, drive: Drive, mmsc: Scripted, answer: Say, status: str, outcome: str, told: list[str]
+) -> None:
+    mmsc.first(answer)
+    message = send()
+    drive()
+    message.refresh_from_db()
+    assert (message.status, codes(message)) == (status, told)
+    attempt = message.attempts.get()
+    assert (attempt.outcome, attempt.try_number, attempt.finished_at is not None) == (outcome, 1, True)
+    assert len(mmsc.received) == 1
+
+
+def test_a_carrier_may_give_a_code_another_meaning(
+    world: SimpleNamespace, send: Send, drive: Drive, mmsc: Scripted
+) -> None:
+    world.carrier.code_overrides = {"3003": "transient"}
+    world.carrier.save()
+    mmsc.first(submit_rsp(code=3003))
+    message = send()
+    drive()
+    message.refresh_from_db()
+    assert message.status == "accepted"
+
+
+def test_a_transient_failure_is_tried_again_on_the_ladder_with_the_same_bytes(
+    send: Send, drive: Drive, mmsc: Scripted
+) -> None:
+    mmsc.first(submit_rsp(code=3000), submit_rsp(code=3000))
+    message = send()
+    drive()
+    drive(later(seconds=29))
+    assert len(mmsc.received) == 1
+    drive(later(seconds=31))
+    assert len(mmsc.received) == 2
+    drive(later(seconds=152))
+    message.refresh_from_db()
+    assert (message.status, codes(message)) == ("submitted", ["N101"])
+    assert len({sent.body for sent in mmsc.received}) == 1
+    assert [a.try_number for a in message.attempts.all()] == [1, 2, 3]
+
+
+def test_after_the_whole_ladder_the_message_has_failed(send: Send, drive: Drive, mmsc: Scripted) -> None:
+    mmsc.script.clear()
+    mmsc.default = submit_rsp(code=3000)
+    message = send()
+    for hours in (0, 1, 2, 3, 6, 9, 12):
+        drive(later(hours=hours))
+    message.refresh_from_db()
+    assert (message.status, codes(message)) == ("failed", ["E101"])
+    assert len(mmsc.received) == 1 + len(submission.RETRY_LADDER)
+
+
+def test_a_limited_failure_is_tried_twice_more(send: Send, drive: Drive, mmsc: Scripted) -> None:
+    mmsc.script.clear()
+    mmsc.default = submit_rsp(code=4000)
+    message = send()
+    for hours in (0, 1, 2, 3):
+        drive(later(hours=hours))
+    message.refresh_from_db()
+    assert (message.status, len(mmsc.received)) == ("failed", 3)
+
+
+def test_a_message_that_expires_before_it_could_be_sent_has_failed(send: Send, drive: Drive, mmsc: Scripted) -> None:
+    mmsc.first(submit_rsp(code=3000))
+    message = send()
+    drive()
+    drive(later(days=3, minutes=1))
+    message.refresh_from_db()
+    assert (message.status, codes(message), len(mmsc.received)) == ("failed", ["E101"], 1)
+    assert message.postbacks.get().fields["status-details"] == "it expired before it could be sent"
+
+
+def test_an_mmsc_out_of_reach_is_a_transient_failure(
+    world: SimpleNamespace, send: Send, drive: Drive, mmsc: Scripted
+) -> None:
+    world.carrier.mmsc_url = "http://127.0.0.1:9/mm7"
+    world.carrier.save()
+    message = send()
+    drive()
+    message.refresh_from_db()
+    assert (message.status, message.attempts.get().outcome) == ("accepted", "transient")
+
+
+def test_what_is_in_doubt_is_never_resent_and_its_report_ends_it(
+    send: Send, drive: Drive, reported: Reported, mmsc: Scripted
+) -> None:
+    mmsc.first("reset")
+    message = send()
+    drive()
+    drive(later(hours=1))
+    assert len(mmsc.received) == 1
+    reported("never-told", "Retrieved", IPHONE)
+    drive(later(seconds=2))
+    message.refresh_from_db()
+    assert (message.status, codes(message)) == ("delivered", ["N101", "N102"])
+    assert message.postbacks.get(code="N101").fields["status-details"] == "confirmed by its delivery report"
+
+
+def test_a_report_is_not_given_to_one_of_two_messages_in_doubt(
+    send: Send, drive: Drive, reported: Reported, mmsc: Scripted
+) -> None:
+    mmsc.first("reset", "reset")
+    send()
+    send()
+    drive()
+    reported("never-told", "Retrieved")
+    drive(later(days=2))
+    assert set(Message.objects.values_list("status", flat=True)) == {"in_doubt"}
+    assert Report.objects.get().attempt is None
+
+
+def test_in_doubt_until_it_expires_is_told_as_failed(send: Send, drive: Drive, mmsc: Scripted) -> None:
+    mmsc.first("reset")
+    message = send()
+    drive()
+    drive(later(days=3, minutes=1))
+    message.refresh_from_db()
+    assert (message.status, codes(message)) == ("failed", ["E101"])
+    details = message.postbacks.get().fields["status-details"]
+    assert details == "the MMSC never answered; the message may have been delivered"
+
+
+# --- workers that die: each test stops where a kill would, and looks at the message after the lease ------------------
+
+
+def test_a_worker_that_dies_before_the_attempt_leaves_a_message_that_is_sent_once(
+    send: Send, drive: Drive, mmsc: Scripted
+) -> None:
+    message = send()
+    flow.claim(datetime.now(UTC), 10)
+    drive(later(minutes=1))
+    assert mmsc.received == []
+    drive(later(minutes=3))
+    message.refresh_from_db()
+    assert (message.status, len(mmsc.received)) == ("submitted", 1)
+    assert "lost" in kinds(message)
+
+
+def test_a_worker_that_dies_after_the_attempt_leaves_the_message_in_doubt(
+    send: Send, drive: Drive, mmsc: Scripted
+) -> None:
+    message = send()
+    claimed, _ = flow.claim(datetime.now(UTC), 10)
+    submission.start([(claimed[0], 1000)], datetime.now(UTC))
+    drive(later(minutes=3))
+    message.refresh_from_db()
+    assert (message.status, mmsc.received) == ("in_doubt", [])
+    assert Attempt.objects.get().outcome == "in_doubt"
+
+
+def test_a_worker_whose_lease_is_over_sends_nothing(send: Send, drive: Drive, mmsc: Scripted) -> None:
+    send()
+    slow, _ = flow.claim(datetime.now(UTC), 10)
+    flow.wake(later(minutes=3))
+    quick, _ = flow.claim(later(minutes=3), 10)
+    assert submission.start([(slow[0], 1000)], later(minutes=3)) == []
+    assert len(submission.start([(quick[0], 1000)], later(minutes=3))) == 1
+
+
+def test_a_message_that_kills_its_workers_fails_in_the_end(send: Send, mmsc: Scripted) -> None:
+    message = send()
+    for lost in range(submission.LOSSES_MAX):
+        flow.claim(later(minutes=5 * lost), 10)
+        flow.wake(later(minutes=5 * lost + 3))
+    message.refresh_from_db()
+    assert (message.status, codes(message)) == ("failed", ["E101"])
+
+
+def test_content_that_cannot_be_read_fails_its_message_alone_and_visibly(
+    world: SimpleNamespace, send: Send, drive: Drive, mmsc: Scripted
+) -> None:
+    broken = send()
+    world.medium.file.storage.delete(world.medium.file.name)
+    for minutes in (0, 1, 2):
+        drive(later(minutes=minutes))
+    broken.refresh_from_db()
+    assert (broken.status, kinds(broken).count("unprepared")) == ("failed", 3)
+    assert codes(broken) == ["E101"]

@@ -1,0 +1,112 @@
+"""A real HTTP server that answers by script, one answer a request, and keeps what it was sent."""
+
+import socket
+import struct
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Literal, cast
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A request as it came."""
+
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Say:
+    """An answer: status, headers, body."""
+
+    status: int = 200
+    body: bytes = b""
+    headers: tuple[tuple[str, str], ...] = (("Content-Type", "text/xml; charset=utf-8"),)
+
+
+# "reset": the whole request is read, then the connection reset. "hang": no answer until the server ends.
+Answer = Say | Literal["reset", "hang"]
+
+
+@dataclass
+class Scripted:
+    """The server's script and its memory. Without a scripted answer it gives the default one."""
+
+    default: Say
+    script: deque[Answer] = field(default_factory=deque)
+    received: list[Sent] = field(default_factory=list)
+    url: str = ""
+    ended: threading.Event = field(default_factory=threading.Event)
+
+    def first(self, *answers: Answer) -> None:
+        """The next requests are answered so, before what is scripted already."""
+        self.script.extendleft(reversed(answers))
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, scripted: Scripted) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.scripted = scripted
+        scripted.url = f"http://127.0.0.1:{self.server_port}"
+
+    def handle_error(self, *_: object) -> None:
+        pass  # connections broken on purpose
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        self._take(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+
+    def do_GET(self) -> None:
+        self._take(b"")
+
+    def _take(self, body: bytes) -> None:
+        scripted = cast(_Server, self.server).scripted
+        scripted.received.append(Sent(self.path, {k.lower(): v for k, v in self.headers.items()}, body))
+        answer = scripted.script.popleft() if scripted.script else scripted.default
+        if isinstance(answer, Say):
+            self._say(answer)
+            return
+        if answer == "hang":
+            scripted.ended.wait(timeout=60)
+        self._reset()
+
+    def _say(self, answer: Say) -> None:
+        self.send_response(answer.status)
+        for name, value in (*answer.headers, ("Content-Length", str(len(answer.body)))):
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(answer.body)
+
+    def _reset(self) -> None:
+        # Lingering for zero seconds makes close() a reset.
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close_connection = True
+        self.connection.close()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def serving(default: Say) -> Iterator[Scripted]:
+    scripted = Scripted(default)
+    server = _Server(scripted)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield scripted
+    finally:
+        scripted.ended.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
