@@ -34,6 +34,8 @@ LAND = 0.05  # seconds to wait for an answer
 # Seconds between tries to store what an MMSC answered while the database restarts.
 STORE_LADDER = (0.2, 0.5, 1, 2, 4, 8, 15)
 
+DATABASE_GONE = (OperationalError, InterfaceError)
+
 Sent = TypeVar("Sent", Message, Discovery)
 Clock = Callable[[], datetime]
 
@@ -48,18 +50,28 @@ class Submit:
 
 def run(clock: Clock = timezone.now) -> None:
     """Works until nothing is due and nothing in flight. Asked to stop, it takes on no more and ends what it has."""
-    woken = -WAKE_EVERY
     with Flight[Submit](IN_FLIGHT) as flight:
-        while True:
-            launched = 0
-            if not stopping.asked():
-                if time.monotonic() - woken >= WAKE_EVERY:
-                    flow.wake(clock())
-                    woken = time.monotonic()
-                launched = _launch_messages(flight, clock) + _launch_discoveries(flight, clock)
-            _bring_home(flight, LAND, clock)
-            if not launched and not flight.keys:
-                return
+        try:
+            _work(flight, clock)
+        except DATABASE_GONE as problem:
+            log.warning("the database is gone", problem=str(problem).strip(), in_flight=len(flight.keys))
+            connection.close()
+        finally:
+            # What is in flight has no second chance to be heard: it lands before the task ends.
+            while flight.keys:
+                _bring_home(flight, LAND, clock)
+
+
+def _work(flight: Flight[Submit], clock: Clock) -> None:
+    woken = -WAKE_EVERY
+    while not stopping.asked():
+        if time.monotonic() - woken >= WAKE_EVERY:
+            flow.wake(clock())
+            woken = time.monotonic()
+        claimed = _launch_messages(flight, clock) + _launch_discoveries(flight, clock)
+        _bring_home(flight, LAND, clock)
+        if not claimed and not flight.keys:
+            return
 
 
 def _busy(flight: Flight[Submit]) -> list[int]:
@@ -97,7 +109,7 @@ def _prepared(message: Message, clock: Clock) -> Request | None:
     """The request that submits the message as adapted to its handset, or None where there is none to send."""
     try:
         return _adapted(message, clock())
-    except (OperationalError, InterfaceError):
+    except DATABASE_GONE:
         raise
     except Exception as problem:
         log.exception("a message could not be prepared", tracking_id=message.tracking_id)
@@ -151,7 +163,7 @@ def _store(step: Callable[[], None]) -> None:
     for wait in STORE_LADDER:
         try:
             step()
-        except (OperationalError, InterfaceError) as problem:
+        except DATABASE_GONE as problem:
             log.warning("answers wait for the database", problem=str(problem).strip())
             connection.close()
             time.sleep(wait)

@@ -11,7 +11,7 @@ from handsets import cache
 from handsets.models import CachedHandset
 from mms.mm7.requests import DeliveryReportReq
 from mms.mm7.status import MMStatus
-from mms.models import Attempt, Carrier, Discovery, Message, Report, Status
+from mms.models import AWAITING_REPORT, Attempt, Carrier, Discovery, Message, Report, Status
 
 # When a report without a match is matched again, each after the one before; then it waits for an operator.
 MATCH_LADDER = (
@@ -97,7 +97,7 @@ def match_again(now: datetime, limit: int) -> list[Report]:
     due = Report.objects.select_for_update(skip_locked=True, of=("self",)).filter(due_at__lte=now)
     matched = []
     for report in due.select_related("carrier").order_by("due_at")[:limit]:
-        attempt = _attempt_named(report.carrier, report.mmsc_id) or _attempt_in_doubt(report)
+        attempt = _attempt_named(report.carrier, report.mmsc_id) or _attempt_without_name(report)
         if attempt:
             _match(report, attempt)
             matched.append(report)
@@ -113,21 +113,21 @@ def _later(report: Report, now: datetime) -> None:
     report.save(update_fields=["matches", "due_at"])
 
 
-def _attempt_in_doubt(report: Report) -> Attempt | None:
-    """The attempt whose answer we never saw, where the report can be about no other.
+def _attempt_without_name(report: Report) -> Attempt | None:
+    """The attempt whose MessageID we were never told, where the report can be about no other.
 
-    That is so when nothing is being sent to the number and exactly one message or DDM to it stands in doubt.
-    Its attempt takes the MessageID, so that later reports find it.
+    That is so when nothing is being sent to the number and exactly one message or DDM to it, in doubt or taken
+    without a name, awaits its report. Its attempt takes the MessageID, so that later reports find it.
     """
     to_number = {"carrier": report.carrier_id, "number": report.number}
     if any(m._default_manager.filter(**to_number, status=Status.SENDING).exists() for m in (Message, Discovery)):
         return None
-    in_doubt = [
+    awaiting = [
         sent.attempts.order_by("pk").last()
         for model in (Message, Discovery)
-        for sent in model._default_manager.filter(**to_number, status=Status.IN_DOUBT)
+        for sent in model._default_manager.filter(**to_number, status__in=AWAITING_REPORT)
     ]
-    candidates = [a for a in in_doubt if a and not a.mmsc_id and a.started_at <= report.received_at]
+    candidates = [a for a in awaiting if a and not a.mmsc_id and a.started_at <= report.received_at]
     if len(candidates) != 1:
         return None
     candidates[0].mmsc_id = report.mmsc_id

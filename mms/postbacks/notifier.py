@@ -23,11 +23,8 @@ def run(clock: Callable[[], datetime] = timezone.now) -> None:
     """Works until nothing is due and nothing in flight. Asked to stop, it takes on no more and ends what it has."""
     with Flight[Parcel](IN_FLIGHT) as flight:
         while True:
-            claimed = 0
-            if flight.room > 0 and not stopping.asked():
-                claimed = _launch(flight, clock())
-            landed = flight.landed(LAND)
-            if landed:
+            claimed = 0 if stopping.asked() or flight.room <= 0 else _launch(flight, clock())
+            if landed := flight.landed(LAND):
                 outbox.settle(landed, clock())
             if not claimed and not flight.keys:
                 return
