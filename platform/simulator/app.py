@@ -10,7 +10,7 @@ from aiohttp import web
 from simulator.customer import Customer
 from simulator.log import Archive, Log
 from simulator.mmsc import LARGEST_REQUEST, Mmsc
-from simulator.pages import WEB, Pages
+from simulator.pages import Pages
 from simulator.reports import Reporter, Sleep
 
 
@@ -44,7 +44,6 @@ def make_app(settings: Settings) -> web.Application:
     app.router.add_post("/mm7", mmsc.handle)
     app.router.add_post("/postbacks/{name}", customer.handle)
     app.router.add_routes(Pages(log, archive, mmsc).routes())
-    app.router.add_static("/assets", WEB)
     if settings.pictures:
         app.router.add_static("/pictures", settings.pictures)
     return app

@@ -3,11 +3,12 @@
 import base64
 import binascii
 import quopri
-import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from email.message import Message
 from email.parser import HeaderParser
 from itertools import pairwise
+from typing import NamedTuple
 
 
 class Malformed(ValueError):
@@ -55,12 +56,31 @@ def split(whole: Part) -> tuple[Part, ...]:
     boundary = whole.headers.get_boundary()
     if not boundary:
         raise Malformed(f"Content-Type {whole.mime_type} has no boundary")
-    delimiter = re.compile(rb"\r\n--" + re.escape(boundary.encode("latin-1", "replace")) + rb"(?:--|(?=[ \t]*\r\n))")
     body = b"\r\n" + whole.content
-    marks = list(delimiter.finditer(body))
-    if not marks or not marks[-1].group().endswith(b"--"):
+    marks = list(_delimiters(body, b"\r\n--" + boundary.encode("latin-1", "replace")))
+    if not marks or not marks[-1].closing:
         raise Malformed(f"the closing boundary of {whole.mime_type} is missing")
-    return tuple(_part(body[mark.end() : after.start()]) for mark, after in pairwise(marks))
+    return tuple(_part(body[mark.end : after.start]) for mark, after in pairwise(marks))
+
+
+class _Delimiter(NamedTuple):
+    start: int
+    end: int
+    closing: bool
+
+
+def _delimiters(body: bytes, token: bytes) -> Iterator[_Delimiter]:
+    """The delimiter lines up to the closing one. A line that goes on after the boundary is another's, or content."""
+    start = body.find(token)
+    while start >= 0:
+        end = start + len(token)
+        line_end = body.find(b"\r\n", end)
+        rest = body[end:line_end] if line_end >= 0 else body[end:]
+        if rest.startswith(b"--") or (line_end >= 0 and not rest.strip(b" \t")):
+            yield _Delimiter(start, line_end, closing := rest.startswith(b"--"))
+            if closing:
+                return
+        start = body.find(token, end)
 
 
 def _part(piece: bytes) -> Part:

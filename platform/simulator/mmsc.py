@@ -5,6 +5,7 @@ import hmac
 import socket
 import struct
 from collections.abc import Coroutine
+from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
@@ -21,6 +22,20 @@ from simulator.transactions import Transactions
 HANG_SECONDS = 120.0
 LARGEST_REQUEST = 16 * 1024 * 1024
 XML = "text/xml"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What one try to submit comes to. `message_id` is set where the message is taken, by this try or before."""
+
+    answer: Answer
+    message_id: str | None
+    attempt: int
+    duplicate: bool
+
+    @property
+    def delivers(self) -> bool:
+        return self.message_id is not None and not self.duplicate
 
 
 class Mmsc:
@@ -82,28 +97,25 @@ class Mmsc:
         return bytes(body)
 
     def _loses_connection(self, seen: Glimpse) -> bool:
+        transaction_id = seen.dialect.transaction_id
         subscriber = numbers.subscriber(seen.recipient)
-        fate = subscriber.behaviour.content
-        if fate.answer.trouble is not Trouble.RESET_UNREAD:
+        answer = subscriber.behaviour.content.answer_to(self._transactions.next_try(transaction_id))
+        if answer.trouble is not Trouble.RESET_UNREAD:
             return False
-        attempt = self._transactions.next_try(seen.dialect.transaction_id)
-        lost = fate.answer_to(attempt).trouble is not None
-        if lost:
-            self._transactions.count(seen.dialect.transaction_id)
-            self._log.add(
-                "submit",
-                number=seen.recipient,
-                transaction_id=seen.dialect.transaction_id,
-                message_id=None,
-                attempt=attempt,
-                trouble=Trouble.RESET_UNREAD,
-                duplicate=False,
-                behaviour=subscriber.behaviour_digits,
-            )
-        return lost
+        self._log.add(
+            "submit",
+            number=seen.recipient,
+            transaction_id=transaction_id,
+            **facts.of_subscriber(subscriber),
+            message_id=None,
+            attempt=self._transactions.count(transaction_id),
+            duplicate=False,
+            trouble=answer.trouble,
+        )
+        return True
 
     def _refuse(self, request: web.Request, body: bytes, refused: Refused) -> web.Response:
-        """A request that breaks MM7 gets a Fault, under HTTP 500 as SOAP 1.1 wants it."""
+        """A request that breaks MM7 gets a Fault."""
         dialect, seen = guessed_dialect(body), glimpse(body)
         answer = soap.fault(dialect, refused.code, refused.reason)
         entry = self._log.add(
@@ -116,50 +128,55 @@ class Mmsc:
             duplicate=False,
         )
         self._keep(entry, request, body, answer.decode())
-        return web.Response(body=answer, status=500, content_type=XML, charset="utf-8")
+        return _soap_response(answer, fault=True)
 
     async def _submit(self, request: web.Request, body: bytes, submit: Submit) -> web.StreamResponse:
-        transaction_id = submit.dialect.transaction_id
         subscriber = numbers.subscriber(submit.recipient)
         fate = subscriber.fate(submit.is_ddm)
+        decision = self._decide(submit.dialect.transaction_id, fate)
+        envelope = _envelope(submit, decision)
+        refused = refusal(subscriber.handset, submit.parts)
+        entry = self._record(submit, subscriber, decision, refused)
+        self._keep(entry, request, body, decision.answer.trouble or envelope.decode())
+        if decision.delivers and submit.wants_report:
+            reports = self._report(submit, entry["message_id"], subscriber, numbers.refused(fate) if refused else fate)
+            await self._send(reports, at_once=fate.early)
+        if decision.answer.trouble:
+            return await self._trouble(request, decision.answer.trouble)
+        return _soap_response(envelope, fault=decision.answer.fault)
+
+    def _decide(self, transaction_id: str, fate: Fate) -> Decision:
         attempt = self._transactions.count(transaction_id)
         known = self._transactions.message_id(transaction_id)
-        answer = Answer() if known else fate.answer_to(attempt)
-        message_id = known or (self._transactions.take(transaction_id) if answer.takes else None)
-        refused = refusal(subscriber.handset, submit.parts)
-        envelope = _envelope(submit, answer, message_id)
-        entry = self._log.add(
+        if known:
+            return Decision(Answer(), known, attempt, duplicate=True)
+        answer = fate.answer_to(attempt)
+        message_id = self._transactions.take(transaction_id) if answer.takes else None
+        return Decision(answer, message_id, attempt, duplicate=False)
+
+    def _record(self, submit: Submit, subscriber: Subscriber, decision: Decision, refused: str | None) -> Entry:
+        answer = decision.answer
+        return self._log.add(
             "submit",
             **facts.of_message(submit),
             **facts.of_subscriber(subscriber),
-            message_id=message_id,
-            attempt=attempt,
-            duplicate=known is not None,
+            message_id=decision.message_id,
+            attempt=decision.attempt,
+            duplicate=decision.duplicate,
             status_code=None if answer.trouble else answer.status_code,
             trouble=answer.trouble,
             refused=refused,
         )
-        self._keep(entry, request, body, f"({answer.trouble})" if answer.trouble else envelope.decode())
-        reports = None
-        if message_id and not known and submit.wants_report:
-            course = numbers.refused(fate) if refused else fate
-            reports = self._report(submit, message_id, subscriber, course)
-        return await self._answer(request, answer, envelope, reports, early=fate.early)
 
-    async def _answer(
-        self,
-        request: web.Request,
-        answer: Answer,
-        envelope: bytes,
-        reports: Coroutine[Any, Any, None] | None,
-        early: bool,
-    ) -> web.StreamResponse:
-        """Answer, and have the reports sent: before the answer where they are early, else after it."""
-        if reports and early:
+    async def _send(self, reports: Coroutine[Any, Any, None], at_once: bool) -> None:
+        """Have the reports sent: now, while the submit waits for its answer, or beside and after it."""
+        if at_once:
             await reports
-        elif reports:
-            self._spawn(reports)
-        return await self._trouble(request, answer.trouble) if answer.trouble else _soap_response(answer, envelope)
+            return
+        # The loop holds tasks only weakly: the set keeps them until they are done.
+        task = asyncio.create_task(reports)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _trouble(self, request: web.Request, trouble: Trouble) -> web.StreamResponse:
         match trouble:
@@ -190,21 +207,16 @@ class Mmsc:
         exchange = Exchange(entry["message_id"], _head(request), request.headers.get("Content-Type", ""), body, answer)
         self._archive.keep(entry["seq"], exchange)
 
-    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        # The loop holds tasks only weakly: the set keeps them until they are done.
-        task = asyncio.create_task(coroutine)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+
+def _envelope(submit: Submit, decision: Decision) -> bytes:
+    if decision.answer.fault:
+        return soap.fault(submit.dialect, decision.answer.status_code)
+    return soap.submit_response(submit.dialect, decision.answer.status_code, decision.message_id)
 
 
-def _envelope(submit: Submit, answer: Answer, message_id: str | None) -> bytes:
-    if answer.fault:
-        return soap.fault(submit.dialect, answer.status_code)
-    return soap.submit_response(submit.dialect, answer.status_code, message_id)
-
-
-def _soap_response(answer: Answer, envelope: bytes) -> web.Response:
-    return web.Response(body=envelope, status=500 if answer.fault else 200, content_type=XML, charset="utf-8")
+def _soap_response(envelope: bytes, fault: bool) -> web.Response:
+    """SOAP 1.1, 6.2: a Fault goes under HTTP 500."""
+    return web.Response(body=envelope, status=500 if fault else 200, content_type=XML, charset="utf-8")
 
 
 def _head(request: web.Request) -> str:

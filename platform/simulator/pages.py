@@ -21,7 +21,10 @@ LONGEST_WAIT = 30.0
 
 # Received parts come from strangers: nothing in them may run, and nothing is guessed from their bytes.
 GUARDED = {"Content-Security-Policy": "sandbox; default-src 'none'", "X-Content-Type-Options": "nosniff"}
-PAGE = {"Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'none'"}
+PAGE = {
+    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'none'",
+    "Cache-Control": "no-cache",
+}
 
 
 class Pages:
@@ -34,8 +37,9 @@ class Pages:
 
     def routes(self) -> list[web.RouteDef]:
         return [
-            web.get("/", _page("wall.html")),
-            web.get("/postbacks", _page("postbacks.html")),
+            web.get("/", _page(WEB / "wall.html")),
+            web.get("/postbacks", _page(WEB / "postbacks.html")),
+            *(web.get(f"/assets/{path.name}", _page(path)) for path in WEB.iterdir()),
             web.get("/log", self.log),
             web.get("/numbers", self.numbers),
             web.get("/submits/{seq:[0-9]+}/mm7", self.mm7),
@@ -84,9 +88,9 @@ class Pages:
         return web.json_response({"released": self._mmsc.release(request.query.get("number", ""))})
 
 
-def _page(name: str) -> Handler:
+def _page(path: Path) -> Handler:
     async def page(_: web.Request) -> web.FileResponse:
-        return web.FileResponse(WEB / name, headers=PAGE)
+        return web.FileResponse(path, headers=PAGE)
 
     return page
 

@@ -172,9 +172,10 @@ def _check_children(request: etree._Element) -> None:
 def _check_values(request: etree._Element) -> None:
     if not re.fullmatch(VALUES["MM7Version"], _text(request, "MM7Version")):
         raise Refused(4002, f"MM7Version {_text(request, 'MM7Version')!r} is not supported")
-    for name, pattern in VALUES.items():
-        if _child(request, name) is not None and not re.fullmatch(pattern, _text(request, name)):
-            raise Refused(4004, f"{name} {_text(request, name)!r} is not allowed")
+    for child in request.iterchildren(etree.Element):
+        name, value = etree.QName(child).localname, (child.text or "").strip()
+        if name in VALUES and not re.fullmatch(VALUES[name], value):
+            raise Refused(4004, f"{name} {value!r} is not allowed")
     if len(_text(request, "Subject")) > SUBJECT_CHARACTERS:
         raise Refused(4004, f"Subject is longer than {SUBJECT_CHARACTERS} characters")
 

@@ -24,7 +24,7 @@ export function phone(message) {
 
 // Old handsets show some 16 letters in a line, present ones some 32.
 function letter(width) {
-  return width <= FEATURE_PHONE ? 0.087 : width <= 540 ? 0.066 : 0.058;
+  return width <= FEATURE_PHONE ? 0.087 : width <= 540 ? 0.066 : 0.064;
 }
 
 function keypad() {
@@ -58,11 +58,11 @@ function itemElement(message, item, region) {
   const source = `/messages/${encodeURIComponent(message.message_id)}/parts/${item.part}`;
   const name = message.parts[item.part].name;
   const fit = { "object-fit": FITS[region?.fit] ?? "contain" };
+  if (item.mime_type === "text/plain") return words(source);
   switch (item.mime_type.split("/")[0]) {
     case "image": return element("img", { src: source, alt: name, style: fit });
     case "video": return element("video", { src: source, style: fit, muted: "", autoplay: "", loop: "", playsinline: "" });
     case "audio": return element("audio", { src: source, controls: "" });
-    case "text": return words(source);
   }
   return element("div", { class: "attachment" }, `${name} (${item.mime_type})`);
 }
