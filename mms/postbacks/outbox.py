@@ -29,8 +29,9 @@ SELECT due.id FROM billing_account, LATERAL (
 WHERE billing_account.id <> ALL(%(busy)s)
 """
 
-# In a statement of its own, after the rows are locked: an earlier postback that ends after this statement began
-# must wait for our locks before it can make its followers due, so what we put off here is never forgotten.
+# In a statement of its own, after the rows are locked. An earlier postback that ends unseen by it wakes its followers
+# after it has ended, in a transaction of its own (settle): that finds our rows and waits for our locks, so what is
+# put off here is never forgotten.
 BLOCKED = """
 SELECT later.id, min(earlier.due_at) FROM mms_postback later
 JOIN mms_postback earlier
@@ -85,16 +86,17 @@ def _parcels(keys: list[int], sequence: dict[int, int], now: datetime) -> list[P
 
 
 def settle(landed: Sequence[tuple[Parcel, Reply | NoReply]], now: datetime) -> None:
-    """Completes the attempts: taken, to be tried again later, or given up."""
+    """Completes the attempts: taken, to be tried again later, or given up. Then the followers of the ended are due."""
     with transaction.atomic():
         for parcel, result in sorted(landed, key=lambda pair: pair[0].postback.pk):
             _complete(parcel.attempt, result)
             if isinstance(result, Reply) and result.status == 200:
-                _end(parcel, Postback.Status.TAKEN, now)
+                _end(parcel, Postback.Status.TAKEN)
             elif parcel.postback.tries > len(RETRY_LADDER):
-                _end(parcel, Postback.Status.GIVEN_UP, now)
+                _end(parcel, Postback.Status.GIVEN_UP)
             else:
                 _retry(parcel, now + RETRY_LADDER[parcel.postback.tries - 1])
+    _wake_followers([parcel.postback for parcel, _ in landed], now)
 
 
 def _complete(attempt: PostbackAttempt, result: Reply | NoReply) -> None:
@@ -107,13 +109,17 @@ def _complete(attempt: PostbackAttempt, result: Reply | NoReply) -> None:
     attempt.save(update_fields=["duration_ms", "http_status", "answer", "error"])
 
 
-def _end(parcel: Parcel, status: Postback.Status, now: datetime) -> None:
-    """The postback is done with, even if another worker has taken it over; its followers are due."""
-    postback = parcel.postback
-    pending = Postback.objects.filter(pk=postback.pk, status=Postback.Status.PENDING)
-    if pending.update(status=status, due_at=None) and postback.message_id is not None:
-        followers = Postback.objects.filter(message=postback.message_id, pk__gt=postback.pk)
-        followers.filter(status=Postback.Status.PENDING, tries=0).update(due_at=now)
+def _end(parcel: Parcel, status: Postback.Status) -> None:
+    """The postback is done with, even if another worker has taken it over."""
+    pending = Postback.objects.filter(pk=parcel.postback.pk, status=Postback.Status.PENDING)
+    pending.update(status=status, due_at=None)
+
+
+def _wake_followers(postbacks: Sequence[Postback], now: datetime) -> None:
+    """Makes due what never was tried of these messages; what is still blocked is put off again when it is claimed."""
+    messages = {postback.message_id for postback in postbacks if postback.message_id is not None}
+    followers = Postback.objects.filter(message__in=messages, status=Postback.Status.PENDING, tries=0)
+    followers.filter(due_at__gt=now).update(due_at=now)
 
 
 def _retry(parcel: Parcel, at: datetime) -> None:

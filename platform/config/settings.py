@@ -32,7 +32,7 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
 USE_I18N = False
-DATETIME_FORMAT = "Y-m-d H:i:s"
+FORMAT_MODULE_PATH = "config.formats"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
@@ -126,8 +126,8 @@ CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 # In memory: the schedule is two rings a second, so there is nothing to remember between runs.
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
 CELERY_BEAT_SCHEDULE = {
-    "sweep messages": {"task": "mms.work", "schedule": 1.0, "options": {"expires": 5}},
-    "sweep postbacks": {"task": "mms.notify", "schedule": 1.0, "options": {"expires": 5}},
+    "sweep messages": {"task": "mms.work", "schedule": 1.0, "options": {"queue": "flow", "expires": 5}},
+    "sweep postbacks": {"task": "mms.notify", "schedule": 1.0, "options": {"queue": "postbacks", "expires": 5}},
 }
 
 # Networks that outbound HTTP may reach although they are private, loopback or link-local (CIDR, comma-separated).

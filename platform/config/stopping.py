@@ -1,22 +1,23 @@
 """Whether this worker is asked to stop: its long-running tasks look here before they take on more."""
 
+import mmap
 import os
 from typing import Any
 
-import billiard
 from celery.signals import worker_shutting_down
 
-# Made before the pool forks, so that the children see what the main process hears.
-_asked = billiard.Event()
+# One byte that the pool's children share, because it is made before they are forked. Not an event of
+# multiprocessing: that has a lock, and a child killed while it holds the lock would stop all the others.
+_asked = mmap.mmap(-1, 1)
 _main = os.getpid()
 
 
 @worker_shutting_down.connect
 def _ask(**_: Any) -> None:
-    _asked.set()
+    _asked[0] = 1
 
 
 def asked() -> bool:
     """Whether the main process was told to stop, or is gone."""
     orphaned = os.getpid() != _main and os.getppid() != _main
-    return bool(_asked.is_set()) or orphaned
+    return bool(_asked[0]) or orphaned

@@ -1,18 +1,21 @@
 """The small world of the demo: one customer, one carrier whose MMSC is the simulator, profiles of its handsets."""
 
+from collections.abc import Collection
+
 from django.db import connection
 
 from billing import keys
 from billing.models import Account, ApiKey, SenderAddress, Service
 from handsets.cache import identity_of
-from handsets.models import Handset, Profile
-from mms.models import Carrier, NumberPrefix, Template
+from handsets.models import CachedHandset, Handset, Profile
+from mms.models import Carrier, Discovery, Message, NumberPrefix, Status, Template
 from simulator.numbers import HANDSETS
 
 API_KEY = "qTFkykO9JTfahCOqJ0V2Wf5Cg1t8iWlZ"
 SENDER = "28444"
 SERVICE = "12345"
 MMS_ID = 35674
+CARRIER = "att"
 MMSC_USER = ("platform", "mm7-secret")
 REPORT_USER = ("mmsc", "report-secret")
 
@@ -32,12 +35,20 @@ def load(simulator: str) -> Account:
     return account
 
 
+def forget(numbers: Collection[str]) -> None:
+    """Makes the handsets of these numbers unknown again, and ends what an interrupted run left under way."""
+    CachedHandset.objects.filter(number__in=numbers).delete()
+    Message.objects.filter(number__in=numbers, due_at__isnull=False).delete()
+    open_discoveries = Discovery.objects.filter(number__in=numbers, due_at__isnull=False)
+    open_discoveries.update(status=Status.EXPIRED, due_at=None)
+
+
 def _carrier(simulator: str) -> None:
     carrier, _ = Carrier.objects.update_or_create(
         operator_id=31002,
         defaults={
             "name": "AT&T",
-            "slug": "att",
+            "slug": CARRIER,
             "mmsc_url": f"{simulator}/mm7",
             "mmsc_username": MMSC_USER[0],
             "mmsc_password": MMSC_USER[1],
