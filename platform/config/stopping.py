@@ -1,7 +1,9 @@
-"""Whether this worker is asked to stop: its long-running tasks look here before they take on more."""
+"""Whether this worker is asked to stop: its long-running tasks look here before they take on more.
+
+Only the main process hears of it. If that is killed, its children die with it: Celery has Linux see to that.
+"""
 
 import mmap
-import os
 from typing import Any
 
 from celery.signals import worker_shutting_down
@@ -9,7 +11,6 @@ from celery.signals import worker_shutting_down
 # One byte that the pool's children share, because it is made before they are forked. Not an event of
 # multiprocessing: that has a lock, and a child killed while it holds the lock would stop all the others.
 _asked = mmap.mmap(-1, 1)
-_main = os.getpid()
 
 
 @worker_shutting_down.connect
@@ -18,6 +19,5 @@ def _ask(**_: Any) -> None:
 
 
 def asked() -> bool:
-    """Whether the main process was told to stop, or is gone."""
-    orphaned = os.getpid() != _main and os.getppid() != _main
-    return bool(_asked[0]) or orphaned
+    """Whether the worker was told to stop."""
+    return bool(_asked[0])

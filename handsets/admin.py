@@ -1,0 +1,178 @@
+"""Handsets and the profiles that they are matched to, and the handset cache."""
+
+from dataclasses import fields
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.contrib.admin import ShowFacets
+from django.contrib.admin.utils import label_for_field
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import Func, IntegerField, Model, OuterRef, QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+from unfold.admin import ModelAdmin
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
+from unfold.decorators import display
+from unfold.paginator import InfinitePaginator
+
+from handsets.models import CachedHandset, Handset, Profile
+from handsets.profiles import Attributes, attributes
+
+# Numbers of a handset are counted as far as this: a popular one has millions.
+COUNTED = 1000
+INHERITABLE = (("unknown", "inherited"), ("true", "yes"), ("false", "no"))
+ATTRIBUTES = tuple(field.name for field in fields(Attributes))
+
+
+@admin.register(Handset)
+class HandsetAdmin(ModelAdmin):
+    list_display = ("identity", "profile", "numbers", "first_seen")
+    list_select_related = ("profile",)
+    list_filter = (("profile", admin.EmptyFieldListFilter),)
+    search_fields = ("identity",)
+    autocomplete_fields = ("profile",)
+    fields = ("identity", "profile", "numbers", "first_seen")
+    show_facets = ShowFacets.NEVER
+    show_full_result_count = False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Handset | None = None) -> tuple[str, ...]:
+        """The identity is what carriers report: it is given once."""
+        return ("identity", "numbers", "first_seen") if obj else ("numbers", "first_seen")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Handset]:
+        some = CachedHandset.objects.filter(handset=OuterRef("pk")).values("pk")[: COUNTED + 1]
+        count = Func(ArraySubquery(some), function="cardinality", output_field=IntegerField())
+        handsets: QuerySet[Handset] = super().get_queryset(request).annotate(cached_numbers=count)
+        return handsets
+
+    @display(description="cached numbers")
+    def numbers(self, handset: Handset) -> str:
+        count = getattr(handset, "cached_numbers", 0)
+        return str(count) if count <= COUNTED else f"more than {COUNTED}"
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """The handset cache refers to it."""
+        return False
+
+
+class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the type checker alone
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            if isinstance(field, forms.NullBooleanField):
+                field.widget.choices = INHERITABLE
+
+    def clean_mime_types(self) -> list[str] | None:
+        # None is inherited; an empty list would be a handset that takes nothing.
+        return self.cleaned_data["mime_types"] or None
+
+    def clean_parent(self) -> Profile | None:
+        parent: Profile | None = self.cleaned_data["parent"]
+        ancestor = parent
+        while ancestor is not None:
+            if ancestor == self.instance:
+                raise forms.ValidationError(f"{parent} inherits from this profile: that would be a circle.")
+            ancestor = ancestor.parent
+        return parent
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean() or self.cleaned_data
+        if self.instance.generic:
+            for name in ATTRIBUTES:
+                if name not in self.errors and cleaned.get(name) in (None, ""):
+                    self.add_error(name, "The generic profile has every attribute: all others fall back to it.")
+        return cleaned
+
+
+@admin.register(Profile)
+class ProfileAdmin(ModelAdmin):
+    form = ProfileForm
+    list_display = ("name", "parent", "generic", "screen", "image_box", "message_bytes")
+    list_select_related = ("parent",)
+    search_fields = ("name",)
+    autocomplete_fields = ("parent",)
+    readonly_fields = ("generic", "in_effect")
+    fieldsets = (
+        (None, {"fields": (("name", "parent"), "generic")}),
+        (
+            "Own attributes (empty: the parent's, else the generic profile's)",
+            {
+                "fields": (
+                    ("screen_width", "screen_height"),
+                    ("image_width", "image_height"),
+                    ("message_bytes", "charset"),
+                    "mime_types",
+                    ("animated_gif", "smil"),
+                    ("takes_mms", "takes_link"),
+                )
+            },
+        ),
+        ("In effect", {"fields": ("in_effect",)}),
+    )
+
+    @display(description="screen")
+    def screen(self, profile: Profile) -> str:
+        return _box(profile.screen_width, profile.screen_height)
+
+    @display(description="largest image")
+    def image_box(self, profile: Profile) -> str:
+        return _box(profile.image_width, profile.image_height)
+
+    @display(description="")
+    def in_effect(self, profile: Profile) -> SafeString | str:
+        """What a handset of this profile gets, own and inherited."""
+        if profile._state.adding:
+            return "-"
+        effective = attributes(Handset(profile=profile))
+        rows = ((_name(name), _shown(getattr(effective, name)), _origin(profile, name)) for name in ATTRIBUTES)
+        row = '<div>{}: <strong>{}</strong> <span class="text-subtle">{}</span></div>'
+        return format_html_join("", row, rows)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Profile | None = None) -> bool:
+        """Without the generic profile nothing can be sent."""
+        return not (obj and obj.generic) and super().has_delete_permission(request, obj)
+
+
+def _box(width: int | None, height: int | None) -> str:
+    return "inherited" if width is None and height is None else f"{width or '-'} x {height or '-'}"
+
+
+def _name(attribute: str) -> str:
+    return str(label_for_field(attribute, Profile))
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(sorted(value)) if isinstance(value, frozenset) else str(value)
+
+
+def _origin(profile: Profile, attribute: str) -> str:
+    return "inherited" if getattr(profile, attribute) is None else ""
+
+
+@admin.register(CachedHandset)
+class CachedHandsetAdmin(ModelAdmin):
+    """Read, and forgotten: a number without an entry is discovered anew."""
+
+    list_display = ("number", "handset", "source", "first_seen", "last_seen")
+    list_select_related = ("handset",)
+    list_filter = (("source", ChoicesDropdownFilter), ("handset", AutocompleteSelectFilter))
+    list_filter_submit = True
+    search_fields = ("number__startswith",)
+    search_help_text = "Number"
+    ordering = ("number",)
+    sortable_by = ()
+    paginator = InfinitePaginator
+    show_full_result_count = False
+    show_facets = ShowFacets.NEVER
+    list_disable_select_all = True
+    list_per_page = 50
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False

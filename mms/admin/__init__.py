@@ -1,0 +1,9 @@
+"""The operators' console on messages, their content and their carriers."""
+
+from django.contrib import admin
+
+from mms.admin import carriers, content, discoveries, messages, postbacks, submissions
+
+__all__ = ["carriers", "content", "discoveries", "messages", "postbacks", "submissions"]
+
+admin.site.index_template = "admin/mms/dashboard.html"

@@ -1,0 +1,99 @@
+"""Carriers: how to reach their MMSC, and what they may call us with."""
+
+import ipaddress
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db import models
+from django.db.models import Model
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin, TabularInline
+from unfold.widgets import UnfoldAdminPasswordWidget
+
+from mms.mm7.codes import Outcome
+from mms.models import Carrier, NumberPrefix
+
+KEEPS = "Left empty, it stays as it is. Without a user there is no password."
+
+
+class CarrierForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the type checker alone
+    """Passwords go in and never come out: an empty field keeps the one that is stored."""
+
+    mmsc_password = forms.CharField(
+        label="MMSC password", max_length=100, required=False, widget=UnfoldAdminPasswordWidget, help_text=KEEPS
+    )
+    inbound_password = forms.CharField(
+        label="Its password here", max_length=100, required=False, widget=UnfoldAdminPasswordWidget, help_text=KEEPS
+    )
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean() or self.cleaned_data
+        for user, password in (("mmsc_username", "mmsc_password"), ("inbound_username", "inbound_password")):
+            kept = cleaned.get(password) or getattr(self.instance, password)
+            cleaned[password] = kept if cleaned.get(user) else ""
+        return cleaned
+
+    def clean_inbound_networks(self) -> list[str]:
+        networks: list[str] = self.cleaned_data["inbound_networks"]
+        for network in networks:
+            try:
+                ipaddress.ip_network(network)
+            except ValueError as error:
+                raise forms.ValidationError(f"{network} is no network in CIDR notation: {error}.") from error
+        return networks
+
+    def clean_code_overrides(self) -> dict[str, Any]:
+        overrides = self.cleaned_data["code_overrides"] or {}
+        if not isinstance(overrides, dict):
+            raise forms.ValidationError('A JSON object from code to outcome, such as {"3001": "permanent"}.')
+        outcomes = [outcome.value for outcome in Outcome]
+        for code, outcome in overrides.items():
+            if not (code.isascii() and code.isdigit()) or outcome not in outcomes:
+                raise forms.ValidationError(f"{code}: a code is digits, its outcome one of {', '.join(outcomes)}.")
+        return overrides
+
+
+class PrefixInline(TabularInline):
+    model = NumberPrefix
+    ordering = ("prefix",)
+    extra = 0
+    hide_title = True
+    per_page = 50
+
+
+@admin.register(Carrier)
+class CarrierAdmin(ModelAdmin):
+    form = CarrierForm
+    formfield_overrides = {models.URLField: {"assume_scheme": "https"}}
+    list_display = ("name", "operator_id", "enabled", "mmsc_url", "message_bytes")
+    list_filter = ("enabled",)
+    search_fields = ("name", "operator_id")
+    inlines = (PrefixInline,)
+    prepopulated_fields = {"slug": ("name",)}
+    fieldsets = (
+        (None, {"fields": (("name", "enabled"), ("operator_id", "slug"))}),
+        (
+            "To its MMSC",
+            {
+                "fields": (
+                    "mmsc_url",
+                    ("mmsc_username", "mmsc_password"),
+                    ("vaspid", "vasid"),
+                    ("timeout", "message_bytes"),
+                )
+            },
+        ),
+        (
+            "From its MMSC",
+            {"fields": (("inbound_username", "inbound_password"), "inbound_networks")},
+        ),
+        (
+            "MM7 dialect",
+            {"fields": (("mm7_version", "base64_parts"), "mm7_namespace", "code_overrides")},
+        ),
+    )
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """A carrier is switched off, not deleted: its messages stay."""
+        return False

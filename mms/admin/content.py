@@ -1,0 +1,158 @@
+"""Stored content: templates with their slides, media and the renditions made of them."""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import AutocompleteSelectFilter
+from unfold.decorators import display
+
+from mms.admin import pictures, search
+from mms.admin.audit import AuditAdmin
+from mms.admin.tables import MOST, Row, Table, bytes_of, link, moment
+from mms.models import Medium, Rendition, Slide, Template
+
+
+def shown(stored: Medium | Rendition) -> SafeString:
+    """Its thumbnail, a link to the file itself."""
+    name = f"admin:mms_{stored._meta.model_name}"
+    return format_html(
+        '<a href="{}" target="_blank"><img class="rounded-default" style="max-height: 6rem"'
+        ' src="{}" alt="{}" loading="lazy"></a>',
+        reverse(f"{name}_file", args=[stored.pk]),
+        reverse(f"{name}_thumbnail", args=[stored.pk]),
+        stored,
+    )
+
+
+def pixels(stored: Medium | Rendition) -> str:
+    return f"{stored.width} x {stored.height}"
+
+
+class StoredAdmin(AuditAdmin):
+    """Pages over stored files."""
+
+    def get_urls(self) -> list[URLPattern]:
+        return [
+            self._path("file", pictures.original),
+            self._path("thumbnail", pictures.thumbnail),
+            *super().get_urls(),
+        ]
+
+    def _path(self, name: str, answer: Callable[[Medium | Rendition], HttpResponseBase]) -> URLPattern:
+        view = self.admin_site.admin_view(partial(self._stored, answer))
+        pattern: URLPattern = path(f"<int:key>/{name}", view, name=f"mms_{self.opts.model_name}_{name}")
+        return pattern
+
+    def _stored(
+        self, answer: Callable[[Medium | Rendition], HttpResponseBase], request: HttpRequest, key: int
+    ) -> HttpResponseBase:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return answer(get_object_or_404(self.model, pk=key))
+
+    @display(description="")
+    def preview(self, stored: Medium | Rendition) -> SafeString:
+        return shown(stored)
+
+    @display(description="pixels")
+    def pixels(self, stored: Medium | Rendition) -> str:
+        return pixels(stored)
+
+    @display(description="size")
+    def bytes(self, stored: Medium | Rendition) -> str:
+        return bytes_of(stored.size)
+
+
+@admin.register(Template)
+class TemplateAdmin(AuditAdmin):
+    list_display = ("id", "name", "account", "subject", "created_at")
+    list_display_links = ("id", "name")
+    list_select_related = ("account",)
+    list_filter = (("account", AutocompleteSelectFilter),)
+    search_fields = ("name",)
+    search_help_text = "mms-id, name or account"
+    fields = (("id", "name"), ("account", "subject"), "created_at")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Template], search_term: str
+    ) -> tuple[QuerySet[Template], bool]:
+        return (queryset.filter(_templates(search_term)) if search_term else queryset), False
+
+    def tables(self, row: Template) -> Iterable[Table]:
+        slides = row.slides.prefetch_related("media")
+        return (Table("Slides", ("Slide", "Seconds", "Text", "Media"), [_slide(slide) for slide in slides]),)
+
+
+def _templates(term: str) -> Q:
+    named = Q(name__icontains=term.strip()) | search.of_account(term)
+    return named | Q(pk=int(term)) if search.NUMBER.fullmatch(term.strip()) else named
+
+
+def _slide(slide: Slide) -> Row:
+    media = (
+        (shown(medium), link(medium, f"{pixels(medium)}, {bytes_of(medium.size)}")) for medium in slide.media.all()
+    )
+    return Row((slide.position, slide.duration, slide.text, format_html_join("", "{}{}", media)))
+
+
+@admin.register(Medium)
+class MediumAdmin(StoredAdmin):
+    list_display = ("preview", "__str__", "mime_type", "pixels", "bytes", "created_at")
+    list_display_links = ("__str__",)
+    search_fields = ("sha256__startswith",)
+    search_help_text = "The beginning of its SHA-256"
+    fields = (
+        "preview",
+        "sha256",
+        ("mime_type", "bytes"),
+        ("pixels", "orientation"),
+        ("transparent", "cmyk"),
+        ("frames", "created_at"),
+    )
+
+    def tables(self, row: Medium) -> Iterable[Table]:
+        headers = ("", "Recipe", "Type", "Pixels", "Size", "Quality", "SSIM", "Made")
+        made = row.renditions.order_by("pk")[:MOST]
+        return (Table("Renditions", headers, [_rendition(rendition) for rendition in made]),)
+
+
+def _rendition(rendition: Rendition) -> Row:
+    likeness = "-" if rendition.ssim is None else f"{rendition.ssim:.4f}"
+    return Row(
+        (
+            shown(rendition),
+            link(rendition),
+            rendition.mime_type,
+            pixels(rendition),
+            bytes_of(rendition.size),
+            rendition.quality,
+            likeness,
+            moment(rendition.created_at),
+        )
+    )
+
+
+@admin.register(Rendition)
+class RenditionAdmin(StoredAdmin):
+    list_display = ("preview", "recipe", "mime_type", "pixels", "bytes", "quality", "likeness", "created_at")
+    list_display_links = ("recipe",)
+    fields = (
+        ("preview", "medium"),
+        ("recipe", "mime_type"),
+        ("pixels", "bytes"),
+        ("quality", "likeness"),
+        "created_at",
+    )
+
+    @display(description="SSIM")
+    def likeness(self, rendition: Rendition) -> str:
+        return "-" if rendition.ssim is None else f"{rendition.ssim:.4f}"

@@ -1,0 +1,136 @@
+"""The console's first page: how the platform is doing now. Every figure costs the same however large the tables are."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Count, Max, Min, Model, OuterRef, Q, QuerySet, Subquery
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.timesince import timesince
+
+from billing.models import Account
+from mms.admin.tables import Row, Table, label, link
+from mms.models import Carrier, Discovery, Message, Postback, Report, Status
+
+# Figures over a time are counted among so many of the newest rows at most; a backlog is counted no further.
+MOST = 100_000
+LATEST = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One figure, what it is about, and the list behind it."""
+
+    title: str
+    figure: str
+    note: str = ""
+    href: str = ""
+    alarming: bool = False
+
+
+def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """What the template of the first page shows, to those who may see messages."""
+    if not request.user.has_perm("mms.view_message"):
+        return context
+    now = timezone.now()
+    statuses = _today(now)
+    tables = (_by_status(statuses), _latest())
+    return {**context, "cards": _cards(statuses, now), "tables": tables}
+
+
+def _cards(statuses: dict[str, int], now: datetime) -> list[Card]:
+    doubtful = _counted(Message.objects.filter(status=Status.IN_DOUBT, due_at__isnull=False))
+    unmatched = _counted(Report.objects.filter(attempt=None))
+    return [
+        Card("Messages today", _amount(sum(statuses.values())), "since midnight, UTC", _list("message")),
+        _oldest_due(now),
+        _waiting_postbacks(),
+        _answer_rate(now),
+        Card("In doubt", _amount(doubtful), "waiting for a word", f"{_list('message')}?status=in_doubt", doubtful > 0),
+        Card("Unmatched reports", _amount(unmatched), "name nothing we sent", f"{_list('report')}?match=no"),
+    ]
+
+
+def _list(model: str) -> str:
+    return reverse(f"admin:mms_{model}_changelist")
+
+
+def _amount(number: int) -> str:
+    return f"{number:,}" if number < MOST else f"{MOST:,}+"
+
+
+def _counted(rows: QuerySet[Any]) -> int:
+    return rows.order_by()[:MOST].count()
+
+
+def _newest(model: type[Model]) -> QuerySet[Any]:
+    """The newest rows, found by primary key: there is no index over the time at which they were created."""
+    last = model._default_manager.aggregate(last=Max("pk"))["last"] or 0
+    return model._default_manager.filter(pk__gt=last - MOST)
+
+
+def _today(now: datetime) -> dict[str, int]:
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    today = _newest(Message).filter(created_at__gte=midnight)
+    counted = today.order_by().values_list("status").annotate(messages=Count("pk"))
+    return dict(counted)
+
+
+def _by_status(statuses: dict[str, int]) -> Table:
+    rows = [Row((label(status), f"{statuses[status]:,}")) for status in Status if status in statuses]
+    return Table("Today's messages by status", ("Status", "Messages"), rows)
+
+
+def _latest() -> Table:
+    newest = Message.objects.select_related("account").order_by("-pk")[:LATEST]
+    rows = [Row((link(m), m.number, link(m.account), label(m.status), m.created_at)) for m in newest]
+    return Table("Latest messages", ("Tracking id", "Number", "Account", "Status", "Created"), rows)
+
+
+def _oldest_due(now: datetime) -> Card:
+    """How long the row that is due for the longest waits for a worker: seconds, unless something is wrong."""
+    oldest = min((due for due in _first_due() if due and due <= now), default=None)
+    if oldest is None:
+        return Card("Oldest due row", "none", "nothing waits for a worker")
+    late = now - oldest
+    figure = f"{late.total_seconds():.0f} s" if late < timedelta(minutes=1) else timesince(oldest, now)
+    return Card("Oldest due row", figure, "waits for a worker", alarming=late > timedelta(minutes=1))
+
+
+def _first_due() -> Iterable[datetime | None]:
+    """The earliest due_at of each kind of row, each by one descent of an index a carrier, an account or a status."""
+    for model in (Message, Discovery):
+        yield _first_each(Carrier, model.objects.filter(carrier=OuterRef("pk"), status=Status.ACCEPTED))
+        for status in (Status.DISCOVERING, Status.SENDING, Status.SUBMITTED, Status.IN_DOUBT):
+            yield _first(model.objects.filter(status=status))
+    yield _first_each(Account, Postback.objects.filter(account=OuterRef("pk")))
+    yield _first(Report.objects.all())
+
+
+def _first(rows: QuerySet[Any]) -> datetime | None:
+    due: datetime | None = rows.filter(due_at__isnull=False).aggregate(due=Min("due_at"))["due"]
+    return due
+
+
+def _first_each(owners: type[Model], rows: QuerySet[Any]) -> datetime | None:
+    first = Subquery(rows.filter(due_at__isnull=False).order_by("due_at").values("due_at")[:1])
+    due: datetime | None = owners._default_manager.annotate(due=first).aggregate(first=Min("due"))["first"]
+    return due
+
+
+def _waiting_postbacks() -> Card:
+    waiting = _counted(Postback.objects.filter(due_at__isnull=False))
+    pending = f"{_list('postback')}?status=pending"
+    return Card("Postbacks waiting", _amount(waiting), "due now or to be tried again", pending)
+
+
+def _answer_rate(now: datetime) -> Card:
+    """Of the discoveries of a day that are over, those that a report answered."""
+    over = _newest(Discovery).filter(created_at__gte=now - timedelta(days=1), due_at=None)
+    counted = over.aggregate(all=Count("pk"), answered=Count("pk", filter=Q(answered_at__isnull=False)))
+    rate = f"{counted['answered'] / counted['all']:.0%}" if counted["all"] else "-"
+    note = f"{counted['answered']:,} of {counted['all']:,} in 24 hours"
+    return Card("Discoveries answered", rate, note, _list("discovery"))

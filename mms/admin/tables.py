@@ -1,0 +1,104 @@
+"""Tables on the pages of the console: rows of cells, where a row may have a table of its own below it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Model
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+# A page shows so many rows of one table at most, however many there are.
+MOST = 200
+COLOURS = {
+    "accepted": "info",
+    "discovering": "info",
+    "sending": "primary",
+    "submitted": "primary",
+    "in_doubt": "warning",
+    "delivered": "success",
+    "expired": "warning",
+    "rejected": "danger",
+    "failed": "danger",
+    # outcomes of attempts
+    "transient": "warning",
+    "limited": "warning",
+    "permanent": "danger",
+    "content_refused": "danger",
+    # postbacks
+    "pending": "info",
+    "taken": "success",
+    "given-up": "danger",
+    # delivery reports
+    "retrieved": "success",
+    "forwarded": "info",
+    "unrecognised": "warning",
+    # steps of a timeline that are named otherwise
+    "in-doubt": "warning",
+    "retry": "warning",
+    "lost": "warning",
+    "unprepared": "warning",
+    "resolved": "warning",
+    "deadline": "warning",
+    "ddm-failed": "danger",
+    "ddm-undelivered": "warning",
+    "ddm-delivered": "success",
+    "adapted": "primary",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The cells of a row, and below them rows that belong to it."""
+
+    cols: Sequence[object]
+    headers: Sequence[str] = ()
+    rows: Sequence[Sequence[object]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    title: str
+    headers: Sequence[str]
+    rows: Sequence[Row]
+
+
+def label(value: str | None) -> SafeString:
+    """A status or a kind as a coloured label."""
+    if not value:
+        return SafeString("-")
+    text = value.replace("_", " ")
+    return render_to_string("unfold/helpers/label.html", {"text": text, "type": COLOURS.get(value.lower())})
+
+
+def link(row: Model | None, text: object = None) -> SafeString:
+    """A link to the row's own page, called as given or else as the row calls itself."""
+    if row is None:
+        return SafeString("-")
+    url = reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
+    return format_html('<a class="text-link" href="{}">{}</a>', url, row if text is None else text)
+
+
+def moment(at: datetime | None) -> SafeString:
+    """Date and time to the millisecond: steps of one message follow each other fast."""
+    text = f"{timezone.localtime(at):%Y-%m-%d %H:%M:%S.%f}"[:-3] if at else "-"
+    return format_html('<span class="whitespace-nowrap">{}</span>', text)
+
+
+def lines(values: dict[str, Any]) -> SafeString:
+    """A JSON object, a line for each of its fields and for each entry of a list in it."""
+    pairs = ((name, value) for name, given in values.items() for value in _each(given))
+    return format_html_join("", '<div><span class="text-subtle">{}</span> {}</div>', pairs)
+
+
+def _each(value: Any) -> Iterable[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def bytes_of(size: int) -> str:
+    """A size in bytes, as people read it and exactly."""
+    return f"{size / 1000:,.1f} kB" if size >= 1000 else f"{size} bytes"

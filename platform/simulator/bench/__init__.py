@@ -1,0 +1,8 @@
+"""`manage.py bench`: what the platform reaches, each figure beside the machine's own limit in the same run.
+
+A measure is one function from a Stage to a Figure; measures.py lists them.
+"""
+
+
+class BenchError(Exception):
+    """A figure cannot be taken, or would not mean what it says; the message tells why."""

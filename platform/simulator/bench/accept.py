@@ -1,0 +1,118 @@
+"""How many sendSavedMMS a second are accepted: each answered Success once its message and event are committed."""
+
+import base64
+import re
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+
+from django.db import connection
+
+from config.embedded.ports import HOST
+from simulator.bench import BenchError, yardstick
+from simulator.bench.figures import Figure, Series, alternate
+from simulator.bench.load import Load, drive
+from simulator.bench.stage import Stage
+from simulator.bench.web import THREADS, WORKERS, serving
+from simulator.demo import world
+from simulator.demo.web import call
+
+CONNECTIONS = 32
+WARM_UP = 2  # seconds
+NUMBERS = [f"1404479{last:04}" for last in range(1000)]
+SEED = Path(world.__file__).with_name("seed.xml")
+# No worker runs, so nobody calls the carrier.
+NO_SIMULATOR = "http://127.0.0.1:9"
+
+CONTENT = f"""<request><action>saveMMS</action><api-key>{world.API_KEY}</api-key><name>Bench</name>
+<message-subject>Hello {{{{firstname|you}}}}</message-subject>
+<slide><message-text>Dear {{{{firstname|customer}}}}</message-text></slide></request>"""
+
+KNOWN_HANDSETS = """
+INSERT INTO handsets_cachedhandset (number, handset_id, source, first_seen, last_seen)
+SELECT unnest(%s::text[]), min(id), 'ddm-report', now(), now() FROM handsets_handset
+"""
+
+# Each message, with how often its timeline says that it was accepted.
+STORED = """
+SELECT mms_message.id, count(mms_event.id) FROM mms_message
+LEFT JOIN mms_event ON mms_event.message_id = mms_message.id AND mms_event.kind = 'accepted'
+GROUP BY mms_message.id
+"""
+
+
+def accept_rate(stage: Stage) -> Figure:
+    """The seed request to numbers whose handsets are known, against pgbench at the same concurrency."""
+    yardstick.make_table()
+    with serving(stage) as port:
+        _make_world(port)
+        door, bodies = f"http://{HOST}:{port}/ep/v1/", _requests()
+        warm_up = drive(door, bodies, CONNECTIONS, WARM_UP)
+        loads, inserts = alternate(
+            stage.rounds,
+            lambda: drive(door, bodies, CONNECTIONS, stage.seconds),
+            lambda: yardstick.inserts(stage.database_url, CONNECTIONS, stage.seconds),
+        )
+    proven = nothing_lost([answer for load in (warm_up, *loads) for answer in load.answers])
+    return Figure(
+        Series("accepted sendSavedMMS", "requests/s", tuple(load.rate for load in loads)),
+        Series(yardstick.NAME, yardstick.UNIT, tuple(inserts)),
+        target=0.20,
+        wanted=0.50,
+        notes=(*_circumstances(loads), proven),
+    )
+
+
+def _make_world(port: int) -> None:
+    """The demo's customer with the template that the seed request names, and a known handset for every number."""
+    world.load(NO_SIMULATOR)
+    with connection.cursor() as cursor:
+        cursor.execute(KNOWN_HANDSETS, [NUMBERS])
+    answer = call(port, CONTENT.encode())
+    if answer.get("mms-id") != str(world.MMS_ID):
+        raise BenchError(f"saveMMS was to store mms-id {world.MMS_ID}: {answer}")
+
+
+def _requests() -> list[str]:
+    seed = SEED.read_text()
+    return [re.sub("<to>[0-9]+</to>", f"<to>{number}</to>", seed) for number in NUMBERS]
+
+
+def nothing_lost(answers: Sequence[str]) -> str:
+    """Says that every Success has its own message with its event, and no message is without a Success.
+
+    Raises BenchError where that is not so.
+    """
+    acknowledged = Counter(_message_of(answer) for answer in answers)
+    with connection.cursor() as cursor:
+        cursor.execute(STORED)
+        stored = dict(cursor.fetchall())
+    if acknowledged != stored or set(stored.values()) != {1}:
+        missing = len(acknowledged.keys() - stored.keys())
+        raise BenchError(
+            f"{acknowledged.total()} answered Success for {len(acknowledged)} messages, {len(stored)} messages "
+            f"with {sum(stored.values())} accepted events in the database, {missing} acknowledged and lost"
+        )
+    return f"checked: {len(stored):,} answered Success = {len(stored):,} messages, each with its accepted event"
+
+
+def _message_of(answer: str) -> int:
+    """The primary key in the tracking id of a Success. Raises BenchError for any other answer."""
+    found = re.search("<status>Success</status>.*<tracking-id>(.+)</tracking-id>", answer)
+    if found is None:
+        raise BenchError(f"a request was not accepted: {answer}")
+    return int(base64.b64decode(found[1]).removeprefix(b"MMS_"))
+
+
+def _circumstances(loads: Sequence[Load]) -> tuple[str, ...]:
+    share = median(load.processor_seconds / load.seconds for load in loads)
+    middle = median(load.percentile(50) for load in loads)
+    slow = median(load.percentile(99) for load in loads)
+    return (
+        f"{CONNECTIONS} keep-alive connections; granian with {WORKERS} workers of {THREADS} threads",
+        "no worker runs: the doorbell is rung and nobody comes",
+        f"pgbench: as many clients, {yardstick.PROTOCOL} protocol, one INSERT a commit",
+        f"latency {middle:.0f} ms at the median, {slow:.0f} ms at the 99th percentile",
+        f"the load generator took {share:.0%} of one processor of the same machine",
+    )

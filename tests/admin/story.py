@@ -1,0 +1,147 @@
+"""Messages whose story is told by the flow's own functions, with an MMSC's answers put in its mouth."""
+
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+from django.core.files.base import ContentFile
+
+from billing import keys
+from billing.models import Account, SenderAddress, Service
+from handsets.models import Handset, Profile
+from mms import content, flow, submission
+from mms.adaptation import images
+from mms.mm7.answers import Answer
+from mms.mm7.codes import Outcome
+from mms.mm7.requests import DeliveryReportReq
+from mms.mm7.status import MMStatus
+from mms.models import Carrier, Message, NumberPrefix, Postback, PostbackAttempt, Rendition, Status
+from mms.order import Order
+from mms.submission import Landing
+from tests.wire import IPHONE, photograph
+
+NOW = datetime.now(UTC) - timedelta(minutes=1)
+KEY = "qTFkykO9JTfahCOqJ0V2Wf5Cg1t8iWlZ"
+
+
+def world() -> SimpleNamespace:
+    """A customer and a carrier; a message that was delivered after its discovery, one in doubt, a stray report."""
+    here = SimpleNamespace()
+    here.account = Account.objects.create(name="Customer", postback_url="http://customer.example/postbacks")
+    keys.issue(here.account, KEY)
+    SenderAddress.objects.create(account=here.account, address="28444", country="US", default=True)
+    here.service = Service.objects.create(account=here.account, code="12345")
+    here.carrier = carrier()
+    here.template = template(here.account)
+    here.medium = here.template.slides.get(position=1).media.get()
+    here.rendition = rendition(here.medium)
+    here.profile = Profile.objects.create(name="iPhone", screen_width=320, takes_mms=True)
+    Handset.objects.create(identity=IPHONE, profile=here.profile)
+    here.delivered = delivered(here)
+    here.in_doubt = in_doubt(here)
+    flow.report(here.carrier, report("nobody-knows", "14045550100"), NOW)
+    here.postback = here.delivered.postbacks.earliest("pk")
+    give_up(here.postback)
+    return here
+
+
+def carrier() -> Carrier:
+    here = Carrier.objects.create(
+        name="AT&T",
+        slug="att",
+        operator_id=31002,
+        vaspid="vasp",
+        vasid="vas",
+        mmsc_username="us",
+        mmsc_password="mmsc-password",
+        inbound_username="mmsc",
+        inbound_password="inbound-password",
+    )
+    NumberPrefix.objects.create(prefix="1", carrier=here)
+    return here
+
+
+def template(account: Account) -> Any:
+    picture = photograph()
+    medium = content.NewMedium(images.inspect(picture), picture, "http://customer.example/a.jpg")
+    slides = [content.NewSlide(10, "Dear {{firstname}}", (medium,)), content.NewSlide(5, "Bye", ())]
+    return content.save(account, "Spring", "Spring is here", slides)
+
+
+def rendition(medium: Any) -> Rendition:
+    made = Rendition(medium=medium, recipe="320x240-jpeg", mime_type="image/jpeg", width=320, height=240)
+    data = photograph(320, 240)
+    made.size, made.quality, made.ssim = len(data), 90, 0.9876
+    made.file.save("renditions/320x240", ContentFile(data))
+    return made
+
+
+def order(here: SimpleNamespace, number: str, **more: Any) -> Message:
+    """A message that was just accepted."""
+    return flow.accept(
+        Order(
+            account=here.account,
+            number=number,
+            sender="28444",
+            carrier=here.carrier,
+            template=here.template,
+            service=here.service,
+            subject="Spring is here",
+            **more,
+        ),
+        NOW,
+    )
+
+
+def delivered(here: SimpleNamespace) -> Message:
+    """DDM, its report, the content, its report."""
+    message = order(here, "14044790000", ddm_text="We look at your handset", texts={"1": "Hello <b>Bill</b>"})
+    flow.claim(NOW, 9)
+    (discovery,) = flow.claim_discoveries(NOW, 9)
+    flow.discoveries_submitted([landing(discovery, Answer(Outcome.SUBMITTED, 1000, "Success", "D1"))], NOW)
+    flow.report(here.carrier, report("D1", message.number, IPHONE), NOW)
+    submit(Answer(Outcome.SUBMITTED, 1000, "Success", "M1"))
+    flow.report(here.carrier, report("M1", message.number, IPHONE), NOW)
+    message.refresh_from_db()
+    assert message.status == Status.DELIVERED
+    return message
+
+
+def in_doubt(here: SimpleNamespace, number: str = "447700900123") -> Message:
+    message = order(here, number)
+    submit(Answer(Outcome.IN_DOUBT, None, "connection reset", None))
+    message.refresh_from_db()
+    assert message.status == Status.IN_DOUBT
+    return message
+
+
+def submit(answer: Answer) -> None:
+    """Submits all that is due; the MMSC answers this."""
+    due, _ = flow.claim(NOW, 9)
+    flow.submitted([landing(message, answer) for message in due], NOW)
+
+
+def landing(sent: Any, answer: Answer) -> Landing[Any]:
+    ((sent, attempt),) = submission.start([(sent, 2000)], NOW)
+    return Landing(sent, attempt, answer)
+
+
+def report(message_id: str, number: str, handset: str | None = None) -> DeliveryReportReq:
+    return DeliveryReportReq(
+        transaction_id="t",
+        version="6.8.0",
+        namespace="",
+        message_id=message_id,
+        recipients=(number,),
+        senders=("28444",),
+        date=NOW,
+        status=MMStatus.RETRIEVED,
+        raw_status="Retrieved",
+        status_text="",
+        handset=handset,
+    )
+
+
+def give_up(postback: Postback) -> None:
+    PostbackAttempt.objects.create(postback=postback, started_at=NOW, duration_ms=93, http_status=503, answer="<busy>")
+    Postback.objects.filter(pk=postback.pk).update(status=Postback.Status.GIVEN_UP, due_at=None, tries=6)
