@@ -1,6 +1,7 @@
 """Content from customers: media stored once by the hash of their bytes, templates that refer to them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
 from django.core.files.base import ContentFile
@@ -31,27 +32,46 @@ class NewSlide:
 
 
 def save(account: Account, name: str, subject: str, slides: Sequence[NewSlide]) -> Template:
-    """Stores the content; it can be sent when this returns. Files first, so that no row lacks its file."""
-    media = {new.source.sha256: _medium(new) for slide in slides for new in slide.media}
-    with transaction.atomic():
+    """Stores the content, all of it or nothing; it can be sent when this returns."""
+    fetched = {medium.source.sha256: medium for slide in slides for medium in slide.media}
+    known = Medium.objects.in_bulk(fetched, field_name="sha256")
+    # In one order, or two requests that store the same media could each wait for the other.
+    new = [fetched[sha256] for sha256 in sorted(fetched.keys() - known.keys())]
+    with _files(new) as files, transaction.atomic():
+        rows = [_medium(medium.source, file) for medium, file in zip(new, files, strict=True)]
+        media = known | {row.sha256: row for row in rows}
         template = Template.objects.create(account=account, name=name, subject=subject)
-        for position, new in enumerate(slides, 1):
-            slide = Slide.objects.create(template=template, position=position, duration=new.duration, text=new.text)
-            SlideMedium.objects.bulk_create(
-                SlideMedium(slide=slide, medium=media[m.source.sha256], source_url=m.url) for m in new.media
-            )
+        for position, slide in enumerate(slides, 1):
+            _slide(template, position, slide, media)
     return template
 
 
-def _medium(new: NewMedium) -> Medium:
-    """The medium of these bytes, stored now unless it is already."""
-    known = Medium.objects.filter(sha256=new.source.sha256).first()
-    if known:
-        return known
-    name = f"media/{new.source.sha256[:2]}/{new.source.sha256}"
-    file = default_storage.save(name, ContentFile(new.data))
-    values = asdict(new.source)
-    medium, created = Medium.objects.get_or_create(sha256=values.pop("sha256"), defaults={**values, "file": file})
-    if not created:
-        default_storage.delete(file)  # another request stored the same bytes meanwhile
+@contextmanager
+def _files(new: Sequence[NewMedium]) -> Iterator[list[str]]:
+    """Files of these media, stored before their rows, so that no row lacks its file.
+
+    At the end those go that no row came to name: the rows failed, or another request stored the same bytes meanwhile.
+    """
+    names: list[str] = []
+    try:
+        for medium in new:
+            sha256 = medium.source.sha256
+            names.append(default_storage.save(f"media/{sha256[:2]}/{sha256}", ContentFile(medium.data)))
+        yield names
+    finally:
+        kept = Medium.objects.filter(file__in=names).values_list("file", flat=True)
+        for name in set(names).difference(kept):
+            default_storage.delete(name)
+
+
+def _medium(source: Source, file: str) -> Medium:
+    values = asdict(source)
+    medium, _ = Medium.objects.get_or_create(sha256=values.pop("sha256"), defaults={**values, "file": file})
     return medium
+
+
+def _slide(template: Template, position: int, new: NewSlide, media: Mapping[str, Medium]) -> None:
+    slide = Slide.objects.create(template=template, position=position, duration=new.duration, text=new.text)
+    SlideMedium.objects.bulk_create(
+        SlideMedium(slide=slide, medium=media[medium.source.sha256], source_url=medium.url) for medium in new.media
+    )

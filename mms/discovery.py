@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet, prefetch_related_objects
 
 from handsets import cache
 from mms import timeline
@@ -143,6 +143,8 @@ def _reported(message: Message, report: Report) -> Entry:
 
 def deadline_passed(messages: Collection[Message], now: datetime) -> None:
     """These messages wait no longer; E501 for those whose DDM is not known to have gone out."""
+    # By their keys: joined to so many messages, PostgreSQL might read every discovery there is.
+    prefetch_related_objects(list(messages), "discovery")
     told = set(Event.objects.filter(message__in=messages, kind="ddm-sent").values_list("message", flat=True))
     timeline.write((_deadline_entry(message, message.pk in told) for message in messages), now)
     _wake(messages, now)

@@ -244,7 +244,7 @@ def _ddm_leases_over(now: datetime) -> int:
 
 def _overdue(status: Status, now: datetime) -> list[Message]:
     rows = Message.objects.select_for_update(no_key=True, skip_locked=True, of=("self",))
-    overdue = rows.filter(status=status, due_at__lte=now).select_related("carrier", "account", "discovery")
+    overdue = rows.filter(status=status, due_at__lte=now).select_related("carrier", "account")
     return list(overdue.order_by("due_at")[:BATCH])
 
 

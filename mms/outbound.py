@@ -98,7 +98,13 @@ def _guarded_socket(info: AddrInfoType) -> socket.socket:
 def _session(limit: int) -> aiohttp.ClientSession:
     connector = aiohttp.TCPConnector(limit=limit, keepalive_timeout=4, socket_factory=_guarded_socket)
     # No environment proxies, no cookies: nothing that one customer's server says may reach another's.
-    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False)
+    # No compression: a few bytes of it can stand for gigabytes.
+    return aiohttp.ClientSession(
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers={"Accept-Encoding": "identity"},
+        auto_decompress=False,
+    )
 
 
 @dataclass(slots=True)
@@ -152,13 +158,15 @@ async def _capped(response: aiohttp.ClientResponse) -> bytes:
         answer += piece
         if len(answer) >= ANSWER_MAX:
             break
-    return bytes(answer)
+    return bytes(answer[:ANSWER_MAX])
 
 
 def _words(problem: BaseException) -> str:
     """The failure in a few words that give away no more than the other side's address."""
     if isinstance(problem, TimeoutError):
         return "no answer in time"
+    if isinstance(problem, aiohttp.ClientConnectorError):
+        problem = problem.os_error  # its own text leaves out the guard's
     return f"{type(problem).__name__}: {problem}"[:300]
 
 
@@ -226,16 +234,22 @@ def fetch(url: str, cap: int) -> Fetched:
 
     Raises FetchFailed with the reason in words for the customer who named the URL.
     """
+    if not url.lower().startswith(("http://", "https://")):
+        raise FetchFailed("its address is not an http or https URL")
     try:
         return asyncio.run(_fetch(url, cap))
     except TimeoutError:
-        raise FetchFailed(f"no complete answer within {FETCH_TIMEOUT:.0f} seconds") from None
+        raise FetchFailed("its server was too slow") from None
     except aiohttp.TooManyRedirects:
         raise FetchFailed(f"more than {FETCH_REDIRECTS} redirects") from None
+    except aiohttp.ClientSSLError:  # before ValueError, which a refused certificate is, too
+        raise FetchFailed("no secure connection to its server") from None
     except aiohttp.ClientConnectorError as problem:
         raise FetchFailed(_connection_words(problem)) from None
-    except (aiohttp.ClientError, OSError, ValueError):
-        raise FetchFailed("the address is not a valid http or https URL, or its server broke off") from None
+    except (ValueError, aiohttp.NonHttpUrlClientError):
+        raise FetchFailed("its address, or one that it redirects to, is not valid") from None
+    except (aiohttp.ClientError, OSError):
+        raise FetchFailed("its server broke off, or does not speak HTTP") from None
 
 
 def _connection_words(problem: aiohttp.ClientConnectorError) -> str:

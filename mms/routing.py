@@ -7,12 +7,16 @@ from mms.models import Carrier, NumberPrefix
 
 
 def region(number: str) -> str | None:
-    """The country (ISO 3166, two letters) of a number in E.164 digits, or None where it is not a possible number."""
+    """The country (ISO 3166, two letters) of a number in E.164 digits, or None where it is not a possible number.
+
+    One with a national prefix after the country code, as in 44 (0) 7911, is none: networks do not deliver to it.
+    """
     try:
         parsed = phonenumbers.parse(f"+{number}")
     except phonenumbers.NumberParseException:
         return None
-    if not phonenumbers.is_possible_number(parsed):
+    as_dialled = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+    if not phonenumbers.is_possible_number(parsed) or as_dialled != f"+{number}":
         return None
     return phonenumbers.region_code_for_number(parsed) or _main_region(parsed)
 

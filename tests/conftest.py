@@ -10,6 +10,8 @@ from tempfile import TemporaryDirectory
 import django
 import pytest
 
+pytest_plugins = ["tests.worlds"]
+
 _run = ExitStack()
 
 

@@ -33,14 +33,24 @@ class Say:
 Answer = Say | Literal["reset", "hang"]
 
 
+def _opened() -> threading.Event:
+    gate = threading.Event()
+    gate.set()
+    return gate
+
+
 @dataclass
 class Scripted:
-    """The server's script and its memory. Without a scripted answer it gives the default one."""
+    """The server's script and its memory. Without a scripted answer it gives the default one.
+
+    While its gate is closed (cleared) it takes requests, and answers them once the gate opens.
+    """
 
     default: Say
     script: deque[Answer] = field(default_factory=deque)
     received: list[Sent] = field(default_factory=list)
     url: str = ""
+    gate: threading.Event = field(default_factory=_opened)
     ended: threading.Event = field(default_factory=threading.Event)
 
     def first(self, *answers: Answer) -> None:
@@ -74,6 +84,7 @@ class _Handler(BaseHTTPRequestHandler):
         scripted.received.append(Sent(self.path, {k.lower(): v for k, v in self.headers.items()}, body))
         answer = scripted.script.popleft() if scripted.script else scripted.default
         if isinstance(answer, Say):
+            scripted.gate.wait(timeout=60)
             self._say(answer)
             return
         if answer == "hang":
@@ -107,6 +118,7 @@ def serving(default: Say) -> Iterator[Scripted]:
         yield scripted
     finally:
         scripted.ended.set()
+        scripted.gate.set()
         server.shutdown()
         server.server_close()
         thread.join()

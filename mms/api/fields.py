@@ -4,26 +4,35 @@ from billing.models import Account, Service
 from mms import routing
 from mms.adaptation.texts import subject_problem
 from mms.api.errors import Refusal
-from mms.api.parsers import Node, Repeated
+from mms.api.parsers import Node, Unclear
 from mms.models import Carrier, Template
 
 TEXT_MAX = 5_000
 DDM_TIMEOUT_MAX = 4320  # minutes: three days
 DDM_TIMEOUT_DEFAULT = 5
 ID_MAX = 2**63 - 1
+OPERATOR_ID_MAX = 999_999_999
+DIGITS_MAX = len(str(ID_MAX))
 
 
-def once(request: Node, name: str, wire: str, code: str = "E100") -> str:
-    """The text of a parameter, "" where it is missing. Refuses one that stands more than once."""
+def once(request: Node, name: str, code: str = "E100") -> str:
+    """The text of a parameter, "" where it is missing. Refuses one that stands more than once or holds elements."""
     try:
         return request.value(name)
-    except Repeated:
-        raise Refusal(code, f"There is more than one {wire}") from None
+    except Unclear as problem:
+        raise Refusal(code, str(problem)) from None
+
+
+def whole(text: str, least: int, most: int) -> int | None:
+    """The whole number that the text is, or None where it is none from `least` to `most`."""
+    if not (text.isascii() and text.isdigit() and len(text) <= DIGITS_MAX):
+        return None
+    return int(text) if least <= int(text) <= most else None
 
 
 def number(request: Node) -> str:
     """The recipient, E.164 digits."""
-    to = once(request, "to", "to", "E110")
+    to = once(request, "to", "E110")
     if not to:
         raise Refusal("E110", "to is missing")
     if "," in to or ";" in to or len(to.split()) > 1:
@@ -37,7 +46,7 @@ def number(request: Node) -> str:
 
 
 def requested_sender(request: Node, account: Account) -> str:
-    sender = once(request, "from", "from", "E111")
+    sender = once(request, "from", "E111")
     if not sender:
         raise Refusal("E111", "from is missing")
     if not account.senders.filter(address=sender).exists():
@@ -46,18 +55,18 @@ def requested_sender(request: Node, account: Account) -> str:
 
 
 def template(request: Node, account: Account) -> Template:
-    mms_id = once(request, "mms_id", "mms-id")
+    mms_id = once(request, "mms_id")
     if not mms_id:
         raise Refusal("E620", "mms-id is missing")
-    known = mms_id.isascii() and mms_id.isdigit() and int(mms_id[:20]) <= ID_MAX
-    found = Template.objects.filter(account=account, pk=int(mms_id)).first() if known else None
+    key = whole(mms_id, 1, ID_MAX)
+    found = Template.objects.filter(account=account, pk=key).first() if key else None
     if found is None:
         raise Refusal("E241", f"There is no mms-id {mms_id[:20]} in this account")
     return found
 
 
 def service(request: Node, account: Account) -> Service:
-    code = once(request, "service_id", "service-id", "E627")
+    code = once(request, "service_id", "E627")
     if not code:
         raise Refusal("E627", "service-id is missing")
     found = Service.objects.filter(account=account, code=code).first()
@@ -68,12 +77,13 @@ def service(request: Node, account: Account) -> Service:
 
 def operator(request: Node) -> Carrier | None:
     """The carrier that the customer names by operator-id, or None where he leaves it to us."""
-    operator_id = once(request, "operator_id", "operator-id", "E650")
+    operator_id = once(request, "operator_id", "E650")
     if not operator_id:
         return None
-    if not (operator_id.isascii() and operator_id.isdigit() and len(operator_id) < 10):
+    given = whole(operator_id, 0, OPERATOR_ID_MAX)
+    if given is None:
         raise Refusal("E650", "operator-id must be a whole number")
-    found = Carrier.objects.filter(operator_id=int(operator_id)).first()
+    found = Carrier.objects.filter(operator_id=given).first()
     if found is None:
         raise Refusal("E651", f"operator-id {operator_id} is unknown")
     return found
@@ -86,11 +96,6 @@ def fallback_text(request: Node, account: Account) -> str:
     return text
 
 
-def subject(request: Node, name: str, wire: str) -> str:
-    """A subject, "" where it is missing. Merge tags are not filled yet, so its final length is checked later."""
-    return once(request, name, wire)
-
-
 def checked_subject(text: str, wire: str) -> str:
     """The subject with its merge tags filled, where an MMSC would take it."""
     problem = subject_problem(text)
@@ -100,21 +105,21 @@ def checked_subject(text: str, wire: str) -> str:
 
 
 def long_text(request: Node, name: str, wire: str) -> str:
-    text = once(request, name, wire)
+    text = once(request, name)
     if len(text) > TEXT_MAX:
         raise Refusal("E228", f"{wire} has {len(text)} characters; {TEXT_MAX} are allowed")
     return text
 
 
 def short_text(request: Node, name: str, wire: str, longest: int) -> str:
-    text = once(request, name, wire)
+    text = once(request, name)
     if len(text) > longest:
         raise Refusal("E100", f"{wire} has {len(text)} characters; {longest} are allowed")
     return text
 
 
 def flag(request: Node, name: str, wire: str) -> bool:
-    word = once(request, name, wire).lower()
+    word = once(request, name).lower()
     if word not in {"", "true", "false"}:
         raise Refusal("E100", f"{wire} must be true or false")
     return word == "true"
@@ -122,9 +127,10 @@ def flag(request: Node, name: str, wire: str) -> bool:
 
 def ddm_timeout(request: Node) -> int:
     """The deadline of a discovery in minutes."""
-    minutes = once(request, "ddm_timeout", "ddm-message-timeout")
-    if not minutes:
+    text = once(request, "ddm_timeout")
+    if not text:
         return DDM_TIMEOUT_DEFAULT
-    if not (minutes.isascii() and minutes.isdigit() and 1 <= int(minutes[:6]) <= DDM_TIMEOUT_MAX):
+    minutes = whole(text, 1, DDM_TIMEOUT_MAX)
+    if minutes is None:
         raise Refusal("E100", f"ddm-message-timeout must be a whole number of minutes from 1 to {DDM_TIMEOUT_MAX}")
-    return int(minutes)
+    return minutes

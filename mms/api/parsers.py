@@ -16,36 +16,42 @@ from mms.api.errors import Refusal
 DEPTH_MAX = 10
 
 
-class Repeated(Exception):
-    """An element that may stand once stands more often."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.name = name
+class Unclear(Exception):
+    """An element that gives no one value; the sentence says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One element: its canonical name, its text without white space around it, and what it contains."""
+    """One element: its canonical name and that on the wire, its text without white space around it, and the
+    elements in it that the dialect knows. `plain` tells that it holds text alone, not even unknown elements.
+    """
 
     name: str
-    text: str = ""
-    children: tuple["Node", ...] = ()
+    wire: str
+    text: str
+    children: tuple["Node", ...]
+    plain: bool
 
     def all(self, name: str) -> list["Node"]:
         return [child for child in self.children if child.name == name]
 
     def one(self, name: str) -> "Node | None":
-        """The element of that name, or None. Raises Repeated where it stands more than once."""
+        """The element of that name, or None. Raises Unclear where it stands more than once."""
         found = self.all(name)
         if len(found) > 1:
-            raise Repeated(name)
+            raise Unclear(f"{found[0].wire} stands more than once")
         return found[0] if found else None
 
     def value(self, name: str) -> str:
-        """The text of the element of that name, "" where it is missing. Raises Repeated."""
+        """The text of the element of that name, "" where it is missing. Raises Unclear."""
         found = self.one(name)
-        return found.text if found else ""
+        return found.alone() if found else ""
+
+    def alone(self) -> str:
+        """Its text. Raises Unclear where there are elements among it: what they stand for would be lost."""
+        if not self.plain:
+            raise Unclear(f"{self.wire[:40]} must hold text alone, with < written as &lt;")
+        return self.text
 
 
 class XmlParser(BaseParser):
@@ -68,15 +74,15 @@ def read(body: bytes, dialect: Dialect = SINCH) -> Node:
     """The request in these bytes. Raises Refusal."""
     if not body.strip():
         raise Refusal("E100", "There is no XML request in the body")
-    root = _parsed(body)
-    if root.tag != dialect.request:
+    root = _parsed(body.removeprefix(codecs.BOM_UTF8))
+    if _local_name(root) != dialect.request:
         raise Refusal("E100", f"The root element must be {dialect.request}")
     return _node(root, dialect.canonical, depth=1)
 
 
 def _parsed(body: bytes) -> etree._Element:
     """The root element; no entity is expanded, no DTD loaded, nothing fetched."""
-    trimmed = body.removeprefix(codecs.BOM_UTF8).lstrip()
+    trimmed = body.lstrip()
     parser = etree.XMLParser(
         resolve_entities=False,
         load_dtd=False,
@@ -88,22 +94,32 @@ def _parsed(body: bytes) -> etree._Element:
     try:
         root = etree.fromstring(trimmed, parser)
     except etree.XMLSyntaxError as problem:
-        line, column = problem.position
-        line += body[: len(body) - len(trimmed)].count(b"\n")
-        raise Refusal("E108", f"Not well-formed at line {line}, column {column}") from None
+        raise Refusal("E108", _where(problem, before=body[: len(body) - len(trimmed)])) from None
     if root.getroottree().docinfo.internalDTD is not None:
         raise Refusal("E108", "A document type declaration is not allowed")
     return root
 
 
+def _where(problem: etree.XMLSyntaxError, before: bytes) -> str:
+    """Where the document breaks off, in the customer's own lines; `before` is the white space that we dropped."""
+    line, column = problem.position
+    if line == 1:
+        column += len(before.rpartition(b"\n")[2])
+    line += before.count(b"\n")
+    unknown = problem.code == etree.ErrorTypes.ERR_UNSUPPORTED_ENCODING  # type: ignore[attr-defined]  # stubs lack it
+    reason = ": its encoding is not known" if unknown else ""
+    return f"Not well-formed at line {line}, column {column}{reason}"
+
+
 def _node(element: etree._Element, names: Mapping[str, str], depth: int) -> Node:
     if depth > DEPTH_MAX:
         raise Refusal("E108", f"Elements are nested deeper than {DEPTH_MAX}")
-    name = names.get(_local_name(element), _local_name(element))
+    wire = _local_name(element)
+    name = names.get(wire, wire)
     # The names in data are the customer's own.
-    inner = {} if name == "data" else names
-    children = tuple(_node(child, inner, depth + 1) for child in element)
-    return Node(name, (element.text or "").strip(), children)
+    known = {_local_name(child): _local_name(child) for child in element} if name == "data" else names
+    children = tuple(_node(child, known, depth + 1) for child in element if _local_name(child) in known)
+    return Node(name, wire, (element.text or "").strip(), children, plain=len(element) == 0)
 
 
 def _local_name(element: etree._Element) -> str:

@@ -5,7 +5,7 @@ from mms import content, outbound
 from mms.adaptation import images
 from mms.api import fields
 from mms.api.errors import Refusal
-from mms.api.parsers import Node, Repeated
+from mms.api.parsers import Node, Unclear
 from mms.content import NewMedium, NewSlide
 
 SLIDES_MAX = 8
@@ -14,6 +14,8 @@ DURATION_MAX = 60
 NAME_MAX = 200
 URL_MAX = 2000
 OTHER_MEDIA = ("audio", "video", "vcard", "ical", "pdf", "passbook")
+# What servers declare of a file that they do not know the type of.
+NO_TYPE = ("", "application/octet-stream", "binary/octet-stream")
 
 
 def save_mms(request: Node, account: Account) -> dict[str, str]:
@@ -36,14 +38,14 @@ def save_mms(request: Node, account: Account) -> dict[str, str]:
 
 
 def _name(request: Node) -> str:
-    name = fields.once(request, "name", "name", "E311")
+    name = fields.once(request, "name", "E311")
     if not 1 <= len(name) <= NAME_MAX:
         raise Refusal("E311", f"name must have 1 to {NAME_MAX} characters")
     return name
 
 
 def _subject(request: Node) -> str:
-    subject = fields.once(request, "subject", "message-subject", "E314")
+    subject = fields.once(request, "subject", "E314")
     if not subject:
         raise Refusal("E314", "message-subject is missing")
     # Its merge tags are filled when it is sent, and it is checked again then.
@@ -57,8 +59,8 @@ def _checked(slide: Node, position: int) -> tuple[int, int, str, str]:
         text, image = slide.value("message_text"), slide.one("image")
         url = image.value("url") if image else ""
         duration = slide.value("duration")
-    except Repeated as repeated:
-        raise Refusal("E100", f"slide {position}: there is more than one {repeated.name}") from None
+    except Unclear as problem:
+        raise Refusal("E100", f"slide {position}: {problem}") from None
     other = next((name for name in OTHER_MEDIA if slide.all(name)), None)
     if other:
         raise Refusal("E629", f"slide {position}: {other} is not accepted; a slide may have text and an image")
@@ -75,9 +77,10 @@ def _duration(duration: str, position: int) -> int:
     """Whole seconds."""
     if not duration:
         return DURATION_DEFAULT
-    if not (duration.isascii() and duration.isdigit() and 1 <= int(duration[:4]) <= DURATION_MAX):
+    seconds = fields.whole(duration, 1, DURATION_MAX)
+    if seconds is None:
         raise Refusal("E230", f"slide {position}: duration must be 1 to {DURATION_MAX} whole seconds")
-    return int(duration)
+    return seconds
 
 
 def _fetched(position: int, duration: int, text: str, url: str, account: Account) -> NewSlide:
@@ -88,7 +91,7 @@ def _fetched(position: int, duration: int, text: str, url: str, account: Account
 def _image(position: int, url: str, account: Account) -> NewMedium:
     try:
         fetched = outbound.fetch(url, account.image_bytes_max)
-        return NewMedium(images.inspect(fetched.data), fetched.data, url)
+        source = images.inspect(fetched.data)
     except outbound.TooBig as problem:
         raise Refusal("E331", f"slide {position}: the image is too big: {problem}") from None
     except outbound.FetchFailed as problem:
@@ -97,3 +100,7 @@ def _image(position: int, url: str, account: Account) -> NewMedium:
         raise Refusal("E629", f"slide {position}: {problem}") from None
     except images.ImageError as problem:
         raise Refusal("E341", f"slide {position}: {problem}") from None
+    declared = fetched.content_type.partition(";")[0].strip().lower()
+    if declared not in NO_TYPE and not declared.startswith("image/"):
+        raise Refusal("E629", f"slide {position}: the file is {source.mime_type}, its server calls it {declared[:40]}")
+    return NewMedium(source, fetched.data, url)

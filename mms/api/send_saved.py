@@ -1,5 +1,6 @@
 """sendSavedMMS: stored content to one number."""
 
+from collections import Counter
 from collections.abc import Mapping
 
 from django.utils import timezone
@@ -9,8 +10,8 @@ from mms import doorbell, flow, routing
 from mms.adaptation.texts import MissingValue, merge
 from mms.api import fields
 from mms.api.errors import Refusal
-from mms.api.parsers import Node, Repeated
-from mms.models import Carrier
+from mms.api.parsers import Node, Unclear
+from mms.models import Carrier, Template
 from mms.order import Order
 
 QUEUED = "MMS request accepted and queued for delivery"
@@ -18,7 +19,9 @@ QUEUED = "MMS request accepted and queued for delivery"
 
 def send_saved_mms(request: Node, account: Account) -> dict[str, str]:
     """Accepts the message and answers with its tracking id. Raises Refusal."""
-    message = flow.accept(order(request, account), timezone.now())
+    accepted = order(request, account)
+    check_billing(account)
+    message = flow.accept(accepted, timezone.now())
     doorbell.ring(doorbell.WORK)
     return {
         "status": "Success",
@@ -38,14 +41,13 @@ def order(request: Node, account: Account) -> Order:
     service = fields.service(request, account)
     operator = fields.operator(request)
     fallback_text = fields.fallback_text(request, account)
-    subject = fields.once(request, "custom_subject", "custom-subject") or template.subject
+    data = merge_data(request)  # before the texts, which it fills
+    subject = filled_subject(request, template, data)
     slides = {slide.position: slide.text for slide in template.slides.all()}
     texts = custom_texts(request, len(slides))
-    data = merge_data(request)
-    subject = fields.checked_subject(merged(subject, data, "custom-subject"), "custom-subject")
     check_texts({**slides, **{int(slide): text for slide, text in texts.items()}}, fallback_text, data)
     ddm_force = fields.flag(request, "ddm_force", "ddm-force")
-    ddm_subject = fields.once(request, "ddm_subject", "ddm-message-subject")
+    ddm_subject = fields.once(request, "ddm_subject")
     if ddm_subject:
         fields.checked_subject(ddm_subject, "ddm-message-subject")
     ddm_text = fields.long_text(request, "ddm_text", "ddm-message-text")
@@ -72,25 +74,35 @@ def order(request: Node, account: Account) -> Order:
     )
 
 
+def filled_subject(request: Node, template: Template, data: Mapping[str, str]) -> str:
+    """The request's subject, else the template's, with its merge tags filled."""
+    custom = fields.once(request, "custom_subject")
+    what = "custom-subject" if custom else "the template's subject"
+    return fields.checked_subject(merged(custom or template.subject, data, what), what)
+
+
 def custom_texts(request: Node, slides: int) -> dict[str, str]:
     """Slide number -> the text that replaces the template's."""
     texts: dict[str, str] = {}
     for custom in request.all("custom_text"):
         slide, text = _custom_text(custom)
-        if not (slide.isascii() and slide.isdigit() and 1 <= int(slide[:4]) <= slides):
+        position = fields.whole(slide, 1, slides)
+        if position is None:
             raise Refusal("E100", f"custom-text: there is no slide {slide[:10] or '(missing)'}; there are {slides}")
-        position = str(int(slide))
-        if position in texts:
+        if str(position) in texts:
             raise Refusal("E100", f"custom-text: there is a second text for slide {position}")
-        texts[position] = text
+        texts[str(position)] = text
     return texts
 
 
 def _custom_text(custom: Node) -> tuple[str, str]:
     try:
         slide, text = custom.value("slide"), custom.value("value")
-    except Repeated as repeated:
-        raise Refusal("E100", f"custom-text: there is more than one {repeated.name}") from None
+        missing = custom.one("value") is None
+    except Unclear as problem:
+        raise Refusal("E100", f"custom-text: {problem}") from None
+    if missing:
+        raise Refusal("E100", "custom-text: value is missing")
     if len(text) > fields.TEXT_MAX:
         raise Refusal("E334", f"slide {slide[:10]}: the text has {len(text)} characters; 5000 are allowed")
     return slide, text
@@ -100,9 +112,16 @@ def merge_data(request: Node) -> dict[str, str]:
     """Merge tag -> value."""
     try:
         data = request.one("data")
-    except Repeated:
-        raise Refusal("E100", "There is more than one data") from None
-    return {child.name: child.text for child in data.children} if data else {}
+        values = [(child.wire, child.alone()) for child in data.children] if data else []
+    except Unclear as problem:
+        raise Refusal("E100", str(problem)) from None
+    names = Counter(name.casefold() for name, _ in values)
+    for name, value in values:
+        if names[name.casefold()] > 1:
+            raise Refusal("E100", f"data: {name[:40]} stands more than once")
+        if len(value) > fields.TEXT_MAX:
+            raise Refusal("E100", f"data: {name[:40]} has {len(value)} characters; {fields.TEXT_MAX} are allowed")
+    return dict(values)
 
 
 def merged(text: str, data: Mapping[str, str], what: str) -> str:
@@ -126,6 +145,11 @@ def sender(account: Account, requested: str, number: str) -> str:
     if chosen is None:
         raise Refusal("E111", f"from: {requested} is not assigned to {country}, and there is no default sender for it")
     return chosen
+
+
+def check_billing(account: Account) -> None:
+    if account.status == Account.Status.BILLING_SUSPENDED:
+        raise Refusal("E713", "This account is suspended for billing")
 
 
 def carrier(number: str, operator: Carrier | None) -> Carrier:

@@ -45,13 +45,14 @@ class ByTheBody(BaseContentNegotiation):
 class SinchDoor(APIView):
     """POST of one XML request; business failures are answered with HTTP 200 and a Failure."""
 
+    http_method_names = ["post"]
     parser_classes = [XmlParser]
     renderer_classes = [XmlRenderer]
     content_negotiation_class = ByTheBody
 
     def post(self, request: Request) -> Response:
         node = _node(request.data)
-        name = fields.once(node, "action", "action")
+        name = fields.once(node, "action")
         if not name:
             raise Refusal("E100", "action is missing")
         account = authenticated(node)
@@ -85,7 +86,7 @@ def _node(data: object) -> Node:
 
 def authenticated(request: Node) -> Account:
     """The account of the request's key. Raises Refusal."""
-    key = fields.once(request, "api_key", "api-key", "E104")
+    key = fields.once(request, "api_key", "E104")
     account = keys.account_of(key) if key else None
     if account is None:
         raise Refusal("E104", "api-key is unknown" if key else "api-key is missing")

@@ -59,28 +59,50 @@ class Parcel:
 
 
 def claim(now: datetime, per_account: int, busy: Sequence[int] = ()) -> list[Parcel]:
-    """Takes up to `per_account` due postbacks of each account that is not `busy`; their attempts are written."""
-    with transaction.atomic(), connection.cursor() as cursor:
+    """Takes up to `per_account` due postbacks of each account that is not `busy`; their attempts are written.
+
+    Returns none only if none is ready: those that wait for an earlier one are put off until the next are seen.
+    """
+    while True:
+        with transaction.atomic():
+            keys = _locked(now, per_account, busy)
+            ready = keys - _put_off(keys, now)
+            if ready or not keys:
+                return _parcels(ready, now)
+
+
+def _locked(now: datetime, per_account: int, busy: Sequence[int]) -> set[int]:
+    with connection.cursor() as cursor:
         cursor.execute(DUE, {"now": now, "limit": per_account, "busy": list(busy)})
-        keys = {key for (key,) in cursor.fetchall()}
+        return {key for (key,) in cursor.fetchall()}
+
+
+def _put_off(keys: set[int], now: datetime) -> set[int]:
+    """Puts off those that wait for an earlier postback of their message; returns their keys."""
+    with connection.cursor() as cursor:
         cursor.execute(BLOCKED, {"keys": list(keys)})
         blocked = dict(cursor.fetchall())
-        for key, earlier_due in blocked.items():
-            Postback.objects.filter(pk=key).update(due_at=max(earlier_due, now + timedelta(milliseconds=1)))
-        ready = list(keys - blocked.keys())
-        cursor.execute(NUMBERED, {"keys": ready})
-        return _parcels(ready, dict(cursor.fetchall()), now)
+    for key, earlier_due in blocked.items():
+        Postback.objects.filter(pk=key).update(due_at=max(earlier_due, now + timedelta(milliseconds=1)))
+    return set(blocked)
 
 
-def _parcels(keys: list[int], sequence: dict[int, int], now: datetime) -> list[Parcel]:
-    lease = now + LEASE
+def _numbers(keys: set[int]) -> dict[int, int]:
+    """The place of each of them among the postbacks of its message, from 1."""
+    with connection.cursor() as cursor:
+        cursor.execute(NUMBERED, {"keys": list(keys)})
+        return dict(cursor.fetchall())
+
+
+def _parcels(keys: set[int], now: datetime) -> list[Parcel]:
+    lease, numbers = now + LEASE, _numbers(keys)
     Postback.objects.filter(pk__in=keys).update(due_at=lease, tries=F("tries") + 1)
     postbacks = list(Postback.objects.filter(pk__in=keys).select_related("account").order_by("pk"))
     attempts = PostbackAttempt.objects.bulk_create(
         PostbackAttempt(postback=postback, started_at=now) for postback in postbacks
     )
     return [
-        Parcel(postback, attempt, sequence.get(postback.pk, 1), lease)
+        Parcel(postback, attempt, numbers.get(postback.pk, 1), lease)
         for postback, attempt in zip(postbacks, attempts, strict=True)
     ]
 
@@ -116,10 +138,13 @@ def _end(parcel: Parcel, status: Postback.Status) -> None:
 
 
 def _wake_followers(postbacks: Sequence[Postback], now: datetime) -> None:
-    """Makes due what never was tried of these messages; what is still blocked is put off again when it is claimed."""
+    """Makes due what never was tried of these messages; what is still blocked is put off again when it is claimed.
+
+    Whatever its due_at says: another worker may be putting it off right now, and then we must wait for its lock.
+    """
     messages = {postback.message_id for postback in postbacks if postback.message_id is not None}
     followers = Postback.objects.filter(message__in=messages, status=Postback.Status.PENDING, tries=0)
-    followers.filter(due_at__gt=now).update(due_at=now)
+    followers.update(due_at=now)
 
 
 def _retry(parcel: Parcel, at: datetime) -> None:

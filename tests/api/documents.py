@@ -1,0 +1,56 @@
+"""Requests and answers of the customers' door, as bytes."""
+
+from collections.abc import Mapping
+
+from tests.scripted import Say
+from tests.wire import photograph
+
+KEY = "qTFkykO9JTfahCOqJ0V2Wf5Cg1t8iWlZ"
+NUMBER = "14044790000"
+
+# Name -> content as it stands in the XML; a list repeats the element, None leaves it out.
+Elements = Mapping[str, str | list[str] | None]
+
+SEND: Elements = {
+    "action": "sendSavedMMS",
+    "api-key": KEY,
+    "to": NUMBER,
+    "from": "28444",
+    "service-id": "12345",
+    "mms-id": "35674",
+}
+SAVE: Elements = {
+    "action": "saveMMS",
+    "api-key": KEY,
+    "name": "Spring",
+    "message-subject": "Spring is here",
+    "slide": "<message-text>Hello</message-text>",
+}
+
+
+def request(elements: Elements) -> bytes:
+    return f"<request>{_inside(elements)}</request>".encode()
+
+
+def _inside(elements: Elements) -> str:
+    repeated = ((name, content if isinstance(content, list) else [content]) for name, content in elements.items())
+    flat = ((name, content) for name, contents in repeated for content in contents)
+    return "".join(f"<{name}>{content}</{name}>" for name, content in flat if content is not None)
+
+
+def failure(code: str, info: str, to: str = "") -> bytes:
+    repeated = f"<to>{to}</to>" if to else ""
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        f"<response><status>Failure</status><error-code>{code}</error-code>{repeated}"
+        f"<error-info>{info}</error-info></response>"
+    ).encode()
+
+
+def image(url: str) -> str:
+    return f"<image><url>{url}</url></image>"
+
+
+def file(data: bytes | None = None, content_type: str = "image/jpeg", status: int = 200) -> Say:
+    """A web server's answer with this file, a photograph if none is given."""
+    return Say(status, photograph() if data is None else data, (("Content-Type", content_type),))

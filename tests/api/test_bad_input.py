@@ -1,0 +1,178 @@
+"""Bodies that are no request, odd but good ones, and methods and headers that a careless client sends."""
+
+import codecs
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import pytest
+from django.test import Client
+
+from mms.models import Message
+from tests.api.documents import KEY, SEND, failure, request
+
+Post = Callable[[bytes], bytes]
+
+GOOD = request(SEND)
+DECLARED = '<?xml version="1.0" encoding="{}"?>'
+NO_DTD = "A document type declaration is not allowed"
+NO_REQUEST = "There is no XML request in the body"
+LAUGHS = "".join(f'<!ENTITY a{n} "{f"&a{n - 1};" * 10 if n else "lol"}">' for n in range(10))
+MEGABYTE = 1_000_000
+
+
+def not_well_formed(line: int, column: int, reason: str = "") -> bytes:
+    return failure("E108", f"Not well-formed at line {line}, column {column}{reason}")
+
+
+def with_subject(text: str) -> str:
+    return request({**SEND, "custom-subject": text}).decode()
+
+
+NOT_WELL_FORMED: dict[str, tuple[bytes, bytes]] = {
+    "cut off": (b"<request>", not_well_formed(1, 10)),
+    "wrong end tag": (b"<request>\n  <to>1</from>\n</request>", not_well_formed(2, 15)),
+    "after white space": (b"  <request>", not_well_formed(1, 12)),
+    "after blank lines": (b"\r\n\n  <request>", not_well_formed(3, 12)),
+    "after a BOM": (codecs.BOM_UTF8 + b"\n <request>\n<", not_well_formed(3, 2)),
+    "BOM alone": (codecs.BOM_UTF8, not_well_formed(1, 1)),
+    "columns count characters": ("<request>日本<a></request>".encode(), not_well_formed(1, 25)),
+    "two roots": (b"<request/><request/>", not_well_formed(1, 11)),
+    "text": (b"Hello", not_well_formed(1, 1)),
+    "JSON": (b'{"to": "14044790000"}', not_well_formed(1, 1)),
+    "form": (b"xml=%3Crequest%2F%3E", not_well_formed(1, 1)),
+    "gzip": (b"\x1f\x8b\x08\x00\x00", not_well_formed(1, 1)),
+    "NUL": (b"\x00", not_well_formed(1, 1)),
+    "NUL in text": (b"<request>a\x00</request>", not_well_formed(1, 11)),
+    "control character": (b"<request>\x08</request>", not_well_formed(1, 10)),
+    "NUL by reference": (b"<request>&#0;</request>", not_well_formed(1, 14)),
+    "surrogate by reference": (b"<request>&#xD800;</request>", not_well_formed(1, 18)),
+    "invalid UTF-8": (b"<request>\xe9</request>", not_well_formed(1, 10)),
+    "invalid UTF-8, declared": (DECLARED.format("UTF-8").encode() + b"<request>\xe9</request>", not_well_formed(1, 48)),
+    "encoded surrogate": (b"<request>\xed\xa0\x80</request>", not_well_formed(1, 10)),
+    "unknown encoding": (
+        DECLARED.format("klingon").encode() + b"<request/>",
+        not_well_formed(1, 39, ": its encoding is not known"),
+    ),
+    "UTF-16 declared, not used": (DECLARED.format("UTF-16").encode() + GOOD, not_well_formed(1, 38)),
+    "UTF-16 without a BOM": (GOOD.decode().encode("utf-16-le"), not_well_formed(1, 2)),
+    "unknown entity": (b"<request>&writer;</request>", not_well_formed(1, 18)),
+    "unknown prefix": (b"<x:request/>", not_well_formed(1, 11)),
+    "doubled attribute": (b'<request a="1" a="2"/>', not_well_formed(1, 21)),
+    "nested 256 times": (b"<request>" + b"<a>" * (MEGABYTE // 3), not_well_formed(1, 777)),
+    "nested, of known names": (
+        b"<request>" + b"<slide>" * 10 + b"</slide>" * 10 + b"</request>",
+        failure("E108", "Elements are nested deeper than 10"),
+    ),
+    "entities in entities": (
+        f"<!DOCTYPE request [{LAUGHS}]><request><to>&a9;</to></request>".encode(),
+        not_well_formed(1, 5),
+    ),
+    "internal entity": (
+        b'<!DOCTYPE request [<!ENTITY to "14044790000">]><request><to>&to;</to></request>',
+        failure("E108", NO_DTD),
+    ),
+    "external entity": (
+        b'<!DOCTYPE request [<!ENTITY to SYSTEM "file:///etc/passwd">]><request><to>&to;</to></request>',
+        failure("E108", NO_DTD),
+    ),
+    "parameter entity": (
+        b'<!DOCTYPE request [<!ENTITY % x SYSTEM "file:///etc/passwd"> %x;]><request/>',
+        failure("E108", NO_DTD),
+    ),
+    "external DTD": (b'<!DOCTYPE request SYSTEM "http://127.0.0.1:1/request.dtd"><request/>', failure("E108", NO_DTD)),
+    "bare document type": (b"<!DOCTYPE request>" + GOOD, failure("E108", NO_DTD)),
+}
+NO_REQUESTS: dict[str, tuple[bytes, bytes]] = {
+    "nothing": (b"", failure("E100", NO_REQUEST)),
+    "white space": (b" \r\n\t", failure("E100", NO_REQUEST)),
+    "answer": (b"<response/>", failure("E100", "The root element must be request")),
+    "wrong case": (b"<Request/>", failure("E100", "The root element must be request")),
+    "empty request": (b"<request/>", failure("E100", "action is missing")),
+    "attributes": (b"<request " + b" ".join(b'a%d="1"' % n for n in range(MEGABYTE // 10)) + b"/>",
+                   failure("E100", "action is missing")),
+    "long attribute": (b'<request a="' + b"x" * MEGABYTE + b'"/>', failure("E100", "action is missing")),
+    "many elements": (b"<request>" + b"<a/>" * (MEGABYTE // 4) + b"</request>", failure("E100", "action is missing")),
+    "too large": (b"<request>" + b" " * 3 * MEGABYTE + b"</request>",
+                  failure("E100", "The request is larger than 2097152 bytes")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("body", "expected"), NOT_WELL_FORMED.values(), ids=NOT_WELL_FORMED)
+def test_what_is_not_well_formed_is_answered_with_where(answer: Post, body: bytes, expected: bytes) -> None:
+    assert answer(body) == expected
+
+
+@pytest.mark.parametrize(("body", "expected"), NO_REQUESTS.values(), ids=NO_REQUESTS)
+def test_what_is_no_request_is_answered_with_what_is_missing(answer: Post, body: bytes, expected: bytes) -> None:
+    assert answer(body) == expected
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        codecs.BOM_UTF8 + GOOD,
+        b"\n\r\n " + DECLARED.format("utf-8").encode() + GOOD,
+        codecs.BOM_UTF8 + b"\n" + DECLARED.format("UTF-8").encode() + GOOD,
+        b"<!-- sent by a shop --><?shop 7?>" + GOOD + b"<!-- end -->\n",
+        GOOD.replace(b"<request>", b'<request xmlns="http://www.example.com/mms">'),
+        GOOD.replace(b"request>", b"m:request>").replace(b"<m:request>", b'<m:request xmlns:m="urn:m">', 1),
+        GOOD.replace(b"<request>", b'<request version="1">'),
+        GOOD.replace(b"</request>", b"<unknown><to>1</to>a<b/></unknown><TO>1</TO><api_key>1</api_key></request>"),
+        request({name: SEND[name] for name in reversed([*SEND])}),
+        request({**SEND, "action": "SENDSAVEDMMS"}),
+        request({**SEND, "action": "\n  sendsavedmms\n"}),
+        request({**SEND, "to": " \n\t+14044790000 "}),
+        request({**SEND, "to": "<![CDATA[1404]]>479<!-- area code --><?x?>0000"}),
+        request({**SEND, "api-key": f"<![CDATA[{KEY}]]>"}),
+        request({**SEND, "mms-id": "&#51;5674"}),
+    ],
+)
+def test_a_good_request_may_be_written_oddly(answer: Post, body: bytes) -> None:
+    assert b"<to>14044790000</to><from>28444</from>" in answer(body)
+
+
+@pytest.mark.parametrize(
+    ("document", "encoding"),
+    [
+        (with_subject("Olá"), "utf-8"),
+        (DECLARED.format("utf-8") + with_subject("Olá €"), "utf-8"),
+        (DECLARED.format("ISO-8859-1") + with_subject("Olá"), "latin-1"),
+        (DECLARED.format("windows-1252") + with_subject("Olá €"), "cp1252"),
+        (DECLARED.format("UTF-16") + with_subject("Olá €"), "utf-16"),
+        (with_subject("Olá €"), "utf-16"),
+        (DECLARED.format("Shift_JIS") + with_subject("ΔΣ"), "shift_jis"),
+    ],
+)
+def test_the_declared_encoding_counts(answer: Post, document: str, encoding: str) -> None:
+    assert b"Success" in answer(document.encode(encoding))
+    assert f"<custom-subject>{Message.objects.get().subject}</custom-subject>" in document
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "multipart/form-data",
+        "application/json",
+        "text/xml; charset=klingon",
+        "nonsense",
+        "",
+    ],
+)
+def test_the_content_type_does_not_matter(world: SimpleNamespace, content_type: str) -> None:
+    reply = Client().generic("POST", "/ep/v1/", GOOD, content_type=content_type)
+    assert b"<status>Success</status>" in reply.content
+
+
+@pytest.mark.parametrize("accept", ["application/json", "text/html", "nonsense", "*/*;q=0"])
+def test_the_answer_is_xml_whatever_the_client_accepts(world: SimpleNamespace, accept: str) -> None:
+    reply = Client().post("/ep/v1/?format=json", GOOD, content_type="text/xml", headers={"accept": accept})
+    assert (reply.status_code, reply["Content-Type"]) == (200, "text/xml; charset=utf-8")
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "SPRING"])
+def test_only_post_is_allowed(db: None, method: str) -> None:
+    reply = Client().generic(method, "/ep/v1/", GOOD, content_type="text/xml")
+    assert (reply.status_code, reply["Allow"]) == (405, "POST")
+    assert reply.content == failure("E100", "POST an XML request")

@@ -1,0 +1,97 @@
+"""When something of ours breaks: E503 with a reference that the log has too, and nothing stored by half."""
+
+import re
+import socket
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from django.db import connection
+from django.test import Client
+from pytest_django import Settings
+
+from mms.models import Medium, Message, Template
+from tests.api.documents import KEY, NUMBER, SAVE, SEND, file, image, request
+from tests.api.sockets import listening, read_headers
+from tests.scripted import serving
+from tests.wire import photograph
+
+PICTURE = photograph(40, 30)
+
+
+def post(body: bytes) -> bytes:
+    reply = Client().post("/ep/v1/", body, content_type="text/xml")
+    assert (reply.status_code, reply["Content-Type"]) == (500, "text/xml; charset=utf-8")
+    return bytes(reply.content)
+
+
+def reference(answer: bytes, to: str = "") -> str:
+    found = re.fullmatch(
+        rb'<\?xml version="1.0" encoding="UTF-8"\?>\n<response><status>Failure</status><error-code>E503</error-code>'
+        + to.encode()
+        + rb"<error-info>Internal error, reference ([0-9a-f]{12})</error-info></response>",
+        answer,
+    )
+    assert found, answer
+    return found[1].decode()
+
+
+def end_connection(backend: int) -> None:
+    """As a server's restart does. For another thread than that whose connection it is."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [backend])
+    connection.close()
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_the_database_connection_lost_while_an_image_is_fetched(
+    world: SimpleNamespace, settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.MEDIA_ROOT = tmp_path
+    connection.ensure_connection()
+    backend = connection.connection.info.backend_pid
+
+    def serve(client: socket.socket) -> None:
+        read_headers(client)
+        end_connection(backend)
+        client.sendall(b"HTTP/1.1 200 OK\r\n\r\n" + PICTURE)
+
+    with listening(serve) as server:
+        answer = post(request({**SAVE, "slide": image(server.url)}))
+    assert reference(answer) in caplog.text
+    assert "terminating connection" in caplog.text
+    connection.close()
+    assert (Template.objects.count(), Medium.objects.count(), list(tmp_path.iterdir())) == (1, 1, [])
+
+
+def test_a_folder_for_media_that_cannot_be_written(
+    world: SimpleNamespace, settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "media").write_text("a file where a folder should be")
+    settings.MEDIA_ROOT = tmp_path
+    with serving(file(PICTURE)) as server:
+        answer = post(request({**SAVE, "slide": image(server.url)}))
+    assert reference(answer) in caplog.text
+    assert (Template.objects.count(), Medium.objects.count()) == (1, 1)
+
+
+def test_rows_that_cannot_be_written_leave_no_file(world: SimpleNamespace, settings: Settings, tmp_path: Path) -> None:
+    settings.MEDIA_ROOT = tmp_path
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # or the table counts as in use
+        cursor.execute("ALTER TABLE mms_slidemedium ADD CONSTRAINT none CHECK (source_url = '') NOT VALID")
+    with serving(file(PICTURE)) as server:
+        reference(post(request({**SAVE, "slide": image(server.url)})))
+    assert (Template.objects.count(), Medium.objects.count()) == (1, 1)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_a_message_that_cannot_be_written_whole_is_not_written(
+    world: SimpleNamespace, caplog: pytest.LogCaptureFixture
+) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE mms_event ADD CONSTRAINT none CHECK (kind = '')")
+    answer = post(request(SEND))
+    assert reference(answer, f"<to>{NUMBER}</to>") in caplog.text
+    assert KEY not in caplog.text
+    assert not Message.objects.exists()

@@ -1,0 +1,65 @@
+"""API keys: read once when they are made, stored as hashes, good until they are revoked."""
+
+from types import SimpleNamespace
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries, Settings
+
+from billing import keys
+from billing.models import Account, ApiKey
+from mms.models import Message
+from tests.api.documents import KEY, NUMBER, SEND, failure, request
+from tests.wire import SEED
+
+UNKNOWN = failure("E104", "api-key is unknown", NUMBER)
+
+
+def send(key: str) -> bytes:
+    return bytes(Client().post("/ep/v1/", request({**SEND, "api-key": key}), content_type="text/xml").content)
+
+
+def test_a_new_key_is_good_at_once_and_is_not_stored(world: SimpleNamespace) -> None:
+    key = keys.issue(world.account, label="shop")
+    assert b"Success" in send(key)
+    row = ApiKey.objects.get(label="shop")
+    assert (len(key), row.prefix, str(row)) == (32, key[:6], f"{key[:6]}…")
+    assert key not in str(ApiKey.objects.filter(pk=row.pk).values())
+    assert key != keys.issue(world.account)
+
+
+def test_a_revoked_key_is_unknown_and_the_others_stay_good(world: SimpleNamespace) -> None:
+    key = keys.issue(world.account)
+    ApiKey.objects.filter(digest=keys.digest(key)).update(revoked_at=timezone.now())
+    assert send(key) == UNKNOWN
+    assert b"Success" in send(KEY)
+
+
+@pytest.mark.parametrize("key", [KEY.upper(), KEY[:-1], KEY + "x", KEY[:6], "'; --", "x" * 100_000])
+def test_nothing_but_the_key_itself_is_good(world: SimpleNamespace, key: str) -> None:
+    assert send(key) == UNKNOWN
+
+
+def test_the_stored_hash_is_no_key(world: SimpleNamespace) -> None:
+    assert send(keys.digest(KEY)) == UNKNOWN
+
+
+def test_a_hash_is_worth_nothing_without_the_secret(world: SimpleNamespace, settings: Settings) -> None:
+    settings.SECRET_KEY = "another"
+    assert send(KEY) == UNKNOWN
+
+
+def test_a_key_opens_its_own_account_alone(world: SimpleNamespace) -> None:
+    key = keys.issue(Account.objects.create(name="Another"))
+    assert send(key) == failure("E111", "from is not one of the account's sender addresses: 28444", NUMBER)
+
+
+def test_accepting_a_message_costs_so_many_queries(
+    world: SimpleNamespace, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    # key, sender address, template, service, its slides, sender again for the country, carrier by prefix;
+    # transaction begun, message, event, transaction ended.
+    with django_assert_num_queries(11):
+        Client().post("/ep/v1/", SEED.encode(), content_type="text/xml")
+    assert Message.objects.count() == 1

@@ -1,0 +1,89 @@
+"""Of several faults the first in the documented order is answered: each is mended in turn, and the next one shows."""
+
+import re
+from collections.abc import Callable
+from types import SimpleNamespace
+
+from tests.api.documents import SAVE, SEND, request
+
+Post = Callable[[bytes], bytes]
+
+
+def fault(answer: bytes) -> str:
+    code, info = re.findall(r"<error-(?:code|info)>(.*?)</error", answer.decode())
+    return f"{code} {info.partition(' ')[0]}"
+
+
+def test_sendsavedmms(world: SimpleNamespace, answer: Post) -> None:
+    account = world.account
+    account.status, account.api_access, account.fallback_text_required = "blocked", False, True
+    account.save()
+    prefixes = world.carrier.prefixes
+    number = prefixes.get()
+    number.delete()
+    elements: dict[str, str | list[str] | None] = {
+        "to": "1",
+        "operator-id": "x",
+        "data": ["", ""],
+        "custom-subject": "x" * 81,
+        "custom-text": "<value>a</value>",
+        "ddm-force": "yes",
+        "ddm-message-subject": "x" * 81,
+        "ddm-message-text": "x" * 5001,
+        "ddm-message-timeout": "0",
+        "device": "x" * 501,
+        "client-reference": "x" * 201,
+    }
+
+    def saved(**changes: object) -> None:
+        type(account).objects.filter(pk=account.pk).update(**changes)
+
+    mends: list[tuple[str, Callable[[], object]]] = [
+        ("E100 action", lambda: elements.update({"action": "unknown"})),
+        ("E104 api-key", lambda: elements.update({"api-key": SEND["api-key"]})),
+        ("E103 This", lambda: saved(status="billing-suspended")),
+        ("E105 This", lambda: saved(api_access=True)),
+        ("E107 The", lambda: elements.update({"action": "sendSavedMMS"})),
+        ("E110 to", lambda: elements.update({"to": "447700900123"})),
+        ("E111 from", lambda: elements.update({"from": SEND["from"]})),
+        ("E620 mms-id", lambda: elements.update({"mms-id": SEND["mms-id"]})),
+        ("E627 service-id", lambda: elements.update({"service-id": SEND["service-id"]})),
+        ("E650 operator-id", lambda: elements.update({"operator-id": None})),
+        ("E622 fallback-sms-text", lambda: saved(fallback_text_required=False)),
+        ("E100 data", lambda: elements.update({"data": None})),
+        ("E314 custom-subject:", lambda: elements.update({"custom-subject": None})),
+        ("E100 custom-text:", lambda: elements.update({"custom-text": None})),
+        ("E100 ddm-force", lambda: elements.update({"ddm-force": None})),
+        ("E314 ddm-message-subject:", lambda: elements.update({"ddm-message-subject": None})),
+        ("E228 ddm-message-text", lambda: elements.update({"ddm-message-text": None})),
+        ("E100 ddm-message-timeout", lambda: elements.update({"ddm-message-timeout": None})),
+        ("E100 device", lambda: elements.update({"device": None})),
+        ("E100 client-reference", lambda: elements.update({"client-reference": None})),
+        ("E111 from:", lambda: elements.update({"to": SEND["to"]})),
+        ("E618 The", lambda: prefixes.create(prefix="1")),
+        ("E713 This", lambda: saved(status="active")),
+    ]
+    shown = []
+    for _, mend in mends:
+        shown.append(fault(answer(request(elements))))
+        mend()
+    assert shown == [expected for expected, _ in mends]
+    assert b"Success" in answer(request(elements))
+
+
+def test_savemms(answer: Post) -> None:
+    elements = {"action": "saveMMS", "api-key": SAVE["api-key"], "slide": ["<message-text>a</message-text>"] * 9}
+    mends: list[tuple[str, dict[str, str | list[str]]]] = [
+        ("E311 name", {"name": "Spring"}),
+        ("E314 message-subject", {"message-subject": "Spring"}),
+        ("E225 There", {"slide": ["<duration>0</duration><image/>", "<audio/>"]}),
+        ("E351 slide", {"slide": ["<message-text>a</message-text><duration>0</duration>", "<audio/>"]}),
+        ("E230 slide", {"slide": ["<message-text>a</message-text>", "<audio/>"]}),
+        ("E629 slide", {"slide": ["<message-text>a</message-text>"]}),
+    ]
+    shown = []
+    for _, mend in mends:
+        shown.append(fault(answer(request(elements))))
+        elements |= mend
+    assert shown == [expected for expected, _ in mends]
+    assert b"Success" in answer(request(elements))

@@ -1,0 +1,170 @@
+"""Content that saveMMS takes, and how it is stored: once for each picture, all of a request or nothing."""
+
+import hashlib
+import re
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from django.core.files.base import File
+from django.core.files.storage import default_storage
+from django.db import connection
+from django.test import Client
+from PIL import Image
+
+from mms.models import Medium, Template
+from tests.adaptation.pictures import saved
+from tests.api.documents import SAVE, file, image, request
+from tests.api.sockets import listening, read_headers
+from tests.scripted import Scripted, serving
+
+Post = Callable[[bytes], bytes]
+
+PICTURE = Image.radial_gradient("L").resize((64, 48)).convert("RGB")
+
+
+@pytest.fixture
+def web() -> Iterator[Scripted]:
+    with serving(file()) as server:
+        yield server
+
+
+@pytest.fixture
+def media_folder(tmp_path: Path, settings: SimpleNamespace) -> Path:
+    settings.MEDIA_ROOT = tmp_path
+    return tmp_path
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.rglob("*") if path.is_file())
+
+
+def content(medium: Medium) -> bytes:
+    with medium.file.open() as file:
+        return bytes(file.read())
+
+
+def stored(answer: bytes) -> Template:
+    found = re.fullmatch(
+        rb'<\?xml version="1.0" encoding="UTF-8"\?>\n<response><status>Success</status><mms-id>(\d+)</mms-id>'
+        rb"<status-details>MMS content stored</status-details></response>",
+        answer,
+    )
+    assert found, answer
+    return Template.objects.get(pk=int(found[1]))
+
+
+@pytest.mark.parametrize(
+    ("data", "declared", "mime_type", "frames"),
+    [
+        (saved(PICTURE, "JPEG"), "image/jpeg", "image/jpeg", 1),
+        (saved(PICTURE, "PNG"), "image/png", "image/png", 1),
+        (saved(PICTURE.convert("P"), "GIF"), "image/gif", "image/gif", 1),
+        (
+            saved(PICTURE, "GIF", save_all=True, append_images=[PICTURE.rotate(90)]),
+            "image/gif",
+            "image/gif",
+            2,
+        ),
+        (saved(PICTURE, "WEBP"), "image/webp", "image/webp", 1),
+        (saved(PICTURE, "HEIF"), "image/heic", "image/heic", 1),
+        (saved(PICTURE, "AVIF"), "image/avif", "image/avif", 1),
+        (saved(PICTURE, "BMP"), "image/bmp", "image/bmp", 1),
+        # The bytes tell what a picture is; a server may say of it no more than that it is one.
+        (saved(PICTURE, "PNG"), "image/jpeg; charset=binary", "image/png", 1),
+        (saved(PICTURE, "PNG"), "application/octet-stream", "image/png", 1),
+        (saved(PICTURE, "PNG"), "BINARY/octet-stream", "image/png", 1),
+        (saved(PICTURE, "PNG"), "", "image/png", 1),
+    ],
+)
+def test_a_picture_is_stored_as_it_came(
+    answer: Post, web: Scripted, data: bytes, declared: str, mime_type: str, frames: int
+) -> None:
+    web.first(file(data, declared))
+    template = stored(answer(request({**SAVE, "slide": image(f"{web.url}/picture")})))
+    medium = template.slides.get().media.get()
+    assert (medium.sha256, medium.mime_type, medium.frames) == (hashlib.sha256(data).hexdigest(), mime_type, frames)
+    assert (medium.size, medium.width, medium.height, content(medium)) == (len(data), 64, 48, data)
+
+
+def test_slides_keep_their_order_texts_and_durations(answer: Post, web: Scripted) -> None:
+    pictures = [saved(PICTURE.rotate(angle), "PNG") for angle in (0, 90)]
+    web.first(*[file(picture, "image/png") for picture in pictures])
+    slides = [
+        f"<duration> 60 </duration><message-text> Two\nlines </message-text>{image(f'{web.url}/1')}",
+        f"<message-text>{'ü' * 5000}</message-text><unknown/>",
+        f"<duration>1</duration>{image(f'{web.url}/2')}",
+        *["<message-text>{{name|you}}</message-text><duration/>"] * 5,
+    ]
+    template = stored(
+        answer(request({**SAVE, "name": "ü" * 200, "message-subject": "{{name}}, hello", "slide": slides}))
+    )
+    assert (template.name, template.subject, template.account.name) == ("ü" * 200, "{{name}}, hello", "Customer")
+    rows = [(slide.position, slide.text, slide.duration) for slide in template.slides.all()]
+    assert rows == [
+        (1, "Two\nlines", 60),
+        (2, "ü" * 5000, 10),
+        (3, "", 1),
+        *((position, "{{name|you}}", 10) for position in range(4, 9)),
+    ]
+    media = [content(slide.media.get()) for slide in template.slides.filter(position__in=[1, 3])]
+    assert media == pictures
+    urls = template.slides.filter(slidemedium__isnull=False).values_list("slidemedium__source_url", flat=True)
+    assert list(urls) == [f"{web.url}/1", f"{web.url}/2"]
+
+
+def test_the_same_bytes_are_stored_once(answer: Post, web: Scripted, media_folder: Path) -> None:
+    before = Medium.objects.count()
+    web.default = file(saved(PICTURE, "PNG"))
+    first = stored(answer(request({**SAVE, "slide": [image(f"{web.url}/1"), image(f"{web.url}/2")]})))
+    second = stored(answer(request({**SAVE, "slide": image(f"{web.url}/3")})))
+    medium = Medium.objects.latest("pk")
+    assert Medium.objects.count() == before + 1
+    assert [slide.media.get() for template in (first, second) for slide in template.slides.all()] == [medium] * 3
+    assert files(media_folder) == [medium.sha256]
+
+
+def test_nothing_is_stored_of_a_request_that_fails_late(answer: Post, web: Scripted, media_folder: Path) -> None:
+    web.first(file(saved(PICTURE, "PNG")), file(b"Hello"))
+    assert b"E629" in answer(request({**SAVE, "slide": [image(f"{web.url}/1"), image(f"{web.url}/2")]}))
+    assert (Template.objects.count(), Medium.objects.count(), files(media_folder)) == (1, 1, [])
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_the_same_bytes_stored_at_the_same_moment_are_stored_once(
+    world: SimpleNamespace, media_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures = [saved(PICTURE.rotate(angle), "PNG") for angle in (0, 90)]
+    hashes = [hashlib.sha256(picture).hexdigest() for picture in pictures]
+    together = threading.Barrier(4)
+    save_file = default_storage.save
+
+    def save_with_the_others(name: str, data: "File[bytes]") -> str:
+        kept = save_file(name, data)
+        together.wait(timeout=30)
+        return kept
+
+    def serve(connection: socket.socket) -> None:
+        picture = pictures[int(read_headers(connection).split()[1][1:])]
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(picture), picture))
+
+    def save(order: tuple[int, int]) -> bytes:
+        slides = [image(f"{gallery.url}/{number}") for number in order]
+        try:
+            return bytes(Client().post("/ep/v1/", request({**SAVE, "slide": slides}), content_type="text/xml").content)
+        finally:
+            connection.close()
+
+    monkeypatch.setattr(default_storage, "save", save_with_the_others)
+    orders = [(0, 1), (1, 0)] * 2
+    with listening(serve) as gallery, ThreadPoolExecutor(4) as pool:
+        templates = [stored(answer) for answer in pool.map(save, orders)]
+    for template, order in zip(templates, orders, strict=True):
+        assert [slide.media.get().sha256 for slide in template.slides.all()] == [hashes[number] for number in order]
+    assert Medium.objects.filter(sha256__in=hashes).count() == 2
+    assert [name[:64] for name in files(media_folder)] == sorted(hashes)
+    assert {content(medium) for medium in Medium.objects.filter(sha256__in=hashes)} == set(pictures)

@@ -1,0 +1,119 @@
+"""Every Failure of saveMMS, byte for byte."""
+
+from collections.abc import Callable
+
+import pytest
+from PIL import Image
+
+from mms.models import Medium, Template
+from tests.adaptation.pictures import saved
+from tests.api.documents import SAVE, Elements, failure, file, image, request
+from tests.scripted import Say, Scripted, serving
+from tests.wire import photograph
+
+Post = Callable[[bytes], bytes]
+
+LONG = "x" * 5001
+AN_IMAGE = image("{server}/a.jpg")
+HELLO = "<message-text>Hello</message-text>"
+
+# What differs from a saveMMS that is accepted -> the answer; {server} stands for the address of a web server.
+SAVE_FAILURES: list[tuple[Elements, bytes]] = [
+    ({"name": None}, failure("E311", "name must have 1 to 200 characters")),
+    ({"name": "x" * 201}, failure("E311", "name must have 1 to 200 characters")),
+    ({"name": ["a", "b"]}, failure("E311", "name stands more than once")),
+    ({"message-subject": None}, failure("E314", "message-subject is missing")),
+    ({"message-subject": ["a", "b"]}, failure("E314", "message-subject stands more than once")),
+    (
+        {"message-subject": "x" * 81},
+        failure("E314", "message-subject: the subject has 81 characters; at most 80 are allowed"),
+    ),
+    ({"slide": None}, failure("E312", "There are no slides")),
+    ({"slide": [HELLO] * 9}, failure("E225", "There are 9 slides; 8 are allowed")),
+    ({"slide": [HELLO, ""]}, failure("E313", "slide 2 is empty")),
+    ({"slide": [HELLO, "<duration>5</duration>"]}, failure("E313", "slide 2 is empty")),
+    ({"slide": HELLO * 2}, failure("E100", "slide 1: message-text stands more than once")),
+    ({"slide": AN_IMAGE * 2}, failure("E100", "slide 1: image stands more than once")),
+    (
+        {"slide": "<message-text>a <b>b</b></message-text>"},
+        failure("E100", "slide 1: message-text must hold text alone, with &lt; written as &amp;lt;"),
+    ),
+    (
+        {"slide": [HELLO, f"<message-text>{LONG}</message-text>"]},
+        failure("E334", "slide 2: the text has 5001 characters; 5000 are allowed"),
+    ),
+    *(
+        (
+            {"slide": f"{HELLO}<duration>{duration}</duration>"},
+            failure("E230", "slide 1: duration must be 1 to 60 whole seconds"),
+        )
+        for duration in ("0", "61", "-1", "2.5", "five", "000199999999", "9" * 5000)
+    ),
+    *(
+        (
+            {"slide": f"<{kind}><url>{{server}}/a</url></{kind}>"},
+            failure("E629", f"slide 1: {kind} is not accepted; a slide may have text and an image"),
+        )
+        for kind in ("audio", "video", "vcard", "ical", "pdf", "passbook")
+    ),
+    ({"slide": "<image/>"}, failure("E351", "slide 1: the image needs a url of at most 2000 characters")),
+    (
+        {"slide": image("{server}/" + "x" * 2000)},
+        failure("E351", "slide 1: the image needs a url of at most 2000 characters"),
+    ),
+]
+
+NO_PICTURE = "slide 1: the file is no JPEG, PNG, GIF, WebP, HEIC, AVIF or BMP picture"
+# What the web server answers to the request for the image of slide 1 -> the answer.
+IMAGE_FAILURES: list[tuple[Say, bytes]] = [
+    (file(photograph()[:-500]), failure("E341", "slide 1: the picture is damaged or incomplete")),
+    (file(b"\x89PNG\r\n\x1a\n and no more"), failure("E341", "slide 1: the picture is damaged or incomplete")),
+    (file(b"", "image/jpeg"), failure("E629", NO_PICTURE)),
+    (file(b"Hello", "text/plain"), failure("E629", NO_PICTURE)),
+    (file(b"<svg xmlns='http://www.w3.org/2000/svg'/>", "image/svg+xml"), failure("E629", NO_PICTURE)),
+    (file(saved(Image.new("RGB", (8, 8)), "TIFF"), "image/tiff"), failure("E629", NO_PICTURE)),
+    (
+        file(content_type="video/mp4"),
+        failure("E629", "slide 1: the file is image/jpeg, its server calls it video/mp4"),
+    ),
+    (
+        file(content_type="Text/HTML; charset=utf-8"),
+        failure("E629", "slide 1: the file is image/jpeg, its server calls it text/html"),
+    ),
+    (
+        file(b"\xff\xd8" + b"x" * 5_000_000),
+        failure("E331", "slide 1: the image is too big: it is larger than 5000000 bytes"),
+    ),
+    *(
+        (
+            file(status=status),
+            failure("E351", f"slide 1: the image could not be fetched: its server answered HTTP {status}"),
+        )
+        for status in (201, 206, 403, 404, 500)
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "expected"), SAVE_FAILURES)
+def test_a_fault_of_savemms_is_answered_in_these_bytes_before_anything_is_fetched(
+    answer: Post, customer: Scripted, change: Elements, expected: bytes
+) -> None:
+    body = request({**SAVE, **change}).replace(b"{server}", customer.url.encode())
+    assert answer(body) == expected
+    assert (Template.objects.count(), customer.received) == (1, [])
+
+
+@pytest.mark.parametrize(("said", "expected"), IMAGE_FAILURES)
+def test_an_image_that_cannot_be_taken_is_answered_in_these_bytes(answer: Post, said: Say, expected: bytes) -> None:
+    with serving(said) as server:
+        assert answer(request({**SAVE, "slide": image(f"{server.url}/a.jpg")})) == expected
+    assert (Template.objects.count(), Medium.objects.count()) == (1, 1)
+
+
+def test_the_slide_at_fault_is_named(answer: Post) -> None:
+    with serving(file()) as server:
+        server.first(file(), Say(status=404))
+        slides = [HELLO, image(f"{server.url}/a.jpg"), image(f"{server.url}/b.jpg")]
+        assert answer(request({**SAVE, "slide": slides})) == failure(
+            "E351", "slide 3: the image could not be fetched: its server answered HTTP 404"
+        )

@@ -1,0 +1,248 @@
+"""Every Failure of sendSavedMMS, byte for byte."""
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from mms.models import Message, Template
+from tests.api.documents import NUMBER, SEND, Elements, failure, request
+
+Post = Callable[[bytes], bytes]
+
+
+def refused(code: str, info: str, to: str = NUMBER) -> bytes:
+    return failure(code, info, to)
+
+
+def subject(text: str) -> dict[str, str]:
+    return {"custom-subject": text}
+
+
+def texts(*pairs: tuple[str, str]) -> dict[str, list[str]]:
+    return {"custom-text": [f"<slide>{slide}</slide><value>{value}</value>" for slide, value in pairs]}
+
+
+DDM = {"ddm-message-text": "Hello"}
+LONG = "x" * 5001
+
+# What differs from a sendSavedMMS that is accepted -> the answer.
+SEND_FAILURES: list[tuple[Elements, bytes]] = [
+    # request and action
+    ({"action": None}, refused("E100", "action is missing")),
+    ({"action": " "}, refused("E100", "action is missing")),
+    ({"action": ["sendSavedMMS", "saveMMS"]}, refused("E100", "action stands more than once")),
+    ({"action": "<b/>sendSavedMMS"}, refused("E100", "action must hold text alone, with &lt; written as &amp;lt;")),
+    ({"action": "sendSaved"}, refused("E107", "The action is unknown: sendSaved")),
+    ({"action": "sendMMS&lt;"}, refused("E107", "The action is unknown: sendMMS&lt;")),
+    ({"action": "a" * 50}, refused("E107", "The action is unknown: " + "a" * 40)),
+    # key
+    ({"api-key": None}, refused("E104", "api-key is missing")),
+    ({"api-key": ""}, refused("E104", "api-key is missing")),
+    ({"api-key": "qTFkykO9JTfahCOqJ0V2Wf5Cg1t8iWlz"}, refused("E104", "api-key is unknown")),
+    ({"api-key": "ключ"}, refused("E104", "api-key is unknown")),
+    ({"api-key": ["a", "b"]}, refused("E104", "api-key stands more than once")),
+    # to
+    ({"to": None}, refused("E110", "to is missing", to="")),
+    ({"to": ""}, refused("E110", "to is missing", to="")),
+    ({"to": ["14044790000", "14044790001"]}, refused("E110", "to stands more than once")),
+    ({"to": "14044790000,14044790001"}, refused("E110", "to must be one number", to="14044790000,14044790001")),
+    ({"to": "14044790000 14044790001"}, refused("E110", "to must be one number", to="14044790000 14044790001")),
+    (
+        {"to": "1-404-479-0000"},
+        refused("E110", "to must be a number in international format: country code and digits only", "1-404-479-0000"),
+    ),
+    (
+        {"to": "١٤٠٤٤٧٩٠٠٠٠"},
+        refused("E110", "to must be a number in international format: country code and digits only", "١٤٠٤٤٧٩٠٠٠٠"),
+    ),
+    ({"to": "4047"}, refused("E110", "to is not a possible number: 4047", to="4047")),
+    ({"to": "+4047"}, refused("E110", "to is not a possible number: 4047", to="+4047")),
+    ({"to": "0014044790000"}, refused("E110", "to is not a possible number: 0014044790000", to="0014044790000")),
+    ({"to": "4407911123456"}, refused("E110", "to is not a possible number: 4407911123456", to="4407911123456")),
+    ({"to": "9" * 5000}, refused("E110", "to is not a possible number: " + "9" * 20, to="9" * 50)),
+    # from
+    ({"from": None}, refused("E111", "from is missing")),
+    ({"from": "28445"}, refused("E111", "from is not one of the account's sender addresses: 28445")),
+    ({"from": ["28444", "28444"]}, refused("E111", "from stands more than once")),
+    # mms-id
+    ({"mms-id": None}, refused("E620", "mms-id is missing")),
+    ({"mms-id": ["35674", "35674"]}, refused("E100", "mms-id stands more than once")),
+    ({"mms-id": "35675"}, refused("E241", "There is no mms-id 35675 in this account")),
+    ({"mms-id": "spring"}, refused("E241", "There is no mms-id spring in this account")),
+    ({"mms-id": "-1"}, refused("E241", "There is no mms-id -1 in this account")),
+    ({"mms-id": "9" * 19}, refused("E241", f"There is no mms-id {'9' * 19} in this account")),
+    ({"mms-id": "0" * 30 + "9" * 5000}, refused("E241", f"There is no mms-id {'0' * 20} in this account")),
+    # service-id
+    ({"service-id": None}, refused("E627", "service-id is missing")),
+    ({"service-id": "12346"}, refused("E627", "service-id is not one of the account's: 12346")),
+    ({"service-id": ["12345", "12345"]}, refused("E627", "service-id stands more than once")),
+    # operator-id
+    ({"operator-id": "AT&amp;T"}, refused("E650", "operator-id must be a whole number")),
+    ({"operator-id": "9" * 5000}, refused("E650", "operator-id must be a whole number")),
+    ({"operator-id": ["31002", "31002"]}, refused("E650", "operator-id stands more than once")),
+    ({"operator-id": "31003"}, refused("E651", "operator-id 31003 is unknown")),
+    # fallback-sms-text
+    (
+        {"fallback-sms-text": LONG},
+        refused("E228", "fallback-sms-text has 5001 characters; 5000 are allowed"),
+    ),
+    (
+        {"fallback-sms-text": "Dear {{title}}"},
+        refused("E100", "fallback-sms-text: data has no value for the merge tag title"),
+    ),
+    # custom-subject
+    (
+        subject("x" * 81),
+        refused("E314", "custom-subject: the subject has 81 characters; at most 80 are allowed"),
+    ),
+    (
+        subject("Spring 🌷"),
+        refused(
+            "E314",
+            'custom-subject: the subject holds "🌷" (U+1F337 TULIP); only plain GSM or Latin text is allowed',
+        ),
+    ),
+    (
+        subject("two\nlines"),
+        refused(
+            "E314",
+            "custom-subject: the subject holds (U+000A control character); only plain GSM or Latin text is allowed",
+        ),
+    ),
+    (subject("Dear {{title}}"), refused("E100", "custom-subject: data has no value for the merge tag title")),
+    (
+        {**subject("{{long}}"), "data": f"<long>{'x' * 81}</long>"},
+        refused("E314", "custom-subject: the subject has 81 characters; at most 80 are allowed"),
+    ),
+    # custom-text
+    (texts(("3", "a")), refused("E100", "custom-text: there is no slide 3; there are 2")),
+    (texts(("0", "a")), refused("E100", "custom-text: there is no slide 0; there are 2")),
+    (texts(("0001999", "a")), refused("E100", "custom-text: there is no slide 0001999; there are 2")),
+    (texts(("", "a")), refused("E100", "custom-text: there is no slide (missing); there are 2")),
+    (texts(("1", "a"), ("01", "b")), refused("E100", "custom-text: there is a second text for slide 1")),
+    ({"custom-text": "<slide>1</slide>"}, refused("E100", "custom-text: value is missing")),
+    (
+        {"custom-text": "<slide>1</slide><slide>2</slide><value>a</value>"},
+        refused("E100", "custom-text: slide stands more than once"),
+    ),
+    (
+        texts(("1", "Hello <b>you</b>")),
+        refused("E100", "custom-text: value must hold text alone, with &lt; written as &amp;lt;"),
+    ),
+    (texts(("2", LONG)), refused("E334", "slide 2: the text has 5001 characters; 5000 are allowed")),
+    (texts(("2", "{{pin}}")), refused("E100", "slide 2: data has no value for the merge tag pin")),
+    # data
+    ({"data": ["<pin>1</pin>", "<pin>2</pin>"]}, refused("E100", "data stands more than once")),
+    ({"data": "<pin>1</pin><PIN>2</PIN>"}, refused("E100", "data: pin stands more than once")),
+    ({"data": "<pin>1<i/></pin>"}, refused("E100", "pin must hold text alone, with &lt; written as &amp;lt;")),
+    ({"data": f"<pin>{LONG}</pin>"}, refused("E100", "data: pin has 5001 characters; 5000 are allowed")),
+    (
+        {**texts(("1", "{{a}}{{a}}")), "data": f"<a>{'x' * 2501}</a>"},
+        refused("E334", "slide 1: the text with its data is longer than 5000 characters"),
+    ),
+    # ddm-*
+    ({**DDM, "ddm-force": "yes"}, refused("E100", "ddm-force must be true or false")),
+    ({"ddm-force": "true"}, refused("E100", "ddm-message-text is required with ddm-force")),
+    (
+        {**DDM, "ddm-message-subject": "x" * 81},
+        refused("E314", "ddm-message-subject: the subject has 81 characters; at most 80 are allowed"),
+    ),
+    ({"ddm-message-text": LONG}, refused("E228", "ddm-message-text has 5001 characters; 5000 are allowed")),
+    *(
+        (
+            {**DDM, "ddm-message-timeout": minutes},
+            refused("E100", "ddm-message-timeout must be a whole number of minutes from 1 to 4320"),
+        )
+        for minutes in ("0", "4321", "-5", "5.0", "five", "00000199999", "9" * 5000)
+    ),
+    # the rest
+    ({"device": "x" * 501}, refused("E100", "device has 501 characters; 500 are allowed")),
+    ({"client-reference": "x" * 201}, refused("E100", "client-reference has 201 characters; 200 are allowed")),
+    # routing
+    (
+        {"to": "447700900123"},
+        refused("E111", "from: 28444 is not assigned to GB, and there is no default sender for it", "447700900123"),
+    ),
+]
+
+
+def account(**changes: Any) -> Callable[[SimpleNamespace], None]:
+    def change(world: SimpleNamespace) -> None:
+        type(world.account).objects.filter(pk=world.account.pk).update(**changes)
+
+    return change
+
+
+def carrier(**changes: Any) -> Callable[[SimpleNamespace], None]:
+    def change(world: SimpleNamespace) -> None:
+        type(world.carrier).objects.filter(pk=world.carrier.pk).update(**changes)
+
+    return change
+
+
+def no_carrier(world: SimpleNamespace) -> None:
+    world.carrier.prefixes.all().delete()
+
+
+def another_account_has_the_template(world: SimpleNamespace) -> None:
+    Template.objects.update(account=type(world.account).objects.create(name="Another"))
+
+
+def another_account_has_the_sender(world: SimpleNamespace) -> None:
+    world.account.senders.update(account=type(world.account).objects.create(name="Another"))
+
+
+def another_account_has_the_service(world: SimpleNamespace) -> None:
+    world.account.services.update(account=type(world.account).objects.create(name="Another"))
+
+
+def template_subject(text: str) -> Callable[[SimpleNamespace], None]:
+    def change(world: SimpleNamespace) -> None:
+        Template.objects.update(subject=text)
+
+    return change
+
+
+# What differs in the world from that of a sendSavedMMS that is accepted -> the answer.
+WORLD_FAILURES: list[tuple[Callable[[SimpleNamespace], None], bytes]] = [
+    (account(status="blocked"), refused("E103", "This account is blocked")),
+    (account(api_access=False), refused("E105", "This account has no API access")),
+    (account(status="billing-suspended"), refused("E713", "This account is suspended for billing")),
+    (
+        account(fallback_text_required=True),
+        refused("E622", "fallback-sms-text is missing, and this account requires it"),
+    ),
+    (
+        another_account_has_the_sender,
+        refused("E111", "from is not one of the account's sender addresses: 28444"),
+    ),
+    (another_account_has_the_template, refused("E241", "There is no mms-id 35674 in this account")),
+    (another_account_has_the_service, refused("E627", "service-id is not one of the account's: 12345")),
+    (
+        template_subject("Dear {{title}}"),
+        refused("E100", "the template's subject: data has no value for the merge tag title"),
+    ),
+    (
+        no_carrier,
+        refused("E618", "The carrier of this number could not be found; try again later or give operator-id"),
+    ),
+    (carrier(enabled=False), refused("E628", "The carrier AT&amp;T is not supported at present")),
+    (carrier(mmsc_url=""), refused("E628", "The carrier AT&amp;T is not supported at present")),
+]
+
+
+@pytest.mark.parametrize(("change", "expected"), SEND_FAILURES)
+def test_a_fault_of_sendsavedmms_is_answered_in_these_bytes(answer: Post, change: Elements, expected: bytes) -> None:
+    assert answer(request({**SEND, **change})) == expected
+    assert not Message.objects.exists()
+
+
+@pytest.mark.parametrize(("change", "expected"), WORLD_FAILURES)
+def test_a_hindrance_of_sendsavedmms_is_answered_in_these_bytes(
+    world: SimpleNamespace, answer: Post, change: Callable[[SimpleNamespace], None], expected: bytes
+) -> None:
+    change(world)
+    assert answer(request(SEND)) == expected
+    assert not Message.objects.exists()

@@ -1,0 +1,88 @@
+"""Fixtures for every folder: a world in which a message can go all its way, and its MMSC answers by script."""
+
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+
+import pytest
+from django.core.files.base import ContentFile
+from django.db import connection
+from django.test import Client
+
+from mms.adaptation import images
+from tests.scripted import Say, Scripted, serving
+from tests.wire import IPHONE, photograph, submit_rsp
+
+
+@pytest.fixture
+def mmsc() -> Iterator[Scripted]:
+    """Takes everything, under the MessageIDs M1, M2, ... in turn, unless scripted otherwise."""
+    with serving(Say(status=500)) as scripted:
+        scripted.script.extend(submit_rsp(f"M{number}") for number in range(1, 50))
+        yield scripted
+
+
+@pytest.fixture
+def customer() -> Iterator[Scripted]:
+    """The customer's server for postbacks: HTTP 200 unless scripted otherwise."""
+    with serving(Say()) as scripted:
+        yield scripted
+
+
+@pytest.fixture
+def world(db: None, mmsc: Scripted, customer: Scripted) -> SimpleNamespace:
+    """The account, sender, service and template that the seed request names, and the carrier of its number."""
+    from billing import keys
+    from billing.models import Account, SenderAddress, Service
+    from handsets.models import Handset, Profile
+    from mms.models import Carrier, Medium, NumberPrefix, Slide, SlideMedium, Template
+
+    account = Account.objects.create(name="Customer", postback_url=f"{customer.url}/postbacks")
+    keys.issue(account, "qTFkykO9JTfahCOqJ0V2Wf5Cg1t8iWlZ")
+    SenderAddress.objects.create(account=account, address="28444", country="US", default=True)
+    service = Service.objects.create(account=account, code="12345")
+    carrier = Carrier.objects.create(
+        name="AT&T",
+        slug="att",
+        operator_id=31002,
+        mmsc_url=f"{mmsc.url}/mm7",
+        mmsc_username="us",
+        mmsc_password="secret",
+        vaspid="vasp",
+        vasid="vas",
+        message_bytes=1_048_576,
+        timeout=1,
+        inbound_username="mmsc",
+        inbound_password="report-secret",
+    )
+    NumberPrefix.objects.create(prefix="1", carrier=carrier)
+    with connection.cursor() as cursor:  # the seed's mms-id now, the ones after it to what a test stores
+        cursor.execute("SELECT setval(pg_get_serial_sequence('mms_template', 'id'), 35674, false)")
+    template = Template.objects.create(account=account, name="Spring", subject="Spring is here")
+    picture = images.inspect(photograph())
+    medium = Medium.objects.create(
+        sha256=picture.sha256, kind="image", mime_type="image/jpeg", size=picture.size, width=800, height=600
+    )
+    medium.file.save(f"media/{picture.sha256}", ContentFile(photograph()))
+    slide = Slide.objects.create(template=template, position=1, duration=10, text="Dear {{firstname|customer}}")
+    SlideMedium.objects.create(slide=slide, medium=medium, source_url="http://customer.example/a.jpg")
+    Slide.objects.create(template=template, position=2, duration=5, text="Your number is {{accountnumber|unknown}}.")
+    profile = Profile.objects.create(
+        name="iPhone", parent=Profile.objects.get(generic=True), image_width=1600, image_height=1600,
+        screen_width=320, screen_height=480, message_bytes=1_000_000,
+    )  # fmt: skip
+    iphone = Handset.objects.create(identity=IPHONE, profile=profile)
+    return SimpleNamespace(
+        account=account, carrier=carrier, template=template, service=service, medium=medium, iphone=iphone
+    )
+
+
+@pytest.fixture
+def post(world: SimpleNamespace) -> Callable[[str], bytes]:
+    """Posts a request to the customers' door; the answer's bytes."""
+
+    def post(xml: str) -> bytes:
+        answer = Client().post("/ep/v1/", xml.encode(), content_type="text/xml")
+        assert answer.status_code == 200, answer.content
+        return bytes(answer.content)
+
+    return post
