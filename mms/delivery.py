@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from config import stopping
 from handsets import cache
-from mms import doorbell, flow, submission
+from mms import doorbell, flow, overdue, submission
 from mms.adaptation import compose
 from mms.adaptation.plan import CannotFit
 from mms.adaptation.texts import crlf
@@ -66,7 +66,7 @@ def _work(flight: Flight[Submit], clock: Clock) -> None:
     woken = -WAKE_EVERY
     while not stopping.asked():
         if time.monotonic() - woken >= WAKE_EVERY:
-            flow.wake(clock())
+            overdue.wake(clock())
             woken = time.monotonic()
         claimed = _launch_messages(flight, clock) + _launch_discoveries(flight, clock)
         _bring_home(flight, LAND, clock)

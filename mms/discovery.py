@@ -112,8 +112,9 @@ def _sent(message: Message, *, shared: bool) -> Entry:
 
 
 def taken(discovery: Discovery, now: datetime) -> None:
-    """The MMSC took the DDM: N501 for every message that waits."""
+    """The MMSC took the DDM: N501 for every message that waits. The first of them pays for it, the others share it."""
     waiting = list(_waiting(discovery))
+    Message.objects.filter(pk__in=[m.pk for m in waiting[:1]]).update(pays_ddm=True)
     timeline.write((_sent(m, shared=i > 0) for i, m in enumerate(waiting)), now)
 
 

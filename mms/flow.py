@@ -4,7 +4,8 @@
 
 Everything that waits is a row with a `due_at`. Each function here is one step: it claims rows or moves them by
 conditional updates, and writes the timeline and the postbacks of the step in the same transaction. None of them
-makes a call over the network; delivery.py drives them and makes the calls in between.
+makes a call over the network; delivery.py drives them and makes the calls in between. What happens to those that
+nobody answers, overdue.py tells.
 """
 
 from collections.abc import Sequence
@@ -12,8 +13,9 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
+from billing import ledger, prices
 from handsets import cache
-from mms import discovery, reports, submission, timeline
+from mms import charging, discovery, reports, submission, timeline
 from mms.adaptation.plan import CannotFit
 from mms.mm7.requests import DeliveryReportReq
 from mms.models import AWAITING_REPORT, Carrier, Discovery, Message, Report, Status
@@ -25,21 +27,31 @@ from mms.timeline import Entry
 
 # What an MMSC is given to deliver a message, unless the customer says less.
 EXPIRY = timedelta(days=3)
-# Rows that one pass over overdue ones takes at a time.
-BATCH = 200
 
 
 # --- accept ---------------------------------------------------------------------------------------------------
 
 
 def accept(order: Order, now: datetime) -> Message:
-    """Makes the order a message, due now: from here on it cannot be lost. One transaction."""
+    """Makes the order a message, due now and paid for: from here on it cannot be lost. One transaction.
+
+    Raises ledger.InsufficientFunds; then nothing is stored.
+    """
     with transaction.atomic():
         if order.device:
             cache.hint(order.number, order.device, now)
-        message = Message.objects.create(**order.fields(), due_at=now, created_at=now, expires_at=now + EXPIRY)
+        message = Message.objects.create(
+            **order.fields(), **_prices(order), due_at=now, created_at=now, expires_at=now + EXPIRY
+        )
+        ledger.reserve(order.account, message.pk, message.reserved, now)
         timeline.write([Entry(message, "accepted", f"to {order.carrier} from {message.sender}")], now)
     return message
+
+
+def _prices(order: Order) -> dict[str, int]:
+    """The prices as they are now, and what the dearest way of the message costs."""
+    quote = prices.quote(order.account, order.country, order.carrier.operator_id)
+    return {"price_mms": quote.mms, "price_ddm": quote.ddm, "reserved": quote.dearest(ddm=bool(order.ddm_text))}
 
 
 # --- claim, and discover where needed ---------------------------------------------------------------------------
@@ -53,7 +65,7 @@ def claim(now: datetime, per_carrier: int, busy: Sequence[int] = ()) -> tuple[li
     with transaction.atomic():
         claimed = submission.claim(Message, now, per_carrier, busy)
         live = [message for message in claimed if message.expires_at > now]
-        _fail([m for m in claimed if m.expires_at <= now], "it expired before it could be sent", now)
+        fail([m for m in claimed if m.expires_at <= now], "it expired before it could be sent", now)
         waiting = discovery.wait(live, now)
     return [message for message in live if message.pk not in waiting], len(claimed)
 
@@ -83,7 +95,7 @@ def cannot_fit(message: Message, verdict: CannotFit, now: datetime) -> None:
     with transaction.atomic():
         held = Message.objects.filter(pk=message.pk, status=Status.SENDING, due_at=message.due_at)
         if held.update(status=Status.FAILED, due_at=None, final_at=now):
-            timeline.write([_failure(message, verdict.reason)], now)
+            fail([message], verdict.reason, now)
 
 
 def unprepared(message: Message, problem: str, now: datetime) -> None:
@@ -93,7 +105,7 @@ def unprepared(message: Message, problem: str, now: datetime) -> None:
             return
         timeline.write([Entry(message, "unprepared", problem)], now)
         if message.status == Status.FAILED:
-            _fail([message], f"it could not be prepared: {problem}", now)
+            fail([message], f"it could not be prepared: {problem}", now)
 
 
 # --- submit -------------------------------------------------------------------------------------------------------
@@ -108,8 +120,10 @@ def submitted(landings: Sequence[Landing[Message]], now: datetime) -> None:
         failed = [landing.sent.pk for landing in moved if landing.sent.status == Status.FAILED]
         Message.objects.filter(pk__in=taken).update(submitted_at=now)
         Message.objects.filter(pk__in=failed).update(final_at=now)
+        charging.submitted([landing.sent for landing in moved if landing.sent.status == Status.SUBMITTED], now)
+        charging.never_submitted([landing.sent for landing in moved if landing.sent.status == Status.FAILED], now)
         for report in reports.early(landing.attempt for landing in landings):
-            _apply(report, now)
+            apply(report, now)
 
 
 def _told(landing: Landing[Message]) -> Entry:
@@ -134,7 +148,7 @@ def discoveries_submitted(landings: Sequence[Landing[Discovery]], now: datetime)
         for landing in submission.settle(landings, now):
             _ddm_answered(landing, now)
         for report in reports.early(landing.attempt for landing in landings):
-            _apply(report, now)
+            apply(report, now)
 
 
 def _ddm_answered(landing: Landing[Discovery], now: datetime) -> None:
@@ -155,10 +169,10 @@ def report(carrier: Carrier, request: DeliveryReportReq, now: datetime) -> None:
         if new:
             reports.learn(new, now)
             if new.attempt:
-                _apply(new, now)
+                apply(new, now)
 
 
-def _apply(report: Report, now: datetime) -> None:
+def apply(report: Report, now: datetime) -> None:
     """What a matched report means for its message or for those that wait for its discovery."""
     attempt = report.attempt
     if attempt and attempt.message_id is not None:
@@ -173,8 +187,12 @@ def _apply_to_message(report: Report, key: int, now: datetime) -> None:
     moves = final is not None and message.status in AWAITING_REPORT
     entries = [_confirmed(message)] if moves and message.status == Status.IN_DOUBT else []
     if final is not None and moves:
+        if entries:
+            charging.submitted([message], now)
         message.status, message.due_at, message.final_at = final, None, now
         message.save(update_fields=["status", "due_at", "final_at"])
+        if final != Status.DELIVERED:
+            charging.undelivered([message], now)
     entries.append(_reported(message, report, moved=moves))
     timeline.write(entries, now)
 
@@ -213,80 +231,6 @@ def _apply_to_discovery(report: Report, key: int, now: datetime) -> None:
     discovery.reported(found, report, now)
 
 
-# --- what time brings ---------------------------------------------------------------------------------------------
-
-
-def wake(now: datetime) -> None:
-    """Everything whose time has come: leases, deadlines, expiries, reports to match again. Costs what is due."""
-    for step in (_leases_over, _ddm_leases_over, _deadlines, _expiries, _discoveries_over, _match_reports):
-        while step(now) == BATCH:
-            pass
-
-
-def _leases_over(now: datetime) -> int:
-    with transaction.atomic():
-        lost = submission.leases_over(Message, now, BATCH)
-        doubtful = "the worker died after the request may have left"
-        timeline.write((Entry(m, "in-doubt", doubtful) for m, left in lost if left), now)
-        timeline.write((Entry(m, "lost", "the worker died before sending") for m, left in lost if not left), now)
-        _fail([m for m, _ in lost if m.status == Status.FAILED], "workers died over preparing it", now)
-    return len(lost)
-
-
-def _ddm_leases_over(now: datetime) -> int:
-    with transaction.atomic():
-        lost = submission.leases_over(Discovery, now, BATCH)
-        for found, _ in lost:
-            if found.status == Status.FAILED:
-                discovery.failed(found, "workers died over preparing the DDM", now)
-    return len(lost)
-
-
-def _overdue(status: Status, now: datetime) -> list[Message]:
-    rows = Message.objects.select_for_update(no_key=True, skip_locked=True, of=("self",))
-    overdue = rows.filter(status=status, due_at__lte=now).select_related("carrier", "account")
-    return list(overdue.order_by("due_at")[:BATCH])
-
-
-def _deadlines(now: datetime) -> int:
-    """Messages that waited for a discovery as long as they may go on, with what is known by now."""
-    with transaction.atomic():
-        overdue = _overdue(Status.DISCOVERING, now)
-        discovery.deadline_passed(overdue, now)
-    return len(overdue)
-
-
-def _expiries(now: datetime) -> int:
-    """Messages without a final report by their expiry. In doubt to the end means that nobody can say: E101."""
-    with transaction.atomic():
-        silent = _overdue(Status.SUBMITTED, now)
-        notice = Notice("E102", notices.EXPIRED, "no delivery report before it expired")
-        timeline.write((Entry(message, "expired", notice.details, notice) for message in silent), now)
-        keys = [message.pk for message in silent]
-        Message.objects.filter(pk__in=keys).update(status=Status.EXPIRED, due_at=None, final_at=now)
-        doubtful = _overdue(Status.IN_DOUBT, now)
-        _fail(doubtful, "the MMSC never answered; the message may have been delivered", now)
-    return max(len(silent), len(doubtful))
-
-
-def _discoveries_over(now: datetime) -> int:
-    """Discoveries that no message waits for any more."""
-    with transaction.atomic():
-        rows = Discovery.objects.select_for_update(no_key=True, skip_locked=True)
-        over = list(rows.filter(status__in=AWAITING_REPORT, due_at__lte=now).order_by("due_at")[:BATCH])
-        Discovery.objects.filter(pk__in=[d.pk for d in over]).update(status=Status.EXPIRED, due_at=None)
-    return len(over)
-
-
-def _match_reports(now: datetime) -> int:
-    with transaction.atomic():
-        matched = reports.match_again(now, BATCH)
-        for report in matched:
-            reports.learn(report, now)
-            _apply(report, now)
-    return len(matched)
-
-
 # --- an operator's word -------------------------------------------------------------------------------------------
 
 
@@ -305,16 +249,19 @@ def resolve(message: Message, sent: bool, by: str, now: datetime) -> bool:
         moved = Message.objects.filter(pk=message.pk, status=Status.IN_DOUBT).update(**changes)
         if moved:
             timeline.write([entry], now)
+        if moved and sent:
+            charging.submitted([message], now)
     return bool(moved)
 
 
 # --- the end --------------------------------------------------------------------------------------------------------
 
 
-def _fail(messages: Sequence[Message], reason: str, now: datetime) -> None:
+def fail(messages: Sequence[Message], reason: str, now: datetime) -> None:
     """Ends messages whose rows the caller holds: E101 with the reason."""
     keys = [message.pk for message in messages]
     Message.objects.filter(pk__in=keys).update(status=Status.FAILED, due_at=None, final_at=now)
+    charging.never_submitted(messages, now)
     timeline.write((_failure(message, reason) for message in messages), now)
 
 

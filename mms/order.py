@@ -13,6 +13,7 @@ class Order:
 
     account: Account
     number: str
+    country: str
     sender: str
     carrier: Carrier
     template: Template
@@ -30,5 +31,5 @@ class Order:
     client_reference: str = ""
 
     def fields(self) -> dict[str, Any]:
-        """The fields of the message that this order becomes; the device hint goes to the handset cache instead."""
-        return {name: getattr(self, name) for name in self.__slots__ if name != "device"}
+        """The fields of the message that this order becomes: all but what only its acceptance needs."""
+        return {name: getattr(self, name) for name in self.__slots__ if name not in {"device", "country"}}

@@ -32,7 +32,7 @@ CATALOGUE: Final[dict[str, str]] = {
     "E629": "The type of a file is not recognised, or not one that is accepted",
     "E650": "The operator-id is malformed",
     "E651": "The operator-id is unknown",
-    "E713": "The account is suspended for billing",
+    "E713": "Billing: no funds, the credit or spend limit is reached, or the account is suspended",
 }
 
 

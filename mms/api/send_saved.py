@@ -5,13 +5,14 @@ from collections.abc import Mapping
 
 from django.utils import timezone
 
+from billing.ledger import InsufficientFunds
 from billing.models import Account
 from mms import doorbell, flow, routing
 from mms.adaptation.texts import MissingValue, merge
 from mms.api import fields
 from mms.api.errors import Refusal
 from mms.api.parsers import Node, Unclear
-from mms.models import Carrier, Template
+from mms.models import Carrier, Message, Template
 from mms.order import Order
 
 QUEUED = "MMS request accepted and queued for delivery"
@@ -19,9 +20,7 @@ QUEUED = "MMS request accepted and queued for delivery"
 
 def send_saved_mms(request: Node, account: Account) -> dict[str, str]:
     """Accepts the message and answers with its tracking id. Raises Refusal."""
-    accepted = order(request, account)
-    check_billing(account)
-    message = flow.accept(accepted, timezone.now())
+    message = accepted(order(request, account))
     doorbell.ring(doorbell.WORK)
     return {
         "status": "Success",
@@ -53,6 +52,7 @@ def order(request: Node, account: Account) -> Order:
     ddm_text = fields.long_text(request, "ddm_text", "ddm-message-text")
     if ddm_force and not ddm_text:
         raise Refusal("E100", "ddm-message-text is required with ddm-force")
+    country = routing.region(number) or ""  # it has one: that was checked with the number
     return Order(
         account=account,
         number=number,
@@ -69,7 +69,8 @@ def order(request: Node, account: Account) -> Order:
         ddm_timeout=fields.ddm_timeout(request),
         device=fields.short_text(request, "device", "device", 500),
         client_reference=fields.short_text(request, "client_reference", "client-reference", 200),
-        sender=sender(account, requested, number),
+        country=country,
+        sender=sender(account, requested, country),
         carrier=carrier(number, operator),
     )
 
@@ -139,17 +140,20 @@ def check_texts(slides: Mapping[int, str], fallback_text: str, data: Mapping[str
     merged(fallback_text, data, "fallback-sms-text")
 
 
-def sender(account: Account, requested: str, number: str) -> str:
-    country = routing.region(number)
-    chosen = routing.sender_for(account, requested, country) if country else None
+def sender(account: Account, requested: str, country: str) -> str:
+    chosen = routing.sender_for(account, requested, country)
     if chosen is None:
         raise Refusal("E111", f"from: {requested} is not assigned to {country}, and there is no default sender for it")
     return chosen
 
 
-def check_billing(account: Account) -> None:
-    if account.status == Account.Status.BILLING_SUSPENDED:
+def accepted(order: Order) -> Message:
+    if order.account.status == Account.Status.BILLING_SUSPENDED:
         raise Refusal("E713", "This account is suspended for billing")
+    try:
+        return flow.accept(order, timezone.now())
+    except InsufficientFunds as problem:
+        raise Refusal("E713", str(problem)) from None
 
 
 def carrier(number: str, operator: Carrier | None) -> Carrier:

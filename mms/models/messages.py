@@ -112,6 +112,10 @@ class Message(Sendable):
     handset = models.ForeignKey(
         Handset, models.SET_NULL, null=True, blank=True, help_text="adapted to; empty: the generic profile"
     )
+    price_mms = models.PositiveBigIntegerField("price as MMS", default=0, help_text="micro-units, fixed at accept")
+    price_ddm = models.PositiveBigIntegerField("price of a DDM", default=0, help_text="micro-units, fixed at accept")
+    reserved = models.PositiveBigIntegerField(default=0, help_text="micro-units, the dearest way it can go")
+    pays_ddm = models.BooleanField("pays for the DDM", default=False)
     submitted_at = models.DateTimeField(null=True, blank=True)
     final_at = models.DateTimeField(null=True, blank=True)
 

@@ -60,6 +60,6 @@ def test_accepting_a_message_costs_so_many_queries(
 ) -> None:
     # key, sender address, template, service, its slides, sender again for the country, carrier by prefix;
     # transaction begun, message, event, transaction ended.
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(12):
         Client().post("/ep/v1/", SEED.encode(), content_type="text/xml")
     assert Message.objects.count() == 1

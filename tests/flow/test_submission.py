@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from mms import flow, submission
+from mms import flow, overdue, submission
 from mms.models import Attempt, Message, Report
 from tests.scripted import Say, Scripted
 from tests.wire import IPHONE, Drive, codes, envelope, kinds, submit_rsp
@@ -201,7 +201,7 @@ def test_a_worker_that_dies_after_the_attempt_leaves_the_message_in_doubt(
 def test_a_worker_whose_lease_is_over_sends_nothing(send: Send, drive: Drive, mmsc: Scripted) -> None:
     send()
     slow, _ = flow.claim(datetime.now(UTC), 10)
-    flow.wake(later(minutes=3))
+    overdue.wake(later(minutes=3))
     quick, _ = flow.claim(later(minutes=3), 10)
     assert submission.start([(slow[0], 1000)], later(minutes=3)) == []
     assert len(submission.start([(quick[0], 1000)], later(minutes=3))) == 1
@@ -211,7 +211,7 @@ def test_a_message_that_kills_its_workers_fails_in_the_end(send: Send, mmsc: Scr
     message = send()
     for lost in range(submission.LOSSES_MAX):
         flow.claim(later(minutes=5 * lost), 10)
-        flow.wake(later(minutes=5 * lost + 3))
+        overdue.wake(later(minutes=5 * lost + 3))
     message.refresh_from_db()
     assert (message.status, codes(message)) == ("failed", ["E101"])
 

@@ -22,6 +22,10 @@ class Account(models.Model):
         BLOCKED = "blocked"
         BILLING_SUSPENDED = "billing-suspended"
 
+    class Billing(models.TextChoices):
+        PREPAID = "prepaid"
+        POSTPAID = "postpaid"
+
     name = models.CharField(max_length=100, unique=True)
     status = models.CharField(max_length=20, choices=Status, default=Status.ACTIVE)
     api_access = models.BooleanField("API access", default=True)
@@ -32,6 +36,16 @@ class Account(models.Model):
     )
     image_bytes_max = models.PositiveIntegerField(
         "largest source image", default=5_000_000, help_text="In bytes; a larger one is refused (E331)."
+    )
+    billing = models.CharField(max_length=8, choices=Billing, default=Billing.PREPAID)
+    credit_limit = models.PositiveBigIntegerField(
+        default=0, help_text="Prepaid: how far below zero the balance may go, in micro-units (1,000,000 is 1.00)."
+    )
+    spend_limit = models.PositiveBigIntegerField(
+        null=True, blank=True, help_text="Postpaid: the most that a month may cost, in micro-units. Empty: no limit."
+    )
+    refund_undelivered = models.BooleanField(
+        default=False, help_text="Give back what expired, rejected and failed messages cost."
     )
     created_at = models.DateTimeField(auto_now_add=True)
 

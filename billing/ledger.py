@@ -1,0 +1,187 @@
+"""The ledger: money is reserved when a message is accepted, settled when its outcome is known, and never lost between.
+
+Every booking is lines in the append-only ledger and one conditional update of the account's balance, in the
+transaction of the step that it belongs to: the caller holds it. A message has each kind of line once at most, so a
+step that is repeated books nothing. Amounts are micro-units: 1,000,000 is 1.00.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from django.db import connection, transaction
+from django.db.models import Sum
+
+from billing.models import Account, Balance, LedgerEntry
+
+Kind = LedgerEntry.Kind
+
+# One statement, so that no interleaving of parallel calls overdraws: whoever comes second sees the first's amount.
+RESERVE = """
+UPDATE billing_balance b SET reserved = b.reserved + %(amount)s
+FROM billing_account a
+WHERE b.account_id = %(account)s AND a.id = b.account_id AND CASE a.billing
+    WHEN 'prepaid' THEN b.balance - b.reserved + a.credit_limit >= %(amount)s
+    ELSE a.spend_limit IS NULL
+         OR CASE WHEN b.month = %(month)s THEN b.spent ELSE 0 END + b.reserved + %(amount)s <= a.spend_limit
+END
+"""
+
+BOOK = """
+UPDATE billing_balance SET
+    balance = balance + %(balance)s,
+    reserved = reserved + %(reserved)s,
+    spent = CASE WHEN month = %(month)s THEN spent ELSE 0 END + %(spent)s,
+    month = %(month)s
+WHERE account_id = %(account)s
+"""
+
+
+class InsufficientFunds(Exception):
+    """The account cannot pay for the message; the text is fit for the customer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What a message really cost, to be settled against what was reserved for it."""
+
+    account: int
+    message: int
+    amount: int
+    reserved: int
+
+
+def reserve(account: Account, message: int, amount: int, now: datetime) -> None:
+    """Holds the amount for the message. Raises InsufficientFunds, and then nothing is booked."""
+    if not amount:
+        return
+    Balance.objects.bulk_create([Balance(account=account)], ignore_conflicts=True)
+    values = {"amount": amount, "account": account.pk, "month": _month(now)}
+    with connection.cursor() as cursor:
+        cursor.execute(RESERVE, values)
+        if not cursor.rowcount:
+            raise InsufficientFunds(_refusal(account))
+    LedgerEntry.objects.create(
+        account=account, kind=Kind.RESERVE, message=message, balance_change=0, reserved_change=amount, created_at=now
+    )
+
+
+def _refusal(account: Account) -> str:
+    if account.billing == Account.Billing.PREPAID:
+        return "The account's funds do not cover this message; top up the account and send it again"
+    return "The account's spend limit for this month is reached"
+
+
+def settle(charges: Iterable[Charge], now: datetime) -> None:
+    """Takes what the messages cost and releases the rest of what was reserved for them.
+
+    One whose charge is nothing is released whole.
+    """
+    lines = []
+    for charge in charges:
+        if charge.amount:
+            lines.append(_line(charge, Kind.SETTLE, -charge.amount, -charge.amount, now))
+        if charge.reserved > charge.amount:
+            lines.append(_line(charge, Kind.RELEASE, 0, charge.amount - charge.reserved, now))
+    _book(lines)
+
+
+def refund(charges: Iterable[Charge], now: datetime) -> None:
+    """Gives back what was settled for these messages."""
+    _book([_line(charge, Kind.REFUND, charge.amount, 0, now) for charge in charges if charge.amount])
+
+
+def _line(charge: Charge, kind: Kind, balance: int, reserved: int, now: datetime) -> LedgerEntry:
+    return LedgerEntry(
+        account_id=charge.account,
+        kind=kind,
+        message=charge.message,
+        balance_change=balance,
+        reserved_change=reserved,
+        created_at=now,
+    )
+
+
+def top_up(account: Account, amount: int, note: str, now: datetime) -> None:
+    """Adds what the account has paid."""
+    _book_by_hand(account, Kind.TOP_UP, amount, note, now)
+
+
+def adjust(account: Account, amount: int, note: str, now: datetime) -> None:
+    """Puts a mistake right, up or down; the note says why."""
+    _book_by_hand(account, Kind.ADJUSTMENT, amount, note, now)
+
+
+def _book_by_hand(account: Account, kind: Kind, amount: int, note: str, now: datetime) -> None:
+    with transaction.atomic():
+        Balance.objects.bulk_create([Balance(account=account)], ignore_conflicts=True)
+        line = LedgerEntry(
+            account=account, kind=kind, balance_change=amount, reserved_change=0, note=note, created_at=now
+        )
+        _book([line])
+
+
+def _book(lines: list[LedgerEntry]) -> None:
+    """Writes those of the lines that are not in the ledger yet, and adds them to the balances."""
+    known = _already_booked(lines)
+    new = [line for line in lines if (line.message, line.kind) not in known]
+    LedgerEntry.objects.bulk_create(new)
+    by_account: Mapping[int, list[LedgerEntry]] = _grouped(new)
+    with connection.cursor() as cursor:
+        # In one order for all, so that two bookings never wait for each other.
+        for account in sorted(by_account):
+            cursor.execute(BOOK, _totals(account, by_account[account]))
+
+
+def _already_booked(lines: list[LedgerEntry]) -> set[tuple[int | None, str]]:
+    messages = [line.message for line in lines if line.message is not None]
+    return set(LedgerEntry.objects.filter(message__in=messages).values_list("message", "kind"))
+
+
+def _grouped(lines: list[LedgerEntry]) -> dict[int, list[LedgerEntry]]:
+    grouped: dict[int, list[LedgerEntry]] = defaultdict(list)
+    for line in lines:
+        grouped[line.account_id].append(line)
+    return grouped
+
+
+def _totals(account: int, lines: list[LedgerEntry]) -> dict[str, int | date]:
+    spent = sum(-line.balance_change for line in lines if line.kind in {Kind.SETTLE, Kind.REFUND})
+    return {
+        "account": account,
+        "balance": sum(line.balance_change for line in lines),
+        "reserved": sum(line.reserved_change for line in lines),
+        "spent": spent,
+        "month": _month(lines[0].created_at),
+    }
+
+
+def _month(now: datetime) -> date:
+    return now.date().replace(day=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """An account whose balance is not what its ledger adds up to. Micro-units."""
+
+    account: int
+    kept: tuple[int, int]
+    proven: tuple[int, int]
+
+
+def prove() -> list[Difference]:
+    """The accounts whose balance or reserved amount is not the sum of their ledger: none, or something is wrong."""
+    sums = {
+        row["account"]: (row["balance"], row["reserved"])
+        for row in LedgerEntry.objects.values("account").annotate(
+            balance=Sum("balance_change"), reserved=Sum("reserved_change")
+        )
+    }
+    kept = {b.account_id: (b.balance, b.reserved) for b in Balance.objects.all()}
+    accounts = sorted(sums.keys() | kept.keys())
+    return [
+        Difference(account, kept.get(account, (0, 0)), sums.get(account, (0, 0)))
+        for account in accounts
+        if kept.get(account, (0, 0)) != sums.get(account, (0, 0))
+    ]

@@ -1,0 +1,13 @@
+from billing.models.accounts import Account, ApiKey, SenderAddress, Service, new_secret
+from billing.models.money import Balance, LedgerEntry, Price
+
+__all__ = [
+    "Account",
+    "ApiKey",
+    "Balance",
+    "LedgerEntry",
+    "Price",
+    "SenderAddress",
+    "Service",
+    "new_secret",
+]

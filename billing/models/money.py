@@ -1,0 +1,80 @@
+"""Prices, the append-only ledger, and the balances that it adds up to. Amounts are micro-units: 1,000,000 is 1.00."""
+
+from django.db import models
+from django.db.models import Q
+
+from billing.models.accounts import COUNTRY, Account
+
+
+class Price(models.Model):
+    """What one message of a class costs: for one account or all, in one country, over one operator, or anywhere.
+
+    The most specific price counts: the account's before the platform's, an operator's before a country's.
+    """
+
+    class Class(models.TextChoices):
+        MMS = "mms", "MMS"
+        DDM = "ddm", "DDM"
+
+    account = models.ForeignKey(Account, models.CASCADE, null=True, blank=True, help_text="Empty: every account.")
+    message_class = models.CharField("class", max_length=3, choices=Class)
+    country = models.CharField(max_length=2, blank=True, validators=[COUNTRY], help_text="Empty: every country.")
+    operator_id = models.PositiveIntegerField("operator id", null=True, blank=True, help_text="Empty: every operator.")
+    amount = models.PositiveBigIntegerField(help_text="micro-units")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account", "message_class", "country", "operator_id"],
+                nulls_distinct=False,
+                name="price_once",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.message_class} {self.amount / 1_000_000:.6f}"
+
+
+class Balance(models.Model):
+    """What an account's ledger adds up to, kept beside it so that an accept can be checked against one row."""
+
+    account = models.OneToOneField(Account, models.CASCADE, primary_key=True, related_name="balance")
+    balance = models.BigIntegerField(default=0, help_text="micro-units; what was paid less what was settled")
+    reserved = models.BigIntegerField(default=0, help_text="micro-units; held for messages on their way")
+    month = models.DateField(null=True, blank=True, help_text="the month that `spent` is of, by its first day")
+    spent = models.BigIntegerField(default=0, help_text="micro-units; settled in that month, less refunds")
+
+    def __str__(self) -> str:
+        return f"{self.balance / 1_000_000:.6f}"
+
+
+class LedgerEntry(models.Model):
+    """One line of the books. Never changed, never deleted: what was wrong is put right by another line."""
+
+    class Kind(models.TextChoices):
+        TOP_UP = "top-up"
+        RESERVE = "reserve"  # an accepted message's dearest way
+        SETTLE = "settle"  # what it really cost
+        RELEASE = "release"  # the rest of what was reserved
+        REFUND = "refund"
+        ADJUSTMENT = "adjustment"
+
+    account = models.ForeignKey(Account, models.PROTECT, related_name="ledger")
+    kind = models.CharField(max_length=10, choices=Kind)
+    message = models.BigIntegerField(null=True, blank=True, help_text="primary key of the message")
+    balance_change = models.BigIntegerField(help_text="micro-units")
+    reserved_change = models.BigIntegerField(help_text="micro-units")
+    note = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "ledger entries"
+        ordering = ["id"]
+        constraints = [
+            # However often a step is repeated, it is booked once.
+            models.UniqueConstraint(fields=["message", "kind"], condition=Q(message__isnull=False), name="booked_once")
+        ]
+        indexes = [models.Index(fields=["account", "created_at"], name="ledger_by_account")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.pk}"

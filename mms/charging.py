@@ -1,0 +1,43 @@
+"""What the steps of a message mean for its account: each books in the transaction of the step.
+
+A message is paid for when its carrier has taken it. The DDM is paid for by the first of the messages that wait for
+it. What is never submitted costs nothing but its DDM; what is submitted and not delivered is given back where the
+account's policy says so.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from billing import ledger
+from billing.ledger import Charge
+from mms.models import Message
+
+
+def submitted(messages: Iterable[Message], now: datetime) -> None:
+    """The carrier took them: their price is settled, the rest of what was reserved released."""
+    ledger.settle((_charge(message, message.price_mms + _ddm(message)) for message in _fresh(messages)), now)
+
+
+def never_submitted(messages: Iterable[Message], now: datetime) -> None:
+    """They ended before a carrier took them: all that was reserved is released, but for the DDM that was sent."""
+    ledger.settle((_charge(message, _ddm(message)) for message in _fresh(messages)), now)
+
+
+def undelivered(messages: Iterable[Message], now: datetime) -> None:
+    """They were submitted and then expired, were rejected or failed: given back where the account's policy says so."""
+    lenient = [message for message in _fresh(messages) if message.account.refund_undelivered]
+    ledger.refund((_charge(message, message.price_mms) for message in lenient), now)
+
+
+def _fresh(messages: Iterable[Message]) -> list[Message]:
+    """The rows as they are now: who pays for a DDM is decided after the message was claimed."""
+    keys = [message.pk for message in messages]
+    return list(Message.objects.filter(pk__in=keys, reserved__gt=0).select_related("account")) if keys else []
+
+
+def _ddm(message: Message) -> int:
+    return message.price_ddm if message.pays_ddm else 0
+
+
+def _charge(message: Message, amount: int) -> Charge:
+    return Charge(message.account_id, message.pk, amount, message.reserved)

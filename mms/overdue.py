@@ -1,0 +1,86 @@
+"""What time brings: leases that end, deadlines, expiries, reports to match again. Each pass costs what is due."""
+
+from datetime import datetime
+
+from django.db import transaction
+
+from mms import charging, discovery, flow, reports, submission, timeline
+from mms.models import AWAITING_REPORT, Discovery, Message, Status
+from mms.postbacks import notices
+from mms.postbacks.notices import Notice
+from mms.timeline import Entry
+
+# Rows that one pass takes at a time.
+BATCH = 200
+
+
+def wake(now: datetime) -> None:
+    """Everything whose time has come: leases, deadlines, expiries, reports to match again. Costs what is due."""
+    for step in (_leases_over, _ddm_leases_over, _deadlines, _expiries, _discoveries_over, _match_reports):
+        while step(now) == BATCH:
+            pass
+
+
+def _leases_over(now: datetime) -> int:
+    with transaction.atomic():
+        lost = submission.leases_over(Message, now, BATCH)
+        doubtful = "the worker died after the request may have left"
+        timeline.write((Entry(m, "in-doubt", doubtful) for m, left in lost if left), now)
+        timeline.write((Entry(m, "lost", "the worker died before sending") for m, left in lost if not left), now)
+        flow.fail([m for m, _ in lost if m.status == Status.FAILED], "workers died over preparing it", now)
+    return len(lost)
+
+
+def _ddm_leases_over(now: datetime) -> int:
+    with transaction.atomic():
+        lost = submission.leases_over(Discovery, now, BATCH)
+        for found, _ in lost:
+            if found.status == Status.FAILED:
+                discovery.failed(found, "workers died over preparing the DDM", now)
+    return len(lost)
+
+
+def _overdue(status: Status, now: datetime) -> list[Message]:
+    rows = Message.objects.select_for_update(no_key=True, skip_locked=True, of=("self",))
+    overdue = rows.filter(status=status, due_at__lte=now).select_related("carrier", "account")
+    return list(overdue.order_by("due_at")[:BATCH])
+
+
+def _deadlines(now: datetime) -> int:
+    """Messages that waited for a discovery as long as they may go on, with what is known by now."""
+    with transaction.atomic():
+        overdue = _overdue(Status.DISCOVERING, now)
+        discovery.deadline_passed(overdue, now)
+    return len(overdue)
+
+
+def _expiries(now: datetime) -> int:
+    """Messages without a final report by their expiry. In doubt to the end means that nobody can say: E101."""
+    with transaction.atomic():
+        silent = _overdue(Status.SUBMITTED, now)
+        notice = Notice("E102", notices.EXPIRED, "no delivery report before it expired")
+        timeline.write((Entry(message, "expired", notice.details, notice) for message in silent), now)
+        keys = [message.pk for message in silent]
+        Message.objects.filter(pk__in=keys).update(status=Status.EXPIRED, due_at=None, final_at=now)
+        charging.undelivered(silent, now)
+        doubtful = _overdue(Status.IN_DOUBT, now)
+        flow.fail(doubtful, "the MMSC never answered; the message may have been delivered", now)
+    return max(len(silent), len(doubtful))
+
+
+def _discoveries_over(now: datetime) -> int:
+    """Discoveries that no message waits for any more."""
+    with transaction.atomic():
+        rows = Discovery.objects.select_for_update(no_key=True, skip_locked=True)
+        over = list(rows.filter(status__in=AWAITING_REPORT, due_at__lte=now).order_by("due_at")[:BATCH])
+        Discovery.objects.filter(pk__in=[d.pk for d in over]).update(status=Status.EXPIRED, due_at=None)
+    return len(over)
+
+
+def _match_reports(now: datetime) -> int:
+    with transaction.atomic():
+        matched = reports.match_again(now, BATCH)
+        for report in matched:
+            reports.learn(report, now)
+            flow.apply(report, now)
+    return len(matched)
