@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import Sum
@@ -57,7 +58,7 @@ def reserve(account: Account, message: int, amount: int, now: datetime) -> None:
     if not amount:
         return
     Balance.objects.bulk_create([Balance(account=account)], ignore_conflicts=True)
-    values = {"amount": amount, "account": account.pk, "month": _month(now)}
+    values: dict[str, Any] = {"amount": amount, "account": account.pk, "month": _month(now)}
     with connection.cursor() as cursor:
         cursor.execute(RESERVE, values)
         if not cursor.rowcount:
