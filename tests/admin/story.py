@@ -86,6 +86,7 @@ def order(here: SimpleNamespace, number: str, **more: Any) -> Message:
             carrier=here.carrier,
             template=here.template,
             service=here.service,
+            country="US",
             subject="Spring is here",
             **more,
         ),
