@@ -36,7 +36,7 @@ def write(entries: Iterable[Entry], now: datetime) -> None:
             message=e.message,
             code=e.notice.code,
             fields=fields(e.notice, e.message, e.happened_at or now),
-            url=e.message.account.postback_url,
+            dialect=e.message.account.postback_dialect,
             due_at=now,
             created_at=now,
         )

@@ -26,11 +26,23 @@ class Account(models.Model):
         PREPAID = "prepaid"
         POSTPAID = "postpaid"
 
+    class Dialect(models.TextChoices):
+        SINCH = "sinch", "Sinch XML"
+        SKYCORE = "skycore", "Skycore XML"
+        JSON = "json", "JSON"
+
     name = models.CharField(max_length=100, unique=True)
     status = models.CharField(max_length=20, choices=Status, default=Status.ACTIVE)
     api_access = models.BooleanField("API access", default=True)
     postback_url = models.URLField(blank=True, help_text="Where notifications go. Empty: none are sent.")
+    mo_url = models.URLField(
+        "MO URL", blank=True, help_text="Where messages from handsets are notified. Empty: at the postback URL."
+    )
+    postback_dialect = models.CharField(max_length=7, choices=Dialect, default=Dialect.SINCH)
     signing_secret = models.CharField(max_length=100, default=new_secret)
+    previous_secret = models.CharField(
+        max_length=100, blank=True, help_text="Signs beside the new one until the customer has changed over."
+    )
     fallback_text_required = models.BooleanField(
         default=False, help_text="Refuse (E622) a request that has no fallback-sms-text."
     )
@@ -51,6 +63,11 @@ class Account(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def signing_secrets(self) -> list[str]:
+        """Every secret that signs postbacks now, the newest first."""
+        return [secret for secret in (self.signing_secret, self.previous_secret) if secret]
 
 
 class ApiKey(models.Model):

@@ -19,26 +19,46 @@ class Postback(models.Model):
     message = models.ForeignKey(Message, models.CASCADE, null=True, blank=True, related_name="postbacks")
     code = models.CharField(max_length=4)
     fields = models.JSONField()
-    url = models.URLField(max_length=500)
+    dialect = models.CharField(
+        max_length=7,
+        choices=Account.Dialect,
+        default=Account.Dialect.SINCH,
+        help_text="the account's when it happened: every try has the same bytes",
+    )
     status = models.CharField(max_length=10, choices=Status, default=Status.PENDING)
     due_at = models.DateTimeField(null=True, blank=True)
     tries = models.PositiveSmallIntegerField(default=0)
+    earlier_tries = models.PositiveSmallIntegerField(default=0, help_text="tries before it was sent again")
     created_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True, help_text="when it was taken or given up")
 
     class Meta:
         ordering = ["id"]
         indexes = [
             models.Index(fields=["account", "due_at"], condition=Q(due_at__isnull=False), name="postback_due"),
+            models.Index(fields=["account", "ended_at"], condition=Q(status="given-up"), name="postback_given_up"),
         ]
 
     def __str__(self) -> str:
         return f"{self.code} {self.pk}"
+
+    @property
+    def address(self) -> str:
+        """Where it goes: as the account has it now, so that a corrected URL helps what waits."""
+        from_handset = self.fields.get("origin") == "MMS_MO"
+        return (from_handset and self.account.mo_url) or self.account.postback_url
+
+    @property
+    def round_tries(self) -> int:
+        """Tries since it was last sent again, or since it arose."""
+        return self.tries - self.earlier_tries
 
 
 class PostbackAttempt(models.Model):
     """One POST to the customer. Its row is there before the request leaves."""
 
     postback = models.ForeignKey(Postback, models.CASCADE, related_name="attempts")
+    url = models.URLField("URL", blank=True)
     started_at = models.DateTimeField()
     duration_ms = models.PositiveIntegerField(null=True, blank=True)
     http_status = models.PositiveSmallIntegerField("HTTP status", null=True, blank=True)

@@ -1,12 +1,12 @@
-"""What a postback says: its fields from a message and a step, and its bytes on the wire. Pure."""
+"""What a postback says: its fields, from a message and a step of it. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from mms.mm7.status import MMStatus
 from mms.models import Message
-from mms.xml import document
 
 MESSAGE_SENT = "Message Sent"
 MESSAGE_FAILED = "Message Failed"
@@ -24,6 +24,9 @@ OF_REPORT = {
     MMStatus.NOT_SUPPORTED: NOT_SUPPORTED,
 }
 
+# Our queue gave up: the code of the postback that tells so.
+GIVEN_UP = "E999"
+
 # The order of the fields on the wire; absent ones are left out.
 ORDER = (
     "origin",
@@ -33,13 +36,22 @@ ORDER = (
     "mms-id",
     "from",
     "to",
+    "keyword",
     "tracking-id",
     "operator-id",
     "timestamp",
+    "message-subject",
     "handset",
     "status-details",
     "client-reference",
+    "audio-name",
+    "video-name",
+    "image-name",
+    "content",
 )
+
+# What tells the customer which of his messages, or which content, a postback is about.
+ABOUT = ("origin", "mms-id", "from", "to", "tracking-id", "operator-id", "client-reference")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +87,14 @@ def fields(notice: Notice, message: Message, at: datetime) -> dict[str, Any]:
         "status-details": notice.details,
         "client-reference": message.client_reference,
     }
-    return {name: values[name] for name in ORDER if values[name]}
+    return {name: value for name, value in values.items() if value}
 
 
-def body(fields: dict[str, Any]) -> bytes:
-    """The XML document in the Sinch dialect."""
-    return document("postback", ((name, fields[name]) for name in ORDER if name in fields))
+def given_up(fields: Mapping[str, Any], code: str, tries: int, at: datetime) -> dict[str, Any]:
+    """The fields of the E999 that follows a postback with these fields, which the customer would know by that code."""
+    return {
+        **{name: fields[name] for name in ABOUT if name in fields},
+        "code": GIVEN_UP,
+        "timestamp": at.isoformat(timespec="seconds"),
+        "status-details": f"{code} was given up after {tries} tries; replayPostbacks sends it again",
+    }

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from config import stopping
 from mms.outbound import Flight, Request
-from mms.postbacks import notices, outbox
+from mms.postbacks import dialects, outbox
 from mms.postbacks.outbox import Parcel
 
 IN_FLIGHT = 256  # a process
@@ -33,7 +33,7 @@ def run(clock: Callable[[], datetime] = timezone.now) -> None:
 def _launch(flight: Flight[Parcel], now: datetime) -> int:
     in_flight = Counter(parcel.postback.account_id for parcel in flight.keys)
     busy = [account for account, count in in_flight.items() if count > PER_ACCOUNT - CLAIM]
-    parcels = outbox.claim(now, CLAIM, busy)
+    parcels = outbox.claim(now, CLAIM, busy, flight.room)
     for parcel in parcels:
         flight.launch(parcel, request(parcel))
     return len(parcels)
@@ -42,19 +42,20 @@ def _launch(flight: Flight[Parcel], now: datetime) -> int:
 def request(parcel: Parcel) -> Request:
     """The POST: the body as the protocol has it, what is ours in the headers."""
     postback = parcel.postback
-    body = notices.body(postback.fields)
+    body = dialects.body(postback.fields, postback.dialect)
+    secrets = postback.account.signing_secrets
     timestamp = str(int(parcel.attempt.started_at.timestamp()))
     headers = {
-        "Content-Type": "text/xml; charset=utf-8",
+        "Content-Type": dialects.DIALECTS[postback.dialect].content_type,
         "X-MMS-Event-Id": str(postback.pk),
         "X-MMS-Sequence": str(parcel.sequence),
         "X-MMS-Attempt": str(postback.tries),
         "X-MMS-Timestamp": timestamp,
-        "X-MMS-Signature": signature(postback.account.signing_secret, timestamp, body),
+        "X-MMS-Signature": ",".join(f"v1={sign(secret, timestamp, body)}" for secret in secrets),
     }
-    return Request(postback.url, body, headers, outbox.TIMEOUT)
+    return Request(parcel.attempt.url, body, headers, outbox.TIMEOUT)
 
 
-def signature(secret: str, timestamp: str, body: bytes) -> str:
+def sign(secret: str, timestamp: str, body: bytes) -> str:
     """HMAC-SHA256 over timestamp, a full stop and body, as hex."""
     return hmac.new(secret.encode(), timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()

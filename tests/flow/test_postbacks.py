@@ -8,7 +8,7 @@ import pytest
 
 from billing.models import Account
 from mms.models import Message, Postback
-from mms.postbacks import outbox
+from mms.postbacks import notifier, outbox
 from tests.scripted import Say, Scripted, serving
 from tests.wire import IPHONE, Drive
 
@@ -61,9 +61,9 @@ def test_after_five_retries_it_is_given_up_and_the_next_one_goes(
     reported("M1", "Retrieved")
     for minutes in range(0, 60, 6):
         drive(later(minutes=minutes))
-    assert received(customer) == ["N101"] * 6 + ["N102"]
-    given_up, taken = message.postbacks.all()
-    assert (given_up.status, given_up.due_at, taken.status) == ("given-up", None, "taken")
+    assert received(customer) == ["N101"] * 6 + ["N102", "E999"]
+    given_up, taken, told = message.postbacks.all()
+    assert (given_up.status, given_up.due_at, taken.status, told.status) == ("given-up", None, "taken", "taken")
     assert [(a.http_status, a.answer) for a in given_up.attempts.all()] == [(500, "no")] * 6
 
 
@@ -77,20 +77,17 @@ def test_the_first_2_kb_of_the_answer_are_kept(send: Send, drive: Drive, custome
 
 
 def test_a_worker_that_dies_with_a_postback_leaves_it_to_be_sent_again(
-    send: Send, drive: Drive, customer: Scripted, world: SimpleNamespace
+    send: Send, customer: Scripted, world: SimpleNamespace
 ) -> None:
-    world.account.postback_url = ""
-    world.account.save()
     message = send()
-    drive()
+    now = datetime.now(UTC)
     Postback.objects.create(
-        account=world.account, message=message, code="N101", fields={"code": "N101"},
-        url=f"{customer.url}/postbacks", due_at=datetime.now(UTC), created_at=datetime.now(UTC),
-    )  # fmt: skip
-    assert len(outbox.claim(datetime.now(UTC), 10)) == 1
-    drive(later(seconds=20))
+        account=world.account, message=message, code="N101", fields={"code": "N101"}, due_at=now, created_at=now
+    )
+    assert len(outbox.claim(now, 10)) == 1
+    notifier.run(lambda: later(seconds=20))
     assert customer.received == []
-    drive(later(seconds=31))
+    notifier.run(lambda: later(seconds=31))
     assert received(customer) == ["N101"]
 
 
@@ -109,13 +106,21 @@ def test_an_account_whose_server_hangs_takes_its_few_places_and_no_more(world: S
     now = datetime.now(UTC)
     for account, count in ((world.account, 50), (other, 3)):
         for _ in range(count):
-            Postback.objects.create(
-                account=account, code="N101", fields={"code": "N101"}, url=account.postback_url, due_at=now,
-                created_at=now,
-            )  # fmt: skip
+            Postback.objects.create(account=account, code="N101", fields={"code": "N101"}, due_at=now, created_at=now)
     first = outbox.claim(now, 8)
     assert sorted(p.postback.account.name for p in first) == ["Customer"] * 8 + ["Other"] * 3
     assert outbox.claim(now, 8, busy=[world.account.pk]) == []
+
+
+def test_no_more_are_claimed_than_there_is_room_for_and_the_oldest_go_first(world: SimpleNamespace) -> None:
+    accounts = [Account.objects.create(name=name, postback_url="http://127.0.0.1:9/") for name in "ABC"]
+    now = datetime.now(UTC)
+    for age, account in enumerate(accounts):
+        for _ in range(4):
+            due = now - timedelta(seconds=age)
+            Postback.objects.create(account=account, code="N101", fields={}, due_at=due, created_at=due)
+    claimed = outbox.claim(now, 4, room=6)
+    assert sorted(parcel.postback.account.name for parcel in claimed) == ["B"] * 2 + ["C"] * 4
 
 
 def test_redirects_are_not_followed(world: SimpleNamespace, send: Send, drive: Drive, customer: Scripted) -> None:

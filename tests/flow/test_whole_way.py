@@ -110,6 +110,6 @@ def test_a_postback_has_its_exact_body_and_a_signature_that_verifies(
     )
     signed = sent.headers["x-mms-timestamp"].encode() + b"." + sent.body
     expected = hmac.new(world.account.signing_secret.encode(), signed, hashlib.sha256).hexdigest()
-    assert sent.headers["x-mms-signature"] == expected
+    assert sent.headers["x-mms-signature"] == f"v1={expected}"
     assert [s.headers["x-mms-sequence"] for s in customer.received] == ["1", "2", "3"]
     assert {s.headers["x-mms-attempt"] for s in customer.received} == {"1"}

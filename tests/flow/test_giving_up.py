@@ -1,0 +1,109 @@
+"""What follows when our queue gives a postback up: an E999, once."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+
+from mms.models import Message, Postback
+from tests.scripted import Say, Scripted
+from tests.wire import Drive, codes
+
+Send = Callable[..., Message]
+Reported = Callable[..., int]
+
+DOWN = Say(status=503)
+
+
+def tries(drive: Drive, count: int) -> None:
+    """As many tries of what fails, 5 minutes apart, the first of them now."""
+    for number in range(count):
+        drive(datetime.now(UTC) + timedelta(minutes=5.1 * number))
+
+
+def states(message: Message) -> list[tuple[str, str, int]]:
+    return list(message.postbacks.values_list("code", "status", "tries"))
+
+
+@pytest.mark.parametrize(
+    ("dialect", "body"),
+    [
+        (
+            "sinch",
+            (
+                "<postback><origin>MMS_MT</origin><code>E999</code><mms-id>35674</mms-id><from>28444</from>"
+                "<to>14044790000</to><tracking-id>~tracking~</tracking-id><operator-id>31002</operator-id>"
+                "<timestamp>~now~</timestamp><status-details>~details~</status-details>"
+                "<client-reference>order 7</client-reference></postback>"
+            ),
+        ),
+        (
+            "skycore",
+            (
+                "<POSTBACK><ORIGIN>MMS_MT</ORIGIN><CODE>E999</CODE><MMSID>35674</MMSID><FROM>28444</FROM>"
+                "<TO>14044790000</TO><TRACKINGID>~tracking~</TRACKINGID><SPID>31002</SPID>"
+                "<TIMESTAMP>~now~</TIMESTAMP><STATUSDETAILS>~details~</STATUSDETAILS>"
+                "<CLIENTREFERENCE>order 7</CLIENTREFERENCE></POSTBACK>"
+            ),
+        ),
+        (
+            "json",
+            (
+                '{"origin":"MMS_MT","code":"E999","mms-id":"35674","from":"28444","to":"14044790000",'
+                '"tracking-id":"~tracking~","operator-id":"31002","timestamp":"~now~","status-details":"~details~",'
+                '"client-reference":"order 7"}'
+            ),
+        ),
+    ],
+)
+def test_an_e999_names_the_code_that_was_given_up(
+    world: SimpleNamespace, send: Send, drive: Drive, customer: Scripted, dialect: str, body: str
+) -> None:
+    world.account.postback_dialect = dialect
+    world.account.save()
+    customer.first(*[DOWN] * 6)
+    message = send("<client-reference>order 7</client-reference>")
+    tries(drive, 6)
+    told = message.postbacks.get(code="E999")
+    values = {
+        "~tracking~": message.tracking_id,
+        "~now~": told.fields["timestamp"],
+        "~details~": "N101 was given up after 6 tries; replayPostbacks sends it again",
+    }
+    for name, value in values.items():
+        body = body.replace(name, value)
+    declaration = "" if dialect == "json" else '<?xml version="1.0" encoding="UTF-8"?>\n'
+    assert customer.received[6].body.decode() == declaration + body
+    assert customer.received[6].headers["x-mms-sequence"] == "2"
+
+
+def test_the_code_is_named_as_the_customer_knows_it(
+    world: SimpleNamespace, send: Send, drive: Drive, reported: Reported, customer: Scripted
+) -> None:
+    world.account.postback_dialect = "json"
+    world.account.save()
+    customer.first(Say(), *[DOWN] * 6)
+    send()
+    drive()
+    reported("M1", "Expired")
+    tries(drive, 6)
+    assert b"N103 was given up after 6 tries" in customer.received[-1].body
+
+
+def test_an_e999_that_is_given_up_is_followed_by_none(send: Send, drive: Drive, customer: Scripted) -> None:
+    customer.default = DOWN
+    message = send()
+    tries(drive, 13)
+    assert states(message) == [("N101", "given-up", 6), ("E999", "given-up", 6)]
+    assert not Postback.objects.filter(due_at__isnull=False).exists()
+
+
+def test_an_e999_comes_after_what_was_waiting(send: Send, drive: Drive, reported: Reported, customer: Scripted) -> None:
+    customer.first(*[DOWN] * 6)
+    message = send()
+    drive()
+    reported("M1", "Retrieved")
+    tries(drive, 6)
+    assert codes(message) == ["N101", "N102", "E999"]
+    assert [sent.headers["x-mms-sequence"] for sent in customer.received[6:]] == ["2", "3"]

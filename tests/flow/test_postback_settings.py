@@ -1,0 +1,148 @@
+"""What the account's settings do to its postbacks: dialect, addresses, signing secrets."""
+
+import hashlib
+import hmac
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+
+from billing import signing
+from billing.models import Account
+from mms.models import Message, Postback
+from mms.postbacks import notifier
+from tests.scripted import Say, Scripted, Sent, serving
+from tests.wire import Drive
+
+Send = Callable[..., Message]
+Reported = Callable[..., int]
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[Scripted]:
+    """Another server of the customer's."""
+    with serving(Say()) as scripted:
+        yield scripted
+
+
+def settings(world: SimpleNamespace, **values: str) -> None:
+    Account.objects.filter(pk=world.account.pk).update(**values)
+
+
+def later(minutes: float) -> datetime:
+    return datetime.now(UTC) + timedelta(minutes=minutes)
+
+
+def made_by(sent: Sent, secret: str) -> str:
+    signed = sent.headers["x-mms-timestamp"].encode() + b"." + sent.body
+    return "v1=" + hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("dialect", "content_type", "code"),
+    [
+        ("sinch", "text/xml; charset=utf-8", "<code>E102</code>"),
+        ("skycore", "text/xml; charset=utf-8", "<CODE>N102</CODE>"),
+        ("json", "application/json", '"code":"N103"'),
+    ],
+)
+def test_an_expired_message_is_told_in_the_dialect_of_its_account(
+    world: SimpleNamespace, send: Send, drive: Drive, reported: Reported, customer: Scripted,
+    dialect: str, content_type: str, code: str,
+) -> None:  # fmt: skip
+    settings(world, postback_dialect=dialect)
+    send()
+    drive()
+    reported("M1", "Expired")
+    drive()
+    assert {sent.headers["content-type"] for sent in customer.received} == {content_type}
+    assert code in customer.received[1].body.decode()
+
+
+def test_a_retry_has_the_same_bytes_though_the_account_changed_its_dialect(
+    world: SimpleNamespace, send: Send, drive: Drive, reported: Reported, customer: Scripted
+) -> None:
+    customer.first(Say(status=500))
+    send()
+    drive()
+    settings(world, postback_dialect="json")
+    drive(later(minutes=5.1))
+    first, second = customer.received
+    assert first.body == second.body
+    assert first.headers["content-type"] == second.headers["content-type"]
+    reported("M1", "Retrieved")
+    drive(later(minutes=6))
+    assert customer.received[2].body.startswith(b'{"origin":"MMS_MT","code":"N102"')
+
+
+def test_a_corrected_url_helps_what_waits(
+    world: SimpleNamespace, send: Send, drive: Drive, customer: Scripted, elsewhere: Scripted
+) -> None:
+    customer.first(Say(status=404))
+    message = send()
+    drive()
+    settings(world, postback_url=f"{elsewhere.url}/right")
+    drive(later(minutes=5.1))
+    assert [sent.path for sent in elsewhere.received] == ["/right"]
+    tried = message.postbacks.get().attempts.values_list("url", "http_status")
+    assert list(tried) == [(f"{customer.url}/postbacks", 404), (f"{elsewhere.url}/right", 200)]
+
+
+def test_what_waits_when_the_url_is_taken_away_is_tried_in_vain_and_given_up_without_an_e999(
+    world: SimpleNamespace, send: Send, drive: Drive, customer: Scripted
+) -> None:
+    customer.first(Say(status=500))
+    message = send()
+    drive()
+    settings(world, postback_url="")
+    for tries in range(1, 6):
+        drive(later(minutes=5.1 * tries))
+    assert len(customer.received) == 1
+    postback = message.postbacks.get()
+    assert (postback.status, postback.tries) == ("given-up", 6)
+    assert "URL" in postback.attempts.latest("pk").error.upper()
+
+
+@pytest.mark.parametrize(("mo_url", "path"), [("/mo", "/mo"), ("", "/postbacks")])
+def test_messages_from_handsets_go_to_their_own_url_where_there_is_one(
+    world: SimpleNamespace, customer: Scripted, mo_url: str, path: str
+) -> None:
+    settings(world, mo_url=mo_url and customer.url + mo_url)
+    now = datetime.now(UTC)
+    fields = {"origin": "MMS_MO", "code": "N401", "content": ["http://mms.example/1.jpg"]}
+    Postback.objects.create(account=world.account, code="N401", fields=fields, due_at=now, created_at=now)
+    notifier.run()
+    assert [sent.path for sent in customer.received] == [path]
+    assert customer.received[0].body.endswith(
+        b"<code>N401</code><content><file>http://mms.example/1.jpg</file></content></postback>"
+    )
+
+
+def test_while_a_secret_is_rotated_both_sign_and_then_the_new_one_alone(
+    world: SimpleNamespace, send: Send, drive: Drive, customer: Scripted
+) -> None:
+    old = world.account.signing_secret
+    assert signing.rotate(world.account)
+    world.account.refresh_from_db()
+    new = world.account.signing_secret
+    assert new != old
+    send()
+    drive()
+    assert signing.drop_previous(world.account)
+    send()
+    drive()
+    during, after = customer.received
+    assert during.headers["x-mms-signature"] == f"{made_by(during, new)},{made_by(during, old)}"
+    assert after.headers["x-mms-signature"] == made_by(after, new)
+
+
+def test_a_secret_is_not_rotated_again_while_the_older_one_is_valid(world: SimpleNamespace) -> None:
+    old = world.account.signing_secret
+    assert signing.rotate(world.account)
+    assert not signing.rotate(world.account)
+    world.account.refresh_from_db()
+    assert world.account.signing_secrets[1:] == [old]
+    assert signing.drop_previous(world.account)
+    assert not signing.drop_previous(world.account)
+    assert signing.rotate(world.account)
