@@ -1,5 +1,7 @@
 """Accounts with their keys, sender addresses and services."""
 
+from typing import Any
+
 from django import forms
 from django.contrib import admin, messages
 from django.db import models
@@ -10,9 +12,11 @@ from django.utils import timezone
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import action, display
+from unfold.enums import ActionVariant
+from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminPasswordToggleWidget
 
-from billing import keys
+from billing import keys, signing
 from billing.models import Account, ApiKey, SenderAddress, Service, new_secret
 
 ACCOUNT_COLOURS = {
@@ -64,6 +68,17 @@ class AccountForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the
         widget=UnfoldAdminPasswordToggleWidget(render_value=True),
         help_text="Signs the postbacks (X-MMS-Signature). The customer needs it to check them.",
     )
+    previous_secret = forms.CharField(
+        disabled=True,
+        required=False,
+        widget=UnfoldAdminPasswordToggleWidget(render_value=True),
+        help_text="Signs them too, until it is dropped: once the customer checks with the new one.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Rotated, not edited: the customer who checks with the old one would be locked out.
+        self.fields["signing_secret"].disabled = self.instance.pk is not None
 
 
 @admin.register(Account)
@@ -74,10 +89,13 @@ class AccountAdmin(ModelAdmin):
     list_filter = ("status",)
     search_fields = ("name",)
     inlines = (KeyInline, SenderInline, ServiceInline)
-    actions_detail = ("issue_key",)
+    actions_detail = ("issue_key", "rotate_secret", "drop_secret")
     fieldsets = (
         (None, {"fields": (("name", "status"), "api_access")}),
-        ("Postbacks", {"fields": ("postback_url", "signing_secret")}),
+        (
+            "Postbacks",
+            {"fields": (("postback_url", "mo_url"), "postback_dialect", ("signing_secret", "previous_secret"))},
+        ),
         ("Requests", {"fields": (("image_bytes_max", "fallback_text_required"),)}),
     )
 
@@ -92,6 +110,53 @@ class AccountAdmin(ModelAdmin):
 
     def has_issue_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         return request.user.has_perm("billing.add_apikey")
+
+    @action(
+        description="New signing secret",
+        permissions=["rotate"],
+        icon="autorenew",
+        dialog={
+            "title": "New signing secret",
+            "description": "Postbacks are signed with the new one and the old one, until you drop the old one.",
+            "form_class": BaseDialogForm,
+            "form_submit_text": "Make a new one",
+        },
+    )
+    def rotate_secret(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        signing.rotate(Account.objects.get(pk=object_id))
+        return self._back_to(request, object_id, "There is a new signing secret: hand it to the customer.")
+
+    @action(
+        description="Drop the old signing secret",
+        permissions=["drop"],
+        icon="key_off",
+        variant=ActionVariant.DANGER,
+        dialog={
+            "title": "Drop the old signing secret",
+            "description": "A customer who still checks with it will refuse every postback.",
+            "form_class": BaseDialogForm,
+            "form_submit_text": "Drop it",
+        },
+    )
+    def drop_secret(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        signing.drop_previous(Account.objects.get(pk=object_id))
+        return self._back_to(request, object_id, "The old signing secret is worth nothing any more.")
+
+    def _back_to(self, request: HttpRequest, object_id: str, text: str) -> HttpResponse:
+        messages.success(request, text)
+        return HttpResponse(headers={"HX-Redirect": reverse("admin:billing_account_change", args=[object_id])})
+
+    def has_rotate_permission(self, request: HttpRequest, object_id: str) -> bool:
+        """Only while no older secret is valid."""
+        return self._may_change(request) and Account.objects.filter(pk=object_id, previous_secret="").exists()
+
+    def has_drop_permission(self, request: HttpRequest, object_id: str) -> bool:
+        """Only while an older secret is valid."""
+        rotated = Account.objects.filter(pk=object_id).exclude(previous_secret="")
+        return self._may_change(request) and rotated.exists()
+
+    def _may_change(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("billing.change_account")
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """An account is blocked, not deleted: its messages stay."""

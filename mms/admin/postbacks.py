@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from django import forms
 from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -11,13 +12,29 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import action, display
 from unfold.forms import BaseDialogForm
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
+from billing.models import Account
 from mms.admin import search, stories
 from mms.admin.audit import AuditAdmin
 from mms.admin.filters import PostbackStatusFilter
 from mms.admin.tables import Table, label, lines, link
 from mms.models import Postback
+from mms.postbacks import outbox
 from mms.postbacks.notices import ORDER
+from mms.tracking import key_of
+
+
+class MomentField(forms.DateTimeField):
+    widget = UnfoldAdminTextInputWidget(attrs={"type": "datetime-local", "step": "1"})
+
+
+class GivenUpForm(BaseDialogForm):
+    """Whose postbacks are to be sent again, and from which stretch of time."""
+
+    account = forms.ModelChoiceField(Account.objects.order_by("name"), widget=UnfoldAdminSelectWidget)
+    since = MomentField(label="Given up since", help_text="In the time zone of the console.")
+    until = MomentField(label="and before", required=False, help_text="Empty: until now.")
 
 
 @admin.register(Postback)
@@ -28,12 +45,13 @@ class PostbackAdmin(AuditAdmin):
     search_fields = ("message",)
     search_help_text = "Tracking id, account"
     actions = ("send_again",)
+    actions_list = ("send_given_up",)
     actions_detail = ("send_this_again",)
     fields = (
         ("of", "account"),
         ("code", "status_label"),
-        ("url", "tries"),
-        ("created_at", "due_at"),
+        ("dialect", "tries"),
+        ("created_at", "due_at", "ended_at"),
         "told",
     )
 
@@ -59,13 +77,13 @@ class PostbackAdmin(AuditAdmin):
 
     def has_send_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         """On a postback's page, only once it is taken or given up."""
-        over = object_id is None or _over(Postback.objects.filter(pk=object_id)).exists()
+        over = object_id is None or outbox.over(Postback.objects.filter(pk=object_id)).exists()
         return self.may_act(request) and over
 
     @action(description="Send again", permissions=["send"])
     def send_again(self, request: HttpRequest, queryset: QuerySet[Postback]) -> None:
         chosen = queryset.count()
-        sent = _make_due(queryset)
+        sent = outbox.replay(queryset, timezone.now())
         messages.success(request, f"Postbacks that are sent again: {sent}.")
         if sent < chosen:
             messages.warning(request, f"Still on their way, and left as they are: {chosen - sent}.")
@@ -84,18 +102,24 @@ class PostbackAdmin(AuditAdmin):
         self.send_again(request, Postback.objects.filter(pk=object_id))
         return HttpResponse(headers={"HX-Redirect": reverse("admin:mms_postback_change", args=[object_id])})
 
+    @action(
+        description="Send again what was given up",
+        permissions=["send"],
+        icon="replay",
+        dialog={
+            "title": "Send again what was given up",
+            "description": "For a customer whose server was down: every postback that it did not take is due now.",
+            "form_class": GivenUpForm,
+            "form_submit_text": "Send again",
+        },
+    )
+    def send_given_up(self, request: HttpRequest, form: GivenUpForm) -> HttpResponse:
+        chosen = outbox.failed(**{name: form.cleaned_data[name] for name in ("account", "since", "until")})
+        sent = outbox.replay(chosen, timezone.now())
+        messages.success(request, f"Postbacks that are sent again: {sent}.")
+        return HttpResponse(headers={"HX-Redirect": reverse("admin:mms_postback_changelist")})
+
 
 def _postbacks(term: str) -> Q:
-    key = search.key_of(term.strip())
+    key = key_of(term.strip())
     return Q(message=key) if key is not None else search.of_account(term)
-
-
-def _over(postbacks: QuerySet[Postback]) -> QuerySet[Postback]:
-    return postbacks.exclude(status=Postback.Status.PENDING)
-
-
-def _make_due(postbacks: QuerySet[Postback]) -> int:
-    """Makes those that are taken or given up due again, with all their tries before them."""
-    # By primary key: the list's query may hold joins and an order that an UPDATE cannot have.
-    chosen = Postback.objects.filter(pk__in=list(postbacks.values_list("pk", flat=True)))
-    return _over(chosen).update(status=Postback.Status.PENDING, due_at=timezone.now(), tries=0)

@@ -10,7 +10,7 @@ from mms.models import Attempt, Discovery, Message, Postback, PostbackAttempt, R
 ATTEMPT = ("Try", "Began", "Took", "Size", "Outcome", "Code", "The MMSC's answer", "MessageID")
 REPORT = ("Report", "Received", "Status", "As the MMSC wrote it", "Handset")
 POSTBACK = ("Postback", "Code", "Status text", "State", "Due", "Tries", "Details")
-POSTBACK_ATTEMPT = ("Began", "Took", "HTTP", "Answer")
+POSTBACK_ATTEMPT = ("Began", "Took", "URL", "HTTP", "Answer")
 
 
 def timeline(message: Message) -> Table:
@@ -86,7 +86,7 @@ def handovers(postback: Postback) -> Table:
 def _handover(attempt: PostbackAttempt) -> tuple[object, ...]:
     took = "no answer yet" if attempt.duration_ms is None else f"{attempt.duration_ms:,} ms"
     status = f"HTTP {attempt.http_status}" if attempt.http_status else "-"
-    return (moment(attempt.started_at), took, status, attempt.error or attempt.answer)
+    return (moment(attempt.started_at), took, attempt.url, status, attempt.error or attempt.answer)
 
 
 def waiting(discovery: Discovery) -> Table:

@@ -19,6 +19,7 @@ from mms.api import fields
 from mms.api.errors import Refusal
 from mms.api.parsers import Node, XmlParser
 from mms.api.renderers import XmlRenderer
+from mms.api.replay import replay_postbacks
 from mms.api.save import save_mms
 from mms.api.send_saved import send_saved_mms
 
@@ -26,7 +27,11 @@ log = structlog.get_logger()
 
 Action = Callable[[Node, Account], Mapping[str, str]]
 
-ACTIONS: Final[dict[str, Action]] = {"sendsavedmms": send_saved_mms, "savemms": save_mms}
+ACTIONS: Final[dict[str, Action]] = {
+    "sendsavedmms": send_saved_mms,
+    "savemms": save_mms,
+    "replaypostbacks": replay_postbacks,
+}
 
 
 class ByTheBody(BaseContentNegotiation):

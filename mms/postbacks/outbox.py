@@ -64,9 +64,7 @@ class Parcel:
 
 
 def claim(now: datetime, per_account: int, busy: Sequence[int] = (), room: int = ROOM) -> list[Parcel]:
-    """Takes up to `per_account` due postbacks of each account that is not `busy`, and no more than there is `room` for.
-
-    Their attempts are written.
+    """Takes up to `per_account` due postbacks of each account that is not `busy`, `room` in all; writes their attempts.
 
     Returns none only if none is ready: those that wait for an earlier one are put off until the next are seen.
     """

@@ -1,0 +1,63 @@
+"""replayPostbacks: notifications once more, of one message or all that were given up since a moment."""
+
+from contextlib import suppress
+from datetime import UTC, datetime
+
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from billing.models import Account
+from mms import doorbell
+from mms.api import fields
+from mms.api.errors import Refusal
+from mms.api.parsers import Node
+from mms.models import Message, Postback
+from mms.postbacks import outbox
+from mms.tracking import key_of
+
+
+def replay_postbacks(request: Node, account: Account) -> dict[str, str]:
+    """Makes them due again and answers with how many they are. Raises Refusal."""
+    replayed = outbox.replay(chosen(request, account), timezone.now())
+    doorbell.ring(doorbell.NOTIFY)
+    return {
+        "status": "Success",
+        "tracking_id": fields.once(request, "tracking_id"),
+        "replayed": str(replayed),
+        "status_details": f"Postbacks that are sent again: {replayed}",
+    }
+
+
+def chosen(request: Node, account: Account) -> QuerySet[Postback]:
+    """The postbacks that the request names: of a message all, of a stretch of time those that were given up."""
+    tracking_id = fields.once(request, "tracking_id")
+    since, until = moment(request, "since"), moment(request, "until")
+    if bool(tracking_id) == bool(since):
+        raise Refusal("E100", "Give either tracking-id or since")
+    if since is None:
+        return outbox.of_message(message(tracking_id, account))
+    if until and until <= since:
+        raise Refusal("E100", "until must be later than since")
+    return outbox.failed(account, since, until)
+
+
+def message(tracking_id: str, account: Account) -> Message:
+    """The account's message of that tracking id. Raises Refusal."""
+    key = key_of(tracking_id)
+    found = Message.objects.filter(account=account, pk=key).first() if key is not None else None
+    if found is None:
+        raise Refusal("E100", f"There is no tracking-id {tracking_id[:40]} in this account")
+    return found
+
+
+def moment(request: Node, name: str) -> datetime | None:
+    """A moment in ISO 8601, as UTC; None where it is missing. Raises Refusal where it is malformed or has no offset."""
+    text = fields.once(request, name)
+    if not text:
+        return None
+    # OverflowError: what lies beyond the years 1 to 9999, once it is UTC.
+    with suppress(ValueError, OverflowError):
+        given = datetime.fromisoformat(text)
+        if given.tzinfo is not None:
+            return given.astimezone(UTC)
+    raise Refusal("E100", f"{name} must be ISO 8601 with an offset, such as 2026-11-22T12:00:00+00:00")

@@ -1,0 +1,227 @@
+"""Sending postbacks again: those of a message, or all that were given up in a stretch of time."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
+from types import SimpleNamespace
+
+import hypothesis
+import pytest
+from django.core.management import CommandError, call_command
+from hypothesis import strategies as st
+
+from billing import keys
+from billing.models import Account
+from mms.models import Message, Postback
+from mms.postbacks import notifier, outbox
+from tests.scripted import Say, Scripted
+from tests.wire import Drive
+
+Send = Callable[..., Message]
+Reported = Callable[..., int]
+Post = Callable[[str], bytes]
+Capture = pytest.CaptureFixture[str]
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+DOWN = Say(status=503)
+XML = b'<?xml version="1.0" encoding="UTF-8"?>\n'
+
+
+def replay(elements: str) -> str:
+    key = "qTFkykO9JTfahCOqJ0V2Wf5Cg1t8iWlZ"
+    return f"<request><action>replayPostbacks</action><api-key>{key}</api-key>{elements}</request>"
+
+
+def given_up(account: Account, at: datetime, code: str = "N101") -> Postback:
+    """A postback that was given up then, after six tries."""
+    return Postback.objects.create(
+        account=account, code=code, fields={"code": code}, status="given-up", tries=6, created_at=at, ended_at=at
+    )
+
+
+@pytest.fixture
+def other(world: SimpleNamespace, customer: Scripted) -> Account:
+    account = Account.objects.create(name="Other", postback_url=f"{customer.url}/other")
+    keys.issue(account, "another-key")
+    return account
+
+
+def received(customer: Scripted) -> list[tuple[str, str, str]]:
+    """Event, attempt and sequence of each request."""
+    names = ("x-mms-event-id", "x-mms-attempt", "x-mms-sequence")
+    return [(sent.headers[names[0]], sent.headers[names[1]], sent.headers[names[2]]) for sent in customer.received]
+
+
+def test_the_postbacks_of_a_message_come_again_in_order_with_their_bytes_and_ids(
+    send: Send, post: Post, drive: Drive, reported: Reported, customer: Scripted
+) -> None:
+    message = send()
+    drive()
+    reported("M1", "Retrieved")
+    drive()
+    answer = post(replay(f"<tracking-id>{message.tracking_id}</tracking-id>"))
+    assert (
+        answer
+        == XML
+        + (
+            f"<response><status>Success</status><tracking-id>{message.tracking_id}</tracking-id><replayed>2</replayed>"
+            "<status-details>Postbacks that are sent again: 2</status-details></response>"
+        ).encode()
+    )
+    drive()
+    first, second = (str(postback.pk) for postback in message.postbacks.all())
+    assert received(customer) == [
+        (first, "1", "1"), (second, "1", "2"), (first, "2", "1"), (second, "2", "2"),
+    ]  # fmt: skip
+    assert [sent.body for sent in customer.received[:2]] == [sent.body for sent in customer.received[2:]]
+
+
+def test_attempts_are_counted_on_and_the_ladder_of_tries_begins_anew(
+    send: Send, drive: Drive, customer: Scripted
+) -> None:
+    customer.first(*[DOWN] * 6)
+    message = send()
+    for number in range(6):
+        drive(datetime.now(UTC) + timedelta(minutes=5.1 * number))
+    customer.received.clear()
+    customer.first(*[DOWN] * 5)
+    outbox.replay(outbox.of_message(message), datetime.now(UTC))
+    for number in range(6):
+        notifier.run(lambda number=number: datetime.now(UTC) + timedelta(minutes=5.1 * number))  # type: ignore[misc]
+    assert [sent.headers["x-mms-attempt"] for sent in customer.received] == [str(n) for n in range(7, 13)]
+    postback = message.postbacks.get(code="N101")
+    assert (postback.status, postback.tries, postback.attempts.count()) == ("taken", 12, 12)
+
+
+def test_a_later_postback_waits_for_an_earlier_one_that_is_sent_again(
+    send: Send, drive: Drive, reported: Reported, customer: Scripted
+) -> None:
+    message = send()
+    drive()
+    reported("M1", "Retrieved")
+    customer.received.clear()
+    customer.first(DOWN)
+    outbox.replay(outbox.of_message(message), datetime.now(UTC))
+    drive()
+    assert [sent.headers["x-mms-sequence"] for sent in customer.received] == ["1"]
+    drive(datetime.now(UTC) + timedelta(minutes=5.1))
+    assert [sent.headers["x-mms-sequence"] for sent in customer.received] == ["1", "1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("elements", "expected"),
+    [
+        ("<since>2026-11-22T12:00:00+00:00</since>", ["noon", "later"]),
+        ("<since>2026-11-22T12:00:00Z</since><until>2026-11-22T13:00:00+00:00</until>", ["noon"]),
+        ("<since>2026-11-22T13:00:00+02:00</since><until>2026-11-22T12:00:00Z</until>", ["earlier"]),
+        ("<since>2026-11-23T00:00:00+00:00</since>", []),
+    ],
+)
+def test_what_was_given_up_in_a_stretch_of_time_is_due_again(
+    world: SimpleNamespace, other: Account, post: Post, elements: str, expected: list[str]
+) -> None:
+    rows = {
+        "earlier": given_up(world.account, NOON - timedelta(seconds=1)),
+        "noon": given_up(world.account, NOON),
+        "later": given_up(world.account, NOON + timedelta(hours=1)),
+    }
+    given_up(other, NOON)
+    given_up(world.account, NOON, code="E999")
+    taken = given_up(world.account, NOON)
+    Postback.objects.filter(pk=taken.pk).update(status="taken")
+    assert f"<replayed>{len(expected)}</replayed>" in post(replay(elements)).decode()
+    due = Postback.objects.filter(due_at__isnull=False, status="pending", ended_at=None)
+    assert set(due) == {rows[name] for name in expected}
+
+
+@pytest.mark.parametrize(
+    ("elements", "info"),
+    [
+        ("", "Give either tracking-id or since"),
+        ("<until>2026-11-22T12:00:00Z</until>", "Give either tracking-id or since"),
+        ("<tracking-id>TU1TXzE=</tracking-id><since>2026-11-22T12:00:00Z</since>", "Give either tracking-id or since"),
+        ("<tracking-id>nonsense</tracking-id>", "There is no tracking-id nonsense in this account"),
+        ("<tracking-id>TU1TXzk5OTk=</tracking-id>", "There is no tracking-id TU1TXzk5OTk= in this account"),
+        (
+            "<since>9999-12-31T23:59:59-23:59</since>",
+            "since must be ISO 8601 with an offset, such as 2026-11-22T12:00:00+00:00",
+        ),
+        (
+            "<since>yesterday</since>",
+            "since must be ISO 8601 with an offset, such as 2026-11-22T12:00:00+00:00",
+        ),
+        (
+            "<since>2026-11-22T12:00:00</since>",
+            "since must be ISO 8601 with an offset, such as 2026-11-22T12:00:00+00:00",
+        ),
+        (
+            "<since>2026-11-22T12:00:00Z</since><until>2026-11-22T12:00:00Z</until>",
+            "until must be later than since",
+        ),
+    ],
+)
+def test_a_replay_that_names_nothing_clear_is_refused(post: Post, elements: str, info: str) -> None:
+    failure = f"<status>Failure</status><error-code>E100</error-code><error-info>{info}</error-info>"
+    assert post(replay(elements)) == XML + f"<response>{failure}</response>".encode()
+
+
+@hypothesis.settings(
+    max_examples=50, deadline=None, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture]
+)
+@hypothesis.given(
+    st.datetimes(timezones=st.timezones() | st.just(timezone(timedelta(hours=-23, minutes=-59))))
+    | st.datetimes(timezones=st.none())
+)
+def test_whatever_moment_is_given_it_is_taken_or_refused(post: Post, moment: datetime) -> None:
+    answer = post(replay(f"<since>{moment.isoformat()}</since><until>{moment.isoformat()}</until>"))
+    assert b"<error-code>E100</error-code>" in answer
+    answer = post(replay(f"<since>{moment.isoformat()}</since>"))
+    assert b"<replayed>0</replayed>" in answer or b"<error-info>since must be ISO 8601" in answer
+
+
+def test_nobody_replays_the_postbacks_of_another_account(send: Send, post: Post, drive: Drive, other: Account) -> None:
+    message = send()
+    drive()
+    stranger = replay(f"<tracking-id>{message.tracking_id}</tracking-id>")
+    answer = post(stranger.replace("qTFkykO9JTfahCOqJ0V2Wf5Cg1t8iWlZ", "another-key"))
+    assert b"<error-code>E100</error-code>" in answer
+    assert not Postback.objects.filter(due_at__isnull=False).exists()
+
+
+def test_more_than_one_batch_is_made_due(world: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox, "BATCH", 2)
+    rows = [given_up(world.account, NOON) for _ in range(5)]
+    assert outbox.replay(Postback.objects.filter(pk__in=[row.pk for row in rows[1:]]), NOON) == 4
+    assert Postback.objects.filter(due_at=NOON).count() == 4
+
+
+def test_the_command_replays_what_was_given_up(world: SimpleNamespace, other: Account, capsys: Capture) -> None:
+    for hours in range(3):
+        given_up(world.account, NOON + timedelta(hours=hours))
+    given_up(other, NOON)
+    stretch = ("--since", "2026-11-22T12:00:00", "--until", "2026-11-22T14:00:00+00:00")
+    call_command("replay_postbacks", "--account", "Customer", *stretch)
+    assert capsys.readouterr().out == "Postbacks that are sent again: 2\n"
+
+
+def test_the_command_replays_a_message(send: Send, drive: Drive, customer: Scripted, capsys: Capture) -> None:
+    message = send()
+    drive()
+    call_command("replay_postbacks", "--tracking-id", message.tracking_id)
+    assert capsys.readouterr().out == "Postbacks that are sent again: 1\n"
+    drive()
+    assert len(customer.received) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "info"),
+    [
+        (("--account", "Nobody", "--since", "2026-11-22"), "There is no account named Nobody"),
+        (("--account", "Customer"), "--since is missing"),
+        (("--account", "Customer", "--since", "noon"), "noon is not ISO 8601"),
+        (("--tracking-id", "nonsense"), "There is no message with the tracking id nonsense"),
+        ((), "one of the arguments --account --tracking-id is required"),
+    ],
+)
+def test_the_command_says_what_is_wrong(world: SimpleNamespace, arguments: tuple[str, ...], info: str) -> None:
+    with pytest.raises(CommandError, match=info):
+        call_command("replay_postbacks", *arguments)
