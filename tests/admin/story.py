@@ -145,4 +145,4 @@ def report(message_id: str, number: str, handset: str | None = None) -> Delivery
 
 def give_up(postback: Postback) -> None:
     PostbackAttempt.objects.create(postback=postback, started_at=NOW, duration_ms=93, http_status=503, answer="<busy>")
-    Postback.objects.filter(pk=postback.pk).update(status=Postback.Status.GIVEN_UP, due_at=None, tries=6)
+    Postback.objects.filter(pk=postback.pk).update(status=Postback.Status.GIVEN_UP, due_at=None, ended_at=NOW, tries=6)
