@@ -11,7 +11,8 @@ from django.test import Client
 from handsets.models import CachedHandset
 from mms.mm7.soap import REL_6
 from mms.models import Message, Report
-from tests.wire import IPHONE, Drive, codes, kinds, report_body
+from tests.scripted import Scripted
+from tests.wire import IPHONE, Drive, codes, kinds, report_body, submit_rsp
 
 Send = Callable[..., Message]
 Reported = Callable[..., int]
@@ -47,6 +48,18 @@ def test_a_report_that_is_not_final_is_noted(send: Send, drive: Drive, reported:
     assert reported("M1", status) == 200
     message.refresh_from_db()
     assert (message.status, kinds(message)[-1], codes(message)) == ("submitted", "report", ["N101"])
+
+
+def test_the_longest_message_id_is_kept_and_a_longer_one_refused_for_good(
+    send: Send, drive: Drive, reported: Reported, mmsc: Scripted
+) -> None:
+    mmsc.first(submit_rsp("X" * 200))
+    message = send()
+    drive()
+    assert reported("X" * 201, "Retrieved") == 400
+    assert reported("X" * 200, "Retrieved") == 200
+    message.refresh_from_db()
+    assert message.status == "delivered"
 
 
 def test_a_doubled_report_is_answered_and_changes_nothing(send: Send, drive: Drive, reported: Reported) -> None:
