@@ -65,13 +65,13 @@ def _recipient(request: DeliveryReportReq, attempt: Attempt | None) -> str:
     return next((number for number in addresses if len(number) > 6), addresses[0] if addresses else "")[:30]
 
 
-def learn(report: Report, now: datetime) -> None:
+def learn(report: Report, seen: datetime) -> None:
     """Fills the handset cache from a report that names a handset, whatever became of the message."""
     if not (report.identity and report.number):
         return
     ddm = bool(report.attempt and report.attempt.discovery_id)
     source = CachedHandset.Source.DDM_REPORT if ddm else CachedHandset.Source.DELIVERY_REPORT
-    cache.saw(report.number, report.identity, source, now)
+    cache.saw(report.number, report.identity, source, seen)
 
 
 def early(attempts: Iterable[Attempt]) -> list[Report]:

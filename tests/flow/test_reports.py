@@ -118,6 +118,21 @@ def test_a_report_that_nobody_knows_is_kept_answered_and_tried_less_and_less_oft
     assert CachedHandset.objects.get().number == "14045550123"
 
 
+def test_a_report_that_is_matched_late_overrules_nothing_that_was_learned_since(
+    send: Send, drive: Drive, reported: Reported
+) -> None:
+    message = send()
+    drive()
+    reported("told-by-hand", "Deferred", "an older handset")
+    reported("M1", "Retrieved", IPHONE)
+    attempt = message.attempts.get()
+    attempt.mmsc_id = "told-by-hand"
+    attempt.save()
+    drive(datetime.now(UTC) + timedelta(hours=1))
+    assert Report.objects.get(mmsc_id="told-by-hand").attempt == attempt
+    assert CachedHandset.objects.get().handset.identity == IPHONE
+
+
 def test_no_report_until_it_expires_is_told(send: Send, drive: Drive) -> None:
     message = send()
     drive()
