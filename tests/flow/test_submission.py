@@ -146,6 +146,22 @@ def test_what_is_in_doubt_is_never_resent_and_its_report_ends_it(
     assert message.postbacks.get(code="N101").fields["status-details"] == "confirmed by its delivery report"
 
 
+def test_a_report_that_is_not_final_ends_the_doubt_and_no_report_after_it_is_an_expiry(
+    send: Send, drive: Drive, reported: Reported, mmsc: Scripted
+) -> None:
+    mmsc.first("reset")
+    message = send()
+    drive()
+    reported("never-told", "Deferred")
+    drive(later(seconds=2))
+    message.refresh_from_db()
+    assert (message.status, codes(message)) == ("submitted", ["N101"])
+    assert message.submitted_at is not None
+    drive(later(days=3, minutes=1))
+    message.refresh_from_db()
+    assert (message.status, codes(message)) == ("expired", ["N101", "E102"])
+
+
 def test_a_report_is_not_given_to_one_of_two_messages_in_doubt(
     send: Send, drive: Drive, reported: Reported, mmsc: Scripted
 ) -> None:
@@ -168,6 +184,16 @@ def test_in_doubt_until_it_expires_is_told_as_failed(send: Send, drive: Drive, m
     assert (message.status, codes(message)) == ("failed", ["E101"])
     details = message.postbacks.get().fields["status-details"]
     assert details == "the MMSC never answered; the message may have been delivered"
+
+
+def test_the_customer_is_not_told_where_our_mmsc_is(world: SimpleNamespace, send: Send, drive: Drive) -> None:
+    world.carrier.mmsc_url = "http://127.0.0.1:9/mm7"
+    world.carrier.save()
+    message = send()
+    for hours in (0, 1, 2, 3, 4, 8):
+        drive(later(hours=hours))
+    assert message.postbacks.get().fields["status-details"] == "the MMSC did not take the message"
+    assert "127.0.0.1" in message.attempts.all()[0].text
 
 
 # --- workers that die: each test stops where a kill would, and looks at the message after the lease ------------------
@@ -225,4 +251,5 @@ def test_content_that_cannot_be_read_fails_its_message_alone_and_visibly(
         drive(later(minutes=minutes))
     broken.refresh_from_db()
     assert (broken.status, kinds(broken).count("unprepared")) == ("failed", 3)
-    assert codes(broken) == ["E101"]
+    assert broken.postbacks.get().fields["status-details"] == "it could not be prepared"
+    assert "No such file" in broken.events.filter(kind="unprepared")[0].text
