@@ -84,7 +84,7 @@ def _launch_discoveries(flight: Flight[Submit], clock: Clock) -> int:
     if flight.room <= 0:
         return 0
     now = clock()
-    claimed = flow.claim_discoveries(now, CLAIM, _busy(flight))
+    claimed = flow.claim_discoveries(now, CLAIM, _busy(flight), flight.room)
     prepared = [(found, client.request(found, _ddm(found), now)) for found in claimed]
     _launch(flight, prepared, clock)
     return len(claimed)
@@ -97,8 +97,9 @@ def _ddm(found: Discovery) -> tuple[Part, ...]:
 def _launch_messages(flight: Flight[Submit], clock: Clock) -> int:
     if flight.room <= 0:
         return 0
-    ready, claimed = flow.claim(clock(), CLAIM, _busy(flight))
+    ready, claimed = flow.claim(clock(), CLAIM, _busy(flight), flight.room)
     for start in range(0, len(ready), GROUP):
+        submission.renew(ready[start:], clock())
         group = ready[start : start + GROUP]
         prepared = [(message, request) for message in group if (request := _prepared(message, clock))]
         _launch(flight, prepared, clock)

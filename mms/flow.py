@@ -65,23 +65,27 @@ def _prices(order: Order) -> dict[str, int]:
 # --- claim, and discover where needed ---------------------------------------------------------------------------
 
 
-def claim(now: datetime, per_carrier: int, busy: Sequence[int] = ()) -> tuple[list[Message], int]:
+def claim(
+    now: datetime, per_carrier: int, busy: Sequence[int] = (), room: int = submission.ROOM
+) -> tuple[list[Message], int]:
     """Takes due messages: returns those that are to be sent now, and how many it took in all.
 
     Those that need a discovery are left waiting for it; those that expired have failed.
     """
     with transaction.atomic():
-        claimed = submission.claim(Message, now, per_carrier, busy)
+        claimed = submission.claim(Message, now, per_carrier, busy, room)
         live = [message for message in claimed if message.expires_at > now]
         fail([m for m in claimed if m.expires_at <= now], "it expired before it could be sent", now)
         waiting = discovery.wait(live, now)
     return [message for message in live if message.pk not in waiting], len(claimed)
 
 
-def claim_discoveries(now: datetime, per_carrier: int, busy: Sequence[int] = ()) -> list[Discovery]:
+def claim_discoveries(
+    now: datetime, per_carrier: int, busy: Sequence[int] = (), room: int = submission.ROOM
+) -> list[Discovery]:
     """Takes discoveries whose DDM is to be sent. One whose messages all went on meanwhile is closed unsent."""
     with transaction.atomic():
-        claimed = submission.claim(Discovery, now, per_carrier, busy)
+        claimed = submission.claim(Discovery, now, per_carrier, busy, room)
         for late in (d for d in claimed if d.expires_at <= now):
             _close(late, Status.FAILED)
     return [found for found in claimed if found.expires_at > now]

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from mms import flow, overdue, submission
-from mms.models import Attempt, Message, Report
+from mms import delivery, flow, overdue, submission
+from mms.models import Attempt, Carrier, Event, Message, Report
 from tests.scripted import Say, Scripted
 from tests.wire import IPHONE, Drive, codes, envelope, kinds, submit_rsp
 
@@ -231,6 +231,36 @@ def test_a_worker_whose_lease_is_over_sends_nothing(send: Send, drive: Drive, mm
     quick, _ = flow.claim(later(minutes=3), 10)
     assert submission.start([(slow[0], 1000)], later(minutes=3)) == []
     assert len(submission.start([(quick[0], 1000)], later(minutes=3))) == 1
+
+
+def test_a_worker_that_is_slow_with_some_messages_keeps_the_others_that_it_claimed(send: Send, mmsc: Scripted) -> None:
+    for _ in range(16):
+        send()
+    moment = datetime.now(UTC)
+
+    def slow_clock() -> datetime:
+        """Whatever the worker does takes 8 seconds, while another one looks for leases that are over."""
+        nonlocal moment
+        moment += timedelta(seconds=8)
+        overdue.wake(moment)
+        return moment
+
+    delivery.run(slow_clock)
+    assert not Event.objects.filter(kind="lost").exists()
+    assert len(mmsc.received) == 16
+
+
+def test_a_claim_takes_no_more_than_there_is_room_for(world: SimpleNamespace, send: Send) -> None:
+    for operator in range(3):
+        Carrier.objects.create(
+            name=f"c{operator}", slug=f"c{operator}", operator_id=operator, mmsc_url=world.carrier.mmsc_url
+        )
+        for _ in range(4):
+            send(f"<operator-id>{operator}</operator-id>")
+    now = datetime.now(UTC)
+    assert len(flow.claim(now, per_carrier=4, room=5)[0]) == 5
+    assert len(flow.claim(now, per_carrier=4)[0]) == 7
+    assert flow.claim(now, per_carrier=4) == ([], 0)
 
 
 def test_a_message_that_kills_its_workers_fails_in_the_end(send: Send, mmsc: Scripted) -> None:
