@@ -181,11 +181,10 @@ def _refusal(answer: Answer, what: str) -> str:
 def report(carrier: Carrier, request: DeliveryReportReq, now: datetime) -> None:
     """An MMSC's delivery report, kept and applied once however often it comes; committed when this returns."""
     with transaction.atomic():
-        new = reports.record(carrier, request, now)
+        kept, new = reports.record(carrier, request, now)
+        reports.learn(kept, cache.identity_of(request.handset))
         if new:
-            reports.learn(new, now)
-            if new.attempt:
-                apply(new, now)
+            apply(kept, now)
 
 
 def apply(report: Report, now: datetime) -> None:

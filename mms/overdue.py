@@ -81,6 +81,6 @@ def _match_reports(now: datetime) -> int:
     with transaction.atomic():
         matched = reports.match_again(now, BATCH)
         for report in matched:
-            reports.learn(report, report.received_at)  # what was learned since is newer
+            reports.learn(report, report.identity)
             flow.apply(report, now)
     return len(matched)

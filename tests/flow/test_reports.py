@@ -70,6 +70,16 @@ def test_a_doubled_report_is_answered_and_changes_nothing(send: Send, drive: Dri
     assert Report.objects.count() == 1
 
 
+def test_a_repetition_may_name_the_handset_that_the_first_did_not(
+    world: SimpleNamespace, send: Send, drive: Drive, reported: Reported
+) -> None:
+    send()
+    drive()
+    reported("M1", "Retrieved")
+    reported("M1", "Retrieved", IPHONE)
+    assert CachedHandset.objects.get().handset == world.iphone
+
+
 def test_the_first_final_report_stands_and_later_ones_are_kept(send: Send, drive: Drive, reported: Reported) -> None:
     message = send()
     drive()
