@@ -198,9 +198,11 @@ def apply(report: Report, now: datetime) -> None:
 
 def _apply_to_message(report: Report, key: int, now: datetime) -> None:
     message = _locked_message(key)
-    if message.status == Status.IN_DOUBT:
-        _confirm(message, now)
     final = reports.final_status(report)
+    # Delivered although the MMSC had refused a try: another one would deliver it twice.
+    refused = message.status == Status.ACCEPTED and final == Status.DELIVERED
+    if message.status == Status.IN_DOUBT or refused:
+        _confirm(message, now)
     if final is None or message.status != Status.SUBMITTED:
         timeline.write([Entry(message, "report", _said(report))], now)
         return
@@ -217,7 +219,7 @@ def _locked_message(key: int) -> Message:
 
 
 def _confirm(message: Message, now: datetime) -> None:
-    """A report, final or not, says that the message in doubt did reach the MMSC: N101."""
+    """A report says that the message did reach the MMSC: N101."""
     message.status, message.submitted_at = Status.SUBMITTED, now
     message.save(update_fields=["status", "submitted_at"])
     charging.submitted([message], now)

@@ -162,6 +162,18 @@ def test_a_report_that_is_not_final_ends_the_doubt_and_no_report_after_it_is_an_
     assert (message.status, codes(message)) == ("expired", ["N101", "E102"])
 
 
+def test_what_was_delivered_although_the_mmsc_had_refused_it_is_not_sent_again(
+    send: Send, drive: Drive, reported: Reported, mmsc: Scripted
+) -> None:
+    mmsc.first(submit_rsp("M0", code=3000))
+    message = send()
+    drive()
+    reported("M0", "Retrieved")
+    drive(later(minutes=1))
+    message.refresh_from_db()
+    assert (message.status, codes(message), len(mmsc.received)) == ("delivered", ["N101", "N102"], 1)
+
+
 def test_a_report_is_not_given_to_one_of_two_messages_in_doubt(
     send: Send, drive: Drive, reported: Reported, mmsc: Scripted
 ) -> None:
