@@ -127,6 +127,7 @@ def submitted(landings: Sequence[Landing[Message]], now: datetime) -> None:
     """The MMSC's answers to messages: N101, E101, another try, or in doubt."""
     with transaction.atomic():
         moved = submission.settle(landings, now)
+        charging.hold(landing.sent for landing in landings)
         timeline.write([_told(landing) for landing in moved], now)
         taken = [landing.sent.pk for landing in moved if landing.sent.status == Status.SUBMITTED]
         failed = [landing.sent.pk for landing in moved if landing.sent.status == Status.FAILED]
