@@ -6,7 +6,7 @@ step that is repeated books nothing. Amounts are micro-units: 1,000,000 is 1.00.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -72,6 +72,15 @@ def _refusal(account: Account) -> str:
     if account.billing == Account.Billing.PREPAID:
         return "The account's funds do not cover this message; top up the account and send it again"
     return "The account's spend limit for this month is reached"
+
+
+def hold(accounts: Collection[int]) -> None:
+    """Locks the balances of these accounts, in one order for all.
+
+    For a transaction that books several times: else two of them could each wait for a balance that the other has.
+    """
+    if len(accounts) > 1:
+        list(Balance.objects.select_for_update(no_key=True).filter(account__in=accounts).order_by("account"))
 
 
 def settle(charges: Iterable[Charge], now: datetime) -> None:

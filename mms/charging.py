@@ -13,6 +13,11 @@ from billing.ledger import Charge
 from mms.models import Message
 
 
+def hold(messages: Iterable[Message]) -> None:
+    """Comes first in a transaction that books for several messages in more than one step."""
+    ledger.hold({message.account_id for message in messages if message.reserved})
+
+
 def submitted(messages: Iterable[Message], now: datetime) -> None:
     """The carrier took them: their price is settled, the rest of what was reserved released."""
     ledger.settle((_charge(message, message.price_mms + _ddm(message)) for message in _fresh(messages)), now)

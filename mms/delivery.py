@@ -83,8 +83,9 @@ def _busy(flight: Flight[Submit]) -> list[int]:
 def _launch_discoveries(flight: Flight[Submit], clock: Clock) -> int:
     if flight.room <= 0:
         return 0
-    claimed = flow.claim_discoveries(clock(), CLAIM, _busy(flight))
-    prepared = [(found, client.request(found, _ddm(found))) for found in claimed]
+    now = clock()
+    claimed = flow.claim_discoveries(now, CLAIM, _busy(flight), flight.room)
+    prepared = [(found, client.request(found, _ddm(found), now)) for found in claimed]
     _launch(flight, prepared, clock)
     return len(claimed)
 
@@ -96,8 +97,9 @@ def _ddm(found: Discovery) -> tuple[Part, ...]:
 def _launch_messages(flight: Flight[Submit], clock: Clock) -> int:
     if flight.room <= 0:
         return 0
-    ready, claimed = flow.claim(clock(), CLAIM, _busy(flight))
+    ready, claimed = flow.claim(clock(), CLAIM, _busy(flight), flight.room)
     for start in range(0, len(ready), GROUP):
+        submission.renew(ready[start:], clock())
         group = ready[start : start + GROUP]
         prepared = [(message, request) for message in group if (request := _prepared(message, clock))]
         _launch(flight, prepared, clock)
@@ -124,7 +126,7 @@ def _adapted(message: Message, now: datetime) -> Request | None:
         flow.cannot_fit(message, result, now)
         return None
     flow.adapted(message, result.changes, result.size, now)
-    return client.request(message, result.parts)
+    return client.request(message, result.parts, now)
 
 
 def _launch(flight: Flight[Submit], prepared: Sequence[tuple[Sent, Request]], clock: Clock) -> None:

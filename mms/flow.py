@@ -17,16 +17,18 @@ from billing import ledger, prices
 from handsets import cache
 from mms import charging, discovery, reports, submission, timeline
 from mms.adaptation.plan import CannotFit
+from mms.mm7 import client
+from mms.mm7.answers import Answer
 from mms.mm7.requests import DeliveryReportReq
-from mms.models import AWAITING_REPORT, Carrier, Discovery, Message, Report, Status
+from mms.models import Carrier, Discovery, Message, Report, Status
 from mms.order import Order
 from mms.postbacks import notices
 from mms.postbacks.notices import Notice
 from mms.submission import Landing
 from mms.timeline import Entry
 
-# What an MMSC is given to deliver a message, unless the customer says less.
-EXPIRY = timedelta(days=3)
+# How long a message may be on its way to the handset, unless the customer says less.
+EXPIRY = client.LONGEST_EXPIRY
 
 
 # --- accept ---------------------------------------------------------------------------------------------------
@@ -41,11 +43,17 @@ def accept(order: Order, now: datetime) -> Message:
         if order.device:
             cache.hint(order.number, order.device, now)
         message = Message.objects.create(
-            **order.fields(), **_prices(order), due_at=now, created_at=now, expires_at=now + EXPIRY
+            **order.fields(), **_prices(order), due_at=now, created_at=now, expires_at=_expiry(order, now)
         )
         ledger.reserve(order.account, message.pk, message.reserved, now)
         timeline.write([Entry(message, "accepted", f"to {order.carrier} from {message.sender}")], now)
     return message
+
+
+def _expiry(order: Order, now: datetime) -> datetime:
+    """The wait for a discovery comes on top, or the longest would leave no time to send anything."""
+    wait = timedelta(minutes=order.ddm_timeout) if order.ddm_text else timedelta()
+    return now + wait + EXPIRY
 
 
 def _prices(order: Order) -> dict[str, int]:
@@ -57,23 +65,27 @@ def _prices(order: Order) -> dict[str, int]:
 # --- claim, and discover where needed ---------------------------------------------------------------------------
 
 
-def claim(now: datetime, per_carrier: int, busy: Sequence[int] = ()) -> tuple[list[Message], int]:
+def claim(
+    now: datetime, per_carrier: int, busy: Sequence[int] = (), room: int = submission.ROOM
+) -> tuple[list[Message], int]:
     """Takes due messages: returns those that are to be sent now, and how many it took in all.
 
     Those that need a discovery are left waiting for it; those that expired have failed.
     """
     with transaction.atomic():
-        claimed = submission.claim(Message, now, per_carrier, busy)
+        claimed = submission.claim(Message, now, per_carrier, busy, room)
         live = [message for message in claimed if message.expires_at > now]
         fail([m for m in claimed if m.expires_at <= now], "it expired before it could be sent", now)
         waiting = discovery.wait(live, now)
     return [message for message in live if message.pk not in waiting], len(claimed)
 
 
-def claim_discoveries(now: datetime, per_carrier: int, busy: Sequence[int] = ()) -> list[Discovery]:
+def claim_discoveries(
+    now: datetime, per_carrier: int, busy: Sequence[int] = (), room: int = submission.ROOM
+) -> list[Discovery]:
     """Takes discoveries whose DDM is to be sent. One whose messages all went on meanwhile is closed unsent."""
     with transaction.atomic():
-        claimed = submission.claim(Discovery, now, per_carrier, busy)
+        claimed = submission.claim(Discovery, now, per_carrier, busy, room)
         for late in (d for d in claimed if d.expires_at <= now):
             _close(late, Status.FAILED)
     return [found for found in claimed if found.expires_at > now]
@@ -105,7 +117,7 @@ def unprepared(message: Message, problem: str, now: datetime) -> None:
             return
         timeline.write([Entry(message, "unprepared", problem)], now)
         if message.status == Status.FAILED:
-            fail([message], f"it could not be prepared: {problem}", now)
+            fail([message], "it could not be prepared", now)
 
 
 # --- submit -------------------------------------------------------------------------------------------------------
@@ -115,6 +127,7 @@ def submitted(landings: Sequence[Landing[Message]], now: datetime) -> None:
     """The MMSC's answers to messages: N101, E101, another try, or in doubt."""
     with transaction.atomic():
         moved = submission.settle(landings, now)
+        charging.hold(landing.sent for landing in landings)
         timeline.write([_told(landing) for landing in moved], now)
         taken = [landing.sent.pk for landing in moved if landing.sent.status == Status.SUBMITTED]
         failed = [landing.sent.pk for landing in moved if landing.sent.status == Status.FAILED]
@@ -135,7 +148,7 @@ def _told(landing: Landing[Message]) -> Entry:
             text = f"the MMSC took it as {answer.message_id}"
             return Entry(message, "submitted", text, Notice("N101", notices.MESSAGE_SENT), details)
         case Status.FAILED:
-            return _failure(message, said or "the MMSC refused it")
+            return _failure(message, _refusal(answer, "the message"))
         case Status.IN_DOUBT:
             return Entry(message, "in-doubt", said, details=details)
         case _:
@@ -155,8 +168,12 @@ def _ddm_answered(landing: Landing[Discovery], now: datetime) -> None:
     if landing.sent.status == Status.SUBMITTED:
         discovery.taken(landing.sent, now)
     elif landing.sent.status == Status.FAILED:
-        said = f"{landing.answer.code or ''} {landing.answer.text}".strip()
-        discovery.failed(landing.sent, said or "the MMSC refused the DDM", now)
+        discovery.failed(landing.sent, _refusal(landing.answer, "the DDM"), now)
+
+
+def _refusal(answer: Answer, what: str) -> str:
+    """The MMSC's words, fit for the customer; what has no code may hold addresses of ours, which the attempt keeps."""
+    return f"{answer.code} {answer.text}".strip() if answer.code else f"the MMSC did not take {what}"
 
 
 # --- report -------------------------------------------------------------------------------------------------------
@@ -165,11 +182,10 @@ def _ddm_answered(landing: Landing[Discovery], now: datetime) -> None:
 def report(carrier: Carrier, request: DeliveryReportReq, now: datetime) -> None:
     """An MMSC's delivery report, kept and applied once however often it comes; committed when this returns."""
     with transaction.atomic():
-        new = reports.record(carrier, request, now)
+        kept, new = reports.record(carrier, request, now)
+        reports.learn(kept, cache.identity_of(request.handset))
         if new:
-            reports.learn(new, now)
-            if new.attempt:
-                apply(new, now)
+            apply(kept, now)
 
 
 def apply(report: Report, now: datetime) -> None:
@@ -184,17 +200,18 @@ def apply(report: Report, now: datetime) -> None:
 def _apply_to_message(report: Report, key: int, now: datetime) -> None:
     message = _locked_message(key)
     final = reports.final_status(report)
-    moves = final is not None and message.status in AWAITING_REPORT
-    entries = [_confirmed(message)] if moves and message.status == Status.IN_DOUBT else []
-    if final is not None and moves:
-        if entries:
-            charging.submitted([message], now)
-        message.status, message.due_at, message.final_at = final, None, now
-        message.save(update_fields=["status", "due_at", "final_at"])
-        if final != Status.DELIVERED:
-            charging.undelivered([message], now)
-    entries.append(_reported(message, report, moved=moves))
-    timeline.write(entries, now)
+    # Delivered although the MMSC had refused a try: another one would deliver it twice.
+    refused = message.status == Status.ACCEPTED and final == Status.DELIVERED
+    if message.status == Status.IN_DOUBT or refused:
+        _confirm(message, now)
+    if final is None or message.status != Status.SUBMITTED:
+        timeline.write([Entry(message, "report", _said(report))], now)
+        return
+    message.status, message.due_at, message.final_at = final, None, now
+    message.save(update_fields=["status", "due_at", "final_at"])
+    if final != Status.DELIVERED:
+        charging.undelivered([message], now)
+    timeline.write([_reported(message, report)], now)
 
 
 def _locked_message(key: int) -> Message:
@@ -202,33 +219,37 @@ def _locked_message(key: int) -> Message:
     return rows.get(pk=key)
 
 
-def _confirmed(message: Message) -> Entry:
-    """A report says that the message in doubt did reach the MMSC."""
+def _confirm(message: Message, now: datetime) -> None:
+    """A report says that the message did reach the MMSC: N101."""
+    message.status, message.submitted_at = Status.SUBMITTED, now
+    message.save(update_fields=["status", "submitted_at"])
+    charging.submitted([message], now)
     details = "confirmed by its delivery report"
-    return Entry(message, "submitted", details, Notice("N101", notices.MESSAGE_SENT, details))
+    timeline.write([Entry(message, "submitted", details, Notice("N101", notices.MESSAGE_SENT, details))], now)
 
 
-def _reported(message: Message, report: Report, *, moved: bool) -> Entry:
-    text = " ".join(filter(None, [report.raw_status, report.text, report.identity]))
-    if not moved:
-        return Entry(message, "report", text)
+def _reported(message: Message, report: Report) -> Entry:
     status = notices.of_report(report.status)
     code = "N102" if status == notices.DELIVERED else "E102"
-    return Entry(message, message.status, text, Notice(code, status, report.text, handset=report.identity))
+    return Entry(message, message.status, _said(report), Notice(code, status, report.text, handset=report.identity))
+
+
+def _said(report: Report) -> str:
+    return " ".join(filter(None, [report.raw_status, report.text, report.identity]))
 
 
 def _apply_to_discovery(report: Report, key: int, now: datetime) -> None:
     found = Discovery.objects.select_for_update(no_key=True).get(pk=key)
-    final = reports.final_status(report)
-    if final is None or found.answered_at:
-        return
     if found.status == Status.IN_DOUBT:
+        found.status = Status.SUBMITTED
         discovery.taken(found, now)
-    found.answered_at = now
-    if found.status in AWAITING_REPORT:
-        found.status, found.due_at = final, None
+    final = reports.final_status(report)
+    if final is not None and not found.answered_at:
+        found.answered_at = now
+        if found.status == Status.SUBMITTED:
+            found.status, found.due_at = final, None
+        discovery.reported(found, report, now)
     found.save(update_fields=["answered_at", "status", "due_at"])
-    discovery.reported(found, report, now)
 
 
 # --- an operator's word -------------------------------------------------------------------------------------------

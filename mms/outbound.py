@@ -1,6 +1,6 @@
 """The one client for outbound HTTP: time-outs, size caps and an address guard, many requests in flight.
 
-`Flight` serves the workers: requests run on an event loop while the caller waits for some of them to land.
+`Flight` serves the workers: requests run on an event loop of their own while the caller works on the database.
 `fetch` serves a single download. Both connect only to addresses that the guard lets through; it looks at the
 address of the socket itself, so neither a redirect, nor a DNS answer that changes, nor a number written in an odd
 form gets past it.
@@ -9,9 +9,13 @@ form gets past it.
 import asyncio
 import ipaddress
 import socket
+import threading
 import time
 from collections.abc import AsyncIterator, Hashable, Mapping
+from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
@@ -24,6 +28,8 @@ ANSWER_MAX = 1_000_000  # bytes of an answer that are read
 PIECE = 64 * 1024  # bytes handed to the connection at a time
 FETCH_TIMEOUT = 20.0  # seconds, a download in all
 FETCH_REDIRECTS = 3
+# All of IPv6 that is given out to anybody; what lies outside (site-local, IPv4-translated, ...) is some network's own.
+UNICAST = ipaddress.IPv6Network("2000::/3")
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
@@ -74,7 +80,7 @@ def allowed(address: str) -> bool:
     ip = _embedded_ipv4(ipaddress.ip_address(address.partition("%")[0]))
     if any(ip in ipaddress.ip_network(network) for network in settings.OUTBOUND_ALLOWED_NETWORKS):
         return True
-    return ip.is_global and not ip.is_multicast
+    return ip.is_global and not ip.is_multicast and (ip.version == 4 or ip in UNICAST)
 
 
 def _embedded_ipv4(
@@ -128,9 +134,6 @@ async def send(session: aiohttp.ClientSession, request: Request) -> Reply | NoRe
     """Posts the request. Every failure is a NoReply, never an exception."""
     body = _Body(request.body)
     started = time.monotonic()
-    # The loop stood still between two calls: let it notice which kept connections were closed meanwhile.
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
     try:
         async with session.post(
             request.url,
@@ -177,50 +180,59 @@ Key = TypeVar("Key", bound=Hashable)
 class Flight(Generic[Key]):
     """Up to `limit` requests under way at once, each known by a key of the caller's.
 
-    The event loop runs only inside `landed`; between two calls the caller works on the database.
+    The event loop has a thread of its own, so that answers are heard, and time-outs just, while the caller prepares
+    pictures or waits for the database.
     """
 
     limit: int
-    _runner: asyncio.Runner = field(init=False)
+    _thread: threading.Thread = field(init=False)
+    _ready: SimpleQueue[tuple[asyncio.AbstractEventLoop, aiohttp.ClientSession, asyncio.Event]] = field(
+        init=False, default_factory=SimpleQueue
+    )
+    _loop: asyncio.AbstractEventLoop = field(init=False)
     _session: aiohttp.ClientSession = field(init=False)
-    _tasks: dict[asyncio.Task[Reply | NoReply], Key] = field(init=False, default_factory=dict)
+    _over: asyncio.Event = field(init=False)
+    _keys: dict[Future[Reply | NoReply], Key] = field(init=False, default_factory=dict)
+    _ended: SimpleQueue[Future[Reply | NoReply]] = field(init=False, default_factory=SimpleQueue)
 
     def __enter__(self) -> Self:
-        self._runner = asyncio.Runner()
-        self._session = self._runner.run(self._open())
+        self._thread = threading.Thread(target=asyncio.run, args=[self._live()], name="flight")
+        self._thread.start()
+        self._loop, self._session, self._over = self._ready.get()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._runner.run(self._session.close())
-        self._runner.close()
+        self._loop.call_soon_threadsafe(self._over.set)
+        self._thread.join()
 
-    async def _open(self) -> aiohttp.ClientSession:
-        return _session(self.limit)
+    async def _live(self) -> None:
+        over = asyncio.Event()
+        async with _session(self.limit) as session:
+            self._ready.put((asyncio.get_running_loop(), session, over))
+            await over.wait()
 
     @property
     def room(self) -> int:
-        return self.limit - len(self._tasks)
+        return self.limit - len(self._keys)
 
     @property
     def keys(self) -> list[Key]:
-        return list(self._tasks.values())
+        return list(self._keys.values())
 
     def launch(self, key: Key, request: Request) -> None:
-        task = self._runner.get_loop().create_task(send(self._session, request))
-        self._tasks[task] = key
+        future = asyncio.run_coroutine_threadsafe(send(self._session, request), self._loop)
+        self._keys[future] = key
+        future.add_done_callback(self._ended.put)
 
     def landed(self, wait: float) -> list[tuple[Key, Reply | NoReply]]:
         """Those that have ended, after waiting at most `wait` seconds for the first of them."""
-        if not self._tasks:
-            return []
-        done = self._runner.run(self._some(wait))
-        return [(self._tasks.pop(task), task.result()) for task in done]
-
-    async def _some(self, wait: float) -> set[asyncio.Task[Reply | NoReply]]:
-        done, _ = await asyncio.wait(self._tasks, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
-        return done
+        ended: list[Future[Reply | NoReply]] = []
+        with suppress(Empty):
+            while len(ended) < len(self._keys):
+                ended.append(self._ended.get(timeout=0 if ended else wait))
+        return [(self._keys.pop(future), future.result()) for future in ended]
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,13 +57,13 @@ def _deadlines(now: datetime) -> int:
 def _expiries(now: datetime) -> int:
     """Messages without a final report by their expiry. In doubt to the end means that nobody can say: E101."""
     with transaction.atomic():
-        silent = _overdue(Status.SUBMITTED, now)
+        silent, doubtful = _overdue(Status.SUBMITTED, now), _overdue(Status.IN_DOUBT, now)
+        charging.hold([*silent, *doubtful])
         notice = Notice("E102", notices.EXPIRED, "no delivery report before it expired")
         timeline.write((Entry(message, "expired", notice.details, notice) for message in silent), now)
         keys = [message.pk for message in silent]
         Message.objects.filter(pk__in=keys).update(status=Status.EXPIRED, due_at=None, final_at=now)
         charging.undelivered(silent, now)
-        doubtful = _overdue(Status.IN_DOUBT, now)
         flow.fail(doubtful, "the MMSC never answered; the message may have been delivered", now)
     return max(len(silent), len(doubtful))
 
@@ -80,7 +80,9 @@ def _discoveries_over(now: datetime) -> int:
 def _match_reports(now: datetime) -> int:
     with transaction.atomic():
         matched = reports.match_again(now, BATCH)
+        # All that is learned first, in one order: a report that comes in has its cached handset before its message.
+        for report in sorted(matched, key=lambda report: report.number):
+            reports.learn(report, report.identity)
         for report in matched:
-            reports.learn(report, now)
             flow.apply(report, now)
     return len(matched)

@@ -26,11 +26,11 @@ MATCH_LADDER = (
 )
 
 
-def record(carrier: Carrier, request: DeliveryReportReq, now: datetime) -> Report | None:
-    """Keeps the report, or returns None where it is a repetition. The caller holds the transaction."""
+def record(carrier: Carrier, request: DeliveryReportReq, now: datetime) -> tuple[Report, bool]:
+    """The report as it is kept, and whether it is new: no repetition. The caller holds the transaction."""
     attempt = _attempt_named(carrier, request.message_id or "")
     number = _recipient(request, attempt)
-    report, new = Report.objects.get_or_create(
+    return Report.objects.get_or_create(
         carrier=carrier,
         mmsc_id=request.message_id or "",
         number=number,
@@ -45,7 +45,6 @@ def record(carrier: Carrier, request: DeliveryReportReq, now: datetime) -> Repor
             "due_at": None if attempt else now + MATCH_LADDER[0],
         },
     )
-    return report if new else None
 
 
 def _attempt_named(carrier: Carrier, mmsc_id: str) -> Attempt | None:
@@ -65,13 +64,16 @@ def _recipient(request: DeliveryReportReq, attempt: Attempt | None) -> str:
     return next((number for number in addresses if len(number) > 6), addresses[0] if addresses else "")[:30]
 
 
-def learn(report: Report, now: datetime) -> None:
-    """Fills the handset cache from a report that names a handset, whatever became of the message."""
-    if not (report.identity and report.number):
+def learn(report: Report, identity: str | None) -> None:
+    """Fills the handset cache from a report that names a handset, whatever became of the message.
+
+    As of the moment when it first came: what was learned since is newer. A repetition may name what the first did not.
+    """
+    if not (identity and report.number):
         return
     ddm = bool(report.attempt and report.attempt.discovery_id)
     source = CachedHandset.Source.DDM_REPORT if ddm else CachedHandset.Source.DELIVERY_REPORT
-    cache.saw(report.number, report.identity, source, now)
+    cache.saw(report.number, identity, source, report.received_at)
 
 
 def early(attempts: Iterable[Attempt]) -> list[Report]:

@@ -15,7 +15,7 @@ from mms.mm7.answers import Answer
 from mms.mm7.codes import Outcome
 from mms.models import Attempt, Discovery, Message, Status
 
-# Longer than preparing a message and the longest time-out of a carrier together.
+# Longer than preparing a group of messages and the longest time-out of a carrier together.
 LEASE = timedelta(minutes=2)
 # After each transient failure in turn; then the message has failed.
 RETRY_LADDER = (
@@ -32,13 +32,17 @@ LOSSES_MAX = 3
 
 Sent = TypeVar("Sent", Message, Discovery)
 
+# Rows that one claim takes at most.
+ROOM = 128
+
+# The carriers in random order, so that where there is little room, it is not always the same that go first.
 DUE = """
-SELECT due.id FROM mms_carrier, LATERAL (
+SELECT due.id FROM (SELECT id FROM mms_carrier WHERE id <> ALL(%(busy)s) ORDER BY random()) carrier, LATERAL (
     SELECT id FROM {table}
-    WHERE carrier_id = mms_carrier.id AND status = 'accepted' AND due_at <= %(now)s
+    WHERE carrier_id = carrier.id AND status = 'accepted' AND due_at <= %(now)s
     ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 ) due
-WHERE mms_carrier.id <> ALL(%(busy)s)
+LIMIT %(room)s
 """
 
 
@@ -51,15 +55,26 @@ class Landing(Generic[Sent]):
     answer: Answer
 
 
-def claim(model: type[Sent], now: datetime, per_carrier: int, busy: Sequence[int] = ()) -> list[Sent]:
-    """Takes up to `per_carrier` due rows of each carrier that is not `busy`: they are ours until the lease ends."""
+def claim(model: type[Sent], now: datetime, per_carrier: int, busy: Sequence[int] = (), room: int = ROOM) -> list[Sent]:
+    """Takes up to `per_carrier` due rows of each carrier that is not `busy`, `room` in all, until the lease ends."""
     with connection.cursor() as cursor:
         sql = DUE.format(table=model._meta.db_table)
-        cursor.execute(sql, {"now": now, "limit": per_carrier, "busy": list(busy)})
+        cursor.execute(sql, {"now": now, "limit": per_carrier, "busy": list(busy), "room": room})
         keys = [key for (key,) in cursor.fetchall()]
     if keys:
         model._default_manager.filter(pk__in=keys).update(status=Status.SENDING, due_at=now + LEASE)
     return list(model._default_manager.filter(pk__in=keys).select_related("carrier", "account").order_by("pk"))
+
+
+def renew(claimed: Sequence[Sent], now: datetime) -> None:
+    """Prolongs the lease of rows claimed together, once much of it has passed: preparing others took that long."""
+    lease = claimed[0].due_at
+    if lease is None or lease - now > LEASE / 2:
+        return
+    held = type(claimed[0])._default_manager.filter(pk__in=[sent.pk for sent in claimed], status=Status.SENDING)
+    held.filter(due_at=lease).update(due_at=now + LEASE)
+    for sent in claimed:
+        sent.due_at = now + LEASE
 
 
 def start(prepared: Sequence[tuple[Sent, int]], now: datetime) -> list[tuple[Sent, Attempt]]:

@@ -1,14 +1,20 @@
 """Our side of MM7 towards an MMSC: the HTTP request of a submit, and what its reply or silence means."""
 
+from datetime import datetime, timedelta
+from typing import Final
+
 from mms.mm7.answers import Answer, read_answer
 from mms.mm7.codes import Outcome
 from mms.mm7.submit import Flavour, Part, Submission, encode
 from mms.models import Carrier, Discovery, Message
 from mms.outbound import NoReply, Reply, Request
 
+# The latest ExpiryDate, counted from the submit, that MMSCs take.
+LONGEST_EXPIRY: Final = timedelta(days=3)
 
-def request(sent: Message | Discovery, parts: tuple[Part, ...]) -> Request:
-    """The SubmitReq that hands these parts to the carrier's MMSC: the same bytes on every try."""
+
+def request(sent: Message | Discovery, parts: tuple[Part, ...], now: datetime) -> Request:
+    """The SubmitReq that hands these parts to the carrier's MMSC, under the same TransactionID on every try."""
     carrier = sent.carrier
     encoded = encode(
         Submission(
@@ -20,7 +26,7 @@ def request(sent: Message | Discovery, parts: tuple[Part, ...]) -> Request:
             subject=sent.subject,
             parts=parts,
             created_at=sent.created_at,
-            expires_at=sent.expires_at,
+            expires_at=min(sent.expires_at, now + LONGEST_EXPIRY),
         ),
         Flavour(carrier.mm7_version, carrier.mm7_namespace, carrier.base64_parts),
     )

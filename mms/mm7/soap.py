@@ -41,6 +41,7 @@ _CODECS: Final = {
 _DECLARATION: Final = re.compile(r"\A<\?xml\b[^>]*\?>")
 _DECLARED: Final = re.compile(rb"<\?xml\b[^>]*?\bencoding\s*=\s*[\"']([\w.-]+)")
 _BARE_AMPERSAND: Final = re.compile(r"&(?!(?:amp|lt|gt|quot|apos|#\d+|#x[0-9A-Fa-f]+);)")
+_REFERENCE: Final = re.compile(r"&#(?:(\d{1,9})|x([0-9A-Fa-f]{1,7}));")
 
 
 class Malformed(Exception):
@@ -141,7 +142,7 @@ def _parse(document: str) -> etree._Element:
     except etree.XMLSyntaxError:
         pass
     try:
-        root = _from_text(_BARE_AMPERSAND.sub("&amp;", xml), recover=True)
+        root = _from_text(_REFERENCE.sub(_possible, _BARE_AMPERSAND.sub("&amp;", xml)), recover=True)
     except etree.XMLSyntaxError as error:
         raise Malformed("the body is not XML") from error
     if root is None:
@@ -150,6 +151,12 @@ def _parse(document: str) -> etree._Element:
     if not re.search(rf"</(?:[\w.-]+:)?{re.escape(local_name(root))}\s*>$", xml, re.IGNORECASE):
         raise Malformed("the envelope is cut short")
     return root
+
+
+def _possible(reference: re.Match[str]) -> str:
+    """The reference, or nothing for half a surrogate pair: the parser takes it, and then cannot give the text."""
+    code = int(reference[1]) if reference[1] else int(reference[2], 16)
+    return "" if 0xD800 <= code <= 0xDFFF else reference[0]
 
 
 def _from_text(xml: str, *, recover: bool) -> etree._Element:

@@ -255,6 +255,10 @@ def test_what_is_no_http_url_is_refused(answer: Post, url: str, why: str) -> Non
         "255.255.255.255",
         "[fd00::1]",
         "[fe80::1]",
+        "[fec0::1]",
+        "[::7f00:1]",
+        "[::ffff:0:7f00:1]",
+        "[64:ff9b:1::7f00:1]",
         "[ff02::1]",
     ],
 )

@@ -143,6 +143,23 @@ def test_silence_ends_at_the_time_limit(flight: Flight[str], body: bytes, writte
     assert 0.3 <= result.seconds < 5
 
 
+def test_an_answer_that_came_while_the_caller_was_busy_is_no_silence(flight: Flight[str]) -> None:
+    answered = threading.Event()
+
+    def serve(connection: socket.socket) -> None:
+        read_request(connection)
+        connection.sendall(OK)
+        answered.set()
+        wait_for_the_client_to_leave(connection)
+
+    with listening(serve) as server:
+        flight.launch("one", Request(server.url, SMALL, {}, timeout=0.5))
+        assert answered.wait(timeout=10)
+        assert not threading.Event().wait(timeout=0.6)  # the caller is busy for longer than the time-out
+        [(_, result)] = flight.landed(wait=0)
+    assert isinstance(result, Reply)
+
+
 @pytest.mark.parametrize(
     "url",
     [

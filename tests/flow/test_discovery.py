@@ -97,6 +97,25 @@ def test_no_answer_by_the_deadline_sends_with_the_generic_profile(send: Send, dr
     assert codes(message) == ["N501", "N101"]
 
 
+def test_the_longest_wait_leaves_three_days_to_send_the_message(send: Send, drive: Drive, mmsc: Scripted) -> None:
+    message = send(DDM + "<ddm-message-timeout>4320</ddm-message-timeout>")
+    drive()
+    over = later(4321)
+    drive(over)
+    assert codes(message) == ["N501", "N101"]
+    assert f"<ExpiryDate>{over + timedelta(days=3):%Y-%m-%dT%H}" in mmsc.received[1].body.decode("latin-1")
+
+
+def test_no_message_is_given_to_the_mmsc_for_more_than_three_days(
+    world: SimpleNamespace, send: Send, drive: Drive, mmsc: Scripted
+) -> None:
+    cached(world.iphone)
+    send(DDM + "<ddm-message-timeout>4320</ddm-message-timeout>")
+    now = datetime.now(UTC) + timedelta(seconds=1)
+    drive(now)
+    assert f"<ExpiryDate>{now + timedelta(days=3):%Y-%m-%dT%H:%M:%SZ}</ExpiryDate>".encode() in mmsc.received[0].body
+
+
 def test_a_forced_discovery_without_answer_falls_back_to_the_cached_handset(
     world: SimpleNamespace, send: Send, drive: Drive
 ) -> None:
@@ -228,6 +247,20 @@ def test_a_ddm_in_doubt_is_not_sent_again_and_its_report_still_counts(
     drive(later(0.1))
     message.refresh_from_db()
     assert (message.status, len(mmsc.received)) == ("submitted", 2)
+    assert codes(message) == ["N501", "N502", "N101"]
+
+
+def test_a_report_that_is_not_final_ends_the_doubt_over_a_ddm(
+    send: Send, drive: Drive, reported: Reported, mmsc: Scripted
+) -> None:
+    mmsc.first("reset")
+    message = send(DDM)
+    drive()
+    reported("M77", "Forwarded")
+    drive(later(0.1))
+    assert (Discovery.objects.get().status, codes(message)) == ("submitted", ["N501"])
+    reported("M77", "Retrieved", IPHONE)
+    drive(later(0.2))
     assert codes(message) == ["N501", "N502", "N101"]
 
 

@@ -11,7 +11,8 @@ from django.test import Client
 from handsets.models import CachedHandset
 from mms.mm7.soap import REL_6
 from mms.models import Message, Report
-from tests.wire import IPHONE, Drive, codes, kinds, report_body
+from tests.scripted import Scripted
+from tests.wire import IPHONE, Drive, codes, kinds, report_body, submit_rsp
 
 Send = Callable[..., Message]
 Reported = Callable[..., int]
@@ -49,12 +50,34 @@ def test_a_report_that_is_not_final_is_noted(send: Send, drive: Drive, reported:
     assert (message.status, kinds(message)[-1], codes(message)) == ("submitted", "report", ["N101"])
 
 
+def test_the_longest_message_id_is_kept_and_a_longer_one_refused_for_good(
+    send: Send, drive: Drive, reported: Reported, mmsc: Scripted
+) -> None:
+    mmsc.first(submit_rsp("X" * 200))
+    message = send()
+    drive()
+    assert reported("X" * 201, "Retrieved") == 400
+    assert reported("X" * 200, "Retrieved") == 200
+    message.refresh_from_db()
+    assert message.status == "delivered"
+
+
 def test_a_doubled_report_is_answered_and_changes_nothing(send: Send, drive: Drive, reported: Reported) -> None:
     message = send()
     drive()
     assert [reported("M1", "Retrieved") for _ in range(3)] == [200, 200, 200]
     assert codes(message) == ["N101", "N102"]
     assert Report.objects.count() == 1
+
+
+def test_a_repetition_may_name_the_handset_that_the_first_did_not(
+    world: SimpleNamespace, send: Send, drive: Drive, reported: Reported
+) -> None:
+    send()
+    drive()
+    reported("M1", "Retrieved")
+    reported("M1", "Retrieved", IPHONE)
+    assert CachedHandset.objects.get().handset == world.iphone
 
 
 def test_the_first_final_report_stands_and_later_ones_are_kept(send: Send, drive: Drive, reported: Reported) -> None:
@@ -103,6 +126,21 @@ def test_a_report_that_nobody_knows_is_kept_answered_and_tried_less_and_less_oft
     report = Report.objects.get()
     assert (report.attempt, report.due_at, report.matches) == (None, None, 8)
     assert CachedHandset.objects.get().number == "14045550123"
+
+
+def test_a_report_that_is_matched_late_overrules_nothing_that_was_learned_since(
+    send: Send, drive: Drive, reported: Reported
+) -> None:
+    message = send()
+    drive()
+    reported("told-by-hand", "Deferred", "an older handset")
+    reported("M1", "Retrieved", IPHONE)
+    attempt = message.attempts.get()
+    attempt.mmsc_id = "told-by-hand"
+    attempt.save()
+    drive(datetime.now(UTC) + timedelta(hours=1))
+    assert Report.objects.get(mmsc_id="told-by-hand").attempt == attempt
+    assert CachedHandset.objects.get().handset.identity == IPHONE
 
 
 def test_no_report_until_it_expires_is_told(send: Send, drive: Drive) -> None:

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from mms import flow, overdue, submission
-from mms.models import Attempt, Message, Report
+from mms import delivery, flow, overdue, submission
+from mms.models import Attempt, Carrier, Event, Message, Report
 from tests.scripted import Say, Scripted
 from tests.wire import IPHONE, Drive, codes, envelope, kinds, submit_rsp
 
@@ -146,6 +146,34 @@ def test_what_is_in_doubt_is_never_resent_and_its_report_ends_it(
     assert message.postbacks.get(code="N101").fields["status-details"] == "confirmed by its delivery report"
 
 
+def test_a_report_that_is_not_final_ends_the_doubt_and_no_report_after_it_is_an_expiry(
+    send: Send, drive: Drive, reported: Reported, mmsc: Scripted
+) -> None:
+    mmsc.first("reset")
+    message = send()
+    drive()
+    reported("never-told", "Deferred")
+    drive(later(seconds=2))
+    message.refresh_from_db()
+    assert (message.status, codes(message)) == ("submitted", ["N101"])
+    assert message.submitted_at is not None
+    drive(later(days=3, minutes=1))
+    message.refresh_from_db()
+    assert (message.status, codes(message)) == ("expired", ["N101", "E102"])
+
+
+def test_what_was_delivered_although_the_mmsc_had_refused_it_is_not_sent_again(
+    send: Send, drive: Drive, reported: Reported, mmsc: Scripted
+) -> None:
+    mmsc.first(submit_rsp("M0", code=3000))
+    message = send()
+    drive()
+    reported("M0", "Retrieved")
+    drive(later(minutes=1))
+    message.refresh_from_db()
+    assert (message.status, codes(message), len(mmsc.received)) == ("delivered", ["N101", "N102"], 1)
+
+
 def test_a_report_is_not_given_to_one_of_two_messages_in_doubt(
     send: Send, drive: Drive, reported: Reported, mmsc: Scripted
 ) -> None:
@@ -168,6 +196,16 @@ def test_in_doubt_until_it_expires_is_told_as_failed(send: Send, drive: Drive, m
     assert (message.status, codes(message)) == ("failed", ["E101"])
     details = message.postbacks.get().fields["status-details"]
     assert details == "the MMSC never answered; the message may have been delivered"
+
+
+def test_the_customer_is_not_told_where_our_mmsc_is(world: SimpleNamespace, send: Send, drive: Drive) -> None:
+    world.carrier.mmsc_url = "http://127.0.0.1:9/mm7"
+    world.carrier.save()
+    message = send()
+    for hours in (0, 1, 2, 3, 4, 8):
+        drive(later(hours=hours))
+    assert message.postbacks.get().fields["status-details"] == "the MMSC did not take the message"
+    assert "127.0.0.1" in message.attempts.all()[0].text
 
 
 # --- workers that die: each test stops where a kill would, and looks at the message after the lease ------------------
@@ -207,6 +245,36 @@ def test_a_worker_whose_lease_is_over_sends_nothing(send: Send, drive: Drive, mm
     assert len(submission.start([(quick[0], 1000)], later(minutes=3))) == 1
 
 
+def test_a_worker_that_is_slow_with_some_messages_keeps_the_others_that_it_claimed(send: Send, mmsc: Scripted) -> None:
+    for _ in range(16):
+        send()
+    moment = datetime.now(UTC)
+
+    def slow_clock() -> datetime:
+        """Whatever the worker does takes 8 seconds, while another one looks for leases that are over."""
+        nonlocal moment
+        moment += timedelta(seconds=8)
+        overdue.wake(moment)
+        return moment
+
+    delivery.run(slow_clock)
+    assert not Event.objects.filter(kind="lost").exists()
+    assert len(mmsc.received) == 16
+
+
+def test_a_claim_takes_no_more_than_there_is_room_for(world: SimpleNamespace, send: Send) -> None:
+    for operator in range(3):
+        Carrier.objects.create(
+            name=f"c{operator}", slug=f"c{operator}", operator_id=operator, mmsc_url=world.carrier.mmsc_url
+        )
+        for _ in range(4):
+            send(f"<operator-id>{operator}</operator-id>")
+    now = datetime.now(UTC)
+    assert len(flow.claim(now, per_carrier=4, room=5)[0]) == 5
+    assert len(flow.claim(now, per_carrier=4)[0]) == 7
+    assert flow.claim(now, per_carrier=4) == ([], 0)
+
+
 def test_a_message_that_kills_its_workers_fails_in_the_end(send: Send, mmsc: Scripted) -> None:
     message = send()
     for lost in range(submission.LOSSES_MAX):
@@ -225,4 +293,5 @@ def test_content_that_cannot_be_read_fails_its_message_alone_and_visibly(
         drive(later(minutes=minutes))
     broken.refresh_from_db()
     assert (broken.status, kinds(broken).count("unprepared")) == ("failed", 3)
-    assert codes(broken) == ["E101"]
+    assert broken.postbacks.get().fields["status-details"] == "it could not be prepared"
+    assert "No such file" in broken.events.filter(kind="unprepared")[0].text

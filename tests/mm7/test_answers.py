@@ -144,3 +144,10 @@ def test_a_long_explanation_is_cut() -> None:
     status = f"<StatusCode>2000</StatusCode><StatusText>{'x' * 9000}</StatusText>"
     body = soap(f"<SubmitRsp><Status>{status}</Status></SubmitRsp>")
     assert read_answer(200, XML, body).text == "x" * 500
+
+
+@pytest.mark.parametrize("half", ["&#xD800;", "&#xdfff;", "&#55296;", "&#0;"])
+def test_a_reference_to_no_character_is_left_out(half: str) -> None:
+    status = f"<StatusCode>1000</StatusCode><StatusText>ta{half}ken</StatusText>"
+    body = soap(f"<SubmitRsp><Status>{status}</Status><MessageID>m-3</MessageID></SubmitRsp>")
+    assert read_answer(200, XML, body) == Answer(Outcome.SUBMITTED, 1000, "taken", "m-3")

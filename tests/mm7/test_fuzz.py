@@ -16,7 +16,21 @@ CONTENT_TYPES = st.one_of(
 )
 SPLICES = st.one_of(
     st.binary(max_size=20),
-    st.sampled_from([b"<", b">", b"&", b"</x>", b"<!DOCTYPE a>", b"<![CDATA[", b"\x00", b"\r\n--a\r\n", b"\xff\xfe"]),
+    st.sampled_from(
+        [
+            b"<",
+            b">",
+            b"&",
+            b"</x>",
+            b"<!DOCTYPE a>",
+            b"<![CDATA[",
+            b"\x00",
+            b"\r\n--a\r\n",
+            b"\xff\xfe",
+            b"&#xD800;",
+            b"&#0;",
+        ]
+    ),
 )
 
 

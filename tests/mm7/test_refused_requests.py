@@ -25,8 +25,8 @@ SHUT = b"</DeliveryReportReq></Body></Envelope>"
         (OPEN + b"<MessageID>m</MessageID>" + SHUT, "MMStatus is missing"),
         (OPEN + b"<MMStatus>Expired</MMStatus>" + SHUT, "MessageID and Recipient are both missing"),
         (
-            OPEN + b"<MessageID>" + b"9" * 257 + b"</MessageID>" + SHUT,
-            "MessageID is longer than 256 characters",
+            OPEN + b"<MessageID>" + b"9" * 201 + b"</MessageID>" + SHUT,
+            "MessageID is longer than 200 characters",
         ),
         (OPEN + b"<MessageID>571200617770", "the envelope is cut short"),
         (b"<!DOCTYPE x><Envelope/>", "a document type is not allowed"),
