@@ -15,7 +15,7 @@ from django.db import transaction
 
 from billing import ledger, prices
 from handsets import cache
-from mms import charging, discovery, reports, submission, timeline
+from mms import charging, discovery, removal, reports, submission, timeline
 from mms.adaptation.plan import CannotFit
 from mms.mm7.requests import DeliveryReportReq
 from mms.models import AWAITING_REPORT, Carrier, Discovery, Message, Report, Status
@@ -29,19 +29,30 @@ from mms.timeline import Entry
 EXPIRY = timedelta(days=3)
 
 
+class TemplateDeleted(Exception):
+    """The template was deleted while the order for it was being checked."""
+
+
 # --- accept ---------------------------------------------------------------------------------------------------
 
 
 def accept(order: Order, now: datetime) -> Message:
     """Makes the order a message, due now and paid for: from here on it cannot be lost. One transaction.
 
-    Raises ledger.InsufficientFunds; then nothing is stored.
+    Raises TemplateDeleted and ledger.InsufficientFunds; then nothing is stored.
     """
+    latest = now + EXPIRY
     with transaction.atomic():
+        if not removal.usable(order.template):
+            raise TemplateDeleted
         if order.device:
             cache.hint(order.number, order.device, now)
         message = Message.objects.create(
-            **order.fields(), **_prices(order), due_at=now, created_at=now, expires_at=now + EXPIRY
+            **order.fields(),
+            **_prices(order),
+            due_at=now,
+            created_at=now,
+            expires_at=min(order.expires_at or latest, latest),
         )
         ledger.reserve(order.account, message.pk, message.reserved, now)
         timeline.write([Entry(message, "accepted", f"to {order.carrier} from {message.sender}")], now)
@@ -240,7 +251,7 @@ def resolve(message: Message, sent: bool, by: str, now: datetime) -> bool:
     Returns whether it still was in doubt; if not, nothing changes.
     """
     if sent:
-        entry = Entry(message, "submitted", f"{by}: it was sent", Notice("N101", notices.MESSAGE_SENT))
+        entry = Entry(message, "resolved", f"{by}: it was sent", Notice("N101", notices.MESSAGE_SENT))
         changes = {"status": Status.SUBMITTED, "due_at": message.expires_at, "submitted_at": now}
     else:
         entry = Entry(message, "resolved", f"{by}: it was not sent, so it is sent again")

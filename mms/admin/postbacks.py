@@ -17,6 +17,7 @@ from mms.admin.audit import AuditAdmin
 from mms.admin.filters import PostbackStatusFilter
 from mms.admin.tables import Table, label, lines, link
 from mms.models import Postback
+from mms.models.messages import key_of
 from mms.postbacks.notices import ORDER
 
 
@@ -86,7 +87,7 @@ class PostbackAdmin(AuditAdmin):
 
 
 def _postbacks(term: str) -> Q:
-    key = search.key_of(term.strip())
+    key = key_of(term.strip())
     return Q(message=key) if key is not None else search.of_account(term)
 
 

@@ -1,26 +1,15 @@
 """What an operator types into a search box, turned into conditions that have an index."""
 
-import base64
-import binascii
 import re
 
 from django.db.models import Q
 
 from billing.models import Account
+from mms.models.messages import key_of
 
-TRACKING_ID = re.compile(rb"MMS_([0-9]{1,18})")
 # So many accounts of one name at most: their messages are merged from the index by account.
 ACCOUNTS = 100
 NUMBER = re.compile(r"[0-9]{1,15}")
-
-
-def key_of(tracking_id: str) -> int | None:
-    """The primary key of the message that this tracking id names, or None where it is no tracking id."""
-    try:
-        match = TRACKING_ID.fullmatch(base64.b64decode(tracking_id, validate=True))
-    except (binascii.Error, ValueError):
-        return None
-    return int(match[1]) if match else None
 
 
 def messages(term: str) -> Q:

@@ -9,11 +9,12 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import display
 
-from mms.admin import search, stories
+from mms.admin import stories
 from mms.admin.audit import AuditAdmin
 from mms.admin.filters import MatchFilter
 from mms.admin.tables import Table, bytes_of, label, link, moment
 from mms.models import Attempt, Carrier, Report
+from mms.models.messages import key_of
 
 
 @admin.register(Attempt)
@@ -58,7 +59,7 @@ class AttemptAdmin(AuditAdmin):
 
 
 def _attempts(term: str) -> Q:
-    key = search.key_of(term.strip())
+    key = key_of(term.strip())
     return Q(message=key) if key is not None else _with_message_id(term)
 
 
@@ -104,5 +105,5 @@ class ReportAdmin(AuditAdmin):
 
 
 def _reports(term: str) -> Q:
-    key = search.key_of(term.strip())
+    key = key_of(term.strip())
     return Q(attempt__message=key) if key is not None else _with_message_id(term)

@@ -1,6 +1,8 @@
 """Messages and discoveries on their way through a carrier, and the timeline of each message."""
 
 import base64
+import binascii
+import re
 from typing import Any
 
 from django.db import models
@@ -10,6 +12,8 @@ from billing.models import Account, Service
 from handsets.models import Handset
 from mms.models.carriers import Carrier
 from mms.models.content import Template
+
+TRACKING_ID = re.compile(rb"MMS_([0-9]{1,18})")
 
 
 class Status(models.TextChoices):
@@ -103,6 +107,10 @@ class Message(Sendable):
     texts = models.JSONField(default=dict, blank=True, help_text="slide -> text that replaces the template's")
     data = models.JSONField(default=dict, blank=True, help_text="merge tag -> value")
     fallback_text = models.TextField(blank=True)
+    disable_fallback_sms = models.BooleanField("fallback SMS disabled", default=False)
+    disable_fallback_sms_link = models.BooleanField("link in the fallback SMS disabled", default=False)
+    fallback_sms_link_expiration = models.DateTimeField("link good until", null=True, blank=True)
+    from_mask = models.CharField(max_length=11, blank=True, help_text="shown in place of the sender address")
     client_reference = models.CharField(max_length=200, blank=True)
     ddm_text = models.TextField("DDM text", blank=True)
     ddm_subject = models.CharField("DDM subject", max_length=80, blank=True)
@@ -123,6 +131,8 @@ class Message(Sendable):
         indexes = [
             *sendable_indexes("message"),
             models.Index(fields=["account", "-id"], name="message_by_account"),
+            # Whether a deleted template's content is still needed.
+            models.Index(fields=["template"], condition=Q(due_at__isnull=False), name="message_of_template"),
         ]
 
     def __str__(self) -> str:
@@ -131,6 +141,15 @@ class Message(Sendable):
     @property
     def tracking_id(self) -> str:
         return base64.b64encode(f"MMS_{self.pk}".encode()).decode()
+
+
+def key_of(tracking_id: str) -> int | None:
+    """The primary key of the message that this tracking id names, or None where it is no tracking id."""
+    try:
+        match = TRACKING_ID.fullmatch(base64.b64decode(tracking_id, validate=True))
+    except (binascii.Error, ValueError):
+        return None
+    return int(match[1]) if match else None
 
 
 def no_details() -> dict[str, Any]:
