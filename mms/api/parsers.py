@@ -1,7 +1,7 @@
 """What a request is, its body tells: real clients post XML as a form, as a field of a form, or as nothing at all."""
 
 import codecs
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from io import BytesIO
 from typing import IO, Any
 from urllib.parse import parse_qsl
@@ -71,20 +71,21 @@ def _field(body: bytes, request: HttpRequest) -> bytes:
     return next((value for name, value in fields if name.lower() == FIELD), b"")
 
 
+# Both read as Latin-1, there and back, because that leaves every byte as it is.
+
+
 def _urlencoded(body: bytes) -> list[tuple[str, bytes]]:
     try:
-        pairs = parse_qsl(body, max_num_fields=FIELDS_MAX)
+        pairs = parse_qsl(body.decode("latin-1"), encoding="latin-1", max_num_fields=FIELDS_MAX)
     except ValueError:
         return []
-    return [(name.decode("latin-1"), value) for name, value in pairs]
+    return [(name, value.encode("latin-1")) for name, value in pairs]
 
 
-def _multipart(body: bytes, request: HttpRequest) -> Iterator[tuple[str, bytes]]:
+def _multipart(body: bytes, request: HttpRequest) -> list[tuple[str, bytes]]:
     headers = {"CONTENT_TYPE": request.headers["content-type"], "CONTENT_LENGTH": len(body)}
     try:
-        # Latin-1 there and back, because it leaves every byte as it is.
-        texts = MultiPartParser(headers, BytesIO(body), [], "latin-1").parse()[0]
+        fields = MultiPartParser(headers, BytesIO(body), [], "latin-1").parse()[0]
     except (MultiPartParserError, SuspiciousOperation):
-        return
-    for name, values in texts.lists():
-        yield from ((str(name), str(value).encode("latin-1")) for value in values)
+        return []
+    return [(str(name), str(value).encode("latin-1")) for name, values in fields.lists() for value in values]
