@@ -96,7 +96,7 @@ class AccountAdmin(ModelAdmin):
             "Postbacks",
             {"fields": (("postback_url", "mo_url"), "postback_dialect", ("signing_secret", "previous_secret"))},
         ),
-        ("Requests", {"fields": (("image_bytes_max", "fallback_text_required"),)}),
+        ("Requests", {"fields": ("image_bytes_max", ("fallback_text_required", "service_required"))}),
     )
 
     @display(description="status", ordering="status", label=ACCOUNT_COLOURS)

@@ -1,5 +1,6 @@
 """Content from customers: media stored once by the hash of their bytes, templates that refer to them."""
 
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -9,6 +10,7 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 
 from billing.models import Account
+from mms import removal
 from mms.adaptation.content import Source
 from mms.models import Medium, Slide, SlideMedium, Template
 
@@ -31,13 +33,27 @@ class NewSlide:
     media: tuple[NewMedium, ...]
 
 
+class _MediumRemoved(Exception):
+    """A medium that was known has gone with the last template that showed it: it has to be stored anew."""
+
+
 def save(account: Account, name: str, subject: str, slides: Sequence[NewSlide]) -> Template:
     """Stores the content, all of it or nothing; it can be sent when this returns."""
+    while True:
+        try:
+            return _saved(account, name, subject, slides)
+        except _MediumRemoved:
+            continue
+
+
+def _saved(account: Account, name: str, subject: str, slides: Sequence[NewSlide]) -> Template:
     fetched = {medium.source.sha256: medium for slide in slides for medium in slide.media}
     known = Medium.objects.in_bulk(fetched, field_name="sha256")
     # In one order, or two requests that store the same media could each wait for the other.
     new = [fetched[sha256] for sha256 in sorted(fetched.keys() - known.keys())]
     with _files(new) as files, transaction.atomic():
+        if not removal.hold(known.values()):
+            raise _MediumRemoved
         rows = [_medium(medium.source, file) for medium, file in zip(new, files, strict=True)]
         media = known | {row.sha256: row for row in rows}
         template = Template.objects.create(account=account, name=name, subject=subject)
@@ -56,7 +72,8 @@ def _files(new: Sequence[NewMedium]) -> Iterator[list[str]]:
     try:
         for medium in new:
             sha256 = medium.source.sha256
-            names.append(default_storage.save(f"media/{sha256[:2]}/{sha256}", ContentFile(medium.data)))
+            name = f"media/{sha256[:2]}/{sha256}-{secrets.token_hex(4)}"  # never used again once it is removed
+            names.append(default_storage.save(name, ContentFile(medium.data)))
         yield names
     finally:
         kept = Medium.objects.filter(file__in=names).values_list("file", flat=True)

@@ -15,7 +15,7 @@ from django.db import transaction
 
 from billing import ledger, prices
 from handsets import cache
-from mms import charging, discovery, reports, submission, timeline
+from mms import charging, discovery, removal, reports, submission, timeline
 from mms.adaptation.plan import CannotFit
 from mms.mm7 import client
 from mms.mm7.answers import Answer
@@ -31,19 +31,29 @@ from mms.timeline import Entry
 EXPIRY = client.LONGEST_EXPIRY
 
 
+class TemplateDeleted(Exception):
+    """The template was deleted while the order for it was being checked."""
+
+
 # --- accept ---------------------------------------------------------------------------------------------------
 
 
 def accept(order: Order, now: datetime) -> Message:
     """Makes the order a message, due now and paid for: from here on it cannot be lost. One transaction.
 
-    Raises ledger.InsufficientFunds; then nothing is stored.
+    Raises TemplateDeleted and ledger.InsufficientFunds; then nothing is stored.
     """
     with transaction.atomic():
+        if not removal.usable(order.template):
+            raise TemplateDeleted
         if order.device:
             cache.hint(order.number, order.device, now)
         message = Message.objects.create(
-            **order.fields(), **_prices(order), due_at=now, created_at=now, expires_at=_expiry(order, now)
+            **order.fields(),
+            **_prices(order),
+            due_at=now,
+            created_at=now,
+            expires_at=_expiry(order, now),
         )
         ledger.reserve(order.account, message.pk, message.reserved, now)
         timeline.write([Entry(message, "accepted", f"to {order.carrier} from {message.sender}")], now)
@@ -51,9 +61,13 @@ def accept(order: Order, now: datetime) -> Message:
 
 
 def _expiry(order: Order, now: datetime) -> datetime:
-    """The wait for a discovery comes on top, or the longest would leave no time to send anything."""
+    """When the customer says, but the latest that MMSCs take.
+
+    The wait for a discovery comes on top of that, or the longest would leave no time to send anything.
+    """
     wait = timedelta(minutes=order.ddm_timeout) if order.ddm_text else timedelta()
-    return now + wait + EXPIRY
+    latest = now + wait + EXPIRY
+    return min(order.expires_at or latest, latest)
 
 
 def _prices(order: Order) -> dict[str, int]:
@@ -261,7 +275,7 @@ def resolve(message: Message, sent: bool, by: str, now: datetime) -> bool:
     Returns whether it still was in doubt; if not, nothing changes.
     """
     if sent:
-        entry = Entry(message, "submitted", f"{by}: it was sent", Notice("N101", notices.MESSAGE_SENT))
+        entry = Entry(message, "resolved", f"{by}: it was sent", Notice("N101", notices.MESSAGE_SENT))
         changes = {"status": Status.SUBMITTED, "due_at": message.expires_at, "submitted_at": now}
     else:
         entry = Entry(message, "resolved", f"{by}: it was not sent, so it is sent again")

@@ -1,6 +1,7 @@
 """An order: a request to send stored content, every part of it checked."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from billing.models import Account, Service
@@ -21,6 +22,9 @@ class Order:
     subject: str
     operator_id: str = ""
     fallback_text: str = ""
+    disable_fallback_sms: bool = False
+    disable_fallback_sms_link: bool = False
+    fallback_sms_link_expiration: datetime | None = None
     texts: dict[str, str] = field(default_factory=dict)
     data: dict[str, str] = field(default_factory=dict)
     ddm_text: str = ""
@@ -28,8 +32,10 @@ class Order:
     ddm_timeout: int = 5
     ddm_force: bool = False
     device: str = ""
+    from_mask: str = ""
     client_reference: str = ""
+    expires_at: datetime | None = None
 
     def fields(self) -> dict[str, Any]:
         """The fields of the message that this order becomes: all but what only its acceptance needs."""
-        return {name: getattr(self, name) for name in self.__slots__ if name not in {"device", "country"}}
+        return {name: getattr(self, name) for name in self.__slots__ if name not in {"device", "country", "expires_at"}}

@@ -1,10 +1,13 @@
-"""What time brings: leases that end, deadlines, expiries, reports to match again. Each pass costs what is due."""
+"""What time brings: leases that end, deadlines, expiries, reports to match again, content to remove.
+
+Each pass costs what is due.
+"""
 
 from datetime import datetime
 
 from django.db import transaction
 
-from mms import charging, discovery, flow, reports, submission, timeline
+from mms import charging, discovery, flow, removal, reports, submission, timeline
 from mms.models import AWAITING_REPORT, Discovery, Message, Status
 from mms.postbacks import notices
 from mms.postbacks.notices import Notice
@@ -15,8 +18,8 @@ BATCH = 200
 
 
 def wake(now: datetime) -> None:
-    """Everything whose time has come: leases, deadlines, expiries, reports to match again. Costs what is due."""
-    for step in (_leases_over, _ddm_leases_over, _deadlines, _expiries, _discoveries_over, _match_reports):
+    """Everything whose time has come: leases, deadlines, expiries, reports to match again, content to remove."""
+    for step in STEPS:
         while step(now) == BATCH:
             pass
 
@@ -86,3 +89,23 @@ def _match_reports(now: datetime) -> int:
         for report in matched:
             flow.apply(report, now)
     return len(matched)
+
+
+def _content_over(now: datetime) -> int:
+    return removal.clear(now, BATCH)
+
+
+def _files_over(now: datetime) -> int:
+    return removal.remove_files(now, BATCH)
+
+
+STEPS = (
+    _leases_over,
+    _ddm_leases_over,
+    _deadlines,
+    _expiries,
+    _discoveries_over,
+    _match_reports,
+    _content_over,
+    _files_over,
+)

@@ -46,6 +46,9 @@ class Account(models.Model):
     fallback_text_required = models.BooleanField(
         default=False, help_text="Refuse (E622) a request that has no fallback-sms-text."
     )
+    service_required = models.BooleanField(
+        default=False, help_text="Refuse (E627) a Skycore request that has no CAMPAIGNREF."
+    )
     image_bytes_max = models.PositiveIntegerField(
         "largest source image", default=5_000_000, help_text="In bytes; a larger one is refused (E331)."
     )

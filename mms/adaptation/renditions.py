@@ -48,7 +48,7 @@ def _alone(name: str) -> Iterator[None]:
 
 def _make(medium: Medium, recipe: Recipe) -> Rendition:
     picture = images.resize(stored(medium), recipe)
-    name = f"renditions/{medium.sha256[:2]}/{medium.sha256}/{recipe.key}"
+    name = f"renditions/{medium.sha256[:2]}/{medium.sha256}/{medium.pk}-{recipe.key}"
     return Rendition.objects.create(
         medium=medium,
         recipe=recipe.key,

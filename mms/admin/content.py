@@ -74,13 +74,13 @@ class StoredAdmin(AuditAdmin):
 
 @admin.register(Template)
 class TemplateAdmin(AuditAdmin):
-    list_display = ("id", "name", "account", "subject", "created_at")
+    list_display = ("id", "name", "account", "subject", "created_at", "deleted_at")
     list_display_links = ("id", "name")
     list_select_related = ("account",)
     list_filter = (("account", AutocompleteSelectFilter),)
     search_fields = ("name",)
     search_help_text = "mms-id, name or account"
-    fields = (("id", "name"), ("account", "subject"), "created_at")
+    fields = (("id", "name"), ("account", "subject"), ("created_at", "deleted_at"))
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Template], search_term: str

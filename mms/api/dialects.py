@@ -1,65 +1,126 @@
-"""Dialects of the customer API: tables of names for one canonical request and one canonical answer."""
+"""Dialects of the customer API: tables of names for one canonical request and one canonical answer, and what else
+differs between them. A parameter is looked up by its canonical name and spoken of by that of the customer's dialect.
+"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
+
+# Canonical -> in Sinch XML, in Skycore XML.
+PARAMETERS: Final[dict[str, tuple[str, str]]] = {
+    "action": ("action", "ACTION"),
+    "api_key": ("api-key", "API_KEY"),
+    "to": ("to", "TO"),
+    "from": ("from", "FROM"),
+    "mms_id": ("mms-id", "MMSID"),
+    "tracking_id": ("tracking-id", "TRACKINGID"),
+    "since": ("since", "SINCE"),
+    "until": ("until", "UNTIL"),
+    "service_id": ("service-id", "CAMPAIGNREF"),
+    "operator_id": ("operator-id", "OPERATORID"),
+    "fallback_sms_text": ("fallback-sms-text", "FALLBACKSMSTEXT"),
+    "disable_fallback_sms": ("disable-fallback-sms", "DISABLEFALLBACKSMS"),
+    "disable_fallback_sms_link": ("disable-fallback-sms-link", "DISABLEFALLBACKSMSLINK"),
+    "fallback_sms_link_expiration": ("fallback-sms-link-expiration", "FALLBACKSMSLINKEXPIRATION"),
+    "custom_subject": ("custom-subject", "CUSTOMSUBJECT"),
+    "custom_text": ("custom-text", "CUSTOMTEXT"),
+    "value": ("value", "VALUE"),
+    "custom_slide": ("slide", "SLIDE"),
+    "data": ("data", "DATA"),
+    "ddm_force": ("ddm-force", "DDMFORCE"),
+    "ddm_subject": ("ddm-message-subject", "DDMTITLE"),
+    "ddm_text": ("ddm-message-text", "DDMTEXT"),
+    "ddm_timeout": ("ddm-message-timeout", "DDMTIMEOUT"),
+    "device": ("device", "DEVICE"),
+    "from_mask": ("from-mask", "FROM_MASK"),
+    "client_reference": ("client-reference", "CLIENTREFERENCE"),
+    "expires_at": ("mms-expiry-timestamp", "MMSEXPIRYTIMESTAMP"),
+    "name": ("name", "NAME"),
+    "subject": ("message-subject", "SUBJECT"),
+    "slide": ("slide", "SLIDE"),
+    "message_text": ("message-text", "TEXT"),
+    "duration": ("duration", "DURATION"),
+    "image": ("image", "IMAGE"),
+    "audio": ("audio", "AUDIO"),
+    "video": ("video", "VIDEO"),
+    "vcard": ("vcard", "VCARD"),
+    "ical": ("ical", "ICAL"),
+    "pdf": ("pdf", "PDF"),
+    "passbook": ("passbook", "PASSBOOK"),
+    "url": ("url", "URL"),
+    "start_date": ("start-date", "STARTDATE"),
+    "page_number": ("page-number", "PAGENUMBER"),
+    "items_per_page": ("items-per-page", "ITEMSPERPAGE"),
+}
+# Parts of answers, canonical: Sinch has them with hyphens, Skycore in capitals without anything in between.
+ANSWERS: Final = (
+    "status", "mms_id", "tracking_id", "to", "from", "status_details", "error_code", "error_info",
+    "start_date", "page_number", "items_per_page", "total_results",
+    "mms_template", "mms_name", "mms_subject", "date_created", "total_slides", "mms_size",
+    "replayed", "message_status", "sent_as", "handset", "client_reference", "event", "timestamp", "type",
+)  # fmt: skip
+
+SKYCORE_CODES: Final = {"E311": "E301", "E312": "E302", "E313": "E303", "E314": "E304"}
+# Skycore's clients write yes and no, and some what they are used to from elsewhere.
+YES_OR_NO: Final = {"yes": True, "no": False, "true": True, "false": False}
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How one dialect names the root elements, and its names for the canonical parameters and answers."""
+    """How one dialect writes requests and answers. `request` and `response` are root elements, where it has them."""
 
-    request: str
-    response: str
-    names: Mapping[str, str]  # canonical -> on the wire
+    parameters: Mapping[str, str]  # canonical -> on the wire
+    answers: Mapping[str, str]  # canonical -> on the wire
+    request: str = ""
+    response: str = ""
+    switches: Mapping[str, bool] = field(default_factory=lambda: {"true": True, "false": False})
+    codes: Mapping[str, str] = field(default_factory=dict)  # of the catalogue -> of its own
+    optional: frozenset[str] = frozenset()  # parameters that the others demand, unless the account must give them
+    duration: int = 10  # seconds of a slide that names none
 
     @property
-    def canonical(self) -> dict[str, str]:
-        return {wire: name for name, wire in self.names.items()}
+    def known(self) -> frozenset[str]:
+        """The names of its parameters; what has another name is ignored."""
+        return frozenset(self.parameters.values())
 
 
 SINCH: Final = Dialect(
+    parameters={name: sinch for name, (sinch, _) in PARAMETERS.items()},
+    answers={name: name.replace("_", "-") for name in ANSWERS},
     request="request",
     response="response",
-    names={
-        "action": "action",
-        "api_key": "api-key",
-        "to": "to",
-        "from": "from",
-        "mms_id": "mms-id",
-        "service_id": "service-id",
-        "operator_id": "operator-id",
-        "fallback_sms_text": "fallback-sms-text",
-        "custom_subject": "custom-subject",
-        "custom_text": "custom-text",
-        "value": "value",
-        "slide": "slide",
-        "data": "data",
-        "ddm_force": "ddm-force",
-        "ddm_subject": "ddm-message-subject",
-        "ddm_text": "ddm-message-text",
-        "ddm_timeout": "ddm-message-timeout",
-        "device": "device",
-        "client_reference": "client-reference",
-        "name": "name",
-        "subject": "message-subject",
-        "message_text": "message-text",
-        "duration": "duration",
-        "image": "image",
-        "audio": "audio",
-        "video": "video",
-        "vcard": "vcard",
-        "ical": "ical",
-        "pdf": "pdf",
-        "passbook": "passbook",
-        "url": "url",
-        "status": "status",
-        "tracking_id": "tracking-id",
-        "status_details": "status-details",
-        "since": "since",
-        "until": "until",
-        "replayed": "replayed",
-        "error_code": "error-code",
-        "error_info": "error-info",
-    },
 )
+SKYCORE: Final = Dialect(
+    parameters={name: skycore for name, (_, skycore) in PARAMETERS.items()},
+    answers={name: name.replace("_", "").upper() for name in ANSWERS},
+    request="REQUEST",
+    response="RESPONSE",
+    switches=YES_OR_NO,
+    codes=SKYCORE_CODES,
+    optional=frozenset({"service_id"}),
+    duration=5,
+)
+# Skycore's GET: its names in lower case. What has parts is written customtext_N=... and data_NAME=...
+SKYCORE_GET: Final = Dialect(
+    parameters={name: skycore.lower() for name, (_, skycore) in PARAMETERS.items()},
+    answers=SKYCORE.answers,
+    response=SKYCORE.response,
+    switches=SKYCORE.switches,
+    codes=SKYCORE.codes,
+    optional=SKYCORE.optional,
+    duration=SKYCORE.duration,
+)
+SINCH_JSON: Final = Dialect(
+    parameters={
+        **SINCH.parameters,
+        "api_key": "x-api-key",  # a header
+        "custom_subject": "message-subject",
+        "custom_text": "custom-slides",
+        "value": "custom-message-text",
+        "custom_slide": "custom-slide",
+        "vcard": "contact",
+        "ical": "calendar",
+    },
+    answers={**SINCH.answers, "mms_template": "mms-templates", "event": "events"},
+)
+XML_DIALECTS: Final = (SINCH, SKYCORE)

@@ -1,10 +1,18 @@
-"""Reading single parameters: each gives a checked value or refuses with its own code and a sentence."""
+"""Reading single parameters: each gives a checked value or refuses with its own code and a sentence.
+
+The sentences name a parameter as the customer wrote it.
+"""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from django.utils import timezone
 
 from billing.models import Account, Service
 from mms import routing
 from mms.adaptation.texts import subject_problem
 from mms.api.errors import Refusal
-from mms.api.parsers import Node, Unclear
+from mms.api.nodes import Node, Unclear
 from mms.models import Carrier, Template
 
 TEXT_MAX = 5_000
@@ -12,6 +20,9 @@ DDM_TIMEOUT_MAX = 4320  # minutes: three days
 DDM_TIMEOUT_DEFAULT = 5
 ID_MAX = 2**63 - 1
 OPERATOR_ID_MAX = 999_999_999
+LINK_EXPIRATION_MAX = timedelta(days=366)
+# An alphanumeric sender (3GPP TS 23.040, 9.1.2.5: 11 characters) that cannot be mistaken for a number.
+MASK = re.compile(r"(?=.*[A-Za-z_-])[A-Za-z0-9_-]{1,11}", re.ASCII)
 DIGITS_MAX = len(str(ID_MAX))
 
 
@@ -34,44 +45,53 @@ def number(request: Node) -> str:
     """The recipient, E.164 digits."""
     to = once(request, "to", "E110")
     if not to:
-        raise Refusal("E110", "to is missing")
+        raise Refusal("E110", f"{request.called('to')} is missing")
     if "," in to or ";" in to or len(to.split()) > 1:
-        raise Refusal("E110", "to must be one number")
+        raise Refusal("E110", f"{request.called('to')} must be one number")
     digits = to.removeprefix("+")
     if not (digits.isascii() and digits.isdigit()):
-        raise Refusal("E110", "to must be a number in international format: country code and digits only")
+        wanted = "a number in international format: country code and digits only"
+        raise Refusal("E110", f"{request.called('to')} must be {wanted}")
     if routing.region(digits) is None:
-        raise Refusal("E110", f"to is not a possible number: {digits[:20]}")
+        raise Refusal("E110", f"{request.called('to')} is not a possible number: {digits[:20]}")
     return digits
 
 
 def requested_sender(request: Node, account: Account) -> str:
     sender = once(request, "from", "E111")
     if not sender:
-        raise Refusal("E111", "from is missing")
+        raise Refusal("E111", f"{request.called('from')} is missing")
     if not account.senders.filter(address=sender).exists():
-        raise Refusal("E111", f"from is not one of the account's sender addresses: {sender[:20]}")
+        name = request.called("from")
+        raise Refusal("E111", f"{name} is not one of the account's sender addresses: {sender[:20]}")
     return sender
 
 
 def template(request: Node, account: Account) -> Template:
     mms_id = once(request, "mms_id")
     if not mms_id:
-        raise Refusal("E620", "mms-id is missing")
+        raise Refusal("E620", f"{request.called('mms_id')} is missing")
     key = whole(mms_id, 1, ID_MAX)
-    found = Template.objects.filter(account=account, pk=key).first() if key else None
+    found = Template.objects.filter(account=account, pk=key, deleted_at=None).first() if key else None
     if found is None:
-        raise Refusal("E241", f"There is no mms-id {mms_id[:20]} in this account")
+        raise no_template(request, mms_id)
     return found
 
 
-def service(request: Node, account: Account) -> Service:
-    code = once(request, "service_id", "E627")
+def no_template(request: Node, mms_id: str) -> Refusal:
+    return Refusal("E241", f"There is no {request.called('mms_id')} {mms_id[:20]} in this account")
+
+
+def service(request: Node, account: Account) -> Service | None:
+    """The campaign, or None where neither the dialect nor the account demands one and none is given."""
+    code, name = once(request, "service_id", "E627"), request.called("service_id")
+    if not code and "service_id" in request.dialect.optional and not account.service_required:
+        return None
     if not code:
-        raise Refusal("E627", "service-id is missing")
+        raise Refusal("E627", f"{name} is missing")
     found = Service.objects.filter(account=account, code=code).first()
     if found is None:
-        raise Refusal("E627", f"service-id is not one of the account's: {code[:40]}")
+        raise Refusal("E627", f"{name} is not one of the account's: {code[:40]}")
     return found
 
 
@@ -82,17 +102,18 @@ def operator(request: Node) -> Carrier | None:
         return None
     given = whole(operator_id, 0, OPERATOR_ID_MAX)
     if given is None:
-        raise Refusal("E650", "operator-id must be a whole number")
+        raise Refusal("E650", f"{request.called('operator_id')} must be a whole number")
     found = Carrier.objects.filter(operator_id=given).first()
     if found is None:
-        raise Refusal("E651", f"operator-id {operator_id} is unknown")
+        raise Refusal("E651", f"{request.called('operator_id')} {operator_id} is unknown")
     return found
 
 
 def fallback_text(request: Node, account: Account) -> str:
-    text = long_text(request, "fallback_sms_text", "fallback-sms-text")
-    if not text and account.fallback_text_required:
-        raise Refusal("E622", "fallback-sms-text is missing, and this account requires it")
+    text = long_text(request, "fallback_sms_text")
+    if not text and account.fallback_text_required and not flag(request, "disable_fallback_sms"):
+        name = request.called("fallback_sms_text")
+        raise Refusal("E622", f"{name} is missing, and this account requires it")
     return text
 
 
@@ -104,25 +125,58 @@ def checked_subject(text: str, wire: str) -> str:
     return text
 
 
-def long_text(request: Node, name: str, wire: str) -> str:
+def long_text(request: Node, name: str) -> str:
     text = once(request, name)
     if len(text) > TEXT_MAX:
-        raise Refusal("E228", f"{wire} has {len(text)} characters; {TEXT_MAX} are allowed")
+        raise Refusal("E228", f"{request.called(name)} has {len(text)} characters; {TEXT_MAX} are allowed")
     return text
 
 
-def short_text(request: Node, name: str, wire: str, longest: int) -> str:
+def short_text(request: Node, name: str, longest: int) -> str:
     text = once(request, name)
     if len(text) > longest:
-        raise Refusal("E100", f"{wire} has {len(text)} characters; {longest} are allowed")
+        raise Refusal("E100", f"{request.called(name)} has {len(text)} characters; {longest} are allowed")
     return text
 
 
-def flag(request: Node, name: str, wire: str) -> bool:
-    word = once(request, name).lower()
-    if word not in {"", "true", "false"}:
-        raise Refusal("E100", f"{wire} must be true or false")
-    return word == "true"
+def flag(request: Node, name: str) -> bool:
+    word, words = once(request, name).lower(), request.dialect.switches
+    if word and word not in words:
+        wanted = " or ".join(list(words)[:2])
+        raise Refusal("E100", f"{request.called(name)} must be {wanted}")
+    return words.get(word, False)
+
+
+def mask(request: Node) -> str:
+    """What a handset shows in place of the sender address."""
+    text = once(request, "from_mask")
+    if text and not MASK.fullmatch(text):
+        wanted = "1 to 11 letters, digits, underscores and hyphens, and no number"
+        raise Refusal("E100", f"{request.called('from_mask')} must be {wanted}")
+    return text
+
+
+def moment(request: Node, name: str, code: str = "E100") -> datetime | None:
+    """A moment in ISO 8601, UTC where it names no offset; None where it is missing."""
+    text = once(request, name, code)
+    if not text:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        example = "2026-11-22T12:57:35+00:00"
+        raise Refusal(code, f"{request.called(name)} must be a moment in ISO 8601, such as {example}") from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def future(request: Node, name: str, within: timedelta | None = None) -> datetime | None:
+    """A moment that is still to come, and where `within` is given, not later than that; None where it is missing."""
+    found, now = moment(request, name), timezone.now()
+    if found and found <= now:
+        raise Refusal("E100", f"{request.called(name)} must be in the future")
+    if found and within and found > now + within:
+        raise Refusal("E100", f"{request.called(name)} must be within {within.days} days")
+    return found
 
 
 def ddm_timeout(request: Node) -> int:
@@ -132,5 +186,6 @@ def ddm_timeout(request: Node) -> int:
         return DDM_TIMEOUT_DEFAULT
     minutes = whole(text, 1, DDM_TIMEOUT_MAX)
     if minutes is None:
-        raise Refusal("E100", f"ddm-message-timeout must be a whole number of minutes from 1 to {DDM_TIMEOUT_MAX}")
+        wanted = f"a whole number of minutes from 1 to {DDM_TIMEOUT_MAX}"
+        raise Refusal("E100", f"{request.called('ddm_timeout')} must be {wanted}")
     return minutes

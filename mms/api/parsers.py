@@ -1,61 +1,27 @@
-"""From the bytes of a request to one canonical tree, whatever its dialect."""
+"""What a request is, its body tells: real clients post XML as a form, as a field of a form, or as nothing at all."""
 
 import codecs
 from collections.abc import Mapping
-from dataclasses import dataclass
+from io import BytesIO
 from typing import IO, Any
+from urllib.parse import parse_qsl
 
 from django.conf import settings
-from lxml import etree
+from django.core.exceptions import SuspiciousOperation
+from django.http import HttpRequest
+from django.http.multipartparser import MultiPartParser, MultiPartParserError
 from rest_framework.parsers import BaseParser
 
-from mms.api.dialects import SINCH, Dialect
+from mms.api import read_json, read_xml
 from mms.api.errors import Refusal
+from mms.api.nodes import Node
 
-# Deeper than any request nests; libxml2 alone would allow 256.
-DEPTH_MAX = 10
-
-
-class Unclear(Exception):
-    """An element that gives no one value; the sentence says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """One element: its canonical name and that on the wire, its text without white space around it, and the
-    elements in it that the dialect knows. `plain` tells that it holds text alone, not even unknown elements.
-    """
-
-    name: str
-    wire: str
-    text: str
-    children: tuple["Node", ...]
-    plain: bool
-
-    def all(self, name: str) -> list["Node"]:
-        return [child for child in self.children if child.name == name]
-
-    def one(self, name: str) -> "Node | None":
-        """The element of that name, or None. Raises Unclear where it stands more than once."""
-        found = self.all(name)
-        if len(found) > 1:
-            raise Unclear(f"{found[0].wire} stands more than once")
-        return found[0] if found else None
-
-    def value(self, name: str) -> str:
-        """The text of the element of that name, "" where it is missing. Raises Unclear."""
-        found = self.one(name)
-        return found.alone() if found else ""
-
-    def alone(self) -> str:
-        """Its text. Raises Unclear where there are elements among it: what they stand for would be lost."""
-        if not self.plain:
-            raise Unclear(f"{self.wire[:40]} must hold text alone, with < written as &lt;")
-        return self.text
+FIELD = "xml"
+FIELDS_MAX = 100
 
 
 class XmlParser(BaseParser):
-    """Reads XML, whatever the content type says: real clients post it as a form, or as nothing at all."""
+    """Reads XML in either dialect, whatever the content type says, and the form field that holds it."""
 
     media_type = "*/*"
 
@@ -63,64 +29,63 @@ class XmlParser(BaseParser):
         self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> Node:
         """The request as a tree. Raises Refusal: E100 where there is no request, E108 where it is not well-formed."""
-        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-        body = stream.read(limit + 1)
-        if len(body) > limit:
-            raise Refusal("E100", f"The request is larger than {limit} bytes")
-        return read(body)
+        body = _body(stream)
+        return read_xml.read(body if _is_xml(body) else _field(body, _request(parser_context)) or body)
 
 
-def read(body: bytes, dialect: Dialect = SINCH) -> Node:
-    """The request in these bytes. Raises Refusal."""
+class JsonParser(BaseParser):
+    """Reads JSON, whatever the content type says; the key is in the header."""
+
+    media_type = "*/*"
+
+    def parse(  # type: ignore[override]  # as above
+        self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> Node:
+        """The request as a tree. Raises Refusal: E100 where there is no request, E108 where it is not well-formed."""
+        return read_json.read(_body(stream), _request(parser_context).headers.get("x-api-key", ""))
+
+
+def _request(context: Mapping[str, Any] | None) -> HttpRequest:
+    request: HttpRequest = (context or {})["request"]
+    return request
+
+
+def _body(stream: IO[bytes]) -> bytes:
+    limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    body = stream.read(limit + 1)
+    if len(body) > limit:
+        raise Refusal("E100", f"The request is larger than {limit} bytes")
     if not body.strip():
-        raise Refusal("E100", "There is no XML request in the body")
-    root = _parsed(body.removeprefix(codecs.BOM_UTF8))
-    if _local_name(root) != dialect.request:
-        raise Refusal("E100", f"The root element must be {dialect.request}")
-    return _node(root, dialect.canonical, depth=1)
+        raise Refusal("E100", "There is no request in the body")
+    return body
 
 
-def _parsed(body: bytes) -> etree._Element:
-    """The root element; no entity is expanded, no DTD loaded, nothing fetched."""
-    trimmed = body.lstrip()
-    parser = etree.XMLParser(
-        resolve_entities=False,
-        load_dtd=False,
-        no_network=True,
-        huge_tree=False,
-        remove_comments=True,
-        remove_pis=True,
-    )
+def _is_xml(body: bytes) -> bool:
+    return body.removeprefix(codecs.BOM_UTF8).lstrip().startswith((b"<", codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+
+
+def _field(body: bytes, request: HttpRequest) -> bytes:
+    """The form field that holds the XML, in its own bytes, for which the declaration in it counts; b"" without one."""
+    multipart = request.headers.get("content-type", "").lower().startswith("multipart/form-data")
+    fields = _multipart(body, request) if multipart else _urlencoded(body)
+    return next((value for name, value in fields if name.lower() == FIELD), b"")
+
+
+# Both read as Latin-1, there and back, because that leaves every byte as it is.
+
+
+def _urlencoded(body: bytes) -> list[tuple[str, bytes]]:
     try:
-        root = etree.fromstring(trimmed, parser)
-    except etree.XMLSyntaxError as problem:
-        raise Refusal("E108", _where(problem, before=body[: len(body) - len(trimmed)])) from None
-    if root.getroottree().docinfo.internalDTD is not None:
-        raise Refusal("E108", "A document type declaration is not allowed")
-    return root
+        pairs = parse_qsl(body.decode("latin-1"), encoding="latin-1", max_num_fields=FIELDS_MAX)
+    except ValueError:
+        return []
+    return [(name, value.encode("latin-1")) for name, value in pairs]
 
 
-def _where(problem: etree.XMLSyntaxError, before: bytes) -> str:
-    """Where the document breaks off, in the customer's own lines; `before` is the white space that we dropped."""
-    line, column = problem.position
-    if line == 1:
-        column += len(before.rpartition(b"\n")[2])
-    line += before.count(b"\n")
-    unknown = problem.code == etree.ErrorTypes.ERR_UNSUPPORTED_ENCODING  # type: ignore[attr-defined]  # stubs lack it
-    reason = ": its encoding is not known" if unknown else ""
-    return f"Not well-formed at line {line}, column {column}{reason}"
-
-
-def _node(element: etree._Element, names: Mapping[str, str], depth: int) -> Node:
-    if depth > DEPTH_MAX:
-        raise Refusal("E108", f"Elements are nested deeper than {DEPTH_MAX}")
-    wire = _local_name(element)
-    name = names.get(wire, wire)
-    # The names in data are the customer's own.
-    known = {_local_name(child): _local_name(child) for child in element} if name == "data" else names
-    children = tuple(_node(child, known, depth + 1) for child in element if _local_name(child) in known)
-    return Node(name, wire, (element.text or "").strip(), children, plain=len(element) == 0)
-
-
-def _local_name(element: etree._Element) -> str:
-    return etree.QName(element).localname
+def _multipart(body: bytes, request: HttpRequest) -> list[tuple[str, bytes]]:
+    headers = {"CONTENT_TYPE": request.headers["content-type"], "CONTENT_LENGTH": len(body)}
+    try:
+        fields = MultiPartParser(headers, BytesIO(body), [], "latin-1").parse()[0]
+    except (MultiPartParserError, SuspiciousOperation):
+        return []
+    return [(str(name), str(value).encode("latin-1")) for name, values in fields.lists() for value in values]

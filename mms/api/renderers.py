@@ -1,16 +1,17 @@
-"""From the canonical answer to bytes in the dialect of the request."""
+"""From the canonical answer to bytes in the dialect of the request; absent fields are left out."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rest_framework.renderers import BaseRenderer
 
-from mms.api.dialects import SINCH
-from mms.xml import document
+from mms.api.answers import Answer, Fields
+from mms.xml import Element, document
 
 
 class XmlRenderer(BaseRenderer):
-    """Writes an answer as one XML element that holds the fields in their order; absent ones are left out."""
+    """One XML element that holds the fields in their order; a list repeats its element."""
 
     media_type = "text/xml"
     format = "xml"
@@ -18,8 +19,41 @@ class XmlRenderer(BaseRenderer):
 
     def render(
         self,
-        data: Mapping[str, str],
+        data: Answer,
         accepted_media_type: str | None = None,
         renderer_context: Mapping[str, Any] | None = None,
     ) -> bytes:
-        return document(SINCH.response, ((SINCH.names[name], value) for name, value in data.items() if value))
+        return document(data.dialect.response, _elements(data.fields, data.dialect.answers))
+
+
+class JsonRenderer(BaseRenderer):
+    """One JSON object; a list is an array, even an empty one."""
+
+    media_type = "application/json"
+    format = "json"
+    charset = "utf-8"
+
+    def render(
+        self,
+        data: Answer,
+        accepted_media_type: str | None = None,
+        renderer_context: Mapping[str, Any] | None = None,
+    ) -> bytes:
+        return json.dumps(_members(data.fields, data.dialect.answers)).encode()
+
+
+def _elements(fields: Fields, names: Mapping[str, str]) -> Iterator[Element]:
+    for name, value in fields.items():
+        if isinstance(value, str | int):
+            if value != "":
+                yield names[name], str(value)
+        else:
+            yield from ((names[name], _elements(item, names)) for item in value)
+
+
+def _members(fields: Fields, names: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        names[name]: value if isinstance(value, str | int) else [_members(item, names) for item in value]
+        for name, value in fields.items()
+        if value != ""
+    }

@@ -9,23 +9,23 @@ from django.utils import timezone
 from billing.models import Account
 from mms import doorbell
 from mms.api import fields
+from mms.api.answers import Fields, success
 from mms.api.errors import Refusal
-from mms.api.parsers import Node
+from mms.api.nodes import Node
 from mms.models import Message, Postback
 from mms.postbacks import outbox
 from mms.tracking import key_of
 
 
-def replay_postbacks(request: Node, account: Account) -> dict[str, str]:
+def replay_postbacks(request: Node, account: Account) -> Fields:
     """Makes them due again and answers with how many they are. Raises Refusal."""
     replayed = outbox.replay(chosen(request, account), timezone.now())
     doorbell.ring(doorbell.NOTIFY)
-    return {
-        "status": "Success",
-        "tracking_id": fields.once(request, "tracking_id"),
-        "replayed": str(replayed),
-        "status_details": f"Postbacks that are sent again: {replayed}",
-    }
+    return success(
+        tracking_id=fields.once(request, "tracking_id"),
+        replayed=str(replayed),
+        status_details=f"Postbacks that are sent again: {replayed}",
+    )
 
 
 def chosen(request: Node, account: Account) -> QuerySet[Postback]:

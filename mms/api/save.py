@@ -4,13 +4,13 @@ from billing.models import Account
 from mms import content, outbound
 from mms.adaptation import images
 from mms.api import fields
+from mms.api.answers import Fields, success
 from mms.api.errors import Refusal
-from mms.api.parsers import Node, Unclear
+from mms.api.nodes import Node, Unclear
 from mms.content import NewMedium, NewSlide
 
 SLIDES_MAX = 8
-DURATION_DEFAULT = 10  # seconds
-DURATION_MAX = 60
+DURATION_MAX = 60  # seconds
 NAME_MAX = 200
 URL_MAX = 2000
 OTHER_MEDIA = ("audio", "video", "vcard", "ical", "pdf", "passbook")
@@ -18,7 +18,7 @@ OTHER_MEDIA = ("audio", "video", "vcard", "ical", "pdf", "passbook")
 NO_TYPE = ("", "application/octet-stream", "binary/octet-stream")
 
 
-def save_mms(request: Node, account: Account) -> dict[str, str]:
+def save_mms(request: Node, account: Account) -> Fields:
     """Stores the content and answers with its mms-id. Raises Refusal."""
     name = _name(request)
     subject = _subject(request)
@@ -30,26 +30,22 @@ def save_mms(request: Node, account: Account) -> dict[str, str]:
     checked = [_checked(slide, position) for position, slide in enumerate(wanted, 1)]
     slides = [_fetched(*slide, account) for slide in checked]
     template = content.save(account, name, subject, slides)
-    return {
-        "status": "Success",
-        "mms_id": str(template.pk),
-        "status_details": "MMS content stored",
-    }
+    return success(mms_id=str(template.pk), status_details="MMS content stored")
 
 
 def _name(request: Node) -> str:
     name = fields.once(request, "name", "E311")
     if not 1 <= len(name) <= NAME_MAX:
-        raise Refusal("E311", f"name must have 1 to {NAME_MAX} characters")
+        raise Refusal("E311", f"{request.called('name')} must have 1 to {NAME_MAX} characters")
     return name
 
 
 def _subject(request: Node) -> str:
     subject = fields.once(request, "subject", "E314")
     if not subject:
-        raise Refusal("E314", "message-subject is missing")
+        raise Refusal("E314", f"{request.called('subject')} is missing")
     # Its merge tags are filled when it is sent, and it is checked again then.
-    fields.checked_subject(subject, "message-subject")
+    fields.checked_subject(subject, request.called("subject"))
     return subject
 
 
@@ -63,23 +59,28 @@ def _checked(slide: Node, position: int) -> tuple[int, int, str, str]:
         raise Refusal("E100", f"slide {position}: {problem}") from None
     other = next((name for name in OTHER_MEDIA if slide.all(name)), None)
     if other:
-        raise Refusal("E629", f"slide {position}: {other} is not accepted; a slide may have text and an image")
+        raise Refusal(
+            "E629", f"slide {position}: {slide.called(other)} is not accepted; a slide may have text and an image"
+        )
     if not text and not image:
         raise Refusal("E313", f"slide {position} is empty")
     if len(text) > fields.TEXT_MAX:
         raise Refusal("E334", f"slide {position}: the text has {len(text)} characters; 5000 are allowed")
     if image and not 1 <= len(url) <= URL_MAX:
-        raise Refusal("E351", f"slide {position}: the image needs a url of at most {URL_MAX} characters")
-    return position, _duration(duration, position), text, url
+        raise Refusal(
+            "E351", f"slide {position}: the image needs a {slide.called('url')} of at most {URL_MAX} characters"
+        )
+    return position, _duration(slide, duration, position), text, url
 
 
-def _duration(duration: str, position: int) -> int:
+def _duration(slide: Node, duration: str, position: int) -> int:
     """Whole seconds."""
     if not duration:
-        return DURATION_DEFAULT
+        return slide.dialect.duration
     seconds = fields.whole(duration, 1, DURATION_MAX)
     if seconds is None:
-        raise Refusal("E230", f"slide {position}: duration must be 1 to {DURATION_MAX} whole seconds")
+        wanted = f"1 to {DURATION_MAX} whole seconds"
+        raise Refusal("E230", f"slide {position}: {slide.called('duration')} must be {wanted}")
     return seconds
 
 

@@ -10,26 +10,26 @@ from billing.models import Account
 from mms import doorbell, flow, routing
 from mms.adaptation.texts import MissingValue, merge
 from mms.api import fields
+from mms.api.answers import Fields, success
 from mms.api.errors import Refusal
-from mms.api.parsers import Node, Unclear
+from mms.api.nodes import Node, Unclear
 from mms.models import Carrier, Message, Template
 from mms.order import Order
 
 QUEUED = "MMS request accepted and queued for delivery"
 
 
-def send_saved_mms(request: Node, account: Account) -> dict[str, str]:
+def send_saved_mms(request: Node, account: Account) -> Fields:
     """Accepts the message and answers with its tracking id. Raises Refusal."""
-    message = accepted(order(request, account))
+    message = accepted(request, order(request, account))
     doorbell.ring(doorbell.WORK)
-    return {
-        "status": "Success",
-        "mms_id": str(message.template_id),
-        "tracking_id": message.tracking_id,
-        "to": message.number,
-        "from": message.sender,
-        "status_details": QUEUED,
-    }
+    return success(
+        mms_id=str(message.template_id),
+        tracking_id=message.tracking_id,
+        to=message.number,
+        **{"from": message.sender},
+        status_details=QUEUED,
+    )
 
 
 def order(request: Node, account: Account) -> Order:
@@ -40,18 +40,21 @@ def order(request: Node, account: Account) -> Order:
     service = fields.service(request, account)
     operator = fields.operator(request)
     fallback_text = fields.fallback_text(request, account)
+    disable_fallback_sms = fields.flag(request, "disable_fallback_sms")
+    disable_fallback_sms_link = fields.flag(request, "disable_fallback_sms_link")
+    link_expiration = fields.future(request, "fallback_sms_link_expiration", fields.LINK_EXPIRATION_MAX)
     data = merge_data(request)  # before the texts, which it fills
     subject = filled_subject(request, template, data)
     slides = {slide.position: slide.text for slide in template.slides.all()}
     texts = custom_texts(request, len(slides))
-    check_texts({**slides, **{int(slide): text for slide, text in texts.items()}}, fallback_text, data)
-    ddm_force = fields.flag(request, "ddm_force", "ddm-force")
+    check_texts(request, {**slides, **{int(slide): text for slide, text in texts.items()}}, fallback_text, data)
+    ddm_force = fields.flag(request, "ddm_force")
     ddm_subject = fields.once(request, "ddm_subject")
     if ddm_subject:
-        fields.checked_subject(ddm_subject, "ddm-message-subject")
-    ddm_text = fields.long_text(request, "ddm_text", "ddm-message-text")
+        fields.checked_subject(ddm_subject, request.called("ddm_subject"))
+    ddm_text = fields.long_text(request, "ddm_text")
     if ddm_force and not ddm_text:
-        raise Refusal("E100", "ddm-message-text is required with ddm-force")
+        raise Refusal("E100", f"{request.called('ddm_text')} is required with {request.called('ddm_force')}")
     country = routing.region(number) or ""  # it has one: that was checked with the number
     return Order(
         account=account,
@@ -60,6 +63,9 @@ def order(request: Node, account: Account) -> Order:
         service=service,
         operator_id=str(operator.operator_id) if operator else "",
         fallback_text=fallback_text,
+        disable_fallback_sms=disable_fallback_sms,
+        disable_fallback_sms_link=disable_fallback_sms_link,
+        fallback_sms_link_expiration=link_expiration,
         subject=subject,
         texts=texts,
         data=data,
@@ -67,18 +73,20 @@ def order(request: Node, account: Account) -> Order:
         ddm_subject=ddm_subject,
         ddm_text=ddm_text,
         ddm_timeout=fields.ddm_timeout(request),
-        device=fields.short_text(request, "device", "device", 500),
-        client_reference=fields.short_text(request, "client_reference", "client-reference", 200),
+        device=fields.short_text(request, "device", 500),
+        from_mask=fields.mask(request),
+        client_reference=fields.short_text(request, "client_reference", 200),
+        expires_at=fields.future(request, "expires_at"),
         country=country,
-        sender=sender(account, requested, country),
-        carrier=carrier(number, operator),
+        sender=sender(request, account, requested, country),
+        carrier=carrier(request, number, operator),
     )
 
 
 def filled_subject(request: Node, template: Template, data: Mapping[str, str]) -> str:
     """The request's subject, else the template's, with its merge tags filled."""
     custom = fields.once(request, "custom_subject")
-    what = "custom-subject" if custom else "the template's subject"
+    what = request.called("custom_subject") if custom else "the template's subject"
     return fields.checked_subject(merged(custom or template.subject, data, what), what)
 
 
@@ -89,21 +97,21 @@ def custom_texts(request: Node, slides: int) -> dict[str, str]:
         slide, text = _custom_text(custom)
         position = fields.whole(slide, 1, slides)
         if position is None:
-            raise Refusal("E100", f"custom-text: there is no slide {slide[:10] or '(missing)'}; there are {slides}")
+            raise Refusal("E100", f"{custom.wire}: there is no slide {slide[:10] or '(missing)'}; there are {slides}")
         if str(position) in texts:
-            raise Refusal("E100", f"custom-text: there is a second text for slide {position}")
+            raise Refusal("E100", f"{custom.wire}: there is a second text for slide {position}")
         texts[str(position)] = text
     return texts
 
 
 def _custom_text(custom: Node) -> tuple[str, str]:
     try:
-        slide, text = custom.value("slide"), custom.value("value")
+        slide, text = custom.value("custom_slide"), custom.value("value")
         missing = custom.one("value") is None
     except Unclear as problem:
-        raise Refusal("E100", f"custom-text: {problem}") from None
+        raise Refusal("E100", f"{custom.wire}: {problem}") from None
     if missing:
-        raise Refusal("E100", "custom-text: value is missing")
+        raise Refusal("E100", f"{custom.wire}: {custom.called('value')} is missing")
     if len(text) > fields.TEXT_MAX:
         raise Refusal("E334", f"slide {slide[:10]}: the text has {len(text)} characters; 5000 are allowed")
     return slide, text
@@ -111,6 +119,7 @@ def _custom_text(custom: Node) -> tuple[str, str]:
 
 def merge_data(request: Node) -> dict[str, str]:
     """Merge tag -> value."""
+    wire = request.called("data")
     try:
         data = request.one("data")
         values = [(child.wire, child.alone()) for child in data.children] if data else []
@@ -119,9 +128,9 @@ def merge_data(request: Node) -> dict[str, str]:
     names = Counter(name.casefold() for name, _ in values)
     for name, value in values:
         if names[name.casefold()] > 1:
-            raise Refusal("E100", f"data: {name[:40]} stands more than once")
+            raise Refusal("E100", f"{wire}: {name[:40]} stands more than once")
         if len(value) > fields.TEXT_MAX:
-            raise Refusal("E100", f"data: {name[:40]} has {len(value)} characters; {fields.TEXT_MAX} are allowed")
+            raise Refusal("E100", f"{wire}: {name[:40]} has {len(value)} characters; {fields.TEXT_MAX} are allowed")
     return dict(values)
 
 
@@ -132,34 +141,38 @@ def merged(text: str, data: Mapping[str, str], what: str) -> str:
         raise Refusal("E100", f"{what}: data has no value for the merge tag {missing.name}") from None
 
 
-def check_texts(slides: Mapping[int, str], fallback_text: str, data: Mapping[str, str]) -> None:
+def check_texts(request: Node, slides: Mapping[int, str], fallback_text: str, data: Mapping[str, str]) -> None:
     """Refuses texts whose merge tags cannot all be filled, or that become too long by filling them."""
     for slide, text in slides.items():
         if len(merged(text, data, f"slide {slide}")) > fields.TEXT_MAX:
             raise Refusal("E334", f"slide {slide}: the text with its data is longer than 5000 characters")
-    merged(fallback_text, data, "fallback-sms-text")
+    merged(fallback_text, data, request.called("fallback_sms_text"))
 
 
-def sender(account: Account, requested: str, country: str) -> str:
+def sender(request: Node, account: Account, requested: str, country: str) -> str:
     chosen = routing.sender_for(account, requested, country)
     if chosen is None:
-        raise Refusal("E111", f"from: {requested} is not assigned to {country}, and there is no default sender for it")
+        unassigned = f"{requested} is not assigned to {country}, and there is no default sender for it"
+        raise Refusal("E111", f"{request.called('from')}: {unassigned}")
     return chosen
 
 
-def accepted(order: Order) -> Message:
+def carrier(request: Node, number: str, operator: Carrier | None) -> Carrier:
+    found = operator or routing.carrier_for(number)
+    if found is None:
+        hint = f"try again later or give {request.called('operator_id')}"
+        raise Refusal("E618", f"The carrier of this number could not be found; {hint}")
+    if not (found.enabled and found.mmsc_url):
+        raise Refusal("E628", f"The carrier {found.name} is not supported at present")
+    return found
+
+
+def accepted(request: Node, order: Order) -> Message:
     if order.account.status == Account.Status.BILLING_SUSPENDED:
         raise Refusal("E713", "This account is suspended for billing")
     try:
         return flow.accept(order, timezone.now())
     except InsufficientFunds as problem:
         raise Refusal("E713", str(problem)) from None
-
-
-def carrier(number: str, operator: Carrier | None) -> Carrier:
-    found = operator or routing.carrier_for(number)
-    if found is None:
-        raise Refusal("E618", "The carrier of this number could not be found; try again later or give operator-id")
-    if not (found.enabled and found.mmsc_url):
-        raise Refusal("E628", f"The carrier {found.name} is not supported at present")
-    return found
+    except flow.TemplateDeleted:
+        raise fields.no_template(request, str(order.template.pk)) from None

@@ -1,8 +1,8 @@
-"""The customers' door: authenticates, reads, calls one action, answers."""
+"""The customers' doors: each reads its own way; then they authenticate, call one action and answer alike."""
 
 import uuid
-from collections.abc import Callable, Iterable, Mapping
-from typing import Final
+from collections.abc import Callable, Iterable
+from typing import ClassVar, Final
 
 import structlog
 from rest_framework.exceptions import APIException
@@ -15,21 +15,34 @@ from rest_framework.views import APIView
 
 from billing import keys
 from billing.models import Account
-from mms.api import fields
+from mms.api import fields, read_pairs
+from mms.api.answers import Answer, Fields, failure
+from mms.api.delete import delete_mms
+from mms.api.dialects import SINCH, SINCH_JSON, SKYCORE, Dialect
 from mms.api.errors import Refusal
-from mms.api.parsers import Node, XmlParser
-from mms.api.renderers import XmlRenderer
+from mms.api.login import login_user
+from mms.api.message import get_message
+from mms.api.nodes import Node
+from mms.api.parsers import JsonParser, XmlParser
+from mms.api.renderers import JsonRenderer, XmlRenderer
 from mms.api.replay import replay_postbacks
 from mms.api.save import save_mms
 from mms.api.send_saved import send_saved_mms
+from mms.api.templates import get_mms_templates
 
 log = structlog.get_logger()
 
-Action = Callable[[Node, Account], Mapping[str, str]]
+Action = Callable[[Node, Account], Fields]
 
+# In lower case: names of actions match without regard to case.
 ACTIONS: Final[dict[str, Action]] = {
     "sendsavedmms": send_saved_mms,
     "savemms": save_mms,
+    "deletemmsid": delete_mms,
+    "getmmstemplates": get_mms_templates,
+    "getmmsids": get_mms_templates,
+    "getmessage": get_message,
+    "loginuser": login_user,
     "replaypostbacks": replay_postbacks,
 }
 
@@ -47,45 +60,86 @@ class ByTheBody(BaseContentNegotiation):
         return renderer, renderer.media_type
 
 
-class SinchDoor(APIView):
-    """POST of one XML request; business failures are answered with HTTP 200 and a Failure."""
+class Door(APIView):
+    """One request, one answer in its dialect; business failures are answered with HTTP 200 and a Failure."""
 
     http_method_names = ["post"]
-    parser_classes = [XmlParser]
-    renderer_classes = [XmlRenderer]
     content_negotiation_class = ByTheBody
+    expected: ClassVar[str] = "POST an XML request"
+    own_dialect: ClassVar[Dialect]
+    node: Node | None = None
+
+    @property
+    def dialect(self) -> Dialect:
+        """The request's; the door's own where the request could not be read that far."""
+        return self.node.dialect if self.node else self.own_dialect
 
     def post(self, request: Request) -> Response:
-        node = _node(request.data)
+        return self.answered(_read(request.data))
+
+    def answered(self, node: Node) -> Response:
+        self.node = node
         name = fields.once(node, "action")
         if not name:
-            raise Refusal("E100", "action is missing")
+            raise Refusal("E100", f"{node.called('action')} is missing")
         account = authenticated(node)
         action = ACTIONS.get(name.lower())
         if action is None:
             raise Refusal("E107", f"The action is unknown: {name[:40]}")
-        return Response(action(node, account))
+        return Response(Answer(self.dialect, action(node, account)))
 
     def handle_exception(self, problem: Exception) -> Response:
         if isinstance(problem, Refusal):
-            return Response(failure(self._to(), problem.code, problem.info))
+            return self._failure(problem.code, problem.info)
         if isinstance(problem, APIException):
-            return Response(failure("", "E100", "POST an XML request"), status=problem.status_code)
+            return self._failure("E100", self.expected, problem.status_code)
         reference = uuid.uuid4().hex[:12]
         log.error("a request failed", reference=reference, exc_info=problem)
-        return Response(failure(self._to(), "E503", f"Internal error, reference {reference}"), status=500)
+        return self._failure("E503", f"Internal error, reference {reference}", 500)
+
+    def _failure(self, code: str, info: str, status: int = 200) -> Response:
+        return Response(failure(self.dialect, self._to(), code, info), status=status)
 
     def _to(self) -> str:
         """What the request gave as recipient, where it could be read that far."""
-        data: object = getattr(self.request, "_full_data", None)
-        recipients = data.all("to") if isinstance(data, Node) else []
+        recipients = self.node.all("to") if self.node else []
         return recipients[0].text[:50] if recipients else ""
 
 
-def _node(data: object) -> Node:
+class SinchDoor(Door):
+    """POST of XML, in either dialect."""
+
+    parser_classes = [XmlParser]
+    renderer_classes = [XmlRenderer]
+    own_dialect = SINCH
+
+
+class SkycoreDoor(Door):
+    """POST of XML in either dialect, raw or as a form field; GET of key/value pairs."""
+
+    http_method_names = ["get", "post"]
+    parser_classes = [XmlParser]
+    renderer_classes = [XmlRenderer]
+    own_dialect = SKYCORE
+    expected = "POST an XML request, or GET with parameters"
+
+    def get(self, request: Request) -> Response:
+        return self.answered(read_pairs.read(request.META.get("QUERY_STRING", "")))
+
+
+class JsonDoor(Door):
+    """POST of JSON, with the key in the header x-api-key."""
+
+    parser_classes = [JsonParser]
+    renderer_classes = [JsonRenderer]
+    own_dialect = SINCH_JSON
+    expected = "POST a JSON request"
+
+
+def _read(data: object) -> Node:
     """The request that our parser read. DRF does not call it for an empty body."""
     if not isinstance(data, Node):
-        raise Refusal("E100", "There is no XML request in the body")
+        raise Refusal("E100", "There is no request in the body")
     return data
 
 
@@ -94,13 +148,9 @@ def authenticated(request: Node) -> Account:
     key = fields.once(request, "api_key", "E104")
     account = keys.account_of(key) if key else None
     if account is None:
-        raise Refusal("E104", "api-key is unknown" if key else "api-key is missing")
+        raise Refusal("E104", f"{request.called('api_key')} is {'unknown' if key else 'missing'}")
     if account.status == Account.Status.BLOCKED:
         raise Refusal("E103", "This account is blocked")
     if not account.api_access:
         raise Refusal("E105", "This account has no API access")
     return account
-
-
-def failure(to: str, code: str, info: str) -> dict[str, str]:
-    return {"status": "Failure", "error_code": code, "to": to, "error_info": info}

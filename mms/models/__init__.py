@@ -1,5 +1,5 @@
 from mms.models.carriers import Carrier, NumberPrefix
-from mms.models.content import Medium, Rendition, Slide, SlideMedium, Template
+from mms.models.content import DiscardedFile, Medium, Rendition, Slide, SlideMedium, Template
 from mms.models.messages import AWAITING_REPORT, Discovery, Event, Message, Sendable, Status
 from mms.models.postbacks import Postback, PostbackAttempt
 from mms.models.submissions import Attempt, Report
@@ -8,6 +8,7 @@ __all__ = [
     "AWAITING_REPORT",
     "Attempt",
     "Carrier",
+    "DiscardedFile",
     "Discovery",
     "Event",
     "Medium",

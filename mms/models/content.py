@@ -1,6 +1,7 @@
 """Stored content: templates of slides, their media as the customer supplied them, and adapted renditions."""
 
 from django.db import models
+from django.db.models import Q
 
 from billing.models import Account
 
@@ -12,6 +13,16 @@ class Template(models.Model):
     name = models.CharField(max_length=200)
     subject = models.CharField(max_length=80)
     created_at = models.DateTimeField(auto_now_add=True)
+    deleted_at = models.DateTimeField(
+        null=True, blank=True, help_text="by the customer; from then on he cannot send it"
+    )
+    due_at = models.DateTimeField(null=True, blank=True, help_text="when deleted content can go, or is looked at again")
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["account", "-id"], condition=Q(deleted_at=None), name="template_by_account"),
+            models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="template_due"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.pk} {self.name}"
@@ -90,3 +101,16 @@ class Rendition(models.Model):
 
     def __str__(self) -> str:
         return self.recipe
+
+
+class DiscardedFile(models.Model):
+    """A stored file that no row names any more. It stands here until it is gone, so that none is forgotten."""
+
+    file = models.CharField(max_length=250)
+    due_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["due_at"], name="discarded_file_due")]
+
+    def __str__(self) -> str:
+        return self.file

@@ -103,6 +103,10 @@ class Message(Sendable):
     texts = models.JSONField(default=dict, blank=True, help_text="slide -> text that replaces the template's")
     data = models.JSONField(default=dict, blank=True, help_text="merge tag -> value")
     fallback_text = models.TextField(blank=True)
+    disable_fallback_sms = models.BooleanField("fallback SMS disabled", default=False)
+    disable_fallback_sms_link = models.BooleanField("link in the fallback SMS disabled", default=False)
+    fallback_sms_link_expiration = models.DateTimeField("link good until", null=True, blank=True)
+    from_mask = models.CharField(max_length=11, blank=True, help_text="shown in place of the sender address")
     client_reference = models.CharField(max_length=200, blank=True)
     ddm_text = models.TextField("DDM text", blank=True)
     ddm_subject = models.CharField("DDM subject", max_length=80, blank=True)
@@ -123,6 +127,8 @@ class Message(Sendable):
         indexes = [
             *sendable_indexes("message"),
             models.Index(fields=["account", "-id"], name="message_by_account"),
+            # Whether a deleted template's content is still needed.
+            models.Index(fields=["template"], condition=Q(due_at__isnull=False), name="message_of_template"),
         ]
 
     def __str__(self) -> str:

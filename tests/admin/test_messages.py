@@ -110,7 +110,7 @@ def test_a_message_in_doubt_that_was_sent_awaits_its_report(console: Client, wor
     message = Message.objects.get(pk=world.in_doubt.pk)
     assert (message.status, message.due_at) == ("submitted", message.expires_at)
     assert message.submitted_at is not None
-    assert message.events.values_list("kind", "text").last() == ("submitted", "olga: it was sent")
+    assert message.events.values_list("kind", "text").last() == ("resolved", "olga: it was sent")
     assert list(message.postbacks.values_list("code", flat=True)) == ["N101"]
     world.delivered.refresh_from_db()
     assert world.delivered.status == "delivered"

@@ -15,7 +15,7 @@ Post = Callable[[bytes], bytes]
 GOOD = request(SEND)
 DECLARED = '<?xml version="1.0" encoding="{}"?>'
 NO_DTD = "A document type declaration is not allowed"
-NO_REQUEST = "There is no XML request in the body"
+NO_REQUEST = "There is no request in the body"
 LAUGHS = "".join(f'<!ENTITY a{n} "{f"&a{n - 1};" * 10 if n else "lol"}">' for n in range(10))
 MEGABYTE = 1_000_000
 
@@ -39,7 +39,7 @@ NOT_WELL_FORMED: dict[str, tuple[bytes, bytes]] = {
     "two roots": (b"<request/><request/>", not_well_formed(1, 11)),
     "text": (b"Hello", not_well_formed(1, 1)),
     "JSON": (b'{"to": "14044790000"}', not_well_formed(1, 1)),
-    "form": (b"xml=%3Crequest%2F%3E", not_well_formed(1, 1)),
+    "form without the field": (b"to=14044790000&from=28444", not_well_formed(1, 1)),
     "gzip": (b"\x1f\x8b\x08\x00\x00", not_well_formed(1, 1)),
     "NUL": (b"\x00", not_well_formed(1, 1)),
     "NUL in text": (b"<request>a\x00</request>", not_well_formed(1, 11)),
@@ -85,8 +85,8 @@ NOT_WELL_FORMED: dict[str, tuple[bytes, bytes]] = {
 NO_REQUESTS: dict[str, tuple[bytes, bytes]] = {
     "nothing": (b"", failure("E100", NO_REQUEST)),
     "white space": (b" \r\n\t", failure("E100", NO_REQUEST)),
-    "answer": (b"<response/>", failure("E100", "The root element must be request")),
-    "wrong case": (b"<Request/>", failure("E100", "The root element must be request")),
+    "answer": (b"<response/>", failure("E100", "The root element must be request or REQUEST")),
+    "wrong case": (b"<Request/>", failure("E100", "The root element must be request or REQUEST")),
     "empty request": (b"<request/>", failure("E100", "action is missing")),
     "attributes": (b"<request " + b" ".join(b'a%d="1"' % n for n in range(MEGABYTE // 10)) + b"/>",
                    failure("E100", "action is missing")),

@@ -1,27 +1,37 @@
-"""`manage.py apidoc`: writes the table of error codes into docs/api.md from the catalogue."""
+"""`manage.py apidoc`: writes the tables of names and of error codes into docs/api.md."""
 
 import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
+from mms.api.dialects import PARAMETERS, SINCH, SINCH_JSON, SKYCORE, SKYCORE_GET
 from mms.api.errors import CATALOGUE
 
-TABLE = re.compile(r"(<!-- error table.*? -->\n).*?(<!-- end of error table -->)", re.DOTALL)
+ERRORS = re.compile(r"(<!-- error table.*? -->\n).*?(<!-- end of error table -->)", re.DOTALL)
+NAMES = re.compile(r"(<!-- table of names.*? -->\n).*?(<!-- end of table of names -->)", re.DOTALL)
+DIALECTS = {"Sinch XML": SINCH, "JSON": SINCH_JSON, "Skycore XML": SKYCORE, "GET": SKYCORE_GET}
 
 
-def with_table(text: str) -> str:
-    """The document with its error table as the catalogue has it."""
-    rows = "".join(f"| {code} | {when} |\n" for code, when in CATALOGUE.items())
-    table = f"\n| code | when |\n|---|---|\n{rows}\n"
-    return TABLE.sub(lambda found: found[1] + table + found[2], text)
+def with_tables(text: str) -> str:
+    """The document with its tables as the code has them."""
+    errors = list(CATALOGUE.items())
+    names = [tuple(dialect.parameters[name] for dialect in DIALECTS.values()) for name in PARAMETERS]
+    return _with(NAMES, tuple(DIALECTS), names, _with(ERRORS, ("code", "when"), errors, text))
+
+
+def _with(place: re.Pattern[str], head: Sequence[str], rows: Iterable[Sequence[str]], text: str) -> str:
+    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}", *(f"| {' | '.join(row)} |" for row in rows)]
+    table = "".join(f"{line}\n" for line in lines)
+    return place.sub(lambda found: f"{found[1]}\n{table}\n{found[2]}", text)
 
 
 class Command(BaseCommand):
-    help = "Writes the table of error codes into docs/api.md."
+    help = "Writes the tables of names and of error codes into docs/api.md."
 
     def handle(self, *args: Any, **options: Any) -> None:
         document = Path(settings.BASE_DIR) / "docs" / "api.md"
-        document.write_text(with_table(document.read_text()))
+        document.write_text(with_tables(document.read_text()))

@@ -1,0 +1,63 @@
+"""The canonical request: a tree that is read by canonical names, whatever dialect it came in."""
+
+from dataclasses import dataclass
+
+from mms.api.dialects import Dialect
+from mms.api.errors import Refusal
+from mms.xml import NOT_XML
+
+# Deeper than any request nests; libxml2 alone would allow 256, and Python's JSON as much as its stack.
+DEPTH_MAX = 10
+
+
+class Unclear(Exception):
+    """An element that gives no one value; the sentence says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One element: its name on the wire, its text without white space around it, and what is in it.
+
+    `plain` tells that it holds text alone, not even unknown elements.
+    """
+
+    dialect: Dialect
+    wire: str
+    text: str = ""
+    children: tuple["Node", ...] = ()
+    plain: bool = True
+
+    def called(self, name: str) -> str:
+        """The parameter's name as the customer writes it."""
+        return self.dialect.parameters[name]
+
+    def all(self, name: str) -> list["Node"]:
+        return [child for child in self.children if child.wire == self.called(name)]
+
+    def one(self, name: str) -> "Node | None":
+        """The element of that name, or None. Raises Unclear where it stands more than once."""
+        found = self.all(name)
+        if len(found) > 1:
+            raise Unclear(f"{found[0].wire} stands more than once")
+        return found[0] if found else None
+
+    def value(self, name: str) -> str:
+        """The text of the element of that name, "" where it is missing. Raises Unclear."""
+        found = self.one(name)
+        return found.alone() if found else ""
+
+    def alone(self) -> str:
+        """Its text. Raises Unclear where there are elements among it: what they stand for would be lost."""
+        if not self.plain:
+            hint = ", with < written as &lt;" if self.dialect.request else ""
+            raise Unclear(f"{self.wire[:40]} must hold text alone{hint}")
+        return self.text
+
+
+def leaf(dialect: Dialect, wire: str, text: str) -> Node:
+    """A parameter from a format that, unlike XML, can hold any character. Raises Refusal for those we cannot keep."""
+    strange = NOT_XML.search(wire + text)
+    if strange:
+        name = NOT_XML.sub("", wire[:40])
+        raise Refusal("E100", f"{name} holds the character U+{ord(strange[0]):04X}, which no message can carry")
+    return Node(dialect, wire, text.strip())

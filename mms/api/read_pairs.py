@@ -1,0 +1,50 @@
+"""A request of key/value pairs in a query string, as a tree: customtext_N and data_NAME stand for what has parts."""
+
+import re
+from urllib.parse import parse_qsl
+
+from mms.api.dialects import SKYCORE_GET
+from mms.api.errors import Refusal
+from mms.api.nodes import Node, leaf
+
+CUSTOM_TEXT = re.compile(r"customtext_(.*)", re.IGNORECASE | re.DOTALL)
+DATA = re.compile(r"data_(.+)", re.IGNORECASE | re.DOTALL)
+PAIRS_MAX = 1000
+
+
+def read(query: str) -> Node:
+    """The request in this query string, names without regard to case. Raises Refusal."""
+    children: list[Node] = []
+    data: list[Node] = []
+    for key, value in _pairs(query):
+        if found := CUSTOM_TEXT.fullmatch(key):
+            children.append(_custom_text(found[1], value))
+        elif found := DATA.fullmatch(key):
+            data.append(leaf(SKYCORE_GET, found[1], value))
+        elif key.lower() in SKYCORE_GET.known:
+            children.append(leaf(SKYCORE_GET, key.lower(), value))
+    if data:
+        children.append(_holding("data", *data))
+    return Node(SKYCORE_GET, "", children=tuple(children), plain=False)
+
+
+def _pairs(query: str) -> list[tuple[str, str]]:
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=PAIRS_MAX)
+    except UnicodeDecodeError:
+        raise Refusal("E108", "Not well-formed: the query must be in UTF-8, percent-encoded") from None
+    except ValueError:
+        raise Refusal("E100", f"There are more than {PAIRS_MAX} parameters") from None
+    if not pairs:
+        raise Refusal("E100", "There is no request: neither a body nor parameters")
+    return pairs
+
+
+def _custom_text(slide: str, value: str) -> Node:
+    names = SKYCORE_GET.parameters
+    parts = (leaf(SKYCORE_GET, names["custom_slide"], slide), leaf(SKYCORE_GET, names["value"], value))
+    return _holding("custom_text", *parts)
+
+
+def _holding(name: str, *children: Node) -> Node:
+    return Node(SKYCORE_GET, SKYCORE_GET.parameters[name], children=children, plain=False)

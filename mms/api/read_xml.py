@@ -1,0 +1,77 @@
+"""An XML request in either dialect, as a tree: the root element tells which one it is."""
+
+import codecs
+from collections.abc import Iterable
+
+from lxml import etree
+
+from mms.api.dialects import XML_DIALECTS, Dialect
+from mms.api.errors import Refusal
+from mms.api.nodes import DEPTH_MAX, Node
+
+
+def read(body: bytes) -> Node:
+    """The request in these bytes. Raises Refusal: E108 where it is not well-formed, E100 where it is no request."""
+    root = _parsed(body.removeprefix(codecs.BOM_UTF8))
+    dialect = next((dialect for dialect in XML_DIALECTS if dialect.request == _local_name(root)), None)
+    if dialect is None:
+        raise Refusal("E100", "The root element must be request or REQUEST")
+    return _node(root, dialect, dialect.known, depth=1)
+
+
+def _parsed(body: bytes) -> etree._Element:
+    """The root element; no entity is expanded, no DTD loaded, nothing fetched."""
+    trimmed = body.lstrip()
+    parser = etree.XMLParser(
+        resolve_entities=False,
+        load_dtd=False,
+        no_network=True,
+        huge_tree=False,
+        remove_comments=True,
+        remove_pis=True,
+    )
+    try:
+        root = etree.fromstring(trimmed, parser)
+    except etree.XMLSyntaxError as problem:
+        raise Refusal("E108", _where(problem, before=body[: len(body) - len(trimmed)])) from None
+    if root.getroottree().docinfo.internalDTD is not None:
+        raise Refusal("E108", "A document type declaration is not allowed")
+    return root
+
+
+def _where(problem: etree.XMLSyntaxError, before: bytes) -> str:
+    """Where the document breaks off, in the customer's own lines; `before` is the white space that we dropped."""
+    line, column = problem.position
+    if line == 1:
+        column += len(before.rpartition(b"\n")[2])
+    line += before.count(b"\n")
+    unknown = problem.code == etree.ErrorTypes.ERR_UNSUPPORTED_ENCODING  # type: ignore[attr-defined]  # stubs lack it
+    reason = ": its encoding is not known" if unknown else ""
+    return f"Not well-formed at line {line}, column {column}{reason}"
+
+
+def _node(element: etree._Element, dialect: Dialect, known: Iterable[str], depth: int) -> Node:
+    if depth > DEPTH_MAX:
+        raise Refusal("E108", f"Elements are nested deeper than {DEPTH_MAX}")
+    wire = _local_name(element)
+    # The names in data are the customer's own.
+    inside = {_local_name(child) for child in element} if wire == dialect.parameters["data"] else known
+    children = [_node(child, dialect, inside, depth + 1) for child in element if _local_name(child) in inside]
+    text = (element.text or "").strip()
+    return Node(dialect, wire, text, (*_attributes(element, dialect), *children), plain=len(element) == 0)
+
+
+def _attributes(element: etree._Element, dialect: Dialect) -> list[Node]:
+    """The duration of a slide may be an attribute, in either case."""
+    if _local_name(element) != dialect.parameters["slide"]:
+        return []
+    name = dialect.parameters["duration"]
+    return [
+        Node(dialect, name, str(text).strip())
+        for key, text in element.attrib.items()
+        if str(key).lower() == name.lower()
+    ]
+
+
+def _local_name(element: etree._Element) -> str:
+    return etree.QName(element).localname

@@ -1,0 +1,81 @@
+"""getMMSTemplates: the stored content of an account, page by page."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db.models import Count, Func, IntegerField, Sum
+
+from billing.models import Account
+from mms.api import fields
+from mms.api.answers import Fields, success
+from mms.api.errors import Refusal
+from mms.api.nodes import Node
+from mms.models import Slide, SlideMedium, Template
+
+PAGE_MAX = 1_000_000
+ITEMS_DEFAULT = 100
+ITEMS_MAX = 1000
+OCTETS = Func("text", function="octet_length", output_field=IntegerField())
+
+
+def get_mms_templates(request: Node, account: Account) -> Fields:
+    """Templates, the newest first, without those that were deleted. Raises Refusal."""
+    start = fields.moment(request, "start_date", "E214")
+    page = _whole(request, "page_number", "E212", 1, PAGE_MAX)
+    items = _whole(request, "items_per_page", "E213", ITEMS_DEFAULT, ITEMS_MAX)
+    templates = Template.objects.filter(account=account, deleted_at=None)
+    if start:
+        templates = templates.filter(created_at__gte=start)
+    shown = list(templates.order_by("-pk")[(page - 1) * items : page * items])
+    return success(
+        start_date=written(start) if start else "",
+        page_number=page,
+        items_per_page=items,
+        total_results=templates.count(),
+        mms_template=_listed(shown),
+    )
+
+
+def written(at: datetime) -> str:
+    return at.isoformat(timespec="seconds")
+
+
+def _whole(request: Node, name: str, code: str, default: int, most: int) -> int:
+    text = fields.once(request, name, code)
+    if not text:
+        return default
+    number = fields.whole(text, 1, most)
+    if number is None:
+        raise Refusal(code, f"{request.called(name)} must be a whole number from 1 to {most}")
+    return number
+
+
+def _listed(templates: Sequence[Template]) -> list[Fields]:
+    slides, media = _slides(templates), _media_bytes(templates)
+    return [_described(template, *slides.get(template.pk, (0, 0)), media.get(template.pk, 0)) for template in templates]
+
+
+def _described(template: Template, slides: int, text_bytes: int, media_bytes: int) -> Fields:
+    """Its size is that of the files and texts as the customer supplied them."""
+    return {
+        "mms_id": str(template.pk),
+        "mms_name": template.name,
+        "mms_subject": template.subject,
+        "date_created": written(template.created_at),
+        "total_slides": slides,
+        "mms_size": text_bytes + media_bytes,
+    }
+
+
+def _slides(templates: Sequence[Template]) -> dict[int, tuple[int, int]]:
+    """Template -> how many slides it has, and the bytes of their texts."""
+    rows = Slide.objects.filter(template__in=templates).values("template").order_by("template")
+    counted = rows.annotate(count=Count("pk"), octets=Sum(OCTETS))
+    return {key: (count, octets) for key, count, octets in counted.values_list("template", "count", "octets")}
+
+
+def _media_bytes(templates: Sequence[Template]) -> dict[int, int]:
+    """Template -> the bytes of its media."""
+    rows = SlideMedium.objects.filter(slide__template__in=templates).values("slide__template")
+    summed = rows.order_by("slide__template").annotate(octets=Sum("medium__size"))
+    return dict(summed.values_list("slide__template", "octets"))

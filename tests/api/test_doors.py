@@ -1,0 +1,170 @@
+"""The same request at every door, in every dialect and every shape that clients give it; the answer in its own."""
+
+import json
+from collections.abc import Callable
+from types import SimpleNamespace
+from urllib.parse import quote, urlencode
+
+import pytest
+from django.test import Client
+
+from mms.models import Message, Template
+from tests.api.documents import KEY, NUMBER, SEND, failure, request
+from tests.api.orders import DECLARED, JSON, PAIRS, SINCH, SKYCORE, SKYCORE_SAVE, get, post, post_json
+
+SINCH_DOORS = ["/ep/v1/", "/ep/v1"]
+SKYCORE_DOORS = ["/API/wxml/1.3/", "/API/wxml/1.3", "/API/wxml/1.3/index.php"]
+
+
+def multipart(xml: bytes) -> bytes:
+    return b'--x\r\nContent-Disposition: form-data; name="xml"\r\n\r\n' + xml + b"\r\n--x--\r\n"
+
+
+def sinch_answer(message: Message) -> bytes:
+    return (
+        f"{DECLARED}<response><status>Success</status><mms-id>35674</mms-id><tracking-id>{message.tracking_id}"
+        f"</tracking-id><to>{NUMBER}</to><from>28444</from>"
+        "<status-details>MMS request accepted and queued for delivery</status-details></response>"
+    ).encode()
+
+
+def skycore_answer(message: Message) -> bytes:
+    return (
+        f"{DECLARED}<RESPONSE><STATUS>Success</STATUS><MMSID>35674</MMSID><TRACKINGID>{message.tracking_id}"
+        f"</TRACKINGID><TO>{NUMBER}</TO><FROM>28444</FROM>"
+        "<STATUSDETAILS>MMS request accepted and queued for delivery</STATUSDETAILS></RESPONSE>"
+    ).encode()
+
+
+def assert_as_ordered(message: Message) -> None:
+    assert (message.number, message.sender, message.template_id) == (NUMBER, "28444", 35674)
+    assert message.service
+    assert (message.service.code, message.operator_id, message.subject) == ("12345", "31002", "Olá")
+    assert (message.texts, message.data) == ({"1": "one", "2": "two"}, {"Name": "Bill"})
+    fallback = (message.fallback_text, message.disable_fallback_sms, message.disable_fallback_sms_link)
+    assert fallback == ("Hello {{name}}", True, False)
+    ddm = (message.ddm_force, message.ddm_subject, message.ddm_text, message.ddm_timeout)
+    assert ddm == (True, "Hi", "Free", 7)
+    assert (message.from_mask, message.client_reference) == ("Shop_1", "r1")
+
+
+@pytest.mark.parametrize("path", SINCH_DOORS + SKYCORE_DOORS)
+@pytest.mark.parametrize(("xml", "answer"), [(SINCH, sinch_answer), (SKYCORE, skycore_answer)])
+@pytest.mark.parametrize(
+    ("wrapped", "content_type"),
+    [
+        (str.encode, "text/xml"),
+        (str.encode, ""),
+        (str.encode, "application/x-www-form-urlencoded"),
+        (lambda xml: b"xml=" + quote(xml).encode(), "application/x-www-form-urlencoded"),
+        (lambda xml: urlencode({"id": "7", "XML": xml}).encode(), ""),
+        (lambda xml: multipart(xml.encode()), "multipart/form-data; boundary=x"),
+    ],
+    ids=["raw", "no type", "raw as form", "form field", "form field, no type", "multipart"],
+)
+def test_xml_is_taken_in_either_dialect_and_any_wrapping_at_either_door(
+    world: SimpleNamespace,
+    path: str,
+    xml: str,
+    answer: Callable[[Message], bytes],
+    wrapped: Callable[[str], bytes],
+    content_type: str,
+) -> None:
+    answered = post(path, wrapped(xml), content_type)
+    message = Message.objects.get()
+    assert answered == ("text/xml; charset=utf-8", answer(message))
+    assert_as_ordered(message)
+
+
+@pytest.mark.parametrize("upper", [False, True])
+def test_get_with_pairs_is_answered_in_skycore(world: SimpleNamespace, upper: bool) -> None:
+    pairs = {name.upper() if upper and "data" not in name else name: value for name, value in PAIRS.items()}
+    answered = get(urlencode(pairs))
+    message = Message.objects.get()
+    assert answered == skycore_answer(message)
+    assert_as_ordered(message)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-8-sig"])
+def test_json_is_answered_in_json(world: SimpleNamespace, encoding: str) -> None:
+    answered = post_json(json.dumps(JSON, ensure_ascii=False).encode(encoding))
+    message = Message.objects.get()
+    assert answered == {
+        "status": "Success",
+        "mms-id": "35674",
+        "tracking-id": message.tracking_id,
+        "to": NUMBER,
+        "from": "28444",
+        "status-details": "MMS request accepted and queued for delivery",
+    }
+    assert_as_ordered(message)
+
+
+@pytest.mark.parametrize("wrap", [lambda xml: b"xml=" + quote(xml).encode(), multipart])
+def test_the_declared_encoding_counts_in_a_form_too(world: SimpleNamespace, wrap: Callable[[bytes], bytes]) -> None:
+    xml = ('<?xml version="1.0" encoding="ISO-8859-1"?>' + SINCH).encode("latin-1")
+    assert b"Success" in post("/ep/v1/", wrap(xml), "multipart/form-data; boundary=x" if wrap is multipart else "")[1]
+    assert Message.objects.get().subject == "Olá"
+
+
+def test_skycore_may_leave_out_the_campaign_unless_the_account_must_name_one(world: SimpleNamespace) -> None:
+    xml = SKYCORE.replace("<CAMPAIGNREF>12345</CAMPAIGNREF>", "")
+    assert b"Success" in post("/API/wxml/1.3/", xml.encode(), "")[1]
+    assert Message.objects.get().service is None
+    type(world.account).objects.update(service_required=True)
+    assert b"<ERRORINFO>CAMPAIGNREF is missing</ERRORINFO>" in post("/API/wxml/1.3/", xml.encode(), "")[1]
+
+
+def test_a_fallback_text_is_not_required_where_the_fallback_is_off(world: SimpleNamespace) -> None:
+    type(world.account).objects.update(fallback_text_required=True)
+    body = request({**SEND, "disable-fallback-sms": "true"})
+    assert b"Success" in post("/ep/v1/", body, "")[1]
+    assert b"E622" in post("/ep/v1/", request(SEND), "")[1]
+
+
+def test_a_slide_of_skycore_lasts_five_seconds_unless_an_element_or_attribute_says_otherwise(
+    world: SimpleNamespace,
+) -> None:
+    slides = "<SLIDE><TEXT>a</TEXT></SLIDE><SLIDE duration='7'><TEXT>b</TEXT></SLIDE>"
+    slides += "<SLIDE DURATION='8'><TEXT>c</TEXT></SLIDE><SLIDE><TEXT>d</TEXT><DURATION>9</DURATION></SLIDE>"
+    body = SKYCORE_SAVE.format(key=KEY, rest=f"<NAME>a</NAME><SUBJECT>b</SUBJECT>{slides}")
+    assert b"<STATUSDETAILS>MMS content stored</STATUSDETAILS>" in post("/API/wxml/1.3/", body.encode(), "")[1]
+    stored = Template.objects.latest("pk")
+    assert list(stored.slides.values_list("text", "duration")) == [("a", 5), ("b", 7), ("c", 8), ("d", 9)]
+
+
+def test_json_stores_content(world: SimpleNamespace) -> None:
+    slides = [{"message-text": "a", "duration": 7}, {"message-text": "b"}]
+    answer = post_json({"action": "saveMMS", "name": "n", "message-subject": "s", "slide": slides})
+    stored = Template.objects.latest("pk")
+    assert answer == {"status": "Success", "mms-id": str(stored.pk), "status-details": "MMS content stored"}
+    assert list(stored.slides.values_list("text", "duration")) == [("a", 7), ("b", 10)]
+
+
+def test_a_message_expires_when_the_customer_says_but_not_later_than_ours(world: SimpleNamespace) -> None:
+    from mms.flow import EXPIRY
+
+    for moment in ("9998-01-01T00:00:00Z", ""):
+        post("/ep/v1/", request({**SEND, "mms-expiry-timestamp": moment}), "")
+        message = Message.objects.latest("pk")
+        assert message.expires_at == message.created_at + EXPIRY
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "allow"),
+    [
+        ("/API/wxml/1.3/", "PUT", "GET, POST"),
+        ("/ep/v2/", "GET", "POST"),
+    ],
+)
+def test_other_methods_are_refused(db: None, path: str, method: str, allow: str) -> None:
+    reply = Client().generic(method, path)
+    assert (reply.status_code, reply["Allow"]) == (405, allow)
+
+
+def test_another_door_leads_nowhere(db: None) -> None:
+    assert [Client().get(path).status_code for path in ("/ep/v3/", "/API/wxml/1.3/other.php")] == [404, 404]
+
+
+def test_the_failure_of_the_sinch_door_has_not_changed(world: SimpleNamespace) -> None:
+    assert post("/ep/v1/", b"", "")[1] == failure("E100", "There is no request in the body")

@@ -1,0 +1,143 @@
+"""Refusals speak the customer's dialect: its codes, and each parameter by the name that he wrote."""
+
+from types import SimpleNamespace
+from urllib.parse import urlencode
+
+import pytest
+
+from tests.api.documents import KEY, NUMBER
+from tests.api.orders import DECLARED, JSON, PAIRS, SKYCORE_SAVE, get, post, post_json
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "expected"),
+    [
+        ("/API/wxml/1.3/", b"", ("<RESPONSE><STATUS>Failure</STATUS><ERRORCODE>E100</ERRORCODE>"
+         "<ERRORINFO>There is no request in the body</ERRORINFO></RESPONSE>")),
+        ("/API/wxml/1.3/", b"<Request/>", ("<RESPONSE><STATUS>Failure</STATUS><ERRORCODE>E100</ERRORCODE>"
+         "<ERRORINFO>The root element must be request or REQUEST</ERRORINFO></RESPONSE>")),
+        ("/API/wxml/1.3/", b"a=" + b"&a=" * 200, ("<RESPONSE><STATUS>Failure</STATUS><ERRORCODE>E108</ERRORCODE>"
+         "<ERRORINFO>Not well-formed at line 1, column 1</ERRORINFO></RESPONSE>")),
+        ("/API/wxml/1.3/", b"<request/>", ("<response><status>Failure</status><error-code>E100</error-code>"
+         "<error-info>action is missing</error-info></response>")),
+        ("/ep/v1/", b"<REQUEST><TO>1</TO></REQUEST>", ("<RESPONSE><STATUS>Failure</STATUS><ERRORCODE>E100</ERRORCODE>"
+         "<TO>1</TO><ERRORINFO>ACTION is missing</ERRORINFO></RESPONSE>")),
+        ("/ep/v1/", b"xml=%3Crequest%3E", ("<response><status>Failure</status><error-code>E108</error-code>"
+         "<error-info>Not well-formed at line 1, column 10</error-info></response>")),
+    ],
+)  # fmt: skip
+def test_a_fault_is_answered_in_the_dialect_of_the_request_or_else_of_the_door(
+    world: SimpleNamespace, path: str, body: bytes, expected: str
+) -> None:
+    assert post(path, body, "text/xml")[1].decode() == DECLARED + expected
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "info"),
+    [
+        ({"to": ""}, "E110", "to is missing"),
+        ({"mmsid": ""}, "E620", "mmsid is missing"),
+        ({"mmsid": "1"}, "E241", "There is no mmsid 1 in this account"),
+        ({"campaignref": "x"}, "E627", "campaignref is not one of the account's: x"),
+        ({"ddmtimeout": "x"}, "E100", "ddmtimeout must be a whole number of minutes from 1 to 4320"),
+        ({"disablefallbacksms": "maybe"}, "E100", "disablefallbacksms must be yes or no"),
+        ({"customtext_9": "x"}, "E100", "customtext: there is no slide 9; there are 2"),
+        ({"customtext_": "x"}, "E100", "customtext: there is no slide (missing); there are 2"),
+        ({"api_key": "x"}, "E104", "api_key is unknown"),
+        ({"action": ""}, "E100", "action is missing"),
+        ({"customsubject": "a\x00"}, "E100", "customsubject holds the character U+0000, which no message can carry"),
+        ({"data_a\x1b": "b"}, "E100", "a holds the character U+001B, which no message can carry"),
+    ],
+)
+def test_a_refusal_of_get_names_the_parameter_as_it_was_written(
+    world: SimpleNamespace, change: dict[str, str], code: str, info: str
+) -> None:
+    answer = get(urlencode(PAIRS | change)).decode()
+    assert f"<ERRORCODE>{code}</ERRORCODE>" in answer
+    assert f"<ERRORINFO>{info}</ERRORINFO>" in answer
+
+
+@pytest.mark.parametrize(
+    ("query", "code", "info"),
+    [
+        ("", "E100", "There is no request: neither a body nor parameters"),
+        ("to=%FF", "E108", "Not well-formed: the query must be in UTF-8, percent-encoded"),
+        ("a=1&" * 1001 + "a=1", "E100", "There are more than 1000 parameters"),
+        ("to=1&to=2", "E100", "action is missing"),
+    ],
+)
+def test_a_query_that_is_no_request_is_refused(world: SimpleNamespace, query: str, code: str, info: str) -> None:
+    answer = get(query).decode()
+    assert f"<ERRORCODE>{code}</ERRORCODE>" in answer
+    assert f"<ERRORINFO>{info}</ERRORINFO>" in answer
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "info"),
+    [
+        (b"", "E100", "There is no request in the body"),
+        (b"<request/>", "E108", "Not well-formed at line 1, column 1: Expecting value"),
+        (b'{"to": }', "E108", "Not well-formed at line 1, column 8: Expecting value"),
+        (b'{"to": NaN}', "E108", "Not well-formed: NaN is no JSON value"),
+        (b'{"to": "\xff"}', "E108", "Not well-formed: JSON must be in UTF-8"),
+        (b"[" * 100_000, "E108", "Not well-formed: it is nested too deep"),
+        (b'{"slide":' * 20 + b"1" + b"}" * 20, "E108", "Objects are nested deeper than 10"),
+        (b"[]", "E100", "The request must be a JSON object"),
+        (b"7", "E100", "The request must be a JSON object"),
+        (b"{}", "E100", "action is missing"),
+        (JSON | {"to": [NUMBER, NUMBER]}, "E110", "to stands more than once"),
+        (JSON | {"to": {}}, "E110", "to must hold text alone"),
+        (JSON | {"to": [[1]]}, "E100", "to holds an array in an array"),
+        (JSON | {"to": "\ud800"}, "E100", "to holds the character U+D800, which no message can carry"),
+        (JSON | {"data": {"a\x00": "b"}}, "E100", "a holds the character U+0000, which no message can carry"),
+        (JSON | {"service-id": None}, "E627", "service-id is missing"),
+        (JSON | {"message-subject": "x" * 81}, "E314",
+         "message-subject: the subject has 81 characters; at most 80 are allowed"),
+        (JSON | {"custom-slides": {"custom-slide": 1}}, "E100",
+         "custom-slides: custom-message-text is missing"),
+        (JSON | {"operator-id": 1.5}, "E650", "operator-id must be a whole number"),
+        (JSON | {"ddm-force": "yes"}, "E100", "ddm-force must be true or false"),
+        (JSON | {"from-mask": "12345"}, "E100",
+         "from-mask must be 1 to 11 letters, digits, underscores and hyphens, and no number"),
+        (JSON | {"mms-expiry-timestamp": "tomorrow"}, "E100",
+         "mms-expiry-timestamp must be a moment in ISO 8601, such as 2026-11-22T12:57:35+00:00"),
+        (JSON | {"mms-expiry-timestamp": "2001-01-01"}, "E100", "mms-expiry-timestamp must be in the future"),
+        (JSON | {"fallback-sms-link-expiration": "9999-12-31"}, "E100",
+         "fallback-sms-link-expiration must be within 366 days"),
+    ],
+)  # fmt: skip
+def test_a_refusal_of_json_names_the_parameter_as_it_was_written(
+    world: SimpleNamespace, body: object, code: str, info: str
+) -> None:
+    answer = post_json(body)
+    assert (answer["status"], answer["error-code"], answer["error-info"]) == ("Failure", code, info)
+
+
+def test_json_names_its_key_by_the_header(world: SimpleNamespace) -> None:
+    assert post_json(JSON, key="") == {
+        "status": "Failure", "error-code": "E104", "to": NUMBER, "error-info": "x-api-key is missing"
+    }  # fmt: skip
+    assert post_json({**JSON, "x-api-key": KEY}, key="")["error-code"] == "E104"
+
+
+@pytest.mark.parametrize(
+    ("rest", "code", "info"),
+    [
+        ("", "E301", "NAME must have 1 to 200 characters"),
+        ("<NAME>a</NAME>", "E304", "SUBJECT is missing"),
+        ("<NAME>a</NAME><SUBJECT>a</SUBJECT>", "E302", "There are no slides"),
+        ("<NAME>a</NAME><SUBJECT>a</SUBJECT><SLIDE/>", "E303", "slide 1 is empty"),
+        ("<NAME>a</NAME><SUBJECT>a</SUBJECT><SLIDE duration='0'><TEXT>a</TEXT></SLIDE>", "E230",
+         "slide 1: DURATION must be 1 to 60 whole seconds"),
+        ("<NAME>a</NAME><SUBJECT>a</SUBJECT><SLIDE duration='3'><TEXT>a</TEXT><DURATION>3</DURATION></SLIDE>", "E100",
+         "slide 1: DURATION stands more than once"),
+    ],
+)  # fmt: skip
+def test_skycore_has_its_own_codes_for_what_is_missing_in_content(
+    world: SimpleNamespace, rest: str, code: str, info: str
+) -> None:
+    body = SKYCORE_SAVE.format(key=KEY, rest=rest).encode()
+    assert post("/API/wxml/1.3/", body, "")[1].decode() == (
+        f"{DECLARED}<RESPONSE><STATUS>Failure</STATUS><ERRORCODE>{code}</ERRORCODE>"
+        f"<ERRORINFO>{info}</ERRORINFO></RESPONSE>"
+    )

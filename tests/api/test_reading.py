@@ -1,0 +1,144 @@
+"""What customers read back: their content page by page, a message's timeline, whether their key is good."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+import pytest
+from pytest_django import DjangoAssertNumQueries
+
+from mms.models import Message, Template
+from tests.api.documents import KEY, SEND, Elements, failure, request
+from tests.api.orders import DECLARED, get, post, post_json
+
+Post = Callable[[bytes], bytes]
+
+LIST: Elements = {"action": "getMMSTemplates", "api-key": KEY}
+READ: Elements = {"action": "getMessage", "api-key": KEY}
+CREATED = datetime(2026, 11, 22, 12, 57, 35, tzinfo=UTC)
+
+LIST_FAILURES: list[tuple[Elements, bytes]] = [
+    ({"start-date": "yesterday"}, failure(
+        "E214", "start-date must be a moment in ISO 8601, such as 2026-11-22T12:57:35+00:00")),
+    ({"start-date": ["a", "b"]}, failure("E214", "start-date stands more than once")),
+    *(({"page-number": page}, failure("E212", "page-number must be a whole number from 1 to 1000000"))
+      for page in ("0", "-1", "one", "1.5", "1000001", "9" * 5000)),
+    *(({"items-per-page": items}, failure("E213", "items-per-page must be a whole number from 1 to 1000"))
+      for items in ("0", "1001", "all")),
+]  # fmt: skip
+READ_FAILURES: list[tuple[Elements, bytes]] = [
+    ({}, failure("E100", "tracking-id is missing")),
+    *(
+        ({"tracking-id": name}, failure("E100", f"There is no tracking-id {name[:40]} in this account"))
+        for name in ("1", "TU1TXzE=", "TU1TXw==", "ü", "x" * 41, "MMS_1")
+    ),
+]
+
+
+@pytest.fixture
+def three(world: SimpleNamespace) -> list[Template]:
+    """Three templates of the account, the newest first, and one of another account."""
+    Template.objects.update(created_at=CREATED)
+    two = [Template.objects.create(account=world.account, name=f"T{n}", subject=f"s{n}") for n in (2, 3)]
+    another = type(world.account).objects.create(name="Another")
+    Template.objects.create(account=another, name="Not ours", subject="")
+    return [*reversed(two), world.template]
+
+
+def names(answer: bytes) -> list[str]:
+    return [part.split("<")[0] for part in answer.decode().split("<mms-name>")[1:]]
+
+
+def test_templates_are_listed_with_all_their_fields(world: SimpleNamespace, answer: Post) -> None:
+    Template.objects.update(created_at=CREATED)
+    texts = "Dear {{firstname|customer}}" + "Your number is {{accountnumber|unknown}}."
+    size = world.medium.size + len(texts)
+    assert answer(request({**LIST, "start-date": "2026-11-22T13:57:35+01:00"})).decode() == (
+        f"{DECLARED}<response><status>Success</status><start-date>2026-11-22T13:57:35+01:00</start-date>"
+        "<page-number>1</page-number><items-per-page>100</items-per-page><total-results>1</total-results>"
+        "<mms-template><mms-id>35674</mms-id><mms-name>Spring</mms-name><mms-subject>Spring is here</mms-subject>"
+        f"<date-created>2026-11-22T12:57:35+00:00</date-created><total-slides>2</total-slides>"
+        f"<mms-size>{size}</mms-size></mms-template></response>"
+    )
+
+
+def test_templates_are_listed_in_the_other_dialects(world: SimpleNamespace) -> None:
+    Template.objects.update(created_at=CREATED)
+    world.template.slides.all().delete()
+    assert get(f"action=GETMMSIDS&api_key={KEY}&itemsperpage=7").decode() == (
+        f"{DECLARED}<RESPONSE><STATUS>Success</STATUS><PAGENUMBER>1</PAGENUMBER><ITEMSPERPAGE>7</ITEMSPERPAGE>"
+        "<TOTALRESULTS>1</TOTALRESULTS><MMSTEMPLATE><MMSID>35674</MMSID><MMSNAME>Spring</MMSNAME>"
+        "<MMSSUBJECT>Spring is here</MMSSUBJECT><DATECREATED>2026-11-22T12:57:35+00:00</DATECREATED>"
+        "<TOTALSLIDES>0</TOTALSLIDES><MMSSIZE>0</MMSSIZE></MMSTEMPLATE></RESPONSE>"
+    )
+    assert post_json({"action": "getMMSTemplates", "page-number": 1}) == {
+        "status": "Success",
+        "page-number": 1,
+        "items-per-page": 100,
+        "total-results": 1,
+        "mms-templates": [
+            {
+                "mms-id": "35674",
+                "mms-name": "Spring",
+                "mms-subject": "Spring is here",
+                "date-created": "2026-11-22T12:57:35+00:00",
+                "total-slides": 0,
+                "mms-size": 0,
+            }
+        ],
+    }
+    assert post_json({"action": "getMMSTemplates", "page-number": 2})["mms-templates"] == []
+
+
+def test_templates_come_the_newest_first_page_by_page(three: list[Template], answer: Post) -> None:
+    def page(number: int, items: int) -> list[str]:
+        return names(answer(request({**LIST, "page-number": str(number), "items-per-page": str(items)})))
+
+    assert page(1, 1000) == ["T3", "T2", "Spring"]
+    assert [page(number, 2) for number in (1, 2, 3)] == [["T3", "T2"], ["Spring"], []]
+    late = answer(request({**LIST, "start-date": "2026-11-22T12:57:36", "items-per-page": "1"}))
+    assert (names(late), b"<total-results>2</total-results>" in late) == (["T3"], True)
+
+
+def test_a_list_costs_as_many_queries_however_long_it_is(
+    three: list[Template], answer: Post, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    # key, templates, their number, slides, media
+    with django_assert_num_queries(5):
+        answer(request(LIST))
+
+
+@pytest.mark.parametrize(("change", "expected"), LIST_FAILURES)
+def test_a_fault_of_getmmstemplates_is_answered_in_these_bytes(answer: Post, change: Elements, expected: bytes) -> None:
+    assert answer(request({**LIST, **change})) == expected
+
+
+@pytest.mark.parametrize(("change", "expected"), READ_FAILURES)
+def test_a_fault_of_getmessage_is_answered_in_these_bytes(answer: Post, change: Elements, expected: bytes) -> None:
+    assert answer(request({**READ, **change})) == expected
+
+
+def test_a_customer_is_not_shown_who_works_here_nor_another_customers_messages(
+    world: SimpleNamespace, answer: Post
+) -> None:
+    answer(request(SEND))
+    message = Message.objects.get()
+    message.events.create(at=CREATED, kind="resolved", text="olga: it was sent")
+    shown = answer(request({**READ, "tracking-id": message.tracking_id}))
+    assert b"<type>resolved</type></event>" in shown
+    Message.objects.update(account=type(world.account).objects.create(name="Another"))
+    assert b"E100" in answer(request({**READ, "tracking-id": message.tracking_id}))
+
+
+@pytest.mark.parametrize("door", ["/ep/v1/", "/API/wxml/1.3/"])
+def test_a_key_is_checked(world: SimpleNamespace, door: str) -> None:
+    body = "<REQUEST><ACTION>loginUser</ACTION><API_KEY>{}</API_KEY></REQUEST>"
+    good, bad = (post(door, body.format(key).encode(), "")[1].decode() for key in (KEY, "x"))
+    assert good == (
+        f"{DECLARED}<RESPONSE><STATUS>Success</STATUS><STATUSDETAILS>Logged in as Customer</STATUSDETAILS></RESPONSE>"
+    )
+    assert "<ERRORCODE>E104</ERRORCODE><ERRORINFO>API_KEY is unknown</ERRORINFO>" in bad
+    assert json.dumps(post_json({"action": "loginUser"})) == (
+        '{"status": "Success", "status-details": "Logged in as Customer"}'
+    )
