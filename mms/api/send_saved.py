@@ -149,7 +149,7 @@ def sender(account: Account, requested: str, country: str) -> str:
 
 def accepted(order: Order) -> Message:
     if order.account.status == Account.Status.BILLING_SUSPENDED:
-        raise Refusal("E713", "This account is suspended for billing")
+        raise Refusal("E713", "The account is suspended for billing; settle what is due")
     try:
         return flow.accept(order, timezone.now())
     except InsufficientFunds as problem:
