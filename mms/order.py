@@ -32,4 +32,4 @@ class Order:
 
     def fields(self) -> dict[str, Any]:
         """The fields of the message that this order becomes: all but what only its acceptance needs."""
-        return {name: getattr(self, name) for name in self.__slots__ if name not in {"device", "country"}}
+        return {name: getattr(self, name) for name in self.__slots__ if name != "device"}

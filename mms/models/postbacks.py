@@ -19,7 +19,7 @@ class Postback(models.Model):
     message = models.ForeignKey(Message, models.CASCADE, null=True, blank=True, related_name="postbacks")
     code = models.CharField(max_length=4)
     fields = models.JSONField()
-    url = models.URLField(max_length=500)
+    url = models.URLField("URL", max_length=500)
     status = models.CharField(max_length=10, choices=Status, default=Status.PENDING)
     due_at = models.DateTimeField(null=True, blank=True)
     tries = models.PositiveSmallIntegerField(default=0)
