@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 import psutil  # type: ignore[import-untyped]
 import pytest
 
+from simulator.demo.processes import DemoError, Processes, TimedOut
+from tests.wire import SEED
+
 if TYPE_CHECKING:
     from billing.models import Account
     from mms.models import Message
-from simulator.demo.processes import DemoError, Processes, TimedOut
-from tests.wire import SEED
 
 # Says its process id and that of a child, which outlives it if nobody ends that.
 PARENT = "import os, subprocess, sys; c = subprocess.Popen(['sleep', '60']); print(os.getpid(), c.pid); c.wait()"

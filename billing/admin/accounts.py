@@ -18,7 +18,7 @@ from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminPasswordToggleWidget
 
 from billing import keys, ledger, low_balance
-from billing.admin.amounts import OVERRIDES, AdjustmentForm, TopUpForm
+from billing.admin.amounts import OVERRIDES, AdjustmentForm, TopUpForm, read_only
 from billing.amounts import shown
 from billing.available import available, month
 from billing.models import Account, ApiKey, SenderAddress, Service, new_secret
@@ -85,6 +85,7 @@ class AccountAdmin(ModelAdmin):
     search_fields = ("name",)
     inlines = (KeyInline, SenderInline, ServiceInline)
     actions_detail = ("issue_key", "top_up", "adjust")
+    readonly_preprocess_fields = dict.fromkeys(("credit_limit", "spend_limit", "low_balance_at"), read_only)
     readonly_fields = ("funds", "held", "left", "statements")
     fieldsets = (
         (None, {"fields": (("name", "status"), "api_access")}),

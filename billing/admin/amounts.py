@@ -7,7 +7,7 @@ from django.db import models
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextInputWidget
 
-from billing.amounts import UNIT, AmountField
+from billing.amounts import UNIT, AmountField, decimal
 
 # Every column of this type in the forms of this app is an amount.
 OVERRIDES: "dict[type[models.Field[Any, Any]], dict[str, Any]]" = {
@@ -15,6 +15,11 @@ OVERRIDES: "dict[type[models.Field[Any, Any]], dict[str, Any]]" = {
 }
 # What an operator may book at once: enough for any invoice, and a slip of the keys stays a number.
 MOST = 10_000_000 * UNIT
+
+
+def read_only(contents: str) -> str:
+    """What stands in place of a form's field for those who may not change it; an empty one stays as it is."""
+    return decimal(int(contents)) if contents.isdigit() else contents
 
 
 class _BookingForm(BaseDialogForm):

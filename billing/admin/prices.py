@@ -5,7 +5,7 @@ from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import display
 
-from billing.admin.amounts import OVERRIDES
+from billing.admin.amounts import OVERRIDES, read_only
 from billing.amounts import decimal, shown
 from billing.models import Price
 
@@ -13,6 +13,7 @@ from billing.models import Price
 @admin.register(Price)
 class PriceAdmin(ModelAdmin):
     formfield_overrides = OVERRIDES
+    readonly_preprocess_fields = {"amount": read_only}
     list_display = ("message_class", "of_account", "in_country", "over_operator", "price")
     list_select_related = ("account",)
     list_filter = ("message_class", ("account", AutocompleteSelectFilter))

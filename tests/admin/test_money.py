@@ -98,6 +98,17 @@ def test_amounts_of_an_account_are_typed_and_shown_as_decimals(console: Client, 
     assert re.findall(r"[0-9.]+ USD", page) == ["9.965 USD", "0.03 USD", "12.435 USD"]
 
 
+def test_amounts_are_decimals_to_those_who_may_only_look(world: SimpleNamespace) -> None:
+    client = clerk("view_account", "view_price")
+    page = client.get(account_page(world)).content.decode()
+    assert "10.00" in page
+    assert "10000000" not in page
+    price = Price.objects.get(message_class="mms")
+    page = client.get(reverse("admin:billing_price_change", args=[price.pk])).content.decode()
+    assert "0.03" in page
+    assert "30000" not in page
+
+
 def test_the_currency_stays_once_something_is_booked(console: Client, world: SimpleNamespace) -> None:
     other = Account.objects.create(name="Other")
     page = reverse("admin:billing_account_change", args=[other.pk])
