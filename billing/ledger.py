@@ -14,20 +14,19 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import Sum
 
+from billing import low_balance
+from billing.amounts import shown
+from billing.available import AVAILABLE, month
 from billing.models import Account, Balance, LedgerEntry
 
 Kind = LedgerEntry.Kind
 
 # One statement, so that no interleaving of parallel calls overdraws: whoever comes second sees the first's amount.
-RESERVE = """
+RESERVE = f"""
 UPDATE billing_balance b SET reserved = b.reserved + %(amount)s
 FROM billing_account a
-WHERE b.account_id = %(account)s AND a.id = b.account_id AND CASE a.billing
-    WHEN 'prepaid' THEN b.balance - b.reserved + a.credit_limit >= %(amount)s
-    ELSE a.spend_limit IS NULL
-         OR CASE WHEN b.month = %(month)s THEN b.spent ELSE 0 END + b.reserved + %(amount)s <= a.spend_limit
-END
-"""
+WHERE b.account_id = %(account)s AND a.id = b.account_id AND COALESCE({AVAILABLE} >= %(amount)s, TRUE)
+"""  # noqa: S608 - made of constants
 
 BOOK = """
 UPDATE billing_balance SET
@@ -58,20 +57,22 @@ def reserve(account: Account, message: int, amount: int, now: datetime) -> None:
     if not amount:
         return
     Balance.objects.bulk_create([Balance(account=account)], ignore_conflicts=True)
-    values: dict[str, Any] = {"amount": amount, "account": account.pk, "month": _month(now)}
+    values: dict[str, Any] = {"amount": amount, "account": account.pk, "month": month(now)}
     with connection.cursor() as cursor:
         cursor.execute(RESERVE, values)
         if not cursor.rowcount:
-            raise InsufficientFunds(_refusal(account))
+            raise InsufficientFunds(_refusal(account, amount))
     LedgerEntry.objects.create(
         account=account, kind=Kind.RESERVE, message=message, balance_change=0, reserved_change=amount, created_at=now
     )
 
 
-def _refusal(account: Account) -> str:
+def _refusal(account: Account, amount: int) -> str:
+    price = f"up to {shown(amount, account.currency)}"
     if account.billing == Account.Billing.PREPAID:
-        return "The account's funds do not cover this message; top up the account and send it again"
-    return "The account's spend limit for this month is reached"
+        return f"The account's funds do not cover this message ({price}); top up the account and send it again"
+    limit = shown(account.spend_limit or 0, account.currency)
+    return f"This message ({price}) would pass the account's spend limit of {limit} for this month; ask to raise it"
 
 
 def hold(accounts: Collection[int]) -> None:
@@ -130,6 +131,7 @@ def _book_by_hand(account: Account, kind: Kind, amount: int, note: str, now: dat
             account=account, kind=kind, balance_change=amount, reserved_change=0, note=note, created_at=now
         )
         _book([line])
+        low_balance.rearm(account, now)
 
 
 def _book(lines: list[LedgerEntry]) -> None:
@@ -163,12 +165,8 @@ def _totals(account: int, lines: list[LedgerEntry]) -> dict[str, int | date]:
         "balance": sum(line.balance_change for line in lines),
         "reserved": sum(line.reserved_change for line in lines),
         "spent": spent,
-        "month": _month(lines[0].created_at),
+        "month": month(lines[0].created_at),
     }
-
-
-def _month(now: datetime) -> date:
-    return now.date().replace(day=1)
 
 
 @dataclass(frozen=True, slots=True)

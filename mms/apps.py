@@ -3,4 +3,4 @@ from django.apps import AppConfig
 
 class MmsConfig(AppConfig):
     name = "mms"
-    verbose_name = "Messages"
+    verbose_name = "MMS"

@@ -38,4 +38,4 @@ class Order:
 
     def fields(self) -> dict[str, Any]:
         """The fields of the message that this order becomes: all but what only its acceptance needs."""
-        return {name: getattr(self, name) for name in self.__slots__ if name not in {"device", "country", "expires_at"}}
+        return {name: getattr(self, name) for name in self.__slots__ if name not in {"device", "expires_at"}}

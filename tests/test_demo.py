@@ -6,12 +6,17 @@ The story itself is checked by `manage.py demo --once`, on real processes.
 import signal
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil  # type: ignore[import-untyped]
 import pytest
 
 from simulator.demo.processes import DemoError, Processes, TimedOut
 from tests.wire import SEED
+
+if TYPE_CHECKING:
+    from billing.models import Account
+    from mms.models import Message
 
 # Says its process id and that of a child, which outlives it if nobody ends that.
 PARENT = "import os, subprocess, sys; c = subprocess.Popen(['sleep', '60']); print(os.getpid(), c.pid); c.wait()"
@@ -82,6 +87,52 @@ def test_a_run_forgets_what_earlier_runs_learnt_and_left_open() -> None:
 
     assert cache.known([number], now) == {}
     assert not Discovery.objects.filter(due_at__isnull=False).exists()
+
+
+@pytest.mark.django_db
+def test_a_run_gives_back_what_an_interrupted_one_reserved_and_begins_with_the_same_funds() -> None:
+    from billing import ledger
+    from billing.models import Balance
+    from mms.models import Message
+    from simulator.demo import story, world
+
+    account = world.load("http://127.0.0.1:9")
+    world.fund(account)
+    for status, settled in (("accepted", 0), ("submitted", world.PRICES["mms"])):
+        message = interrupted(account, story.NUMBERS[0], status)
+        ledger.reserve(account, message.pk, message.reserved, message.created_at)
+        if settled:
+            charge = ledger.Charge(account.pk, message.pk, settled, message.reserved)
+            ledger.settle([charge], message.created_at)
+
+    world.forget(story.NUMBERS)
+    world.fund(account)
+
+    assert not Message.objects.exists()
+    balance = Balance.objects.get()
+    assert (balance.balance, balance.reserved) == (world.FUNDS, 0)
+    assert ledger.prove() == []
+
+
+def interrupted(account: "Account", number: str, status: str) -> "Message":
+    """A message that a run left under way."""
+    from mms.models import Carrier, Message, Template
+    from simulator.demo import world
+
+    now = datetime.now(UTC)
+    return Message.objects.create(
+        account=account,
+        template=Template.objects.create(account=account, name="Spring", subject="Spring is here"),
+        carrier=Carrier.objects.get(slug=world.CARRIER),
+        number=number,
+        sender=world.SENDER,
+        status=status,
+        due_at=now,
+        expires_at=now,
+        created_at=now,
+        price_mms=world.PRICES["mms"],
+        reserved=sum(world.PRICES.values()),
+    )
 
 
 def test_a_check_that_differs_says_what_was_expected_and_found() -> None:

@@ -6,6 +6,7 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
 
+CURRENCY = RegexValidator(r"^[A-Z]{3}$", "An ISO 4217 currency code of three capital letters, such as USD.")
 COUNTRY = RegexValidator(r"^[A-Z]{2}$", "An ISO 3166 country code of two capital letters, such as US.")
 DIGITS = RegexValidator(r"^[0-9]{3,15}$", "3 to 15 digits, without + or spaces.")
 
@@ -34,7 +35,9 @@ class Account(models.Model):
     name = models.CharField(max_length=100, unique=True)
     status = models.CharField(max_length=20, choices=Status, default=Status.ACTIVE)
     api_access = models.BooleanField("API access", default=True)
-    postback_url = models.URLField(blank=True, help_text="Where notifications go. Empty: none are sent.")
+    postback_url = models.URLField(
+        "postback URL", blank=True, help_text="Where notifications go. Empty: none are sent."
+    )
     mo_url = models.URLField(
         "MO URL", blank=True, help_text="Where messages from handsets are notified. Empty: at the postback URL."
     )
@@ -52,15 +55,25 @@ class Account(models.Model):
     image_bytes_max = models.PositiveIntegerField(
         "largest source image", default=5_000_000, help_text="In bytes; a larger one is refused (E331)."
     )
+    # Amounts are micro-units: 1,000,000 is 1.00.
     billing = models.CharField(max_length=8, choices=Billing, default=Billing.PREPAID)
+    currency = models.CharField(
+        max_length=3, default="USD", validators=[CURRENCY], help_text="Of every amount of the account."
+    )
     credit_limit = models.PositiveBigIntegerField(
-        default=0, help_text="Prepaid: how far below zero the balance may go, in micro-units (1,000,000 is 1.00)."
+        default=0, help_text="Prepaid: how far below zero the balance may go."
     )
     spend_limit = models.PositiveBigIntegerField(
-        null=True, blank=True, help_text="Postpaid: the most that a month may cost, in micro-units. Empty: no limit."
+        null=True, blank=True, help_text="Postpaid: the most that a month may cost. Empty: no limit."
     )
     refund_undelivered = models.BooleanField(
         default=False, help_text="Give back what expired, rejected and failed messages cost."
+    )
+    low_balance_at = models.PositiveBigIntegerField(
+        null=True, blank=True, help_text="A notice is sent when less than this is available. Empty: never."
+    )
+    billing_email = models.EmailField(
+        "e-mail for billing", blank=True, help_text="Where low-balance notices go. Empty: they are shown here alone."
     )
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -82,6 +95,9 @@ class ApiKey(models.Model):
     label = models.CharField(max_length=100, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = "API key"
 
     def __str__(self) -> str:
         return f"{self.prefix}…"

@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import Q
 
+from billing.amounts import decimal
 from billing.models.accounts import COUNTRY, Account
 
 
@@ -20,7 +21,7 @@ class Price(models.Model):
     message_class = models.CharField("class", max_length=3, choices=Class)
     country = models.CharField(max_length=2, blank=True, validators=[COUNTRY], help_text="Empty: every country.")
     operator_id = models.PositiveIntegerField("operator id", null=True, blank=True, help_text="Empty: every operator.")
-    amount = models.PositiveBigIntegerField(help_text="micro-units")
+    amount = models.PositiveBigIntegerField(help_text="In the account's currency, whichever that is.")  # micro-units
 
     class Meta:
         constraints = [
@@ -28,11 +29,12 @@ class Price(models.Model):
                 fields=["account", "message_class", "country", "operator_id"],
                 nulls_distinct=False,
                 name="price_once",
+                violation_error_message="There is a price for this already: change that one.",
             )
         ]
 
     def __str__(self) -> str:
-        return f"{self.message_class} {self.amount / 1_000_000:.6f}"
+        return f"{self.get_message_class_display()} {decimal(self.amount)}"
 
 
 class Balance(models.Model):
@@ -43,9 +45,10 @@ class Balance(models.Model):
     reserved = models.BigIntegerField(default=0, help_text="micro-units; held for messages on their way")
     month = models.DateField(null=True, blank=True, help_text="the month that `spent` is of, by its first day")
     spent = models.BigIntegerField(default=0, help_text="micro-units; settled in that month, less refunds")
+    low_since = models.DateTimeField(null=True, blank=True, help_text="when it was noticed to be low; none since")
 
     def __str__(self) -> str:
-        return f"{self.balance / 1_000_000:.6f}"
+        return decimal(self.balance)
 
 
 class LedgerEntry(models.Model):
@@ -74,7 +77,32 @@ class LedgerEntry(models.Model):
             # However often a step is repeated, it is booked once.
             models.UniqueConstraint(fields=["message", "kind"], condition=Q(message__isnull=False), name="booked_once")
         ]
-        indexes = [models.Index(fields=["account", "created_at"], name="ledger_by_account")]
+        indexes = [
+            models.Index(fields=["account", "created_at"], name="ledger_by_account"),
+            # Top-ups and adjustments: few among the lines of messages.
+            models.Index(fields=["account", "id"], condition=Q(message__isnull=True), name="ledger_by_hand"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.pk}"
+
+
+class LowBalanceNotice(models.Model):
+    """An account's available amount fell below what it asked to be told at; written once a fall, sent by a worker."""
+
+    account = models.ForeignKey(Account, models.CASCADE, related_name="low_balance_notices")
+    available = models.BigIntegerField(help_text="micro-units, when it was noticed")
+    low_balance_at = models.BigIntegerField(help_text="micro-units, what the account had set")
+    email = models.EmailField("e-mail", blank=True)
+    created_at = models.DateTimeField()
+    due_at = models.DateTimeField(null=True, blank=True, help_text="when it is sent, or tried again")
+    sent_at = models.DateTimeField(null=True, blank=True)
+    tries = models.PositiveSmallIntegerField(default=0)
+    problem = models.CharField(max_length=300, blank=True, help_text="why the last try failed")
+
+    class Meta:
+        verbose_name = "low-balance notice"
+        indexes = [models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="low_balance_notice_due")]
+
+    def __str__(self) -> str:
+        return f"{self.account} {decimal(self.available)}"

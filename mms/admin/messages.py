@@ -13,6 +13,7 @@ from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 
+from billing.amounts import shown
 from mms import flow
 from mms.admin import search, stories
 from mms.admin.audit import AuditAdmin
@@ -54,6 +55,7 @@ class MessageAdmin(AuditAdmin):
                 "classes": ["tab"],
             },
         ),
+        ("Price", {"fields": (("as_mms", "of_ddm"), ("held", "pays_ddm")), "classes": ["tab"]}),
         (
             "As ordered",
             {
@@ -77,6 +79,18 @@ class MessageAdmin(AuditAdmin):
         handset = message.handset
         return str(handset.profile or handset)[:60] if handset else "-"
 
+    @display(description="price as MMS")
+    def as_mms(self, message: Message) -> str:
+        return shown(message.price_mms, message.account.currency)
+
+    @display(description="price of a DDM")
+    def of_ddm(self, message: Message) -> str:
+        return shown(message.price_ddm, message.account.currency)
+
+    @display(description="reserved at accept")
+    def held(self, message: Message) -> str:
+        return shown(message.reserved, message.account.currency)
+
     @display(description="texts of slides")
     def texts_by_slide(self, message: Message) -> SafeString:
         return lines(message.texts)
@@ -91,7 +105,7 @@ class MessageAdmin(AuditAdmin):
         return (queryset.filter(search.messages(search_term)) if search_term else queryset), False
 
     def tables(self, row: Message) -> Iterable[Table]:
-        return (stories.timeline(row), stories.attempts(row), stories.postbacks(row))
+        return (stories.timeline(row), stories.attempts(row), stories.postbacks(row), stories.money(row))
 
     # --- messages in doubt: an operator who asked the carrier says what became of them -------------------------
 

@@ -4,11 +4,14 @@ from collections.abc import Iterable
 
 from django.db.models import QuerySet
 
+from billing.amounts import shown
+from billing.models import LedgerEntry
 from mms.admin.tables import MOST, Row, Table, bytes_of, label, lines, link, moment
 from mms.models import Attempt, Discovery, Message, Postback, PostbackAttempt, Report
 
 ATTEMPT = ("Try", "Began", "Took", "Size", "Outcome", "Code", "The MMSC's answer", "MessageID")
 REPORT = ("Report", "Received", "Status", "As the MMSC wrote it", "Handset")
+LEDGER = ("Booked", "Line", "To the balance", "To what is reserved")
 POSTBACK = ("Postback", "Code", "Status text", "State", "Due", "Tries", "Details")
 POSTBACK_ATTEMPT = ("Began", "Took", "URL", "HTTP", "Answer")
 
@@ -75,6 +78,17 @@ def _postback(postback: Postback) -> Row:
         postback.fields.get("status-details", ""),
     )
     return Row(cells, rows=[_handover(attempt) for attempt in postback.attempts.all()])
+
+
+def money(message: Message) -> Table:
+    """The lines of the ledger that the message has."""
+    lines = LedgerEntry.objects.filter(message=message.pk)
+    return Table("Ledger", LEDGER, [_booked(line, message.account.currency) for line in lines])
+
+
+def _booked(line: LedgerEntry, currency: str) -> Row:
+    changes = (shown(change, currency) for change in (line.balance_change, line.reserved_change))
+    return Row((moment(line.created_at), link(line, line.kind), *changes))
 
 
 def handovers(postback: Postback) -> Table:

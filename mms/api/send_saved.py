@@ -169,7 +169,7 @@ def carrier(request: Node, number: str, operator: Carrier | None) -> Carrier:
 
 def accepted(request: Node, order: Order) -> Message:
     if order.account.status == Account.Status.BILLING_SUSPENDED:
-        raise Refusal("E713", "This account is suspended for billing")
+        raise Refusal("E713", "The account is suspended for billing; settle what is due")
     try:
         return flow.accept(order, timezone.now())
     except InsufficientFunds as problem:

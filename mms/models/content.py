@@ -34,9 +34,9 @@ class Medium(models.Model):
     class Kind(models.TextChoices):
         IMAGE = "image"
 
-    sha256 = models.CharField(max_length=64, unique=True)
+    sha256 = models.CharField("SHA-256", max_length=64, unique=True)
     kind = models.CharField(max_length=10, choices=Kind)
-    mime_type = models.CharField(max_length=100)
+    mime_type = models.CharField("MIME type", max_length=100)
     size = models.PositiveIntegerField(help_text="bytes")
     width = models.PositiveIntegerField(default=0, help_text="pixels, as stored")
     height = models.PositiveIntegerField(default=0, help_text="pixels, as stored")
@@ -76,7 +76,7 @@ class SlideMedium(models.Model):
 
     slide = models.ForeignKey(Slide, models.CASCADE)
     medium = models.ForeignKey(Medium, models.PROTECT)
-    source_url = models.URLField(max_length=2000)
+    source_url = models.URLField("source URL", max_length=2000)
 
     def __str__(self) -> str:
         return self.source_url
@@ -87,7 +87,7 @@ class Rendition(models.Model):
 
     medium = models.ForeignKey(Medium, models.CASCADE, related_name="renditions")
     recipe = models.CharField(max_length=100)
-    mime_type = models.CharField(max_length=100)
+    mime_type = models.CharField("MIME type", max_length=100)
     size = models.PositiveIntegerField(help_text="bytes")
     width = models.PositiveIntegerField(help_text="pixels")
     height = models.PositiveIntegerField(help_text="pixels")

@@ -1,4 +1,4 @@
-"""The Celery application. Its tasks are in mms/tasks.py; its settings are Django's, with the prefix CELERY_."""
+"""The Celery application. Its tasks are in the apps' tasks.py; its settings are Django's, with the prefix CELERY_."""
 
 import os
 
@@ -8,4 +8,4 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 app = Celery("mms")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks(["mms"])
+app.autodiscover_tasks(["billing", "mms"])

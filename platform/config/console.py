@@ -74,6 +74,12 @@ UNFOLD = {
                 _page("API keys", "key", "billing_apikey"),
                 _page("Sender addresses", "dialpad", "billing_senderaddress"),
             ),
+            _group(
+                "Money",
+                _page("Prices", "sell", "billing_price"),
+                _page("Ledger", "menu_book", "billing_ledgerentry"),
+                _page("Low-balance notices", "notifications", "billing_lowbalancenotice"),
+            ),
             _group("Carriers", _page("Carriers", "cell_tower", "mms_carrier")),
             _group(
                 "Operators",

@@ -3,9 +3,12 @@
 from django.contrib import admin
 from django.urls import path, re_path
 
+from mms.admin import statements
 from mms.api.contracts import openapi_view, xsd_view
 from mms.api.views import JsonDoor, SinchDoor, SkycoreDoor
 from mms.mm7.views import endpoint
+
+statement = admin.site.admin_view(statements.download)
 
 urlpatterns = [
     # With or without the slash at the end: a redirect would lose what is posted.
@@ -15,5 +18,7 @@ urlpatterns = [
     re_path(r"^ep/v1/schema/(?P<dialect>sinch|skycore)\.xsd$", xsd_view, name="xsd"),
     path("ep/v2/openapi.yaml", openapi_view, name="openapi"),
     path("mm7/<slug:carrier>", endpoint, name="mm7"),
+    # Before the console's own addresses, which take all that begins with admin/.
+    path("admin/statements/<int:account>/<str:month>.csv", statement, name="statement"),
     path("admin/", admin.site.urls),
 ]

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.core.files.base import ContentFile
 
-from billing import keys
-from billing.models import Account, SenderAddress, Service
+from billing import keys, ledger, low_balance
+from billing.models import Account, Price, SenderAddress, Service
 from handsets.models import Handset, Profile
 from mms import content, flow, submission
 from mms.adaptation import images
@@ -27,7 +27,12 @@ KEY = "qTFkykO9JTfahCOqJ0V2Wf5Cg1t8iWlZ"
 def world() -> SimpleNamespace:
     """A customer and a carrier; a message that was delivered after its discovery, one in doubt, a stray report."""
     here = SimpleNamespace()
-    here.account = Account.objects.create(name="Customer", postback_url="http://customer.example/postbacks")
+    here.account = Account.objects.create(
+        name="Customer",
+        postback_url="http://customer.example/postbacks",
+        low_balance_at=10_000_000,
+        billing_email="bills@customer.example",
+    )
     keys.issue(here.account, KEY)
     SenderAddress.objects.create(account=here.account, address="28444", country="US", default=True)
     here.service = Service.objects.create(account=here.account, code="12345")
@@ -37,7 +42,11 @@ def world() -> SimpleNamespace:
     here.rendition = rendition(here.medium)
     here.profile = Profile.objects.create(name="iPhone", screen_width=320, takes_mms=True)
     Handset.objects.create(identity=IPHONE, profile=here.profile)
+    Price.objects.create(account=here.account, message_class="mms", amount=30_000)
+    Price.objects.create(message_class="ddm", amount=5_000)
+    ledger.top_up(here.account, 10_000_000, "invoice 1", NOW)
     here.delivered = delivered(here)
+    low_balance.look(NOW)
     here.in_doubt = in_doubt(here)
     flow.report(here.carrier, report("nobody-knows", "14045550100"), NOW)
     here.postback = here.delivered.postbacks.earliest("pk")

@@ -81,7 +81,7 @@ def test_the_other_lists_are_searched(
 
 def test_the_page_of_a_message_tells_its_story_in_order(console: Client, world: SimpleNamespace) -> None:
     answer = console.get(reverse("admin:mms_message_change", args=[world.delivered.pk]))
-    timeline, attempts, postbacks = answer.context["tables"]
+    timeline, attempts, postbacks, _ = answer.context["tables"]
     steps = ["accepted", "discovering", "ddm-sent", "ddm-delivered", "submitted", "delivered"]
     assert [steps[n] in row.cols[1] for n, row in enumerate(timeline.rows)] == [True] * 6
     assert [len(row.rows) for row in attempts.rows] == [1]

@@ -13,11 +13,14 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from billing.models import LedgerEntry, LowBalanceNotice
 from mms.models import Attempt, Discovery, Medium, Message, Postback, Rendition, Report, Template
 from tests.admin import story
 
 MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)
-WRITTEN_BY_THE_FLOW = [Attempt, Discovery, Medium, Message, Postback, Rendition, Report, Template]
+WRITTEN_BY_THE_FLOW = [
+    Attempt, Discovery, LedgerEntry, LowBalanceNotice, Medium, Message, Postback, Rendition, Report, Template
+]  # fmt: skip
 every_model = pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.label)
 
 

@@ -209,7 +209,10 @@ def template_subject(text: str) -> Callable[[SimpleNamespace], None]:
 WORLD_FAILURES: list[tuple[Callable[[SimpleNamespace], None], bytes]] = [
     (account(status="blocked"), refused("E103", "This account is blocked")),
     (account(api_access=False), refused("E105", "This account has no API access")),
-    (account(status="billing-suspended"), refused("E713", "This account is suspended for billing")),
+    (
+        account(status="billing-suspended"),
+        refused("E713", "The account is suspended for billing; settle what is due"),
+    ),
     (
         account(fallback_text_required=True),
         refused("E622", "fallback-sms-text is missing, and this account requires it"),

@@ -149,3 +149,7 @@ def test_the_command_proves_the_books(account: Account, capsys: pytest.CaptureFi
     Balance.objects.update(balance=1)
     with pytest.raises(CommandError, match="1 accounts differ"):
         call_command("books")
+    assert capsys.readouterr().out == (
+        "Customer: kept is a balance of 0.000001 USD, 0.00 USD of it reserved; "
+        "the ledger adds up to 10.00 USD, 0.00 USD of it reserved\n"
+    )

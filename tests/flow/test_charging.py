@@ -123,8 +123,8 @@ def test_no_funds_no_message(priced: SimpleNamespace, post: Callable[[str], byte
     )
     assert answer == (
         b'<?xml version="1.0" encoding="UTF-8"?>\n<response><status>Failure</status><error-code>E713</error-code>'
-        b"<to>14044790000</to><error-info>The account's funds do not cover this message; top up the account and "
-        b"send it again</error-info></response>"
+        b"<to>14044790000</to><error-info>The account's funds do not cover this message "
+        b"(up to 0.00005 USD); top up the account and send it again</error-info></response>"
     )
     assert not Message.objects.exists()
     assert money() == (40, 0)

@@ -5,6 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from billing import ledger
+from billing.amounts import shown
 from billing.models import Account, LedgerEntry
 
 
@@ -14,10 +15,14 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         differences = ledger.prove()
         for difference in differences:
-            name = Account.objects.get(pk=difference.account).name
-            self.stdout.write(
-                f"{name}: balance and reserved are {difference.kept}, the ledger adds up to {difference.proven}"
-            )
+            account = Account.objects.get(pk=difference.account)
+            kept, proven = (_told(amounts, account.currency) for amounts in (difference.kept, difference.proven))
+            self.stdout.write(f"{account}: kept is a balance of {kept}; the ledger adds up to {proven}")
         if differences:
             raise CommandError(f"{len(differences)} accounts differ")
         self.stdout.write(f"{LedgerEntry.objects.count()} entries, every balance proven")
+
+
+def _told(amounts: tuple[int, int], currency: str) -> str:
+    balance, reserved = amounts
+    return f"{shown(balance, currency)}, {shown(reserved, currency)} of it reserved"

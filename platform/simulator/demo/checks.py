@@ -4,6 +4,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from billing import ledger
+from billing.amounts import decimal, shown
+from billing.models import Balance, LedgerEntry
 from mms.models import Medium, Postback, Rendition, Slide
 from simulator.demo import world
 from simulator.demo.pictures import TURN_CLOCKWISE
@@ -44,6 +47,13 @@ def of_story(tracks: Sequence[Track]) -> Iterator[Check]:
     yield Check("the photograph as stored", f"4000x3000, EXIF orientation {TURN_CLOCKWISE}", found)
 
 
+def of_books() -> Iterator[Check]:
+    """That the balances are what the ledger adds up to, and that nothing stays reserved for what has ended."""
+    yield Check("accounts whose balance is not their ledger's", "none", _words(map(str, ledger.prove())) or "none")
+    reserved = Balance.objects.get(account__name=world.ACCOUNT).reserved
+    yield Check("reserved for messages on their way", "0.00", decimal(reserved))
+
+
 def of_message(track: Track) -> Iterator[Check]:
     """Everything that the message's course promises."""
     case = track.case
@@ -57,10 +67,24 @@ def of_message(track: Track) -> Iterator[Check]:
         yield Check(f"handset in {code}", _named(case, code), _handsets(track, code))
     yield Check("adapted to", "generic profile" if case.generic else case.handset.identity, _adapted_to(track))
     yield Check("content at the handset", f"{PICTURES} pictures, nothing to refuse", _content(track))
+    yield Check("settled in the ledger", shown(_price(case), "USD"), shown(settled(track), "USD"))
     if not {"ddm-failed", "ddm-undelivered"}.isdisjoint(case.course.steps):
         yield _holds("the content followed the DDM's failure at once", _wait(track) < AT_ONCE)
     if case == FIRST:
         yield from _of_photograph(track)
+
+
+def settled(track: Track) -> int:
+    """What the message cost its account, in micro-units."""
+    lines = LedgerEntry.objects.filter(message=track.message.pk, kind=LedgerEntry.Kind.SETTLE)
+    return -sum(line.balance_change for line in lines)
+
+
+def _price(case: Case) -> int:
+    """By what the carrier took: the content, and a DDM where one went out."""
+    return sum(
+        world.PRICES[name] for name, step in (("mms", "submitted"), ("ddm", "ddm-sent")) if step in case.course.steps
+    )
 
 
 def photograph() -> Medium:

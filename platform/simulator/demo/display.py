@@ -10,7 +10,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from simulator.demo import checks
+from billing.amounts import shown
+from billing.models import Balance
+from simulator.demo import checks, world
 from simulator.demo.track import Step, Track
 
 HEADINGS = ("What it shows", "Number", "Handset", "Postbacks")
@@ -96,3 +98,12 @@ def photograph(tracks: Sequence[Track]) -> Iterator[str]:
                 f"  {track.case.number}  {adapted_to:<24}  {f'{made.width}x{made.height}':>9}"
                 f"  {made.size:>9,} bytes  JPEG quality {made.quality}"
             )
+
+
+def costs(tracks: Sequence[Track]) -> Iterator[str]:
+    """What the messages cost their account, by the prices of the demo."""
+    account = tracks[0].message.account
+    each = ", ".join(f"{name.upper()} {shown(price, account.currency)}" for name, price in world.PRICES.items())
+    cost = shown(sum(map(checks.settled, tracks)), account.currency)
+    left = shown(Balance.objects.get(account=account).balance, account.currency)
+    yield f"Prices: {each}. The messages cost {cost}; the account has {left} left."

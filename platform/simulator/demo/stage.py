@@ -35,8 +35,9 @@ def running() -> Iterator[Stage]:
         _migrate()
         pictures.make(folder / "pictures")
         web_port, simulator_port = free_port(), free_port()
-        world.load(url(simulator_port))
+        account = world.load(url(simulator_port))
         world.forget(story.NUMBERS)
+        world.fund(account)
         with Processes(settings.BASE_DIR, _environment(), folder) as processes:
             stage = Stage(processes, web_port, simulator_port)
             try:

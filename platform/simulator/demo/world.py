@@ -2,29 +2,34 @@
 
 from collections.abc import Collection
 
-from django.db import connection
+from django.db import connection, transaction
+from django.utils import timezone
 
-from billing import keys
-from billing.models import Account, ApiKey, SenderAddress, Service
+from billing import keys, ledger
+from billing.amounts import UNIT
+from billing.models import Account, ApiKey, Balance, Price, SenderAddress, Service
 from handsets.cache import identity_of
 from handsets.models import CachedHandset, Handset, Profile
+from mms import charging
 from mms.models import Carrier, Discovery, Message, NumberPrefix, Status, Template
 from simulator.numbers import HANDSETS
 
+ACCOUNT = "Demo Company"
 API_KEY = "qTFkykO9JTfahCOqJ0V2Wf5Cg1t8iWlZ"
 SENDER = "28444"
 SERVICE = "12345"
 MMS_ID = 35674
 CARRIER = "att"
 MMSC_USER = ("platform", "mm7-secret")
+# In micro-units: an MMS costs 0.03, a DDM 0.005; each run begins with 10.00.
+PRICES = {"mms": 30_000, "ddm": 5_000}
+FUNDS = 10 * UNIT
 REPORT_USER = ("mmsc", "report-secret")
 
 
 def load(simulator: str) -> Account:
     """Makes the world, or brings it up to date with the simulator's address, which may differ from run to run."""
-    account, _ = Account.objects.update_or_create(
-        name="Demo Company", defaults={"postback_url": f"{simulator}/postbacks/ok"}
-    )
+    account, _ = Account.objects.update_or_create(name=ACCOUNT, defaults={"postback_url": f"{simulator}/postbacks/ok"})
     if not ApiKey.objects.filter(digest=keys.digest(API_KEY)).exists():
         keys.issue(account, API_KEY, "the key of the examples")
     SenderAddress.objects.get_or_create(account=account, address=SENDER, country="US", default=True)
@@ -35,10 +40,23 @@ def load(simulator: str) -> Account:
     return account
 
 
+def fund(account: Account) -> None:
+    """Gives the account its prices, and tops it up to what a run begins with."""
+    for message_class, amount in PRICES.items():
+        Price.objects.update_or_create(account=account, message_class=message_class, defaults={"amount": amount})
+    kept = Balance.objects.filter(account=account).first()
+    missing = FUNDS - (kept.balance if kept else 0)
+    if missing > 0:
+        ledger.top_up(account, missing, "for the demo", timezone.now())
+
+
 def forget(numbers: Collection[str]) -> None:
     """Makes the handsets of these numbers unknown again, and ends what an interrupted run left under way."""
     CachedHandset.objects.filter(number__in=numbers).delete()
-    Message.objects.filter(number__in=numbers, due_at__isnull=False).delete()
+    with transaction.atomic():
+        left = Message.objects.filter(number__in=numbers, due_at__isnull=False)
+        charging.never_submitted(left.exclude(status=Status.SUBMITTED), timezone.now())
+        left.delete()
     open_discoveries = Discovery.objects.filter(number__in=numbers, due_at__isnull=False)
     open_discoveries.update(status=Status.EXPIRED, due_at=None)
 

@@ -43,10 +43,13 @@ class Command(BaseCommand):
     def _check(self, tracks: Sequence[Track]) -> int:
         """Prints what the story shows, a line a check; returns how many differ."""
         self.stdout.write("")
-        for line in display.photograph(tracks):
+        for line in (*display.photograph(tracks), *display.costs(tracks)):
             self.stdout.write(line)
         made = list(checks.of_story(tracks))
         self._write("The story", made)
+        of_books = list(checks.of_books())
+        self._write("The books", of_books)
+        made += of_books
         for track in tracks:
             of_message = list(checks.of_message(track))
             self._write(f"{track.case.title}, {track.case.number}, {track.message.tracking_id}", of_message)

@@ -1,5 +1,7 @@
-"""Accounts with their keys, sender addresses and services."""
+"""Accounts with their keys, sender addresses, services and money."""
 
+from collections.abc import Callable
+from datetime import date, datetime
 from typing import Any
 
 from django import forms
@@ -9,15 +11,21 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminPasswordToggleWidget
 
-from billing import keys, signing
+from billing import keys, ledger, low_balance, signing
+from billing.admin.amounts import OVERRIDES, AdjustmentForm, TopUpForm, read_only
+from billing.amounts import shown
+from billing.available import available, month
 from billing.models import Account, ApiKey, SenderAddress, Service, new_secret
+
+STATEMENTS = 12  # months that the page of an account links to
 
 ACCOUNT_COLOURS = {
     Account.Status.ACTIVE: "success",
@@ -30,7 +38,6 @@ class KeyInline(TabularInline):
     """Keys are issued and revoked, not edited."""
 
     model = ApiKey
-    verbose_name_plural = "API keys"
     ordering = ("pk",)
     extra = 0
     per_page = 20
@@ -84,12 +91,15 @@ class AccountForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the
 @admin.register(Account)
 class AccountAdmin(ModelAdmin):
     form = AccountForm
-    formfield_overrides = {models.URLField: {"assume_scheme": "https"}}
-    list_display = ("name", "status_label", "api_access", "postback_url", "created_at")
+    formfield_overrides = OVERRIDES | {models.URLField: {"assume_scheme": "https"}}
+    list_display = ("name", "status_label", "api_access", "funds", "postback_url", "created_at")
+    list_select_related = ("balance",)
     list_filter = ("status",)
     search_fields = ("name",)
     inlines = (KeyInline, SenderInline, ServiceInline)
-    actions_detail = ("issue_key", "rotate_secret", "drop_secret")
+    actions_detail = ("issue_key", "top_up", "adjust", "rotate_secret", "drop_secret")
+    readonly_preprocess_fields = dict.fromkeys(("credit_limit", "spend_limit", "low_balance_at"), read_only)
+    readonly_fields = ("funds", "held", "left", "statements")
     fieldsets = (
         (None, {"fields": (("name", "status"), "api_access")}),
         (
@@ -97,6 +107,19 @@ class AccountAdmin(ModelAdmin):
             {"fields": (("postback_url", "mo_url"), "postback_dialect", ("signing_secret", "previous_secret"))},
         ),
         ("Requests", {"fields": ("image_bytes_max", ("fallback_text_required", "service_required"))}),
+        (
+            "Money",
+            {
+                "fields": (
+                    ("billing", "currency"),
+                    ("funds", "held", "left"),
+                    ("credit_limit", "spend_limit"),
+                    ("low_balance_at", "billing_email"),
+                    "refund_undelivered",
+                    "statements",
+                )
+            },
+        ),
     )
 
     @display(description="status", ordering="status", label=ACCOUNT_COLOURS)
@@ -110,6 +133,78 @@ class AccountAdmin(ModelAdmin):
 
     def has_issue_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         return request.user.has_perm("billing.add_apikey")
+
+    # --- money --------------------------------------------------------------------------------------------------
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Account | None = None) -> tuple[str, ...]:
+        """The currency stays once something is booked: the books are in it."""
+        return (*self.readonly_fields, "currency") if obj and obj.ledger.exists() else self.readonly_fields
+
+    def save_model(self, request: HttpRequest, obj: Account, form: "forms.ModelForm[Account]", change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        low_balance.rearm(obj, timezone.now())  # for its limits may be others now
+
+    @display(description="balance")
+    def funds(self, account: Account) -> str:
+        return shown(account.balance.balance, account.currency) if hasattr(account, "balance") else "-"
+
+    @display(description="reserved for messages on their way")
+    def held(self, account: Account) -> str:
+        return shown(account.balance.reserved, account.currency) if hasattr(account, "balance") else "-"
+
+    @display(description="available")
+    def left(self, account: Account) -> str:
+        left = available(account, timezone.now())
+        return "-" if left is None else shown(left, account.currency)
+
+    @display(description="statements")
+    def statements(self, account: Account) -> SafeString:
+        if account._state.adding:
+            return SafeString("-")
+        months = _months_before(month(timezone.now()), STATEMENTS)
+        since = month(account.created_at)
+        links = ((reverse("statement", args=[account.pk, f"{m:%Y-%m}"]), f"{m:%Y-%m}") for m in months if m >= since)
+        return format_html_join(" ", '<a class="text-link" href="{}">{}</a>', links)
+
+    @action(
+        description="Top up",
+        permissions=["book"],
+        icon="add_card",
+        dialog={"title": "Top up", "form_class": TopUpForm, "form_submit_text": "Top up"},
+    )
+    def top_up(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        return self._book(request, form, object_id, ledger.top_up)
+
+    @action(
+        description="Adjust",
+        permissions=["book"],
+        icon="balance",
+        dialog={
+            "title": "Adjust the balance",
+            "description": "Lines of the ledger are never changed: this one puts right what another has wrong.",
+            "form_class": AdjustmentForm,
+            "form_submit_text": "Adjust",
+        },
+    )
+    def adjust(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        return self._book(request, form, object_id, ledger.adjust)
+
+    def _book(
+        self,
+        request: HttpRequest,
+        form: BaseDialogForm,
+        object_id: str,
+        book: Callable[[Account, int, str, datetime], None],
+    ) -> HttpResponse:
+        account, amount = Account.objects.get(pk=object_id), form.cleaned_data["amount"]
+        book(account, amount, form.cleaned_data["note"], timezone.now())
+        # Who did it is for the operators' log; the note is the customer's to read.
+        self.log_change(request, account, f"Booked {shown(amount, account.currency)}: {form.cleaned_data['note']}")
+        messages.success(request, f"Booked to {account}: {shown(amount, account.currency)}.")
+        return HttpResponse(headers={"HX-Redirect": reverse("admin:billing_account_change", args=[object_id])})
+
+    def has_book_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        return request.user.has_perm("billing.add_ledgerentry")
 
     @action(
         description="New signing secret",
@@ -161,6 +256,12 @@ class AccountAdmin(ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """An account is blocked, not deleted: its messages stay."""
         return False
+
+
+def _months_before(newest: date, count: int) -> list[date]:
+    """The months by their first days, the newest first."""
+    ordinal = newest.year * 12 + newest.month - 1
+    return [date((ordinal - back) // 12, (ordinal - back) % 12 + 1, 1) for back in range(count)]
 
 
 @admin.register(ApiKey)

@@ -1,0 +1,24 @@
+"""Low-balance notices: which accounts were told, and whether the e-mail left."""
+
+from django.contrib import admin
+from unfold.decorators import display
+
+from billing.amounts import shown
+from billing.models import LowBalanceNotice
+from config.audit import ReadOnlyAdmin
+
+
+@admin.register(LowBalanceNotice)
+class LowBalanceNoticeAdmin(ReadOnlyAdmin):
+    list_display = ("created_at", "account", "left", "mark", "email", "sent_at", "due_at", "problem")
+    list_select_related = ("account",)
+    search_fields = ("account__name",)
+    fields = ("account", ("left", "mark"), ("email", "created_at"), ("sent_at", "due_at"), ("tries", "problem"))
+
+    @display(description="available")
+    def left(self, notice: LowBalanceNotice) -> str:
+        return shown(notice.available, notice.account.currency)
+
+    @display(description="told at")
+    def mark(self, notice: LowBalanceNotice) -> str:
+        return shown(notice.low_balance_at, notice.account.currency)

@@ -1,0 +1,39 @@
+"""Prices: of one account or of all, the most specific counts."""
+
+from django.contrib import admin
+from unfold.admin import ModelAdmin
+from unfold.contrib.filters.admin import AutocompleteSelectFilter
+from unfold.decorators import display
+
+from billing.admin.amounts import OVERRIDES, read_only
+from billing.amounts import decimal, shown
+from billing.models import Price
+
+
+@admin.register(Price)
+class PriceAdmin(ModelAdmin):
+    formfield_overrides = OVERRIDES
+    readonly_preprocess_fields = {"amount": read_only}
+    list_display = ("message_class", "of_account", "in_country", "over_operator", "price")
+    list_select_related = ("account",)
+    list_filter = ("message_class", ("account", AutocompleteSelectFilter))
+    list_filter_submit = True
+    ordering = ("message_class", "account", "country", "operator_id")
+    autocomplete_fields = ("account",)
+    fields = (("message_class", "amount"), "account", ("country", "operator_id"))
+
+    @display(description="account", ordering="account__name")
+    def of_account(self, price: Price) -> str:
+        return str(price.account or "every account")
+
+    @display(description="country", ordering="country")
+    def in_country(self, price: Price) -> str:
+        return price.country or "every country"
+
+    @display(description="operator", ordering="operator_id")
+    def over_operator(self, price: Price) -> str:
+        return str(price.operator_id or "every operator")
+
+    @display(description="price", ordering="amount")
+    def price(self, price: Price) -> str:
+        return shown(price.amount, price.account.currency) if price.account else decimal(price.amount)

@@ -1,0 +1,149 @@
+"""Statements: every line of the ledger is in one of them, once, by class, country and carrier."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db.models import F, Sum
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.django import TestCase
+
+from billing import ledger
+from billing.ledger import Charge
+from billing.models import Account, Balance, LedgerEntry, Price, SenderAddress
+from mms import statements
+from mms.models import Message, NumberPrefix
+from tests.wire import IPHONE, Drive
+
+Send = Callable[..., Message]
+Reported = Callable[..., int]
+
+DDM = "<ddm-message-text>What is your telephone?</ddm-message-text>"
+NOVEMBER, DECEMBER = date(2026, 11, 1), date(2026, 12, 1)
+
+
+def booked(account: Account, month: date) -> int:
+    """What the ledger's lines of the month add up to."""
+    lines = LedgerEntry.objects.filter(account=account, created_at__year=month.year, created_at__month=month.month)
+    return lines.aggregate(total=Sum("balance_change"))["total"] or 0
+
+
+def this_month() -> date:
+    return datetime.now(UTC).date().replace(day=1)
+
+
+@pytest.fixture
+def used(world: SimpleNamespace, send: Send, drive: Drive, reported: Reported) -> SimpleNamespace:
+    """A DDM and three messages, one to another country at another price, one of them given back."""
+    Price.objects.create(message_class="mms", amount=30_000)
+    Price.objects.create(message_class="mms", country="GB", amount=50_000)
+    Price.objects.create(message_class="ddm", amount=5_000)
+    NumberPrefix.objects.create(prefix="44", carrier=world.carrier)
+    SenderAddress.objects.create(account=world.account, address="60777", country="GB", default=True)
+    world.account.refund_undelivered = True
+    world.account.save()
+    ledger.top_up(world.account, 1_000_000, "invoice 1", datetime.now(UTC))
+    send(DDM)
+    drive()
+    reported("M1", "Retrieved", IPHONE)
+    send(to="14044790001")
+    send(to="447700900123")
+    drive()
+    reported("M3", "Rejected", number="14044790001")
+    ledger.adjust(world.account, -100_000, "fee, December", datetime.now(UTC))
+    return world
+
+
+def test_a_statement_tells_usage_by_class_country_and_carrier(used: SimpleNamespace) -> None:
+    today, month = datetime.now(UTC).date(), this_month()
+    assert Message.objects.get(status="rejected").country == "US"
+    assert statements.as_csv(statements.of(used.account, month)) == (
+        "line,class,country,carrier,messages,price,amount,currency,date,note\r\n"
+        f"opening balance,,,,,,0.00,USD,{month},\r\n"
+        "settle,MMS,GB,AT&T,1,0.05,-0.05,USD,,\r\n"
+        "settle,MMS,US,AT&T,2,0.03,-0.06,USD,,\r\n"
+        "settle,DDM,US,AT&T,1,0.005,-0.005,USD,,\r\n"
+        "refund,MMS,US,AT&T,1,0.03,0.03,USD,,\r\n"
+        f"top-up,,,,,,1.00,USD,{today},invoice 1\r\n"
+        f'adjustment,,,,,,-0.10,USD,{today},"fee, December"\r\n'
+        "closing balance,,,,,,0.815,USD,,\r\n"
+    )
+
+
+def test_the_closing_balance_of_a_month_is_the_next_ones_opening(used: SimpleNamespace) -> None:
+    last, this = (this_month() - timedelta(days=1)).replace(day=1), this_month()
+    settled = LedgerEntry.objects.filter(kind="settle").order_by("pk").values("pk")[:2]
+    LedgerEntry.objects.filter(pk__in=settled).update(created_at=F("created_at") - timedelta(days=31))
+    before, now = statements.of(used.account, last), statements.of(used.account, this)
+    assert before.opening == 0
+    assert before.opening + before.total == now.opening
+    assert now.opening + now.total == Balance.objects.get().balance == 815_000
+    assert (before.total, now.total) == (booked(used.account, last), booked(used.account, this))
+
+
+def test_a_line_whose_message_is_gone_still_counts(used: SimpleNamespace) -> None:
+    Message.objects.all().delete()
+    statement = statements.of(used.account, this_month())
+    assert statement.total == booked(used.account, this_month())
+    assert {line.country for line in statement.lines} == {""}
+
+
+def test_an_account_without_a_booking_has_an_empty_statement(world: SimpleNamespace) -> None:
+    statement = statements.of(world.account, NOVEMBER)
+    assert (statement.opening, statement.total, statement.lines) == (0, 0, ())
+
+
+def test_the_command_prints_the_statement(used: SimpleNamespace, capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("statement", "Customer", f"{this_month():%Y-%m}")
+    assert capsys.readouterr().out == statements.as_csv(statements.of(used.account, this_month()))
+
+
+@pytest.mark.parametrize(
+    ("account", "month", "error"),
+    [("Nobody", "2026-11", "there is no account named Nobody"), ("Customer", "November", "invalid _month value")],
+)
+def test_the_command_says_what_it_does_not_know(world: SimpleNamespace, account: str, month: str, error: str) -> None:
+    with pytest.raises(CommandError, match=error):
+        call_command("statement", account, month)
+
+
+BOOKINGS = st.lists(
+    st.tuples(
+        st.sampled_from(["top-up", "adjust", "settle", "release", "refund"]),
+        st.integers(1, 10**9),
+        st.datetimes(datetime(2026, 10, 31), datetime(2027, 1, 2), timezones=st.just(UTC)),  # noqa: DTZ001
+    ),
+    max_size=30,
+)
+
+
+class AnyBookings(TestCase):
+    """Property: whatever was booked whenever, statements and ledger agree."""
+
+    @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @given(BOOKINGS)
+    def test_statements_add_up_to_the_ledger(self, bookings: list[tuple[str, int, datetime]]) -> None:
+        account = Account.objects.create(name="Customer", credit_limit=10**15)
+        for number, (kind, amount, at) in enumerate(bookings):
+            book(account, number, kind, amount, at)
+        months = [date(2026, 10, 1), NOVEMBER, DECEMBER, date(2027, 1, 1)]
+        made = [statements.of(account, month) for month in months]
+        assert [s.total for s in made] == [booked(account, month) for month in months]
+        assert [s.opening for s in made] == [sum(s.total for s in made[:n]) for n in range(len(made))]
+        assert ledger.prove() == []
+
+
+def book(account: Account, message: int, kind: str, amount: int, at: datetime) -> None:
+    if kind == "top-up":
+        ledger.top_up(account, amount, "", at)
+    elif kind == "adjust":
+        ledger.adjust(account, -amount, "", at)
+    else:
+        charge = Charge(account.pk, message, 0 if kind == "release" else amount, amount)
+        ledger.reserve(account, message, amount, at)
+        ledger.settle([charge], at)
+        if kind == "refund":
+            ledger.refund([charge], at)
