@@ -61,7 +61,7 @@ def test_sendsavedmms(world: SimpleNamespace, answer: Post) -> None:
         ("E100 client-reference", lambda: elements.update({"client-reference": None})),
         ("E111 from:", lambda: elements.update({"to": SEND["to"]})),
         ("E618 The", lambda: prefixes.create(prefix="1")),
-        ("E713 This", lambda: saved(status="active")),
+        ("E713 The", lambda: saved(status="active")),
     ]
     shown = []
     for _, mend in mends:
