@@ -7,140 +7,394 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Account',
+            name="Account",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=100, unique=True)),
-                ('status', models.CharField(choices=[('active', 'Active'), ('blocked', 'Blocked'), ('billing-suspended', 'Billing Suspended')], default='active', max_length=20)),
-                ('api_access', models.BooleanField(default=True, verbose_name='API access')),
-                ('postback_url', models.URLField(blank=True, help_text='Where notifications go. Empty: none are sent.', verbose_name='postback URL')),
-                ('mo_url', models.URLField(blank=True, help_text='Where messages from handsets are notified. Empty: at the postback URL.', verbose_name='MO URL')),
-                ('postback_dialect', models.CharField(choices=[('sinch', 'Sinch XML'), ('skycore', 'Skycore XML'), ('json', 'JSON')], default='sinch', max_length=7)),
-                ('signing_secret', models.CharField(default=billing.models.accounts.new_secret, max_length=100)),
-                ('previous_secret', models.CharField(blank=True, help_text='Signs beside the new one until the customer has changed over.', max_length=100)),
-                ('fallback_text_required', models.BooleanField(default=False, help_text='Refuse (E622) a request that has no fallback-sms-text.')),
-                ('service_required', models.BooleanField(default=False, help_text='Refuse (E627) a Skycore request that has no CAMPAIGNREF.')),
-                ('image_bytes_max', models.PositiveIntegerField(default=5000000, help_text='In bytes; a larger one is refused (E331).', verbose_name='largest source image')),
-                ('billing', models.CharField(choices=[('prepaid', 'Prepaid'), ('postpaid', 'Postpaid')], default='prepaid', max_length=8)),
-                ('currency', models.CharField(default='USD', help_text='Of every amount of the account.', max_length=3, validators=[django.core.validators.RegexValidator('^[A-Z]{3}$', 'An ISO 4217 currency code of three capital letters, such as USD.')])),
-                ('credit_limit', models.PositiveBigIntegerField(default=0, help_text='Prepaid: how far below zero the balance may go.')),
-                ('spend_limit', models.PositiveBigIntegerField(blank=True, help_text='Postpaid: the most that a month may cost. Empty: no limit.', null=True)),
-                ('refund_undelivered', models.BooleanField(default=False, help_text='Give back what expired, rejected and failed messages cost.')),
-                ('low_balance_at', models.PositiveBigIntegerField(blank=True, help_text='A notice is sent when less than this is available. Empty: never.', null=True)),
-                ('billing_email', models.EmailField(blank=True, help_text='Where low-balance notices go. Empty: they are shown here alone.', max_length=254, verbose_name='e-mail for billing')),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=100, unique=True)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("active", "Active"),
+                            ("blocked", "Blocked"),
+                            ("billing-suspended", "Billing Suspended"),
+                        ],
+                        default="active",
+                        max_length=20,
+                    ),
+                ),
+                ("api_access", models.BooleanField(default=True, verbose_name="API access")),
+                (
+                    "postback_url",
+                    models.URLField(
+                        blank=True,
+                        help_text="Where notifications go. Empty: none are sent.",
+                        verbose_name="postback URL",
+                    ),
+                ),
+                (
+                    "mo_url",
+                    models.URLField(
+                        blank=True,
+                        help_text="Where messages from handsets are notified. Empty: at the postback URL.",
+                        verbose_name="MO URL",
+                    ),
+                ),
+                (
+                    "postback_dialect",
+                    models.CharField(
+                        choices=[("sinch", "Sinch XML"), ("skycore", "Skycore XML"), ("json", "JSON")],
+                        default="sinch",
+                        max_length=7,
+                    ),
+                ),
+                ("signing_secret", models.CharField(default=billing.models.accounts.new_secret, max_length=100)),
+                (
+                    "previous_secret",
+                    models.CharField(
+                        blank=True,
+                        help_text="Signs beside the new one until the customer has changed over.",
+                        max_length=100,
+                    ),
+                ),
+                (
+                    "fallback_text_required",
+                    models.BooleanField(
+                        default=False, help_text="Refuse (E622) a request that has no fallback-sms-text."
+                    ),
+                ),
+                (
+                    "service_required",
+                    models.BooleanField(
+                        default=False, help_text="Refuse (E627) a Skycore request that has no CAMPAIGNREF."
+                    ),
+                ),
+                (
+                    "image_bytes_max",
+                    models.PositiveIntegerField(
+                        default=5000000,
+                        help_text="In bytes; a larger one is refused (E331).",
+                        verbose_name="largest source image",
+                    ),
+                ),
+                (
+                    "billing",
+                    models.CharField(
+                        choices=[("prepaid", "Prepaid"), ("postpaid", "Postpaid")], default="prepaid", max_length=8
+                    ),
+                ),
+                (
+                    "currency",
+                    models.CharField(
+                        default="USD",
+                        help_text="Of every amount of the account.",
+                        max_length=3,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^[A-Z]{3}$", "An ISO 4217 currency code of three capital letters, such as USD."
+                            )
+                        ],
+                    ),
+                ),
+                (
+                    "credit_limit",
+                    models.PositiveBigIntegerField(
+                        default=0, help_text="Prepaid: how far below zero the balance may go."
+                    ),
+                ),
+                (
+                    "spend_limit",
+                    models.PositiveBigIntegerField(
+                        blank=True, help_text="Postpaid: the most that a month may cost. Empty: no limit.", null=True
+                    ),
+                ),
+                (
+                    "refund_undelivered",
+                    models.BooleanField(
+                        default=False, help_text="Give back what expired, rejected and failed messages cost."
+                    ),
+                ),
+                (
+                    "low_balance_at",
+                    models.PositiveBigIntegerField(
+                        blank=True,
+                        help_text="A notice is sent when less than this is available. Empty: never.",
+                        null=True,
+                    ),
+                ),
+                (
+                    "billing_email",
+                    models.EmailField(
+                        blank=True,
+                        help_text="Where low-balance notices go. Empty: they are shown here alone.",
+                        max_length=254,
+                        verbose_name="e-mail for billing",
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
             ],
         ),
         migrations.CreateModel(
-            name='Balance',
+            name="Balance",
             fields=[
-                ('account', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='balance', serialize=False, to='billing.account')),
-                ('balance', models.BigIntegerField(default=0, help_text='micro-units; what was paid less what was settled')),
-                ('reserved', models.BigIntegerField(default=0, help_text='micro-units; held for messages on their way')),
-                ('month', models.DateField(blank=True, help_text='the month that `spent` is of, by its first day', null=True)),
-                ('spent', models.BigIntegerField(default=0, help_text='micro-units; settled in that month, less refunds')),
-                ('low_since', models.DateTimeField(blank=True, help_text='when it was noticed to be low; none since', null=True)),
+                (
+                    "account",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        primary_key=True,
+                        related_name="balance",
+                        serialize=False,
+                        to="billing.account",
+                    ),
+                ),
+                (
+                    "balance",
+                    models.BigIntegerField(default=0, help_text="micro-units; what was paid less what was settled"),
+                ),
+                (
+                    "reserved",
+                    models.BigIntegerField(default=0, help_text="micro-units; held for messages on their way"),
+                ),
+                (
+                    "month",
+                    models.DateField(blank=True, help_text="the month that `spent` is of, by its first day", null=True),
+                ),
+                (
+                    "spent",
+                    models.BigIntegerField(default=0, help_text="micro-units; settled in that month, less refunds"),
+                ),
+                (
+                    "low_since",
+                    models.DateTimeField(blank=True, help_text="when it was noticed to be low; none since", null=True),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='ApiKey',
+            name="ApiKey",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('prefix', models.CharField(editable=False, max_length=6)),
-                ('digest', models.CharField(editable=False, max_length=64, unique=True)),
-                ('label', models.CharField(blank=True, max_length=100)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('revoked_at', models.DateTimeField(blank=True, null=True)),
-                ('account', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='api_keys', to='billing.account')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("prefix", models.CharField(editable=False, max_length=6)),
+                ("digest", models.CharField(editable=False, max_length=64, unique=True)),
+                ("label", models.CharField(blank=True, max_length=100)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("revoked_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "account",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="api_keys", to="billing.account"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'API key',
+                "verbose_name": "API key",
             },
         ),
         migrations.CreateModel(
-            name='LedgerEntry',
+            name="LedgerEntry",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('top-up', 'Top Up'), ('reserve', 'Reserve'), ('settle', 'Settle'), ('release', 'Release'), ('refund', 'Refund'), ('adjustment', 'Adjustment')], max_length=10)),
-                ('message', models.BigIntegerField(blank=True, help_text='primary key of the message', null=True)),
-                ('balance_change', models.BigIntegerField(help_text='micro-units')),
-                ('reserved_change', models.BigIntegerField(help_text='micro-units')),
-                ('note', models.CharField(blank=True, max_length=200)),
-                ('created_at', models.DateTimeField()),
-                ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='ledger', to='billing.account')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("top-up", "Top Up"),
+                            ("reserve", "Reserve"),
+                            ("settle", "Settle"),
+                            ("release", "Release"),
+                            ("refund", "Refund"),
+                            ("adjustment", "Adjustment"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                ("message", models.BigIntegerField(blank=True, help_text="primary key of the message", null=True)),
+                ("balance_change", models.BigIntegerField(help_text="micro-units")),
+                ("reserved_change", models.BigIntegerField(help_text="micro-units")),
+                ("note", models.CharField(blank=True, max_length=200)),
+                ("created_at", models.DateTimeField()),
+                (
+                    "account",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="ledger", to="billing.account"
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'ledger entries',
-                'ordering': ['id'],
-                'indexes': [models.Index(fields=['account', 'created_at'], name='ledger_by_account'), models.Index(condition=models.Q(('message__isnull', True)), fields=['account', 'id'], name='ledger_by_hand')],
-                'constraints': [models.UniqueConstraint(condition=models.Q(('message__isnull', False)), fields=('message', 'kind'), name='booked_once')],
+                "verbose_name_plural": "ledger entries",
+                "ordering": ["id"],
+                "indexes": [
+                    models.Index(fields=["account", "created_at"], name="ledger_by_account"),
+                    models.Index(
+                        condition=models.Q(("message__isnull", True)), fields=["account", "id"], name="ledger_by_hand"
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("message__isnull", False)), fields=("message", "kind"), name="booked_once"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='LowBalanceNotice',
+            name="LowBalanceNotice",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('available', models.BigIntegerField(help_text='micro-units, when it was noticed')),
-                ('low_balance_at', models.BigIntegerField(help_text='micro-units, what the account had set')),
-                ('email', models.EmailField(blank=True, max_length=254, verbose_name='e-mail')),
-                ('created_at', models.DateTimeField()),
-                ('due_at', models.DateTimeField(blank=True, help_text='when it is sent, or tried again', null=True)),
-                ('sent_at', models.DateTimeField(blank=True, null=True)),
-                ('tries', models.PositiveSmallIntegerField(default=0)),
-                ('problem', models.CharField(blank=True, help_text='why the last try failed', max_length=300)),
-                ('account', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='low_balance_notices', to='billing.account')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("available", models.BigIntegerField(help_text="micro-units, when it was noticed")),
+                ("low_balance_at", models.BigIntegerField(help_text="micro-units, what the account had set")),
+                ("email", models.EmailField(blank=True, max_length=254, verbose_name="e-mail")),
+                ("created_at", models.DateTimeField()),
+                ("due_at", models.DateTimeField(blank=True, help_text="when it is sent, or tried again", null=True)),
+                ("sent_at", models.DateTimeField(blank=True, null=True)),
+                ("tries", models.PositiveSmallIntegerField(default=0)),
+                ("problem", models.CharField(blank=True, help_text="why the last try failed", max_length=300)),
+                (
+                    "account",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="low_balance_notices",
+                        to="billing.account",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'low-balance notice',
-                'indexes': [models.Index(condition=models.Q(('due_at__isnull', False)), fields=['due_at'], name='low_balance_notice_due')],
+                "verbose_name": "low-balance notice",
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("due_at__isnull", False)), fields=["due_at"], name="low_balance_notice_due"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Price',
+            name="Price",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('message_class', models.CharField(choices=[('mms', 'MMS'), ('ddm', 'DDM')], max_length=3, verbose_name='class')),
-                ('country', models.CharField(blank=True, help_text='Empty: every country.', max_length=2, validators=[django.core.validators.RegexValidator('^[A-Z]{2}$', 'An ISO 3166 country code of two capital letters, such as US.')])),
-                ('operator_id', models.PositiveIntegerField(blank=True, help_text='Empty: every operator.', null=True, verbose_name='operator id')),
-                ('amount', models.PositiveBigIntegerField(help_text="In the account's currency, whichever that is.")),
-                ('account', models.ForeignKey(blank=True, help_text='Empty: every account.', null=True, on_delete=django.db.models.deletion.CASCADE, to='billing.account')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "message_class",
+                    models.CharField(choices=[("mms", "MMS"), ("ddm", "DDM")], max_length=3, verbose_name="class"),
+                ),
+                (
+                    "country",
+                    models.CharField(
+                        blank=True,
+                        help_text="Empty: every country.",
+                        max_length=2,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^[A-Z]{2}$", "An ISO 3166 country code of two capital letters, such as US."
+                            )
+                        ],
+                    ),
+                ),
+                (
+                    "operator_id",
+                    models.PositiveIntegerField(
+                        blank=True, help_text="Empty: every operator.", null=True, verbose_name="operator id"
+                    ),
+                ),
+                ("amount", models.PositiveBigIntegerField(help_text="In the account's currency, whichever that is.")),
+                (
+                    "account",
+                    models.ForeignKey(
+                        blank=True,
+                        help_text="Empty: every account.",
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        to="billing.account",
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('account', 'message_class', 'country', 'operator_id'), name='price_once', nulls_distinct=False, violation_error_message='There is a price for this already: change that one.')],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("account", "message_class", "country", "operator_id"),
+                        name="price_once",
+                        nulls_distinct=False,
+                        violation_error_message="There is a price for this already: change that one.",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='SenderAddress',
+            name="SenderAddress",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('address', models.CharField(max_length=15, validators=[django.core.validators.RegexValidator('^[0-9]{3,15}$', '3 to 15 digits, without + or spaces.')])),
-                ('country', models.CharField(max_length=2, validators=[django.core.validators.RegexValidator('^[A-Z]{2}$', 'An ISO 3166 country code of two capital letters, such as US.')])),
-                ('default', models.BooleanField(default=False, help_text="Used where the sender asked for is another country's.")),
-                ('account', models.ForeignKey(blank=True, help_text="Empty: the platform's.", null=True, on_delete=django.db.models.deletion.CASCADE, related_name='senders', to='billing.account')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "address",
+                    models.CharField(
+                        max_length=15,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^[0-9]{3,15}$", "3 to 15 digits, without + or spaces."
+                            )
+                        ],
+                    ),
+                ),
+                (
+                    "country",
+                    models.CharField(
+                        max_length=2,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^[A-Z]{2}$", "An ISO 3166 country code of two capital letters, such as US."
+                            )
+                        ],
+                    ),
+                ),
+                (
+                    "default",
+                    models.BooleanField(
+                        default=False, help_text="Used where the sender asked for is another country's."
+                    ),
+                ),
+                (
+                    "account",
+                    models.ForeignKey(
+                        blank=True,
+                        help_text="Empty: the platform's.",
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="senders",
+                        to="billing.account",
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'sender addresses',
-                'constraints': [models.UniqueConstraint(fields=('account', 'address', 'country'), name='sender_once_per_account', nulls_distinct=False), models.UniqueConstraint(condition=models.Q(('default', True)), fields=('account', 'country'), name='one_default_sender_per_country', nulls_distinct=False)],
+                "verbose_name_plural": "sender addresses",
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("account", "address", "country"), name="sender_once_per_account", nulls_distinct=False
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("default", True)),
+                        fields=("account", "country"),
+                        name="one_default_sender_per_country",
+                        nulls_distinct=False,
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Service',
+            name="Service",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.CharField(max_length=40, verbose_name='service id')),
-                ('name', models.CharField(blank=True, max_length=100)),
-                ('account', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='services', to='billing.account')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("code", models.CharField(max_length=40, verbose_name="service id")),
+                ("name", models.CharField(blank=True, max_length=100)),
+                (
+                    "account",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="services", to="billing.account"
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('account', 'code'), name='service_once_per_account')],
+                "constraints": [models.UniqueConstraint(fields=("account", "code"), name="service_once_per_account")],
             },
         ),
     ]

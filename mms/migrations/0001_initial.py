@@ -9,370 +9,689 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('billing', '0001_initial'),
-        ('handsets', '0003_names'),
+        ("billing", "0001_initial"),
+        ("handsets", "0003_names"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Carrier',
+            name="Carrier",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=100, unique=True)),
-                ('slug', models.SlugField(help_text='Its part of the address that its MMSC calls: /mm7/<slug>', unique=True)),
-                ('operator_id', models.PositiveIntegerField(unique=True, verbose_name='operator id')),
-                ('enabled', models.BooleanField(default=True)),
-                ('mmsc_url', models.URLField(blank=True, verbose_name='MMSC address')),
-                ('mmsc_username', models.CharField(blank=True, max_length=100, verbose_name='MMSC user')),
-                ('mmsc_password', models.CharField(blank=True, max_length=100, verbose_name='MMSC password')),
-                ('vaspid', models.CharField(max_length=100, verbose_name='VASPID')),
-                ('vasid', models.CharField(max_length=100, verbose_name='VASID')),
-                ('mm7_version', models.CharField(default='6.8.0', max_length=10, verbose_name='MM7 version')),
-                ('mm7_namespace', models.CharField(default='http://www.3gpp.org/ftp/Specs/archive/23_series/23.140/schema/REL-6-MM7-1-4', max_length=200, verbose_name='MM7 namespace')),
-                ('base64_parts', models.BooleanField(default=False, help_text='For an MMSC that refuses binary parts.')),
-                ('code_overrides', models.JSONField(blank=True, default=mms.models.carriers.no_overrides, help_text='MM7 status code -> outcome, such as {"3001": "permanent"}')),
-                ('message_bytes', models.PositiveIntegerField(default=307200, help_text='The largest message that it takes, in binary bytes.')),
-                ('timeout', models.PositiveSmallIntegerField(default=30, help_text='Seconds that a submit may take; after that its outcome is in doubt.', validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(60)])),
-                ('inbound_username', models.CharField(blank=True, max_length=100, verbose_name='its user here')),
-                ('inbound_password', models.CharField(blank=True, max_length=100, verbose_name='its password here')),
-                ('inbound_networks', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=50), blank=True, default=list, help_text='Addresses it may call from; empty: any.', size=None)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=100, unique=True)),
+                (
+                    "slug",
+                    models.SlugField(help_text="Its part of the address that its MMSC calls: /mm7/<slug>", unique=True),
+                ),
+                ("operator_id", models.PositiveIntegerField(unique=True, verbose_name="operator id")),
+                ("enabled", models.BooleanField(default=True)),
+                ("mmsc_url", models.URLField(blank=True, verbose_name="MMSC address")),
+                ("mmsc_username", models.CharField(blank=True, max_length=100, verbose_name="MMSC user")),
+                ("mmsc_password", models.CharField(blank=True, max_length=100, verbose_name="MMSC password")),
+                ("vaspid", models.CharField(max_length=100, verbose_name="VASPID")),
+                ("vasid", models.CharField(max_length=100, verbose_name="VASID")),
+                ("mm7_version", models.CharField(default="6.8.0", max_length=10, verbose_name="MM7 version")),
+                (
+                    "mm7_namespace",
+                    models.CharField(
+                        default="http://www.3gpp.org/ftp/Specs/archive/23_series/23.140/schema/REL-6-MM7-1-4",
+                        max_length=200,
+                        verbose_name="MM7 namespace",
+                    ),
+                ),
+                (
+                    "base64_parts",
+                    models.BooleanField(default=False, help_text="For an MMSC that refuses binary parts."),
+                ),
+                (
+                    "code_overrides",
+                    models.JSONField(
+                        blank=True,
+                        default=mms.models.carriers.no_overrides,
+                        help_text='MM7 status code -> outcome, such as {"3001": "permanent"}',
+                    ),
+                ),
+                (
+                    "message_bytes",
+                    models.PositiveIntegerField(
+                        default=307200, help_text="The largest message that it takes, in binary bytes."
+                    ),
+                ),
+                (
+                    "timeout",
+                    models.PositiveSmallIntegerField(
+                        default=30,
+                        help_text="Seconds that a submit may take; after that its outcome is in doubt.",
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(60),
+                        ],
+                    ),
+                ),
+                ("inbound_username", models.CharField(blank=True, max_length=100, verbose_name="its user here")),
+                ("inbound_password", models.CharField(blank=True, max_length=100, verbose_name="its password here")),
+                (
+                    "inbound_networks",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=50),
+                        blank=True,
+                        default=list,
+                        help_text="Addresses it may call from; empty: any.",
+                        size=None,
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Medium',
+            name="Medium",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('sha256', models.CharField(max_length=64, unique=True, verbose_name='SHA-256')),
-                ('kind', models.CharField(choices=[('image', 'Image')], max_length=10)),
-                ('mime_type', models.CharField(max_length=100, verbose_name='MIME type')),
-                ('size', models.PositiveIntegerField(help_text='bytes')),
-                ('width', models.PositiveIntegerField(default=0, help_text='pixels, as stored')),
-                ('height', models.PositiveIntegerField(default=0, help_text='pixels, as stored')),
-                ('orientation', models.PositiveSmallIntegerField(default=1, help_text='EXIF orientation, 1 to 8')),
-                ('frames', models.PositiveIntegerField(default=1)),
-                ('transparent', models.BooleanField(default=False)),
-                ('cmyk', models.BooleanField(default=False, verbose_name='CMYK')),
-                ('file', models.FileField(max_length=200, upload_to='')),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("sha256", models.CharField(max_length=64, unique=True, verbose_name="SHA-256")),
+                ("kind", models.CharField(choices=[("image", "Image")], max_length=10)),
+                ("mime_type", models.CharField(max_length=100, verbose_name="MIME type")),
+                ("size", models.PositiveIntegerField(help_text="bytes")),
+                ("width", models.PositiveIntegerField(default=0, help_text="pixels, as stored")),
+                ("height", models.PositiveIntegerField(default=0, help_text="pixels, as stored")),
+                ("orientation", models.PositiveSmallIntegerField(default=1, help_text="EXIF orientation, 1 to 8")),
+                ("frames", models.PositiveIntegerField(default=1)),
+                ("transparent", models.BooleanField(default=False)),
+                ("cmyk", models.BooleanField(default=False, verbose_name="CMYK")),
+                ("file", models.FileField(max_length=200, upload_to="")),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
             ],
             options={
-                'verbose_name_plural': 'media',
+                "verbose_name_plural": "media",
             },
         ),
         migrations.CreateModel(
-            name='Slide',
+            name="Slide",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('position', models.PositiveSmallIntegerField(help_text='1 for the first')),
-                ('duration', models.PositiveSmallIntegerField(help_text='seconds')),
-                ('text', models.TextField(blank=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("position", models.PositiveSmallIntegerField(help_text="1 for the first")),
+                ("duration", models.PositiveSmallIntegerField(help_text="seconds")),
+                ("text", models.TextField(blank=True)),
             ],
             options={
-                'ordering': ['position'],
+                "ordering": ["position"],
             },
         ),
         migrations.CreateModel(
-            name='DiscardedFile',
+            name="DiscardedFile",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('file', models.CharField(max_length=250)),
-                ('due_at', models.DateTimeField()),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("file", models.CharField(max_length=250)),
+                ("due_at", models.DateTimeField()),
             ],
             options={
-                'indexes': [models.Index(fields=['due_at'], name='discarded_file_due')],
+                "indexes": [models.Index(fields=["due_at"], name="discarded_file_due")],
             },
         ),
         migrations.CreateModel(
-            name='Discovery',
+            name="Discovery",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.CharField(db_index=True, help_text='the recipient, E.164 digits', max_length=15)),
-                ('sender', models.CharField(help_text='the sender address in use', max_length=15)),
-                ('status', models.CharField(choices=[('accepted', 'Accepted'), ('discovering', 'Discovering'), ('sending', 'Sending'), ('submitted', 'Submitted'), ('in_doubt', 'In Doubt'), ('delivered', 'Delivered'), ('expired', 'Expired'), ('rejected', 'Rejected'), ('failed', 'Failed')], default='accepted', max_length=12)),
-                ('due_at', models.DateTimeField(blank=True, null=True)),
-                ('expires_at', models.DateTimeField(help_text='not sent, and no longer waited for, after this')),
-                ('tries', models.PositiveSmallIntegerField(default=0, help_text='submits so far')),
-                ('losses', models.PositiveSmallIntegerField(default=0, help_text='workers lost while preparing it')),
-                ('created_at', models.DateTimeField()),
-                ('subject', models.CharField(max_length=80)),
-                ('text', models.TextField()),
-                ('answered_at', models.DateTimeField(blank=True, null=True)),
-                ('account', models.ForeignKey(help_text='whose message opened it', on_delete=django.db.models.deletion.PROTECT, to='billing.account')),
-                ('carrier', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='mms.carrier')),
-                ('handset', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, to='handsets.handset')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("number", models.CharField(db_index=True, help_text="the recipient, E.164 digits", max_length=15)),
+                ("sender", models.CharField(help_text="the sender address in use", max_length=15)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("accepted", "Accepted"),
+                            ("discovering", "Discovering"),
+                            ("sending", "Sending"),
+                            ("submitted", "Submitted"),
+                            ("in_doubt", "In Doubt"),
+                            ("delivered", "Delivered"),
+                            ("expired", "Expired"),
+                            ("rejected", "Rejected"),
+                            ("failed", "Failed"),
+                        ],
+                        default="accepted",
+                        max_length=12,
+                    ),
+                ),
+                ("due_at", models.DateTimeField(blank=True, null=True)),
+                ("expires_at", models.DateTimeField(help_text="not sent, and no longer waited for, after this")),
+                ("tries", models.PositiveSmallIntegerField(default=0, help_text="submits so far")),
+                ("losses", models.PositiveSmallIntegerField(default=0, help_text="workers lost while preparing it")),
+                ("created_at", models.DateTimeField()),
+                ("subject", models.CharField(max_length=80)),
+                ("text", models.TextField()),
+                ("answered_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "account",
+                    models.ForeignKey(
+                        help_text="whose message opened it",
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="billing.account",
+                    ),
+                ),
+                ("carrier", models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to="mms.carrier")),
+                (
+                    "handset",
+                    models.ForeignKey(
+                        blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, to="handsets.handset"
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'discoveries',
+                "verbose_name_plural": "discoveries",
             },
         ),
         migrations.CreateModel(
-            name='Message',
+            name="Message",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.CharField(db_index=True, help_text='the recipient, E.164 digits', max_length=15)),
-                ('sender', models.CharField(help_text='the sender address in use', max_length=15)),
-                ('status', models.CharField(choices=[('accepted', 'Accepted'), ('discovering', 'Discovering'), ('sending', 'Sending'), ('submitted', 'Submitted'), ('in_doubt', 'In Doubt'), ('delivered', 'Delivered'), ('expired', 'Expired'), ('rejected', 'Rejected'), ('failed', 'Failed')], default='accepted', max_length=12)),
-                ('due_at', models.DateTimeField(blank=True, null=True)),
-                ('expires_at', models.DateTimeField(help_text='not sent, and no longer waited for, after this')),
-                ('tries', models.PositiveSmallIntegerField(default=0, help_text='submits so far')),
-                ('losses', models.PositiveSmallIntegerField(default=0, help_text='workers lost while preparing it')),
-                ('created_at', models.DateTimeField()),
-                ('country', models.CharField(blank=True, help_text='of the number, ISO 3166', max_length=2)),
-                ('operator_id', models.CharField(blank=True, help_text='as the customer gave it', max_length=10, verbose_name='operator id')),
-                ('subject', models.CharField(max_length=80)),
-                ('texts', models.JSONField(blank=True, default=dict, help_text="slide -> text that replaces the template's")),
-                ('data', models.JSONField(blank=True, default=dict, help_text='merge tag -> value')),
-                ('fallback_text', models.TextField(blank=True)),
-                ('disable_fallback_sms', models.BooleanField(default=False, verbose_name='fallback SMS disabled')),
-                ('disable_fallback_sms_link', models.BooleanField(default=False, verbose_name='link in the fallback SMS disabled')),
-                ('fallback_sms_link_expiration', models.DateTimeField(blank=True, null=True, verbose_name='link good until')),
-                ('from_mask', models.CharField(blank=True, help_text='shown in place of the sender address', max_length=11)),
-                ('client_reference', models.CharField(blank=True, max_length=200)),
-                ('ddm_text', models.TextField(blank=True, verbose_name='DDM text')),
-                ('ddm_subject', models.CharField(blank=True, max_length=80, verbose_name='DDM subject')),
-                ('ddm_timeout', models.PositiveSmallIntegerField(default=5, help_text='minutes', verbose_name='DDM timeout')),
-                ('ddm_force', models.BooleanField(default=False, verbose_name='DDM forced')),
-                ('price_mms', models.PositiveBigIntegerField(default=0, help_text='micro-units, fixed at accept', verbose_name='price as MMS')),
-                ('price_ddm', models.PositiveBigIntegerField(default=0, help_text='micro-units, fixed at accept', verbose_name='price of a DDM')),
-                ('reserved', models.PositiveBigIntegerField(default=0, help_text='micro-units, the dearest way it can go')),
-                ('pays_ddm', models.BooleanField(default=False, verbose_name='pays for the DDM')),
-                ('submitted_at', models.DateTimeField(blank=True, null=True)),
-                ('final_at', models.DateTimeField(blank=True, null=True)),
-                ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='messages', to='billing.account')),
-                ('carrier', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='mms.carrier')),
-                ('discovery', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='messages', to='mms.discovery')),
-                ('handset', models.ForeignKey(blank=True, help_text='adapted to; empty: the generic profile', null=True, on_delete=django.db.models.deletion.SET_NULL, to='handsets.handset')),
-                ('service', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='messages', to='billing.service')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("number", models.CharField(db_index=True, help_text="the recipient, E.164 digits", max_length=15)),
+                ("sender", models.CharField(help_text="the sender address in use", max_length=15)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("accepted", "Accepted"),
+                            ("discovering", "Discovering"),
+                            ("sending", "Sending"),
+                            ("submitted", "Submitted"),
+                            ("in_doubt", "In Doubt"),
+                            ("delivered", "Delivered"),
+                            ("expired", "Expired"),
+                            ("rejected", "Rejected"),
+                            ("failed", "Failed"),
+                        ],
+                        default="accepted",
+                        max_length=12,
+                    ),
+                ),
+                ("due_at", models.DateTimeField(blank=True, null=True)),
+                ("expires_at", models.DateTimeField(help_text="not sent, and no longer waited for, after this")),
+                ("tries", models.PositiveSmallIntegerField(default=0, help_text="submits so far")),
+                ("losses", models.PositiveSmallIntegerField(default=0, help_text="workers lost while preparing it")),
+                ("created_at", models.DateTimeField()),
+                ("country", models.CharField(blank=True, help_text="of the number, ISO 3166", max_length=2)),
+                (
+                    "operator_id",
+                    models.CharField(
+                        blank=True, help_text="as the customer gave it", max_length=10, verbose_name="operator id"
+                    ),
+                ),
+                ("subject", models.CharField(max_length=80)),
+                (
+                    "texts",
+                    models.JSONField(blank=True, default=dict, help_text="slide -> text that replaces the template's"),
+                ),
+                ("data", models.JSONField(blank=True, default=dict, help_text="merge tag -> value")),
+                ("fallback_text", models.TextField(blank=True)),
+                ("disable_fallback_sms", models.BooleanField(default=False, verbose_name="fallback SMS disabled")),
+                (
+                    "disable_fallback_sms_link",
+                    models.BooleanField(default=False, verbose_name="link in the fallback SMS disabled"),
+                ),
+                (
+                    "fallback_sms_link_expiration",
+                    models.DateTimeField(blank=True, null=True, verbose_name="link good until"),
+                ),
+                (
+                    "from_mask",
+                    models.CharField(blank=True, help_text="shown in place of the sender address", max_length=11),
+                ),
+                ("client_reference", models.CharField(blank=True, max_length=200)),
+                ("ddm_text", models.TextField(blank=True, verbose_name="DDM text")),
+                ("ddm_subject", models.CharField(blank=True, max_length=80, verbose_name="DDM subject")),
+                (
+                    "ddm_timeout",
+                    models.PositiveSmallIntegerField(default=5, help_text="minutes", verbose_name="DDM timeout"),
+                ),
+                ("ddm_force", models.BooleanField(default=False, verbose_name="DDM forced")),
+                (
+                    "price_mms",
+                    models.PositiveBigIntegerField(
+                        default=0, help_text="micro-units, fixed at accept", verbose_name="price as MMS"
+                    ),
+                ),
+                (
+                    "price_ddm",
+                    models.PositiveBigIntegerField(
+                        default=0, help_text="micro-units, fixed at accept", verbose_name="price of a DDM"
+                    ),
+                ),
+                (
+                    "reserved",
+                    models.PositiveBigIntegerField(default=0, help_text="micro-units, the dearest way it can go"),
+                ),
+                ("pays_ddm", models.BooleanField(default=False, verbose_name="pays for the DDM")),
+                ("submitted_at", models.DateTimeField(blank=True, null=True)),
+                ("final_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "account",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="messages", to="billing.account"
+                    ),
+                ),
+                ("carrier", models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to="mms.carrier")),
+                (
+                    "discovery",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="messages",
+                        to="mms.discovery",
+                    ),
+                ),
+                (
+                    "handset",
+                    models.ForeignKey(
+                        blank=True,
+                        help_text="adapted to; empty: the generic profile",
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        to="handsets.handset",
+                    ),
+                ),
+                (
+                    "service",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="messages",
+                        to="billing.service",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Event',
+            name="Event",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField()),
-                ('kind', models.CharField(max_length=30)),
-                ('text', models.TextField(blank=True)),
-                ('details', models.JSONField(blank=True, default=mms.models.messages.no_details)),
-                ('message', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='events', to='mms.message')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("at", models.DateTimeField()),
+                ("kind", models.CharField(max_length=30)),
+                ("text", models.TextField(blank=True)),
+                ("details", models.JSONField(blank=True, default=mms.models.messages.no_details)),
+                (
+                    "message",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="events", to="mms.message"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['id'],
+                "ordering": ["id"],
             },
         ),
         migrations.CreateModel(
-            name='Attempt',
+            name="Attempt",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('try_number', models.PositiveSmallIntegerField()),
-                ('started_at', models.DateTimeField()),
-                ('finished_at', models.DateTimeField(blank=True, null=True)),
-                ('size', models.PositiveIntegerField(help_text='bytes of the MM7 request body')),
-                ('outcome', models.CharField(blank=True, choices=[('', 'Unknown'), ('submitted', 'Submitted'), ('transient', 'Transient'), ('limited', 'Limited'), ('permanent', 'Permanent'), ('content_refused', 'Content Refused'), ('in_doubt', 'In Doubt')], default='', max_length=20)),
-                ('code', models.PositiveIntegerField(blank=True, null=True, verbose_name='MM7 status code')),
-                ('text', models.TextField(blank=True)),
-                ('mmsc_id', models.CharField(blank=True, help_text="the MMSC's name for it", max_length=200, verbose_name='MessageID')),
-                ('carrier', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='mms.carrier')),
-                ('discovery', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='attempts', to='mms.discovery')),
-                ('message', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='attempts', to='mms.message')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("try_number", models.PositiveSmallIntegerField()),
+                ("started_at", models.DateTimeField()),
+                ("finished_at", models.DateTimeField(blank=True, null=True)),
+                ("size", models.PositiveIntegerField(help_text="bytes of the MM7 request body")),
+                (
+                    "outcome",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("", "Unknown"),
+                            ("submitted", "Submitted"),
+                            ("transient", "Transient"),
+                            ("limited", "Limited"),
+                            ("permanent", "Permanent"),
+                            ("content_refused", "Content Refused"),
+                            ("in_doubt", "In Doubt"),
+                        ],
+                        default="",
+                        max_length=20,
+                    ),
+                ),
+                ("code", models.PositiveIntegerField(blank=True, null=True, verbose_name="MM7 status code")),
+                ("text", models.TextField(blank=True)),
+                (
+                    "mmsc_id",
+                    models.CharField(
+                        blank=True, help_text="the MMSC's name for it", max_length=200, verbose_name="MessageID"
+                    ),
+                ),
+                ("carrier", models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to="mms.carrier")),
+                (
+                    "discovery",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="attempts",
+                        to="mms.discovery",
+                    ),
+                ),
+                (
+                    "message",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="attempts",
+                        to="mms.message",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['id'],
+                "ordering": ["id"],
             },
         ),
         migrations.CreateModel(
-            name='NumberPrefix',
+            name="NumberPrefix",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('prefix', models.CharField(max_length=15, unique=True, validators=[django.core.validators.RegexValidator('^[0-9]+$', 'Digits only.')])),
-                ('carrier', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='prefixes', to='mms.carrier')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "prefix",
+                    models.CharField(
+                        max_length=15,
+                        unique=True,
+                        validators=[django.core.validators.RegexValidator("^[0-9]+$", "Digits only.")],
+                    ),
+                ),
+                (
+                    "carrier",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="prefixes", to="mms.carrier"
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'number prefixes',
+                "verbose_name_plural": "number prefixes",
             },
         ),
         migrations.CreateModel(
-            name='Postback',
+            name="Postback",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.CharField(max_length=4)),
-                ('fields', models.JSONField()),
-                ('dialect', models.CharField(choices=[('sinch', 'Sinch XML'), ('skycore', 'Skycore XML'), ('json', 'JSON')], default='sinch', help_text="the account's when it happened: every try has the same bytes", max_length=7)),
-                ('status', models.CharField(choices=[('pending', 'Pending'), ('taken', 'Taken'), ('given-up', 'Given Up')], default='pending', max_length=10)),
-                ('due_at', models.DateTimeField(blank=True, null=True)),
-                ('tries', models.PositiveSmallIntegerField(default=0)),
-                ('earlier_tries', models.PositiveSmallIntegerField(default=0, help_text='tries before it was sent again')),
-                ('created_at', models.DateTimeField()),
-                ('ended_at', models.DateTimeField(blank=True, help_text='when it was taken or given up', null=True)),
-                ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='postbacks', to='billing.account')),
-                ('message', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='postbacks', to='mms.message')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("code", models.CharField(max_length=4)),
+                ("fields", models.JSONField()),
+                (
+                    "dialect",
+                    models.CharField(
+                        choices=[("sinch", "Sinch XML"), ("skycore", "Skycore XML"), ("json", "JSON")],
+                        default="sinch",
+                        help_text="the account's when it happened: every try has the same bytes",
+                        max_length=7,
+                    ),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[("pending", "Pending"), ("taken", "Taken"), ("given-up", "Given Up")],
+                        default="pending",
+                        max_length=10,
+                    ),
+                ),
+                ("due_at", models.DateTimeField(blank=True, null=True)),
+                ("tries", models.PositiveSmallIntegerField(default=0)),
+                (
+                    "earlier_tries",
+                    models.PositiveSmallIntegerField(default=0, help_text="tries before it was sent again"),
+                ),
+                ("created_at", models.DateTimeField()),
+                ("ended_at", models.DateTimeField(blank=True, help_text="when it was taken or given up", null=True)),
+                (
+                    "account",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="postbacks", to="billing.account"
+                    ),
+                ),
+                (
+                    "message",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="postbacks",
+                        to="mms.message",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['id'],
+                "ordering": ["id"],
             },
         ),
         migrations.CreateModel(
-            name='PostbackAttempt',
+            name="PostbackAttempt",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('url', models.URLField(blank=True, verbose_name='URL')),
-                ('started_at', models.DateTimeField()),
-                ('duration_ms', models.PositiveIntegerField(blank=True, null=True)),
-                ('http_status', models.PositiveSmallIntegerField(blank=True, null=True, verbose_name='HTTP status')),
-                ('error', models.CharField(blank=True, max_length=300)),
-                ('answer', models.TextField(blank=True, help_text='its first 2 KB')),
-                ('postback', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='attempts', to='mms.postback')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("url", models.URLField(blank=True, verbose_name="URL")),
+                ("started_at", models.DateTimeField()),
+                ("duration_ms", models.PositiveIntegerField(blank=True, null=True)),
+                ("http_status", models.PositiveSmallIntegerField(blank=True, null=True, verbose_name="HTTP status")),
+                ("error", models.CharField(blank=True, max_length=300)),
+                ("answer", models.TextField(blank=True, help_text="its first 2 KB")),
+                (
+                    "postback",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="attempts", to="mms.postback"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['id'],
+                "ordering": ["id"],
             },
         ),
         migrations.CreateModel(
-            name='Rendition',
+            name="Rendition",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('recipe', models.CharField(max_length=100)),
-                ('mime_type', models.CharField(max_length=100, verbose_name='MIME type')),
-                ('size', models.PositiveIntegerField(help_text='bytes')),
-                ('width', models.PositiveIntegerField(help_text='pixels')),
-                ('height', models.PositiveIntegerField(help_text='pixels')),
-                ('quality', models.PositiveSmallIntegerField(help_text='JPEG quality', null=True)),
-                ('ssim', models.FloatField(help_text='likeness to the resized original, 1 is the same', null=True, verbose_name='SSIM')),
-                ('file', models.FileField(max_length=250, upload_to='')),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('medium', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='renditions', to='mms.medium')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("recipe", models.CharField(max_length=100)),
+                ("mime_type", models.CharField(max_length=100, verbose_name="MIME type")),
+                ("size", models.PositiveIntegerField(help_text="bytes")),
+                ("width", models.PositiveIntegerField(help_text="pixels")),
+                ("height", models.PositiveIntegerField(help_text="pixels")),
+                ("quality", models.PositiveSmallIntegerField(help_text="JPEG quality", null=True)),
+                (
+                    "ssim",
+                    models.FloatField(
+                        help_text="likeness to the resized original, 1 is the same", null=True, verbose_name="SSIM"
+                    ),
+                ),
+                ("file", models.FileField(max_length=250, upload_to="")),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "medium",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="renditions", to="mms.medium"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Report',
+            name="Report",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('mmsc_id', models.CharField(help_text="the MMSC's name for the message", max_length=200, verbose_name='MessageID')),
-                ('number', models.CharField(blank=True, help_text='the recipient, digits', max_length=30)),
-                ('status', models.CharField(max_length=30)),
-                ('raw_status', models.CharField(blank=True, max_length=200)),
-                ('text', models.TextField(blank=True)),
-                ('identity', models.CharField(blank=True, max_length=500, verbose_name='handset identity')),
-                ('reported_at', models.DateTimeField(blank=True, help_text="the MMSC's date", null=True)),
-                ('received_at', models.DateTimeField()),
-                ('matches', models.PositiveSmallIntegerField(default=0, help_text='times it was tried to match')),
-                ('due_at', models.DateTimeField(blank=True, null=True)),
-                ('attempt', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='reports', to='mms.attempt')),
-                ('carrier', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='mms.carrier')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "mmsc_id",
+                    models.CharField(
+                        help_text="the MMSC's name for the message", max_length=200, verbose_name="MessageID"
+                    ),
+                ),
+                ("number", models.CharField(blank=True, help_text="the recipient, digits", max_length=30)),
+                ("status", models.CharField(max_length=30)),
+                ("raw_status", models.CharField(blank=True, max_length=200)),
+                ("text", models.TextField(blank=True)),
+                ("identity", models.CharField(blank=True, max_length=500, verbose_name="handset identity")),
+                ("reported_at", models.DateTimeField(blank=True, help_text="the MMSC's date", null=True)),
+                ("received_at", models.DateTimeField()),
+                ("matches", models.PositiveSmallIntegerField(default=0, help_text="times it was tried to match")),
+                ("due_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "attempt",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="reports",
+                        to="mms.attempt",
+                    ),
+                ),
+                ("carrier", models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to="mms.carrier")),
             ],
             options={
-                'ordering': ['id'],
+                "ordering": ["id"],
             },
         ),
         migrations.CreateModel(
-            name='SlideMedium',
+            name="SlideMedium",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('source_url', models.URLField(max_length=2000, verbose_name='source URL')),
-                ('medium', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='mms.medium')),
-                ('slide', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='mms.slide')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("source_url", models.URLField(max_length=2000, verbose_name="source URL")),
+                ("medium", models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to="mms.medium")),
+                ("slide", models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to="mms.slide")),
             ],
         ),
         migrations.AddField(
-            model_name='slide',
-            name='media',
-            field=models.ManyToManyField(through='mms.SlideMedium', to='mms.medium'),
+            model_name="slide",
+            name="media",
+            field=models.ManyToManyField(through="mms.SlideMedium", to="mms.medium"),
         ),
         migrations.CreateModel(
-            name='Template',
+            name="Template",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=200)),
-                ('subject', models.CharField(max_length=80)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('deleted_at', models.DateTimeField(blank=True, help_text='by the customer; from then on he cannot send it', null=True)),
-                ('due_at', models.DateTimeField(blank=True, help_text='when deleted content can go, or is looked at again', null=True)),
-                ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='templates', to='billing.account')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=200)),
+                ("subject", models.CharField(max_length=80)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "deleted_at",
+                    models.DateTimeField(
+                        blank=True, help_text="by the customer; from then on he cannot send it", null=True
+                    ),
+                ),
+                (
+                    "due_at",
+                    models.DateTimeField(
+                        blank=True, help_text="when deleted content can go, or is looked at again", null=True
+                    ),
+                ),
+                (
+                    "account",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="templates", to="billing.account"
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='slide',
-            name='template',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='slides', to='mms.template'),
+            model_name="slide",
+            name="template",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="slides", to="mms.template"
+            ),
         ),
         migrations.AddField(
-            model_name='message',
-            name='template',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='messages', to='mms.template'),
+            model_name="message",
+            name="template",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="messages", to="mms.template"
+            ),
         ),
         migrations.AddIndex(
-            model_name='discovery',
-            index=models.Index(condition=models.Q(('status', 'accepted')), fields=['carrier', 'due_at'], name='discovery_to_send'),
+            model_name="discovery",
+            index=models.Index(
+                condition=models.Q(("status", "accepted")), fields=["carrier", "due_at"], name="discovery_to_send"
+            ),
         ),
         migrations.AddIndex(
-            model_name='discovery',
-            index=models.Index(condition=models.Q(('due_at__isnull', False), models.Q(('status', 'accepted'), _negated=True)), fields=['status', 'due_at'], name='discovery_due'),
+            model_name="discovery",
+            index=models.Index(
+                condition=models.Q(("due_at__isnull", False), models.Q(("status", "accepted"), _negated=True)),
+                fields=["status", "due_at"],
+                name="discovery_due",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='discovery',
-            constraint=models.UniqueConstraint(condition=models.Q(('due_at__isnull', False)), fields=('number',), name='one_open_discovery_per_number'),
+            model_name="discovery",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("due_at__isnull", False)), fields=("number",), name="one_open_discovery_per_number"
+            ),
         ),
         migrations.AddIndex(
-            model_name='attempt',
-            index=models.Index(condition=models.Q(('mmsc_id', ''), _negated=True), fields=['carrier', 'mmsc_id'], name='attempt_by_mmsc_id'),
+            model_name="attempt",
+            index=models.Index(
+                condition=models.Q(("mmsc_id", ""), _negated=True),
+                fields=["carrier", "mmsc_id"],
+                name="attempt_by_mmsc_id",
+            ),
         ),
         migrations.AddIndex(
-            model_name='attempt',
-            index=models.Index(condition=models.Q(('finished_at', None)), fields=['started_at'], name='attempt_open'),
+            model_name="attempt",
+            index=models.Index(condition=models.Q(("finished_at", None)), fields=["started_at"], name="attempt_open"),
         ),
         migrations.AddConstraint(
-            model_name='attempt',
-            constraint=models.CheckConstraint(condition=models.Q(('message', None), ('discovery', None), _connector='XOR'), name='attempt_of_message_or_discovery'),
+            model_name="attempt",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("message", None), ("discovery", None), _connector="XOR"),
+                name="attempt_of_message_or_discovery",
+            ),
         ),
         migrations.AddIndex(
-            model_name='postback',
-            index=models.Index(condition=models.Q(('due_at__isnull', False)), fields=['account', 'due_at'], name='postback_due'),
+            model_name="postback",
+            index=models.Index(
+                condition=models.Q(("due_at__isnull", False)), fields=["account", "due_at"], name="postback_due"
+            ),
         ),
         migrations.AddIndex(
-            model_name='postback',
-            index=models.Index(condition=models.Q(('status', 'given-up')), fields=['account', 'ended_at'], name='postback_given_up'),
+            model_name="postback",
+            index=models.Index(
+                condition=models.Q(("status", "given-up")), fields=["account", "ended_at"], name="postback_given_up"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='rendition',
-            constraint=models.UniqueConstraint(fields=('medium', 'recipe'), name='rendition_once_per_recipe'),
+            model_name="rendition",
+            constraint=models.UniqueConstraint(fields=("medium", "recipe"), name="rendition_once_per_recipe"),
         ),
         migrations.AddIndex(
-            model_name='report',
-            index=models.Index(condition=models.Q(('due_at__isnull', False)), fields=['due_at'], name='report_due'),
+            model_name="report",
+            index=models.Index(condition=models.Q(("due_at__isnull", False)), fields=["due_at"], name="report_due"),
         ),
         migrations.AddConstraint(
-            model_name='report',
-            constraint=models.UniqueConstraint(fields=('carrier', 'mmsc_id', 'number', 'status'), name='report_once'),
+            model_name="report",
+            constraint=models.UniqueConstraint(fields=("carrier", "mmsc_id", "number", "status"), name="report_once"),
         ),
         migrations.AddIndex(
-            model_name='template',
-            index=models.Index(condition=models.Q(('deleted_at', None)), fields=['account', '-id'], name='template_by_account'),
+            model_name="template",
+            index=models.Index(
+                condition=models.Q(("deleted_at", None)), fields=["account", "-id"], name="template_by_account"
+            ),
         ),
         migrations.AddIndex(
-            model_name='template',
-            index=models.Index(condition=models.Q(('due_at__isnull', False)), fields=['due_at'], name='template_due'),
+            model_name="template",
+            index=models.Index(condition=models.Q(("due_at__isnull", False)), fields=["due_at"], name="template_due"),
         ),
         migrations.AddConstraint(
-            model_name='slide',
-            constraint=models.UniqueConstraint(fields=('template', 'position'), name='slide_once_per_position'),
+            model_name="slide",
+            constraint=models.UniqueConstraint(fields=("template", "position"), name="slide_once_per_position"),
         ),
         migrations.AddIndex(
-            model_name='message',
-            index=models.Index(condition=models.Q(('status', 'accepted')), fields=['carrier', 'due_at'], name='message_to_send'),
+            model_name="message",
+            index=models.Index(
+                condition=models.Q(("status", "accepted")), fields=["carrier", "due_at"], name="message_to_send"
+            ),
         ),
         migrations.AddIndex(
-            model_name='message',
-            index=models.Index(condition=models.Q(('due_at__isnull', False), models.Q(('status', 'accepted'), _negated=True)), fields=['status', 'due_at'], name='message_due'),
+            model_name="message",
+            index=models.Index(
+                condition=models.Q(("due_at__isnull", False), models.Q(("status", "accepted"), _negated=True)),
+                fields=["status", "due_at"],
+                name="message_due",
+            ),
         ),
         migrations.AddIndex(
-            model_name='message',
-            index=models.Index(fields=['account', '-id'], name='message_by_account'),
+            model_name="message",
+            index=models.Index(fields=["account", "-id"], name="message_by_account"),
         ),
         migrations.AddIndex(
-            model_name='message',
-            index=models.Index(condition=models.Q(('due_at__isnull', False)), fields=['template'], name='message_of_template'),
+            model_name="message",
+            index=models.Index(
+                condition=models.Q(("due_at__isnull", False)), fields=["template"], name="message_of_template"
+            ),
         ),
     ]
