@@ -1,0 +1,58 @@
+"""The machine-readable contracts: served, sound, and of the same names as the code."""
+
+import pytest
+import yaml
+from django.test import Client
+from lxml import etree
+from openapi_spec_validator import validate
+
+from mms.api.dialects import SINCH, SINCH_JSON, SKYCORE, Dialect
+
+XS = "{http://www.w3.org/2001/XMLSchema}"
+
+
+def served(path: str, content_type: str) -> bytes:
+    reply = Client().get(path)
+    assert (reply.status_code, reply["Content-Type"]) == (200, f"{content_type}; charset=utf-8")
+    return bytes(reply.content)
+
+
+@pytest.mark.parametrize(("name", "dialect"), [("sinch", SINCH), ("skycore", SKYCORE)])
+def test_a_schema_holds_every_name_of_its_dialect(name: str, dialect: Dialect) -> None:
+    document = etree.fromstring(served(f"/ep/v1/schema/{name}.xsd", "application/xml"))
+    etree.XMLSchema(document)
+    named = {element.get("name") for element in document.iter(f"{XS}element")}
+    assert named == {*dialect.parameters.values(), *dialect.answers.values(), dialect.request, dialect.response}
+
+
+@pytest.mark.parametrize(
+    ("name", "document", "valid"),
+    [
+        ("sinch", "<request><to>1</to><action>a</action></request>", True),
+        ("sinch", "<request><ddm-force> True </ddm-force></request>", True),
+        ("sinch", "<request><ddm-force>yes</ddm-force></request>", False),
+        ("sinch", "<REQUEST><ACTION>a</ACTION></REQUEST>", False),
+        ("skycore", "<REQUEST><DDMFORCE>Yes</DDMFORCE></REQUEST>", True),
+        ("skycore", "<REQUEST><DDMFORCE>1</DDMFORCE></REQUEST>", False),
+        ("skycore", "<REQUEST><SLIDE duration='5'><TEXT>a</TEXT></SLIDE><SLIDE/></REQUEST>", True),
+        ("skycore", "<REQUEST><TO>1,2</TO></REQUEST>", False),
+        ("skycore", "<REQUEST><DATA><a>1</a><b/></DATA></REQUEST>", True),
+        ("sinch", "<response><status>Failure</status><error-code>E1</error-code></response>", False),
+    ],
+)
+def test_a_schema_tells_good_documents_from_bad_ones(name: str, document: str, valid: bool) -> None:
+    schema = etree.XMLSchema(etree.fromstring(served(f"/ep/v1/schema/{name}.xsd", "application/xml")))
+    assert schema.validate(etree.fromstring(document)) is valid
+
+
+def test_the_openapi_description_is_sound_and_holds_every_name() -> None:
+    contract = yaml.safe_load(served("/ep/v2/openapi.yaml", "application/yaml"))
+    validate(contract)
+    schemas = contract["components"]["schemas"]
+    slide = {*schemas["Slide"]["properties"], "url", "custom-message-text", "custom-slide"}
+    assert {*schemas["Request"]["properties"], *slide, "x-api-key"} == SINCH_JSON.known
+
+
+@pytest.mark.parametrize("path", ["/ep/v1/schema/other.xsd", "/ep/v1/schema/sinch", "/ep/v2/openapi.json"])
+def test_there_are_no_other_contracts(path: str) -> None:
+    assert Client().get(path).status_code == 404

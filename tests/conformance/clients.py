@@ -1,0 +1,183 @@
+"""Clients of the customer API in each dialect, which speak it over real HTTP and know nothing of the platform.
+
+A request is written in the names of Sinch XML, and so is its answer; each client translates both, and holds what it
+sends and what comes back against the contract of its dialect.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import urlencode
+from urllib.request import Request, urlopen
+
+import jsonschema
+from lxml import etree
+
+# Text, or elements, or a list of either: an element that is repeated.
+Content = Mapping[str, Any]
+
+SKYCORE_NAMES = {
+    "api-key": "API_KEY",
+    "service-id": "CAMPAIGNREF",
+    "message-subject": "SUBJECT",
+    "message-text": "TEXT",
+    "ddm-message-text": "DDMTEXT",
+    "ddm-message-subject": "DDMTITLE",
+    "ddm-message-timeout": "DDMTIMEOUT",
+    "from-mask": "FROM_MASK",
+    "mms-expiry-timestamp": "MMSEXPIRYTIMESTAMP",
+}
+SWITCHES = ("disable-fallback-sms", "disable-fallback-sms-link", "ddm-force")
+REPEATED = ("mms-template", "event")
+
+
+@dataclass(frozen=True)
+class Server:
+    """Where the platform is, and what it knows: a key, its sender address and service, and a number to send to."""
+
+    url: str
+    key: str
+    sender: str
+    service: str
+    number: str
+
+    def fetch(self, path: str) -> str:
+        with urlopen(self.url + path, timeout=30) as reply:
+            return str(reply.read().decode())
+
+    def ask(self, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> bytes:
+        with urlopen(Request(self.url + path, body, dict(headers or {})), timeout=30) as reply:
+            return bytes(reply.read())
+
+
+class Client(Protocol):
+    """Calls an action, and returns the answer in the names of Sinch XML."""
+
+    def __call__(self, action: str, **content: Any) -> dict[str, Any]: ...
+
+
+def xml(name: str, content: Any) -> etree._Element:
+    element = etree.Element(name)
+    if isinstance(content, Mapping):
+        for child, value in content.items():
+            for item in value if isinstance(value, list) else [value]:
+                element.append(xml(child, item))
+    else:
+        element.text = str(content)
+    return element
+
+
+def fields(element: etree._Element) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for child in element:
+        value = fields(child) if len(child) else child.text or ""
+        if str(child.tag) in REPEATED:
+            found.setdefault(str(child.tag), []).append(value)
+        else:
+            found[str(child.tag)] = value
+    return found
+
+
+@dataclass(frozen=True)
+class Sinch:
+    server: Server
+    schema: etree.XMLSchema
+
+    def __call__(self, action: str, **content: Any) -> dict[str, Any]:
+        document = xml("request", {"action": action, "api-key": self.server.key, **dashed(content)})
+        answer = etree.fromstring(self.server.ask("/ep/v1/", etree.tostring(document, encoding="UTF-8")))
+        assert_valid(self.schema, document, answer, "status")
+        return fields(answer)
+
+
+@dataclass(frozen=True)
+class Skycore:
+    server: Server
+    schema: etree.XMLSchema
+
+    def __call__(self, action: str, **content: Any) -> dict[str, Any]:
+        given = skycore({"action": action, "api-key": self.server.key, **dashed(content)})
+        document = xml("REQUEST", given)
+        body = urlencode({"xml": etree.tostring(document, encoding="unicode")}).encode()
+        answer = etree.fromstring(self.server.ask("/API/wxml/1.3/index.php", body))
+        assert_valid(self.schema, document, answer, "STATUS")
+        return fields(from_skycore(answer))
+
+
+@dataclass(frozen=True)
+class Json:
+    server: Server
+    contract: Mapping[str, Any]
+
+    def __call__(self, action: str, **content: Any) -> dict[str, Any]:
+        given = dashed(content)
+        if texts := given.pop("custom-text", None):
+            given["custom-slides"] = [
+                {"custom-message-text": text["value"], "custom-slide": text["slide"]} for text in texts
+            ]
+        if subject := given.pop("custom-subject", None):
+            given["message-subject"] = subject
+        document = {"action": action, **given}
+        headers = {"x-api-key": self.server.key, "content-type": "application/json"}
+        answer = json.loads(self.server.ask("/ep/v2/", json.dumps(document).encode(), headers))
+        if answer["status"] == "Success":
+            self.hold("Request", document)
+        self.hold("Answer", answer)
+        return {{"mms-templates": "mms-template", "events": "event"}.get(k, k): v for k, v in answer.items()}
+
+    def hold(self, part: str, document: object) -> None:
+        schema = {"$ref": f"#/components/schemas/{part}", "components": self.contract["components"]}
+        jsonschema.validate(document, schema, cls=jsonschema.Draft202012Validator)
+
+
+def dashed(content: Content) -> dict[str, Any]:
+    """Keyword arguments as names: underscores for hyphens, `from_` for `from`."""
+    return {name.rstrip("_").replace("_", "-"): value for name, value in content.items()}
+
+
+def skycore(content: Any, inside: str = "") -> Any:
+    """The names and the switches of Skycore; the names in data are the customer's own."""
+    if isinstance(content, list):
+        return [skycore(item, inside) for item in content]
+    if not isinstance(content, Mapping):
+        return {"true": "yes", "false": "no"}[content] if inside in SWITCHES else content
+    if inside == "data":
+        return content
+    return {
+        SKYCORE_NAMES.get(name, name.replace("-", "").upper()): skycore(value, name) for name, value in content.items()
+    }
+
+
+def from_skycore(answer: etree._Element) -> etree._Element:
+    """The answer in the names of Sinch XML, which are those of Skycore's with hyphens."""
+    known = [
+        "mms-id",
+        "tracking-id",
+        "status-details",
+        "error-code",
+        "error-info",
+        "start-date",
+        "page-number",
+        "items-per-page",
+        "total-results",
+        "mms-template",
+        "mms-name",
+        "mms-subject",
+        "date-created",
+        "total-slides",
+        "mms-size",
+        "message-status",
+        "sent-as",
+        "client-reference",
+    ]
+    names = {name.replace("-", "").upper(): name for name in known}
+    for element in answer.iter():
+        element.tag = names.get(str(element.tag), str(element.tag).lower())
+    return answer
+
+
+def assert_valid(schema: etree.XMLSchema, document: etree._Element, answer: etree._Element, status: str) -> None:
+    schema.assertValid(answer)
+    if answer.findtext(status) == "Success":
+        schema.assertValid(document)

@@ -1,0 +1,50 @@
+"""`pytest tests/conformance` runs the suite against a server of its own; with --base-url, against any other.
+
+The other server must know an account with the key, sender address and service that the options name; their defaults
+are the demo's.
+"""
+
+import pytest
+import yaml
+from lxml import etree
+
+from tests.api.documents import KEY, NUMBER
+from tests.conformance.clients import Client, Json, Server, Sinch, Skycore
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("conformance")
+    group.addoption("--base-url", help="the server to test, such as http://127.0.0.1:8000")
+    group.addoption("--api-key", default=KEY)
+    group.addoption("--sender", default="28444")
+    group.addoption("--service", default="12345")
+    group.addoption("--number", default=NUMBER, help="the number that messages go to")
+
+
+def _option(request: pytest.FixtureRequest, name: str, default: str = "") -> str:
+    # Unknown where the whole of tests/ is run: options are read before this file is.
+    return request.config.getoption(name, default=None) or default
+
+
+@pytest.fixture
+def server(request: pytest.FixtureRequest) -> Server:
+    url = _option(request, "--base-url").rstrip("/")
+    if not url:
+        url = request.getfixturevalue("live_server").url
+        request.getfixturevalue("world")
+    return Server(
+        url,
+        key=_option(request, "--api-key", KEY),
+        sender=_option(request, "--sender", "28444"),
+        service=_option(request, "--service", "12345"),
+        number=_option(request, "--number", NUMBER),
+    )
+
+
+@pytest.fixture(params=["sinch", "skycore", "json"])
+def client(request: pytest.FixtureRequest, server: Server) -> Client:
+    if request.param == "json":
+        return Json(server, yaml.safe_load(server.fetch("/ep/v2/openapi.yaml")))
+    document = server.fetch(f"/ep/v1/schema/{request.param}.xsd").encode()
+    schema = etree.XMLSchema(etree.fromstring(document))
+    return Sinch(server, schema) if request.param == "sinch" else Skycore(server, schema)

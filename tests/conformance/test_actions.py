@@ -1,0 +1,166 @@
+"""Every action, in every dialect, over HTTP: what a client of the API may rely on."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.conformance.clients import Client, Server, Skycore
+
+pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+
+SLIDES = [{"message-text": "Dear {{firstname|customer}}", "duration": "8"}, {"message-text": "Bye"}]
+# Failures of content in the Skycore dialect -> in the others.
+SKYCORE_CODES = {"E301": "E311", "E302": "E312", "E303": "E313", "E304": "E314"}
+
+
+@pytest.fixture
+def mms_id(client: Client) -> Iterator[str]:
+    """Content that is stored for the test."""
+    answer = client("saveMMS", name="Conformance", message_subject="Hello", slide=SLIDES)
+    assert answer["status"] == "Success", answer
+    yield answer["mms-id"]
+    client("deleteMMSID", mms_id=answer["mms-id"])
+
+
+@pytest.fixture
+def order(server: Server, mms_id: str) -> dict[str, Any]:
+    """What a sendSavedMMS must give."""
+    return {"to": server.number, "from_": server.sender, "service_id": server.service, "mms_id": mms_id}
+
+
+def code(client: Client, answer: dict[str, Any]) -> str:
+    assert answer["status"] == "Failure", answer
+    found = str(answer["error-code"])
+    return SKYCORE_CODES.get(found, found) if isinstance(client, Skycore) else found
+
+
+def test_a_key_is_good(client: Client) -> None:
+    assert client("loginUser")["status"] == "Success"
+
+
+def test_stored_content_is_sent(client: Client, server: Server, order: dict[str, Any]) -> None:
+    answer = client("sendSavedMMS", **order)
+    assert answer == {
+        "status": "Success",
+        "mms-id": order["mms_id"],
+        "tracking-id": answer["tracking-id"],
+        "to": server.number,
+        "from": server.sender,
+        "status-details": "MMS request accepted and queued for delivery",
+    }
+
+
+def test_everything_that_may_be_given_is_taken(client: Client, order: dict[str, Any]) -> None:
+    soon = (datetime.now(UTC) + timedelta(hours=1)).isoformat(timespec="seconds")
+    answer = client(
+        "SENDSAVEDMMS",
+        **order,
+        fallback_sms_text="Hello {{firstname}}",
+        disable_fallback_sms="false",
+        disable_fallback_sms_link="true",
+        fallback_sms_link_expiration=soon,
+        custom_subject="For you",
+        custom_text=[{"value": "One", "slide": "1"}, {"value": "Two\nlines", "slide": "2"}],
+        data={"firstname": "Bill", "pin": "13579"},
+        ddm_force="true",
+        ddm_message_subject="Free",
+        ddm_message_text="This message is free of charge",
+        ddm_message_timeout="5",
+        from_mask="Shop",
+        client_reference="conformance",
+        mms_expiry_timestamp=soon,
+    )
+    assert answer["status"] == "Success", answer
+    assert client("getMessage", tracking_id=answer["tracking-id"])["client-reference"] == "conformance"
+
+
+def test_a_message_is_read(client: Client, server: Server, order: dict[str, Any]) -> None:
+    sent = client("sendSavedMMS", **order)
+    read = client("getMessage", tracking_id=sent["tracking-id"])
+    assert [read[name] for name in ("status", "mms-id", "to")] == ["Success", order["mms_id"], server.number]
+    assert read["event"][0]["type"] == "accepted"
+    assert abs(datetime.fromisoformat(read["event"][0]["timestamp"]) - datetime.now(UTC)) < timedelta(minutes=5)
+
+
+def test_content_is_listed_the_newest_first(client: Client, mms_id: str) -> None:
+    start = (datetime.now(UTC) - timedelta(minutes=5)).isoformat(timespec="seconds")
+    listed = client("getMMSTemplates", start_date=start, page_number="1", items_per_page="1")
+    (newest,) = listed["mms-template"]
+    assert (newest["mms-id"], newest["mms-name"], newest["mms-subject"]) == (mms_id, "Conformance", "Hello")
+    assert (str(newest["total-slides"]), str(newest["mms-size"])) == ("2", "30")
+    assert int(listed["total-results"]) >= 1
+    assert client("getMmsIds", items_per_page="1")["mms-template"][0]["mms-id"] == mms_id
+
+
+def test_content_is_deleted_once(client: Client, order: dict[str, Any]) -> None:
+    sent = client("sendSavedMMS", **order)
+    deleted = client("deleteMMSID", mms_id=order["mms_id"])
+    assert deleted == {"status": "Success", "mms-id": order["mms_id"]}
+    assert code(client, client("deleteMMSID", mms_id=order["mms_id"])) == "E241"
+    assert code(client, client("sendSavedMMS", **order)) == "E241"
+    assert client("getMessage", tracking_id=sent["tracking-id"])["status"] == "Success"
+
+
+FAILURES: list[tuple[dict[str, Any], str]] = [
+    ({"to": ""}, "E110"),
+    ({"to": "1404"}, "E110"),
+    ({"to": "14044790000,14044790001"}, "E110"),
+    ({"from_": ""}, "E111"),
+    ({"from_": "99999999"}, "E111"),
+    ({"mms_id": ""}, "E620"),
+    ({"mms_id": "999999999999"}, "E241"),
+    ({"service_id": "no such service"}, "E627"),
+    ({"operator_id": "AT&T"}, "E650"),
+    ({"operator_id": "999999998"}, "E651"),
+    ({"fallback_sms_text": "x" * 5001}, "E228"),
+    ({"custom_subject": "x" * 81}, "E314"),
+    ({"custom_subject": "日本"}, "E314"),
+    ({"custom_text": [{"value": "a", "slide": "9"}]}, "E100"),
+    ({"custom_text": [{"value": "a", "slide": "1"}, {"value": "b", "slide": "1"}]}, "E100"),
+    ({"custom_text": [{"value": "{{unknown}}", "slide": "1"}]}, "E100"),
+    ({"custom_text": [{"value": "x" * 5001, "slide": "1"}]}, "E334"),
+    ({"ddm_force": "true"}, "E100"),
+    ({"ddm_message_timeout": "soon"}, "E100"),
+    ({"mms_expiry_timestamp": "2001-01-01"}, "E100"),
+]
+
+
+def test_the_faults_of_sendsavedmms_have_their_codes(client: Client, order: dict[str, Any]) -> None:
+    answers = [client("sendSavedMMS", **{**order, **change}) for change, _ in FAILURES]
+    assert [code(client, answer) for answer in answers] == [expected for _, expected in FAILURES]
+    assert all(answer["error-info"] for answer in answers)
+    assert [answer.get("to", "") for answer in answers] == [change.get("to", order["to"]) for change, _ in FAILURES]
+
+
+SAVE_FAILURES: list[tuple[dict[str, Any], str]] = [
+    ({"name": ""}, "E311"),
+    ({"message_subject": ""}, "E314"),
+    ({"slide": []}, "E312"),
+    ({"slide": [{"message-text": "a"}] * 9}, "E225"),
+    ({"slide": [{"message-text": ""}]}, "E313"),
+    ({"slide": [{"message-text": "x" * 5001}]}, "E334"),
+    ({"slide": [{"message-text": "a", "duration": "61"}]}, "E230"),
+    ({"slide": [{"image": {"url": "ftp://www.example.com/a.jpg"}}]}, "E351"),
+]
+
+
+def test_the_faults_of_savemms_have_their_codes(client: Client) -> None:
+    good = {"name": "Conformance", "message_subject": "Hello", "slide": SLIDES}
+    codes = [code(client, client("saveMMS", **{**good, **change})) for change, _ in SAVE_FAILURES]
+    assert codes == [expected for _, expected in SAVE_FAILURES]
+
+
+LIST_FAILURES = [({"page_number": "0"}, "E212"), ({"items_per_page": "1001"}, "E213"), ({"start_date": "x"}, "E214")]
+
+
+def test_the_faults_of_getmmstemplates_have_their_codes(client: Client) -> None:
+    codes = [code(client, client("getMMSTemplates", **change)) for change, _ in LIST_FAILURES]
+    assert codes == [expected for _, expected in LIST_FAILURES]
+
+
+def test_other_faults_have_their_codes(client: Client) -> None:
+    assert code(client, client("")) == "E100"
+    assert code(client, client("sendPigeon")) == "E107"
+    assert code(client, client("getMessage", tracking_id="TU1TXw==")) == "E100"
