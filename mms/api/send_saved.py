@@ -9,7 +9,7 @@ from billing.ledger import InsufficientFunds
 from billing.models import Account
 from mms import doorbell, flow
 from mms.adaptation.texts import MissingValue, merge
-from mms.api import fields
+from mms.api import dry_run, fields, idempotency
 from mms.api.answers import Fields, success
 from mms.api.errors import Refusal
 from mms.api.nodes import Node, Unclear
@@ -22,8 +22,19 @@ QUEUED = "MMS request accepted and queued for delivery"
 
 def send_saved_mms(request: Node, account: Account) -> Fields:
     """Accepts the message and answers with its tracking id. Raises Refusal."""
-    message = accepted(request, order(request, account))
-    doorbell.ring(doorbell.WORK)
+    if fields.flag(request, "dry_run"):
+        wanted = order(request, account)
+        return dry_run.foreseen(lambda: accepted(request, wanted))
+    mark = idempotency.mark(request, account)
+    answer = idempotency.first_answer(mark)
+    if answer is None:
+        wanted = order(request, account)
+        answer = idempotency.once(mark, lambda: queued(accepted(request, wanted)))
+        doorbell.ring(doorbell.WORK)
+    return answer
+
+
+def queued(message: Message) -> Fields:
     return success(
         mms_id=str(message.template_id),
         tracking_id=message.tracking_id,

@@ -15,7 +15,7 @@ from rest_framework.views import APIView
 
 from billing.models import Account
 from mms import callers
-from mms.api import fields, gate, read_pairs
+from mms.api import fields, gate, idempotency, read_pairs
 from mms.api.answers import Answer, Fields, failure
 from mms.api.delete import delete_mms
 from mms.api.dialects import SINCH, SINCH_JSON, SKYCORE, Dialect
@@ -81,7 +81,8 @@ class Door(APIView):
         if not name:
             raise Refusal("E100", f"{node.called('action')} is missing")
         account = gate.admit(node, name, ACTIONS, callers.address(self.request._request))
-        return Response(Answer(self.dialect, ACTIONS[name.lower()](node, account)))
+        asked = idempotency.with_header(node, self.request.headers.get("Idempotency-Key", ""))
+        return Response(Answer(self.dialect, ACTIONS[name.lower()](asked, account)))
 
     def handle_exception(self, problem: Exception) -> Response:
         if isinstance(problem, Refusal):
