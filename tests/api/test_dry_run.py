@@ -1,5 +1,6 @@
 """dry-run: everything is checked and foretold, nothing is sent, charged or stored."""
 
+import json
 import re
 from datetime import timedelta
 from types import SimpleNamespace
@@ -15,10 +16,11 @@ from handsets import cache
 from handsets.models import CachedHandset
 from mms.adaptation import compose
 from mms.models import Message
-from tests.api.documents import NUMBER, SEND, Elements, failure, request
+from tests.api.documents import KEY, NUMBER, SEND, Elements, failure, request
 from tests.scripted import Scripted
 from tests.wire import IPHONE, Drive
 
+KEY_HEADER = {"x-api-key": KEY}
 DDM = {"ddm-message-text": "What is your telephone?"}
 
 
@@ -130,3 +132,14 @@ def test_it_neither_uses_nor_repeats_an_idempotency_key(world: SimpleNamespace) 
     assert b"<tracking-id>" in first
     assert b"<route>MMS</route>" in dry(idempotency_key="a")
     assert Message.objects.count() == 1
+
+
+def test_the_other_dialects_have_it_too(priced: SimpleNamespace) -> None:
+    saw()
+    asked = {"action": "sendSavedMMS", "to": NUMBER, "from": "28444", "service-id": "12345", "mms-id": "35674"}
+    answer = Client().post("/ep/v2/", json.dumps({**asked, "dry-run": True}), "application/json", headers=KEY_HEADER)
+    foretold = answer.json()
+    assert (foretold["route"], foretold["renditions"][0]["bytes"]) == ("MMS", priced.medium.size)
+    pairs = {"action": "sendSavedMMS", "api_key": KEY, "to": NUMBER, "from": "28444", "mmsid": "35674", "dryrun": "yes"}
+    assert b"<ROUTE>MMS</ROUTE>" in Client().get("/API/wxml/1.3/", pairs).content
+    assert not Message.objects.exists()

@@ -208,3 +208,11 @@ def test_a_server_that_hangs_is_waited_for_once(world: SimpleNamespace) -> None:
         assert [pace.verdict(world.account, "sendsavedmms") for _ in range(5)] == [""] * 5
         assert server.connections == 1
         pace.server.close()
+
+
+def test_an_action_is_the_same_under_its_other_name(world: SimpleNamespace) -> None:
+    body = request({"action": "getMmsIds", "api-key": keys.issue(world.account, actions=["getmmstemplates"])})
+    assert taken(Client().post("/ep/v1/", body, content_type="text/xml").content)
+    body = request({"action": "getMmsIds", "api-key": keys.issue(world.account, actions=["savemms"])})
+    refusal = failure("E107", "This api-key may not be used for getMmsIds")
+    assert Client().post("/ep/v1/", body, content_type="text/xml").content == refusal

@@ -1,5 +1,6 @@
 """A request that comes again under its key: one message, one answer, whatever happens in between."""
 
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -14,7 +15,7 @@ from billing import keys, ledger
 from billing.models import Account, Balance, Price
 from mms import overdue
 from mms.models import FirstAnswer, Message, Template
-from tests.api.documents import NUMBER, SEND, Elements, failure, request
+from tests.api.documents import KEY, NUMBER, SEND, Elements, failure, request
 
 WITH_KEY: Elements = {**SEND, "idempotency-key": "order 7"}
 ANOTHER = failure("E100", "The idempotency-key was used for another request: order 7", NUMBER)
@@ -203,3 +204,11 @@ def test_a_process_that_dies_before_it_commits_leaves_neither_key_nor_message(wo
             cursor.execute("DROP TRIGGER die ON mms_firstanswer; DROP FUNCTION die()")
     assert taken(post(WITH_KEY))
     assert (Message.objects.count(), FirstAnswer.objects.count()) == (1, 1)
+
+
+def test_the_header_serves_json_too(world: SimpleNamespace) -> None:
+    asked = {"action": "sendSavedMMS", "to": NUMBER, "from": "28444", "service-id": "12345", "mms-id": "35674"}
+    headers = {"x-api-key": KEY, "Idempotency-Key": "order 7"}
+    first, repeat = (Client().post("/ep/v2/", json.dumps(asked), "application/json", headers=headers) for _ in range(2))
+    assert first.json()["status"] == "Success"
+    assert (first.content, Message.objects.count()) == (repeat.content, 1)
