@@ -2,6 +2,7 @@ from mms.models.carriers import Carrier, NumberPrefix
 from mms.models.content import DiscardedFile, Medium, Rendition, Slide, SlideMedium, Template
 from mms.models.messages import AWAITING_REPORT, Discovery, Event, Message, Sendable, Status
 from mms.models.postbacks import Postback, PostbackAttempt
+from mms.models.repeats import FirstAnswer
 from mms.models.submissions import Attempt, Report
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "DiscardedFile",
     "Discovery",
     "Event",
+    "FirstAnswer",
     "Medium",
     "Message",
     "NumberPrefix",
