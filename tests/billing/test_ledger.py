@@ -121,7 +121,7 @@ def test_the_proof_finds_a_balance_that_is_not_its_ledger(account: Account) -> N
     assert ledger.prove() == [ledger.Difference(account.pk, kept=(1, 0), proven=(10 * UNIT, 0))]
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_32_connections_with_funds_for_exactly_n_messages_accept_exactly_n() -> None:
     account = Account.objects.create(name="Customer")
     ledger.top_up(account, 50 * UNIT, "", NOW)

@@ -4,8 +4,9 @@ import time
 from types import SimpleNamespace
 
 from mms.models import Discovery, Status
-from tests.processes.messages import DDM, DDM_HELD, all_told, check_books, number, send, statuses
+from tests.processes.messages import DDM, DDM_HELD, accept, all_told, check_books, number, send, statuses
 from tests.processes.platform_under_test import Platform, eventually
+from tests.scripted import Scripted
 
 
 def test_a_flushed_broker_loses_nothing_that_waits(world: SimpleNamespace, network: Platform) -> None:
@@ -42,3 +43,30 @@ def test_without_a_broker_messages_are_accepted_within_a_second_and_sent_once_it
     eventually(all_told)
     assert statuses() == {"delivered": 4}
     check_books(network)
+
+
+def test_a_worker_with_every_child_busy_and_a_task_in_hand_outlives_the_broker(
+    world: SimpleNamespace, platform: Platform, mmsc: Scripted, customer: Scripted
+) -> None:
+    world.carrier.timeout = 60
+    world.carrier.save()
+    customer.gate.clear()
+    accept(world, number())
+    worker = platform.worker("flow,postbacks", children=2)
+    platform.ring()
+    eventually(lambda: customer.received)
+    mmsc.gate.clear()
+    accept(world, number())
+    platform.ring()
+    eventually(lambda: len(mmsc.received) == 2)
+    platform.ring()
+    eventually(lambda: worker.log.read_text().count("Task mms.work") == 4)  # two have begun, one has ended
+    platform.broker.stop()
+    eventually(lambda: worker.says("Connection to broker lost"))
+    platform.broker.start()
+    customer.gate.set()
+    mmsc.gate.set()
+    accept(world, number())
+    platform.ring()
+    eventually(lambda: statuses() == {"submitted": 3})
+    assert worker.popen.poll() is None

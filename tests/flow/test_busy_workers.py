@@ -1,0 +1,21 @@
+"""A worker that is busy with other things while the answers to its submits come in."""
+
+import time
+
+from mms.outbound import Flight, Reply, Request
+from tests.processes.platform_under_test import eventually
+from tests.scripted import Say, serving
+
+
+def test_an_answer_that_came_while_the_worker_was_busy_is_not_too_late() -> None:
+    timeout = 0.5
+    with serving(Say(body=b"taken")) as mmsc, Flight[str](limit=1) as flight:
+        mmsc.gate.clear()
+        flight.launch("submit", Request(mmsc.url, b"content", {}, timeout))
+        eventually(lambda: flight.landed(0.01) == [] and mmsc.received)
+        mmsc.gate.set()
+        busy_until = time.monotonic() + timeout
+        eventually(lambda: time.monotonic() > busy_until)
+        [(_, result)] = flight.landed(1)
+    assert isinstance(result, Reply)
+    assert result.body == b"taken"
