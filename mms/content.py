@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from datetime import datetime
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
@@ -10,6 +11,7 @@ from django.db import transaction
 
 from billing.models import Account
 from mms.adaptation.content import Source
+from mms.encoding import queue as encodings
 from mms.models import Medium, Slide, SlideMedium, Template
 
 
@@ -31,8 +33,12 @@ class NewSlide:
     media: tuple[NewMedium, ...]
 
 
-def save(account: Account, name: str, subject: str, slides: Sequence[NewSlide]) -> Template:
-    """Stores the content, all of it or nothing; it can be sent when this returns."""
+@contextmanager
+def saving(account: Account, name: str, subject: str, slides: Sequence[NewSlide], now: datetime) -> Iterator[Template]:
+    """Stores the content, all of it or nothing, in one transaction with what the block does.
+
+    A template with audio or video is locked in the block, and unlocked after it if those were encoded before.
+    """
     fetched = {medium.source.sha256: medium for slide in slides for medium in slide.media}
     known = Medium.objects.in_bulk(fetched, field_name="sha256")
     # In one order, or two requests that store the same media could each wait for the other.
@@ -43,7 +49,12 @@ def save(account: Account, name: str, subject: str, slides: Sequence[NewSlide]) 
         template = Template.objects.create(account=account, name=name, subject=subject)
         for position, slide in enumerate(slides, 1):
             _slide(template, position, slide, media)
-    return template
+        if encodings.request(media.values(), now):
+            template.status = Template.Status.ENCODING
+            template.save(update_fields=["status"])
+        yield template
+        if template.status == Template.Status.ENCODING:
+            encodings.conclude(template, now)
 
 
 @contextmanager
@@ -66,6 +77,7 @@ def _files(new: Sequence[NewMedium]) -> Iterator[list[str]]:
 
 def _medium(source: Source, file: str) -> Medium:
     values = asdict(source)
+    values.pop("forms")  # they are the renditions of an encoding
     medium, _ = Medium.objects.get_or_create(sha256=values.pop("sha256"), defaults={**values, "file": file})
     return medium
 

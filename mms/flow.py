@@ -18,7 +18,7 @@ from handsets import cache
 from mms import charging, discovery, reports, submission, timeline
 from mms.adaptation.plan import CannotFit
 from mms.mm7.requests import DeliveryReportReq
-from mms.models import AWAITING_REPORT, Carrier, Discovery, Message, Report, Status
+from mms.models import AWAITING_REPORT, Carrier, Discovery, Message, Report, Status, Template
 from mms.order import Order
 from mms.postbacks import notices
 from mms.postbacks.notices import Notice
@@ -35,13 +35,16 @@ EXPIRY = timedelta(days=3)
 def accept(order: Order, now: datetime) -> Message:
     """Makes the order a message, due now and paid for: from here on it cannot be lost. One transaction.
 
-    Raises ledger.InsufficientFunds; then nothing is stored.
+    One whose template is still being encoded waits for that. Raises ledger.InsufficientFunds; then nothing is stored.
     """
     with transaction.atomic():
         if order.device:
             cache.hint(order.number, order.device, now)
+        expiry = now + EXPIRY
+        locked = order.template.status == Template.Status.ENCODING
+        status, due_at = (Status.ENCODING, expiry) if locked else (Status.ACCEPTED, now)
         message = Message.objects.create(
-            **order.fields(), **_prices(order), due_at=now, created_at=now, expires_at=now + EXPIRY
+            **order.fields(), **_prices(order), status=status, due_at=due_at, created_at=now, expires_at=expiry
         )
         ledger.reserve(order.account, message.pk, message.reserved, now)
         timeline.write([Entry(message, "accepted", f"to {order.carrier} from {message.sender}")], now)

@@ -65,7 +65,9 @@ def _expiries(now: datetime) -> int:
         charging.undelivered(silent, now)
         doubtful = _overdue(Status.IN_DOUBT, now)
         flow.fail(doubtful, "the MMSC never answered; the message may have been delivered", now)
-    return max(len(silent), len(doubtful))
+        unready = _overdue(Status.ENCODING, now)
+        flow.fail(unready, "its audio or video was not encoded before it expired", now)
+    return max(len(silent), len(doubtful), len(unready))
 
 
 def _discoveries_over(now: datetime) -> int:

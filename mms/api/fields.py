@@ -62,6 +62,10 @@ def template(request: Node, account: Account) -> Template:
     found = Template.objects.filter(account=account, pk=key).first() if key else None
     if found is None:
         raise Refusal("E241", f"There is no mms-id {mms_id[:20]} in this account")
+    if found.status == Template.Status.ENCODING:
+        raise Refusal("E626", f"The audio or video of mms-id {key} is being encoded; wait for its postback N003")
+    if found.status == Template.Status.FAILED:
+        raise Refusal("E629", f"mms-id {key} cannot be sent: {found.problem}")
     return found
 
 

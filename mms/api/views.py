@@ -20,13 +20,14 @@ from mms.api.errors import Refusal
 from mms.api.parsers import Node, XmlParser
 from mms.api.renderers import XmlRenderer
 from mms.api.save import save_mms
+from mms.api.send import send_mms
 from mms.api.send_saved import send_saved_mms
 
 log = structlog.get_logger()
 
 Action = Callable[[Node, Account], Mapping[str, str]]
 
-ACTIONS: Final[dict[str, Action]] = {"sendsavedmms": send_saved_mms, "savemms": save_mms}
+ACTIONS: Final[dict[str, Action]] = {"sendsavedmms": send_saved_mms, "savemms": save_mms, "sendmms": send_mms}
 
 
 class ByTheBody(BaseContentNegotiation):

@@ -1,11 +1,12 @@
 """What a postback says: its fields from a message and a step, and its bytes on the wire. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from mms.mm7.status import MMStatus
-from mms.models import Message
+from mms.models import Message, Template
 from mms.xml import document
 
 MESSAGE_SENT = "Message Sent"
@@ -39,6 +40,8 @@ ORDER = (
     "handset",
     "status-details",
     "client-reference",
+    "audio-name",
+    "video-name",
 )
 
 
@@ -51,6 +54,7 @@ class Notice:
     details: str = ""
     handset: str = ""
     sent_as: str = "MMS"
+    source: tuple[str, str] | None = None  # the URL of what could not be encoded, with its field: audio-name
 
 
 def of_report(status: str) -> str:
@@ -63,7 +67,8 @@ def fields(notice: Notice, message: Message, at: datetime) -> dict[str, Any]:
     values = {
         "origin": "MMS_MT",
         "code": notice.code,
-        "sent-as": notice.sent_as,
+        # What a template's audio and video come to, tells of nothing sent.
+        "sent-as": notice.sent_as if notice.status else "",
         "status": notice.status,
         "mms-id": str(message.template_id),
         "from": message.sender,
@@ -74,8 +79,21 @@ def fields(notice: Notice, message: Message, at: datetime) -> dict[str, Any]:
         "handset": notice.handset,
         "status-details": notice.details,
         "client-reference": message.client_reference,
+        **dict([notice.source] if notice.source else []),
     }
-    return {name: values[name] for name in ORDER if values[name]}
+    return {name: values[name] for name in ORDER if values.get(name)}
+
+
+def of_template(code: str, template: Template, at: datetime, more: Mapping[str, str]) -> dict[str, Any]:
+    """The fields of the postback that tells what became of a template's audio and video, at this moment."""
+    values = {
+        "origin": "MMS_MT",
+        "code": code,
+        "mms-id": str(template.pk),
+        "timestamp": at.isoformat(timespec="seconds"),
+        **more,
+    }
+    return {name: values[name] for name in ORDER if values.get(name)}
 
 
 def body(fields: dict[str, Any]) -> bytes:

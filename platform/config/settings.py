@@ -123,11 +123,12 @@ CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2, "socket_timeout": 10}
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
-# In memory: the schedule is two rings a second, so there is nothing to remember between runs.
+# In memory: the schedule is three rings a second, so there is nothing to remember between runs.
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
 CELERY_BEAT_SCHEDULE = {
     "sweep messages": {"task": "mms.work", "schedule": 1.0, "options": {"queue": "flow", "expires": 5}},
     "sweep postbacks": {"task": "mms.notify", "schedule": 1.0, "options": {"queue": "postbacks", "expires": 5}},
+    "sweep media": {"task": "mms.encode", "schedule": 1.0, "options": {"queue": "media", "expires": 5}},
 }
 
 # Networks that outbound HTTP may reach although they are private, loopback or link-local (CIDR, comma-separated).
