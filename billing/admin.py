@@ -78,7 +78,16 @@ class AccountAdmin(ModelAdmin):
     fieldsets = (
         (None, {"fields": (("name", "status"), "api_access")}),
         ("Postbacks", {"fields": ("postback_url", "signing_secret")}),
-        ("Requests", {"fields": (("image_bytes_max", "fallback_text_required"),)}),
+        (
+            "Requests",
+            {
+                "fields": (
+                    ("image_bytes_max", "audio_bytes_max"),
+                    ("video_bytes_max", "object_bytes_max"),
+                    "fallback_text_required",
+                )
+            },
+        ),
     )
 
     @display(description="status", ordering="status", label=ACCOUNT_COLOURS)

@@ -33,6 +33,13 @@ class NewSlide:
     media: tuple[NewMedium, ...]
 
 
+def save(account: Account, name: str, subject: str, slides: Sequence[NewSlide], now: datetime) -> Template:
+    """Stores the content, all of it or nothing. It can be sent when this returns, unless it has audio or video."""
+    with saving(account, name, subject, slides, now) as template:
+        pass
+    return template
+
+
 @contextmanager
 def saving(account: Account, name: str, subject: str, slides: Sequence[NewSlide], now: datetime) -> Iterator[Template]:
     """Stores the content, all of it or nothing, in one transaction with what the block does.

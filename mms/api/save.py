@@ -19,8 +19,7 @@ def save_mms(request: Node, account: Account) -> dict[str, str]:
     title = name(request)
     subject = _subject(request)
     wanted = slides.wanted(request)
-    with content.saving(account, title, subject, slides.fetched(wanted, account), timezone.now()) as template:
-        pass
+    template = content.save(account, title, subject, slides.fetched(wanted, account), timezone.now())
     locked = template.status == Template.Status.ENCODING
     if locked:
         doorbell.ring(doorbell.ENCODE)

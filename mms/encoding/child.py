@@ -17,7 +17,7 @@ from mms.adaptation import recordings
 from mms.adaptation.content import Kind
 from mms.adaptation.recordings import Made, RecordingError
 
-# Bytes of memory: decoding 4K with two threads takes about 400 MB.
+# Bytes of memory. A plain 4K video takes 240 MB; ten bits a colour and many reference frames take more.
 MEMORY = 1 << 30
 
 
