@@ -1,11 +1,11 @@
 """The forms in which audio and video go to handsets. Runs codecs: call it in a process that may die.
 
-| form      | file | video                                        | audio                        |
-|-----------|------|----------------------------------------------|------------------------------|
-| audio-aac | M4A  | -                                            | AAC-LC, 64 kbit/s, mono      |
-| audio-amr | AMR  | -                                            | AMR-NB, 12.2 kbit/s          |
-| video-mp4 | MP4  | H.264 baseline, within 480 x 360, 15 a second | AAC-LC, 48 kbit/s, mono      |
-| video-3gp | 3GP  | H.263 profile 0, 176 x 144, 15 a second       | AMR-NB, 12.2 kbit/s          |
+| form      | file | video                                                     | audio                   |
+|-----------|------|-----------------------------------------------------------|-------------------------|
+| audio-aac | M4A  | -                                                         | AAC-LC, 64 kbit/s, mono |
+| audio-amr | AMR  | -                                                         | AMR-NB, 12.2 kbit/s     |
+| video-mp4 | MP4  | H.264 baseline, within 480 x 360, 15 a second, 200 kbit/s | AAC-LC, 48 kbit/s, mono |
+| video-3gp | 3GP  | H.263 profile 0, 176 x 144, 15 a second, 64 kbit/s        | AMR-NB, 12.2 kbit/s     |
 """
 
 import math

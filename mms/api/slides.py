@@ -50,11 +50,11 @@ def fetched(slides: Sequence[Wanted], account: Account) -> list[NewSlide]:
 
 
 def _wanted(slide: Node, position: int) -> Wanted:
-    given = [element for element in ELEMENTS if slide.all(element.name)]
+    given = [element for element in ELEMENTS for _ in slide.all(element.name)]
     _check_together(given, position)
     try:
         text, duration = slide.value("message_text"), slide.value("duration")
-        nodes = [(element, slide.one(element.name)) for element in given]
+        nodes = [(element, slide.one(element.name)) for element in dict.fromkeys(given)]
         urls = [(element, node.value("url") if node else "") for element, node in nodes]
     except Unclear as problem:
         raise Refusal("E100", f"slide {position}: {problem}") from None

@@ -7,7 +7,7 @@ import pytest
 
 from mms.models import Medium, Template
 from tests.adaptation.clips import film, sound
-from tests.api.documents import SAVE, SEND, failure, file, request
+from tests.api.documents import NUMBER, SAVE, SEND, failure, file, request
 from tests.scripted import Say, Scripted, serving
 from tests.wire import photograph
 
@@ -29,6 +29,10 @@ TOGETHER_FAILURES: list[tuple[str, bytes]] = [
     (
         slide_with("vcard", "pdf"),
         failure("E223", "slide 2: vcard and pdf cannot be in one slide; put them in two"),
+    ),
+    (
+        slide_with("vcard", "vcard"),
+        failure("E223", "slide 2: vcard and vcard cannot be in one slide; put them in two"),
     ),
     (
         slide_with("image", "ical"),
@@ -113,11 +117,11 @@ FILE_FAILURES: list[tuple[str, Say, bytes]] = [
 STATUS_FAILURES: list[tuple[str, bytes]] = [
     (
         "encoding",
-        failure("E626", "The audio or video of mms-id 35674 is being encoded; wait for its postback N003", SEND["to"]),  # type: ignore[arg-type]  # it is a string
+        failure("E626", "The audio or video of mms-id 35674 is being encoded; wait for its postback N003", NUMBER),
     ),
     (
         "failed",
-        failure("E629", "mms-id 35674 cannot be sent: slide 1: the audio could not be encoded: why", SEND["to"]),  # type: ignore[arg-type]  # it is a string
+        failure("E629", "mms-id 35674 cannot be sent: slide 1: the audio could not be encoded: why", NUMBER),
     ),
 ]
 

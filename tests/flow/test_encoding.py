@@ -1,61 +1,21 @@
 """Audio and video on their way: locked, encoded by a worker, unlocked or failed, sent."""
 
 import re
-import sys
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from django.db import connection
-from django.test import Client
 
-from billing import ledger
-from billing.models import Balance, Price
 from mms.adaptation import renditions
 from mms.encoding import queue, worker
-from mms.models import Encoding, Medium, Message, Postback, Rendition, Template
+from mms.models import Encoding, Message, Postback, Rendition
 from tests.adaptation.clips import film, sound
-from tests.api.documents import SAVE, SEND, Elements, file, request
-from tests.scripted import Scripted, serving
-from tests.wire import Drive, codes, kinds
-
-Save = Callable[..., Template]
-Post = Callable[[Elements], bytes]
-
-SEND_NEW: Elements = {**SEND, "mms-id": None, "action": "sendMMS", "name": "Song", "message-subject": "A song"}
-
-
-@pytest.fixture
-def web() -> Iterator[Scripted]:
-    with serving(file(sound(), "audio/mpeg")) as server:
-        yield server
-
-
-@pytest.fixture
-def ask(world: SimpleNamespace) -> Post:
-    def ask(elements: Elements) -> bytes:
-        return bytes(Client().post("/ep/v1/", request(elements), content_type="text/xml").content)
-
-    return ask
-
-
-@pytest.fixture
-def save(ask: Post, web: Scripted) -> Save:
-    """Saves a template of one slide for each of these elements."""
-
-    def save(*names: str) -> Template:
-        answer = ask({**SAVE, "slide": [slide(name, web) for name in names]})
-        assert b"<status>Success</status>" in answer, answer
-        return Template.objects.latest("pk")
-
-    return save
-
-
-def slide(name: str, web: Scripted) -> str:
-    return f"<message-text>Listen</message-text><{name}><url>{web.url}/a</url></{name}>"
+from tests.api.documents import SEND, file
+from tests.flow.media import Ask, Save, child
+from tests.scripted import Scripted
+from tests.wire import Drive
 
 
 def said(customer: Scripted) -> list[str]:
@@ -66,12 +26,8 @@ def said(customer: Scripted) -> list[str]:
     ]
 
 
-def child(code: str) -> tuple[str, ...]:
-    return (sys.executable, "-c", code)
-
-
 def test_a_template_with_audio_is_locked_until_that_is_encoded(
-    save: Save, ask: Post, drive: Drive, customer: Scripted
+    save: Save, ask: Ask, drive: Drive, customer: Scripted
 ) -> None:
     template = save("audio")
     assert b"<error-code>E626</error-code>" in ask({**SEND, "mms-id": str(template.pk)})
@@ -84,7 +40,7 @@ def test_a_template_with_audio_is_locked_until_that_is_encoded(
 
 
 def test_it_goes_out_in_a_form_that_the_handset_takes(
-    save: Save, ask: Post, drive: Drive, mmsc: Scripted, web: Scripted
+    save: Save, ask: Ask, drive: Drive, mmsc: Scripted, web: Scripted
 ) -> None:
     web.first(file(sound(), "audio/mpeg"), file(film(), "video/mp4"))
     template = save("audio", "video")
@@ -108,7 +64,7 @@ def test_it_goes_out_in_a_form_that_the_handset_takes(
 
 
 def test_objects_go_out_where_the_handset_takes_them_else_the_timeline_tells(
-    save: Save, ask: Post, drive: Drive, mmsc: Scripted, web: Scripted, world: SimpleNamespace
+    save: Save, ask: Ask, drive: Drive, mmsc: Scripted, web: Scripted, world: SimpleNamespace
 ) -> None:
     from handsets.models import Profile
 
@@ -148,7 +104,7 @@ def test_the_same_bytes_are_encoded_once_and_later_templates_are_ready_at_once(
     ],
 )
 def test_what_cannot_be_encoded_fails_its_template_and_says_why(
-    save: Save, ask: Post, drive: Drive, customer: Scripted, web: Scripted,
+    save: Save, ask: Ask, drive: Drive, customer: Scripted, web: Scripted,
     name: str, data: bytes, declared: str, code: str,
 ) -> None:  # fmt: skip
     web.default = file(data, declared)
@@ -238,96 +194,3 @@ def test_two_workers_that_end_the_last_two_at_once_unlock_the_template(save: Sav
         list(pool.map(end, claimed))
     template.refresh_from_db()
     assert (template.status, Postback.objects.filter(code="N003").count()) == ("ready", 1)
-
-
-# --- sendMMS ------------------------------------------------------------------------------------------------------
-
-
-def test_sendmms_stores_and_sends_in_one(
-    ask: Post, web: Scripted, drive: Drive, mmsc: Scripted, world: SimpleNamespace
-) -> None:
-    answer = ask({**SEND_NEW, "slide": "<message-text>Hello {{name|you}}</message-text>"})
-    message = Message.objects.get()
-    assert answer == (
-        b'<?xml version="1.0" encoding="UTF-8"?>\n<response><status>Success</status>'
-        b"<mms-id>%d</mms-id><tracking-id>%s</tracking-id><to>14044790000</to><from>28444</from>"
-        b"<status-details>MMS request accepted and queued for delivery</status-details></response>"
-        % (message.template_id, message.tracking_id.encode())
-    )
-    drive()
-    assert b"Hello you" in mmsc.received[0].body
-    assert b"<Subject>A song</Subject>" in mmsc.received[0].body
-    assert codes(message) == ["N101"]
-
-
-def test_sendmms_with_audio_waits_for_its_encoding(ask: Post, web: Scripted, drive: Drive, mmsc: Scripted) -> None:
-    ask({**SEND_NEW, "slide": slide("audio", web)})
-    drive()
-    assert mmsc.received == []
-    worker.run()
-    drive()
-    message = Message.objects.get()
-    assert b"Content-Type: audio/amr" in mmsc.received[0].body
-    assert (kinds(message), codes(message)) == (["accepted", "encoded", "adapted", "submitted"], ["N013", "N101"])
-
-
-def test_sendmms_of_what_was_encoded_before_is_sent_at_once(
-    ask: Post, save: Save, web: Scripted, drive: Drive, mmsc: Scripted
-) -> None:
-    save("audio")
-    worker.run()
-    ask({**SEND_NEW, "slide": slide("audio", web)})
-    drive()
-    assert len(mmsc.received) == 1
-    assert codes(Message.objects.get()) == ["N013", "N101"]
-
-
-def test_sendmms_whose_audio_cannot_be_encoded_fails_and_costs_nothing(
-    ask: Post, web: Scripted, drive: Drive, customer: Scripted, world: SimpleNamespace
-) -> None:
-    Price.objects.create(message_class="mms", amount=50)
-    ledger.top_up(world.account, 1000, "", datetime.now(UTC))
-    ask({**SEND_NEW, "slide": slide("audio", web)})
-    worker.run(child=child("raise SystemExit(1)"))
-    drive()
-    message = Message.objects.get()
-    assert (message.status, codes(message)) == ("failed", ["E012", "E101"])
-    told = message.postbacks.first()
-    assert told
-    assert (told.fields["audio-name"], told.fields["tracking-id"]) == (f"{web.url}/a", message.tracking_id)
-    assert (Balance.objects.get().balance, Balance.objects.get().reserved, ledger.prove()) == (1000, 0, [])
-
-
-def test_sendmms_that_expires_before_its_encoding_fails(ask: Post, web: Scripted, drive: Drive) -> None:
-    ask({**SEND_NEW, "slide": slide("audio", web)})
-    drive(datetime.now(UTC) + timedelta(days=3, seconds=1))
-    message = Message.objects.get()
-    assert (message.status, codes(message)) == ("failed", ["E101"])
-
-
-def test_sendmms_without_funds_stores_nothing(
-    ask: Post, web: Scripted, world: SimpleNamespace, settings: SimpleNamespace, tmp_path: Path
-) -> None:
-    settings.MEDIA_ROOT = tmp_path
-    Price.objects.create(message_class="mms", amount=50)
-    answer = ask({**SEND_NEW, "slide": slide("audio", web)})
-    assert b"<error-code>E713</error-code>" in answer
-    assert (Template.objects.count(), Medium.objects.count(), Message.objects.count()) == (1, 1, 0)
-    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
-
-
-@pytest.mark.parametrize(
-    ("change", "code"),
-    [
-        ({"to": None}, "E110"),
-        ({"from": None}, "E111"),
-        ({"name": None}, "E311"),
-        ({"slide": None}, "E312"),
-        ({"message-subject": "\u4f60"}, "E314"),
-        ({"service-id": None}, "E627"),
-        ({"to": "442071838750"}, "E111"),
-    ],
-)
-def test_sendmms_checks_all_before_it_fetches(ask: Post, web: Scripted, change: Elements, code: str) -> None:
-    assert f"<error-code>{code}</error-code>".encode() in ask({**SEND_NEW, "slide": slide("audio", web), **change})
-    assert web.received == []
