@@ -21,6 +21,8 @@ LEASE = timedelta(minutes=4)
 # Workers that may die over an encoding before the medium counts as one that cannot be encoded.
 TRIES_MAX = 3
 RECORDINGS = (Medium.Kind.AUDIO, Medium.Kind.VIDEO)
+# The last digit of the postback that tells of its failure: E002 of a template, E012 of a message, and so on.
+FAILURE = {Medium.Kind.AUDIO: 2, Medium.Kind.VIDEO: 3}
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,28 +140,24 @@ def _ready(template: Template, played: Sequence[tuple[Slide, int]], now: datetim
     template.status = Template.Status.READY
     template.save(update_fields=["status"])
     waiting = _waiting(template)
-    entries = (Entry(m, "encoded", "audio and video are ready", Notice("N013", "")) for m in waiting)
-    timeline.write(entries, now)
+    timeline.write((Entry(m, "encoded", "audio and video are ready", Notice("N013", "")) for m in waiting), now)
     Message.objects.filter(pk__in=[m.pk for m in waiting]).update(status=Status.ACCEPTED, due_at=now)
     if not waiting:
         _tell(template, "N003", {}, now)
 
 
 def _broken(template: Template, use: SlideMedium, now: datetime) -> None:
-    kind, problem = use.medium.kind, use.medium.encoding.problem
+    kind, problem = Medium.Kind(use.medium.kind), use.medium.encoding.problem
     template.status = Template.Status.FAILED
     template.problem = f"slide {use.slide.position}: the {kind} could not be encoded: {problem}"[:300]
     template.save(update_fields=["status", "problem"])
-    names = {f"{kind}-name": use.source_url, "status-details": template.problem}
-    code = {Medium.Kind.AUDIO: "E002", Medium.Kind.VIDEO: "E003"}[Medium.Kind(kind)]
+    source, number = (f"{kind}-name", use.source_url), FAILURE[kind]
     waiting = _waiting(template)
-    if waiting:
-        # The same for sendMMS: E012, E013.
-        notice = Notice(f"E01{code[-1]}", "", template.problem, source=(f"{kind}-name", use.source_url))
-        timeline.write((Entry(m, "unencoded", template.problem, notice) for m in waiting), now)
-        flow.fail(waiting, template.problem, now)
-    else:
-        _tell(template, code, names, now)
+    notice = Notice(f"E01{number}", "", template.problem, source=source)
+    timeline.write((Entry(m, "unencoded", template.problem, notice) for m in waiting), now)
+    flow.fail(waiting, template.problem, now)
+    if not waiting:
+        _tell(template, f"E00{number}", dict([source, ("status-details", template.problem)]), now)
 
 
 def _waiting(template: Template) -> list[Message]:
