@@ -1,9 +1,11 @@
 """Content from customers: media stored once by the hash of their bytes, templates that refer to them."""
 
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import TypeVar
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
@@ -12,7 +14,10 @@ from django.db import transaction
 from billing.models import Account
 from mms import removal
 from mms.adaptation.content import Source
+from mms.encoding import queue as encodings
 from mms.models import Medium, Slide, SlideMedium, Template
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +42,31 @@ class _MediumRemoved(Exception):
     """A medium that was known has gone with the last template that showed it: it has to be stored anew."""
 
 
-def save(account: Account, name: str, subject: str, slides: Sequence[NewSlide]) -> Template:
-    """Stores the content, all of it or nothing; it can be sent when this returns."""
+def save(account: Account, name: str, subject: str, slides: Sequence[NewSlide], now: datetime) -> Template:
+    """Stores the content, all of it or nothing. It can be sent when this returns, unless it has audio or video."""
+    return save_and(lambda template: template, account, name, subject, slides, now)
+
+
+def save_and(
+    act: Callable[[Template], Result],
+    account: Account,
+    name: str,
+    subject: str,
+    slides: Sequence[NewSlide],
+    now: datetime,
+) -> Result:
+    """Stores the content and acts on it, all of it or nothing, in one transaction; returns what the act does.
+
+    A template with audio or video is locked during the act, and unlocked after it if those were encoded before.
+    """
     while True:
         try:
-            return _saved(account, name, subject, slides)
+            return _saved(act, Template(account=account, name=name, subject=subject), slides, now)
         except _MediumRemoved:
             continue
 
 
-def _saved(account: Account, name: str, subject: str, slides: Sequence[NewSlide]) -> Template:
+def _saved(act: Callable[[Template], Result], template: Template, slides: Sequence[NewSlide], now: datetime) -> Result:
     fetched = {medium.source.sha256: medium for slide in slides for medium in slide.media}
     known = Medium.objects.in_bulk(fetched, field_name="sha256")
     # In one order, or two requests that store the same media could each wait for the other.
@@ -56,10 +76,15 @@ def _saved(account: Account, name: str, subject: str, slides: Sequence[NewSlide]
             raise _MediumRemoved
         rows = [_medium(medium.source, file) for medium, file in zip(new, files, strict=True)]
         media = known | {row.sha256: row for row in rows}
-        template = Template.objects.create(account=account, name=name, subject=subject)
+        locked = encodings.request(media.values(), now)
+        template.status = Template.Status.ENCODING if locked else Template.Status.READY
+        template.save()
         for position, slide in enumerate(slides, 1):
             _slide(template, position, slide, media)
-    return template
+        result = act(template)
+        if locked:
+            encodings.conclude(template, now)
+    return result
 
 
 @contextmanager
@@ -83,6 +108,7 @@ def _files(new: Sequence[NewMedium]) -> Iterator[list[str]]:
 
 def _medium(source: Source, file: str) -> Medium:
     values = asdict(source)
+    values.pop("forms")  # they are the renditions of an encoding
     medium, _ = Medium.objects.get_or_create(sha256=values.pop("sha256"), defaults={**values, "file": file})
     return medium
 

@@ -29,6 +29,7 @@ SKYCORE_NAMES = {
     "mms-expiry-timestamp": "MMSEXPIRYTIMESTAMP",
 }
 SWITCHES = ("disable-fallback-sms", "disable-fallback-sms-link", "ddm-force")
+JSON_MEDIA = {"vcard": "contact", "ical": "calendar"}
 REPEATED = ("mms-template", "event")
 
 
@@ -118,6 +119,8 @@ class Json:
             ]
         if subject := given.pop("custom-subject", None):
             given["message-subject"] = subject
+        if slides := given.get("slide"):
+            given["slide"] = [{JSON_MEDIA.get(name, name): part for name, part in slide.items()} for slide in slides]
         document = {"action": action, **given}
         headers = {"x-api-key": self.server.key, "content-type": "application/json"}
         answer = json.loads(self.server.ask("/ep/v2/", json.dumps(document).encode(), headers))
