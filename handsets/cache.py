@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection
+from django.db.models import QuerySet
 
 from handsets.models import CachedHandset, Handset
 
@@ -31,9 +32,17 @@ WHERE cached.last_seen <= excluded.last_seen
 
 def known(numbers: Collection[str], now: datetime) -> dict[str, Handset]:
     """The handsets of those numbers whose entry is young enough to be believed (HANDSET_CACHE_DAYS)."""
+    return {entry.number: entry.handset for entry in _believed(numbers, now)}
+
+
+def entry(number: str, now: datetime) -> CachedHandset | None:
+    """The number's entry, with its handset, if it is young enough to be believed."""
+    return _believed([number], now).first()
+
+
+def _believed(numbers: Collection[str], now: datetime) -> QuerySet[CachedHandset]:
     oldest = now - timedelta(days=settings.HANDSET_CACHE_DAYS)
-    entries = CachedHandset.objects.select_related("handset__profile").filter(number__in=numbers, last_seen__gt=oldest)
-    return {entry.number: entry.handset for entry in entries}
+    return CachedHandset.objects.select_related("handset__profile").filter(number__in=numbers, last_seen__gt=oldest)
 
 
 def identity_of(reported: str | None) -> str | None:

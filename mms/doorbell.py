@@ -27,7 +27,8 @@ PAUSE = 1.0
 OUT_OF_REACH = (redis.RedisError, KombuError, OSError)
 
 
-def _connection() -> redis.Redis:
+def connection() -> redis.Redis:
+    """A connection to the broker that gives up soon: nothing that it is asked for is worth waiting for."""
     # Without retry: the client's own would make a caller wait 4 seconds for a broker that is down.
     return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=0.5, socket_connect_timeout=0.5, retry=None)
 
@@ -36,7 +37,7 @@ def _connection() -> redis.Redis:
 class _Doorbell:
     """The connection to the broker, and until when it is left alone."""
 
-    broker: redis.Redis = field(default_factory=_connection)
+    broker: redis.Redis = field(default_factory=connection)
     silent_until: float = 0.0
 
     def ring(self, task: str) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from django.db import transaction
 
 from mms import charging, discovery, flow, removal, reports, submission, timeline
-from mms.models import AWAITING_REPORT, Discovery, Message, Status
+from mms.models import AWAITING_REPORT, Discovery, FirstAnswer, Message, Status
 from mms.postbacks import notices
 from mms.postbacks.notices import Notice
 from mms.timeline import Entry
@@ -101,6 +101,15 @@ def _files_over(now: datetime) -> int:
     return removal.remove_files(now, BATCH)
 
 
+def _answers_over(now: datetime) -> int:
+    """Answers that are not kept for repeats any longer."""
+    with transaction.atomic():
+        rows = FirstAnswer.objects.select_for_update(skip_locked=True).filter(created_at__lte=now - FirstAnswer.KEPT)
+        over = list(rows.order_by("created_at").values_list("pk", flat=True)[:BATCH])
+        FirstAnswer.objects.filter(pk__in=over).delete()
+    return len(over)
+
+
 STEPS = (
     _leases_over,
     _ddm_leases_over,
@@ -110,4 +119,5 @@ STEPS = (
     _match_reports,
     _content_over,
     _files_over,
+    _answers_over,
 )

@@ -95,7 +95,10 @@ def _match(report: Report, attempt: Attempt) -> None:
 
 
 def match_again(now: datetime, limit: int) -> list[Report]:
-    """Those unmatched reports whose time has come and that have a match now. The caller holds the transaction."""
+    """Those unmatched reports whose time has come and that have a match now, in the order of their numbers.
+
+    The caller holds the transaction; that order is the one in which all lock what was sent (submission.LOCKED).
+    """
     due = Report.objects.select_for_update(skip_locked=True, of=("self",)).filter(due_at__lte=now)
     matched = []
     for report in due.select_related("carrier").order_by("due_at")[:limit]:
@@ -105,7 +108,7 @@ def match_again(now: datetime, limit: int) -> list[Report]:
             matched.append(report)
         else:
             _later(report, now)
-    return matched
+    return sorted(matched, key=lambda report: report.number)
 
 
 def _later(report: Report, now: datetime) -> None:

@@ -26,17 +26,18 @@ def _main_region(number: phonenumbers.PhoneNumber) -> str:
     return phonenumbers.region_code_for_country_code(number.country_code or 0)
 
 
-def sender_for(account: Account, requested: str, country: str) -> str | None:
+def sender_for(account: Account, requested: str, country: str) -> SenderAddress | None:
     """The sender address for a recipient of that country: the one requested where it is assigned to the country,
 
     else the account's default for the country, else the platform's; None where there is neither.
     """
     own = SenderAddress.objects.filter(account=account, country=country)
-    if own.filter(address=requested).exists():
-        return requested
     platform = SenderAddress.objects.filter(account=None, country=country)
-    default = own.filter(default=True).first() or platform.filter(default=True).first()
-    return default.address if default else None
+    return (
+        own.filter(address=requested).first()
+        or own.filter(default=True).first()
+        or platform.filter(default=True).first()
+    )
 
 
 def carrier_for(number: str) -> Carrier | None:

@@ -32,6 +32,10 @@ LOSSES_MAX = 3
 
 Sent = TypeVar("Sent", Message, Discovery)
 
+# Whoever locks several rows and waits for some does so in this order, as discovery.wait must: so no two workers
+# wait for each other.
+LOCKED = ("number", "pk")
+
 # Rows that one claim takes at most.
 ROOM = 128
 
@@ -99,7 +103,7 @@ def _held(batch: Iterable[Sent]) -> set[int]:
     leases = {sent.pk: sent.due_at for sent in batch}
     model = type(next(iter(batch)))
     rows = model._default_manager.select_for_update(no_key=True).filter(pk__in=leases, status=Status.SENDING)
-    return {pk for pk, due_at in rows.order_by("pk").values_list("pk", "due_at") if due_at == leases[pk]}
+    return {pk for pk, due_at in rows.order_by(*LOCKED).values_list("pk", "due_at") if due_at == leases[pk]}
 
 
 def _attempt(sent: Message | Discovery, size: int, now: datetime) -> Attempt:
@@ -145,7 +149,7 @@ def _movable(landings: Sequence[Landing[Sent]]) -> set[int]:
     rows = type(landings[0].sent)._default_manager.select_for_update(no_key=True).filter(pk__in=leases)
     return {
         pk
-        for pk, status, due_at in rows.order_by("pk").values_list("pk", "status", "due_at")
+        for pk, status, due_at in rows.order_by(*LOCKED).values_list("pk", "status", "due_at")
         if status == Status.IN_DOUBT or (status == Status.SENDING and due_at == leases[pk])
     }
 

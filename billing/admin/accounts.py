@@ -17,13 +17,14 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
-from unfold.widgets import UnfoldAdminPasswordToggleWidget
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminPasswordToggleWidget
 
 from billing import keys, ledger, low_balance, signing
+from billing.actions import Action
 from billing.admin.amounts import OVERRIDES, AdjustmentForm, TopUpForm, read_only
 from billing.amounts import shown
 from billing.available import available, month
-from billing.models import Account, ApiKey, SenderAddress, Service, new_secret
+from billing.models import Account, ApiKey, BlockedNumber, SenderAddress, Service, new_secret
 
 STATEMENTS = 12  # months that the page of an account links to
 
@@ -41,7 +42,7 @@ class KeyInline(TabularInline):
     ordering = ("pk",)
     extra = 0
     per_page = 20
-    fields = readonly_fields = ("prefix", "label", "created_at", "revoked_at")
+    fields = readonly_fields = ("prefix", "label", "created_at", "last_used_at", "revoked_at")
     show_change_link = True
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
@@ -116,6 +117,7 @@ class AccountAdmin(ModelAdmin):
                 )
             },
         ),
+        ("Calls", {"fields": ("allowed_networks", ("minimum_interval", "throughput"))}),
         (
             "Money",
             {
@@ -273,26 +275,36 @@ def _months_before(newest: date, count: int) -> list[date]:
     return [date((ordinal - back) // 12, (ordinal - back) % 12 + 1, 1) for back in range(count)]
 
 
+class KeyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the type checker alone
+    allowed_actions = forms.MultipleChoiceField(
+        choices=Action.choices,
+        required=False,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        help_text=ApiKey._meta.get_field("allowed_actions").help_text,
+    )
+
+
 @admin.register(ApiKey)
 class ApiKeyAdmin(ModelAdmin):
-    list_display = ("__str__", "account", "label", "created_at", "revoked_at")
+    form = KeyForm
+    list_display = ("__str__", "account", "label", "created_at", "last_used_at", "revoked_at")
     list_select_related = ("account",)
     list_filter = (("revoked_at", admin.EmptyFieldListFilter),)
     search_fields = ("prefix", "label", "account__name")
     autocomplete_fields = ("account",)
     actions = ("revoke",)
-    add_fieldsets = ((None, {"fields": ("account", "label")}),)
-    fields = ("account", "prefix", "label", "created_at", "revoked_at")
+    add_fieldsets = ((None, {"fields": ("account", "label", "allowed_actions")}),)
+    fields = ("account", "prefix", "label", "allowed_actions", "created_at", "last_used_at", "revoked_at")
 
     def get_readonly_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> tuple[str, ...]:
-        return ("account", "prefix", "created_at", "revoked_at") if obj else ()
+        return ("account", "prefix", "created_at", "last_used_at", "revoked_at") if obj else ()
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: "forms.ModelForm[ApiKey]", change: bool) -> None:
         """Issues a new key, and shows it this once: only its hash is stored."""
         if change:
             super().save_model(request, obj, form, change)
             return
-        key = keys.issue(obj.account, label=obj.label)
+        key = keys.issue(obj.account, label=obj.label, actions=obj.allowed_actions)
         obj.pk = ApiKey.objects.get(digest=keys.digest(key)).pk
         obj.refresh_from_db()
         text = "The new key of {}: <strong>{}</strong>. It is shown only now: hand it over at once."
@@ -314,4 +326,13 @@ class SenderAddressAdmin(ModelAdmin):
     list_select_related = ("account",)
     list_filter = ("country", "default")
     search_fields = ("address", "account__name")
+    autocomplete_fields = ("account",)
+
+
+@admin.register(BlockedNumber)
+class BlockedNumberAdmin(ModelAdmin):
+    list_display = ("number", "account", "note", "created_at")
+    list_select_related = ("account",)
+    list_filter = (("account", admin.EmptyFieldListFilter),)
+    search_fields = ("number", "note", "account__name")
     autocomplete_fields = ("account",)

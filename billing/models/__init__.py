@@ -1,10 +1,11 @@
-from billing.models.accounts import Account, ApiKey, SenderAddress, Service, new_secret
+from billing.models.accounts import Account, ApiKey, BlockedNumber, SenderAddress, Service, new_secret
 from billing.models.money import Balance, LedgerEntry, LowBalanceNotice, Price
 
 __all__ = [
     "Account",
     "ApiKey",
     "Balance",
+    "BlockedNumber",
     "LedgerEntry",
     "LowBalanceNotice",
     "Price",

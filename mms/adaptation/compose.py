@@ -28,16 +28,24 @@ class Composed:
 
 def compose(message: Message) -> Composed | CannotFit:
     """Adapts the message to its handset (to the generic profile where it has none) and its carrier."""
-    slides = list(message.template.slides.prefetch_related("media"))
+    slides = slides_of(message)
     media = {medium.sha256: medium for slide in slides for medium in slide.media.all()}
-    limits = limits_of(message)
-    planned = plan(_content(message, slides), limits)
-    if isinstance(planned, CannotFit):
-        return planned
+    result = planned(message, slides)
+    if isinstance(result, CannotFit):
+        return result
     try:
-        return Composed(_parts(planned, media), planned.changes)
+        return Composed(_parts(result, media), result.changes)
     except DoesNotFit as problem:
         return CannotFit(str(problem))
+
+
+def slides_of(message: Message) -> list[Slide]:
+    return list(message.template.slides.prefetch_related("media"))
+
+
+def planned(message: Message, slides: list[Slide]) -> Plan | CannotFit:
+    """How the message is made to fit its handset and its carrier; nothing is made yet."""
+    return plan(_content(message, slides), limits_of(message))
 
 
 def limits_of(message: Message) -> Limits:

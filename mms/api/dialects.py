@@ -48,6 +48,8 @@ PARAMETERS: Final[dict[str, tuple[str, str]]] = {
     "pdf": ("pdf", "PDF"),
     "passbook": ("passbook", "PASSBOOK"),
     "url": ("url", "URL"),
+    "idempotency_key": ("idempotency-key", "IDEMPOTENCYKEY"),
+    "dry_run": ("dry-run", "DRYRUN"),
     "start_date": ("start-date", "STARTDATE"),
     "page_number": ("page-number", "PAGENUMBER"),
     "items_per_page": ("items-per-page", "ITEMSPERPAGE"),
@@ -58,6 +60,8 @@ ANSWERS: Final = (
     "start_date", "page_number", "items_per_page", "total_results",
     "mms_template", "mms_name", "mms_subject", "date_created", "total_slides", "mms_size",
     "replayed", "message_status", "sent_as", "handset", "client_reference", "event", "timestamp", "type",
+    "route", "operator_id", "carrier", "handset_age", "ddm", "rendition", "slide", "bytes", "price", "reserved",
+    "postbacks",
 )  # fmt: skip
 
 SKYCORE_CODES: Final = {"E311": "E301", "E312": "E302", "E313": "E303", "E314": "E304"}
@@ -121,6 +125,6 @@ SINCH_JSON: Final = Dialect(
         "vcard": "contact",
         "ical": "calendar",
     },
-    answers={**SINCH.answers, "mms_template": "mms-templates", "event": "events"},
+    answers={**SINCH.answers, "mms_template": "mms-templates", "event": "events", "rendition": "renditions"},
 )
 XML_DIALECTS: Final = (SINCH, SKYCORE)

@@ -7,11 +7,11 @@ from django.utils import timezone
 
 from billing.models import Account
 from mms import content, doorbell
-from mms.api import fields, save, slides
+from mms.api import dry_run, fields, idempotency, save, slides
 from mms.api.answers import Fields
 from mms.api.nodes import Node
-from mms.api.send_saved import accepted, answer, order
-from mms.content import NewSlide
+from mms.api.send_saved import accepted, order, queued
+from mms.content import Files, NewSlide
 from mms.models import Message, Template
 from mms.order import Order
 
@@ -21,10 +21,25 @@ def send_mms(request: Node, account: Account) -> Fields:
 
     Every parameter is checked before anything is fetched.
     """
-    checked = order(request, account, _draft)
-    message = _sent(request, checked, slides.fetched(slides.wanted(request), account))
-    doorbell.ring(doorbell.ENCODE if message.template.status == Template.Status.ENCODING else doorbell.WORK)
-    return answer(message)
+    if fields.flag(request, "dry_run"):
+        wanted, new = _checked(request, account)
+        return content.with_files(new, lambda files: dry_run.foreseen(lambda: _sent(request, wanted, new, files)))
+    mark = idempotency.mark(request, account)
+    answer = idempotency.first_answer(mark)
+    if answer is None:
+        wanted, new = _checked(request, account)
+        answer = content.with_files(
+            new, lambda files: idempotency.once(mark, lambda: queued(_sent(request, wanted, new, files)))
+        )
+        doorbell.ring(doorbell.ENCODE)
+        doorbell.ring(doorbell.WORK)
+    return answer
+
+
+def _checked(request: Node, account: Account) -> tuple[Order, list[NewSlide]]:
+    """The order, and the content that it is to be of, fetched."""
+    wanted = order(request, account, _draft)
+    return wanted, slides.fetched(slides.wanted(request), account)
 
 
 def _draft(request: Node, account: Account) -> tuple[Template, Mapping[int, str]]:
@@ -35,11 +50,9 @@ def _draft(request: Node, account: Account) -> tuple[Template, Mapping[int, str]
     return Template(account=account, name=name, subject=subject), texts
 
 
-def _sent(request: Node, order: Order, new: Sequence[NewSlide]) -> Message:
+def _sent(request: Node, order: Order, new: Sequence[NewSlide], files: Files) -> Message:
     """Content and message, both or neither. The message waits for the content's audio and video to be encoded."""
     draft = order.template
-
-    def send(template: Template) -> Message:
+    template = Template(account=order.account, name=draft.name, subject=draft.subject)
+    with content.creating(template, new, files, timezone.now()):
         return accepted(request, replace(order, template=template))
-
-    return content.save_and(send, order.account, draft.name, draft.subject, new, timezone.now())

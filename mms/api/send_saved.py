@@ -7,13 +7,14 @@ from django.utils import timezone
 
 from billing.ledger import InsufficientFunds
 from billing.models import Account
-from mms import doorbell, flow, routing
+from mms import doorbell, flow
 from mms.adaptation.texts import MissingValue, merge
-from mms.api import fields
+from mms.api import dry_run, fields, idempotency
 from mms.api.answers import Fields, success
 from mms.api.errors import Refusal
 from mms.api.nodes import Node, Unclear
-from mms.models import Carrier, Message, Template
+from mms.api.route import route
+from mms.models import Message, Template
 from mms.order import Order
 
 # Finds the template of a request, and the text of each of its slides by number. Raises Refusal.
@@ -24,12 +25,19 @@ QUEUED = "MMS request accepted and queued for delivery"
 
 def send_saved_mms(request: Node, account: Account) -> Fields:
     """Accepts the message and answers with its tracking id. Raises Refusal."""
-    message = accepted(request, order(request, account))
-    doorbell.ring(doorbell.WORK)
-    return answer(message)
+    if fields.flag(request, "dry_run"):
+        wanted = order(request, account)
+        return dry_run.foreseen(lambda: accepted(request, wanted))
+    mark = idempotency.mark(request, account)
+    answer = idempotency.first_answer(mark)
+    if answer is None:
+        wanted = order(request, account)
+        answer = idempotency.once(mark, lambda: queued(accepted(request, wanted)))
+        doorbell.ring(doorbell.WORK)
+    return answer
 
 
-def answer(message: Message) -> Fields:
+def queued(message: Message) -> Fields:
     return success(
         mms_id=str(message.template_id),
         tracking_id=message.tracking_id,
@@ -70,7 +78,12 @@ def order(request: Node, account: Account, content: FindContent = stored) -> Ord
     ddm_text = fields.long_text(request, "ddm_text")
     if ddm_force and not ddm_text:
         raise Refusal("E100", f"{request.called('ddm_text')} is required with {request.called('ddm_force')}")
-    country = routing.region(number) or ""  # it has one: that was checked with the number
+    ddm_timeout = fields.ddm_timeout(request)
+    device = fields.short_text(request, "device", 500)
+    from_mask = fields.mask(request)
+    client_reference = fields.short_text(request, "client_reference", 200)
+    expires_at = fields.future(request, "expires_at")
+    way = route(request, account, number, requested, operator)
     return Order(
         account=account,
         number=number,
@@ -87,14 +100,14 @@ def order(request: Node, account: Account, content: FindContent = stored) -> Ord
         ddm_force=ddm_force,
         ddm_subject=ddm_subject,
         ddm_text=ddm_text,
-        ddm_timeout=fields.ddm_timeout(request),
-        device=fields.short_text(request, "device", 500),
-        from_mask=fields.mask(request),
-        client_reference=fields.short_text(request, "client_reference", 200),
-        expires_at=fields.future(request, "expires_at"),
-        country=country,
-        sender=sender(request, account, requested, country),
-        carrier=carrier(request, number, operator),
+        ddm_timeout=ddm_timeout,
+        device=device,
+        from_mask=from_mask,
+        client_reference=client_reference,
+        expires_at=expires_at,
+        country=way.country,
+        sender=way.sender.address,
+        carrier=way.carrier,
     )
 
 
@@ -162,24 +175,6 @@ def check_texts(request: Node, slides: Mapping[int, str], fallback_text: str, da
         if len(merged(text, data, f"slide {slide}")) > fields.TEXT_MAX:
             raise Refusal("E334", f"slide {slide}: the text with its data is longer than 5000 characters")
     merged(fallback_text, data, request.called("fallback_sms_text"))
-
-
-def sender(request: Node, account: Account, requested: str, country: str) -> str:
-    chosen = routing.sender_for(account, requested, country)
-    if chosen is None:
-        unassigned = f"{requested} is not assigned to {country}, and there is no default sender for it"
-        raise Refusal("E111", f"{request.called('from')}: {unassigned}")
-    return chosen
-
-
-def carrier(request: Node, number: str, operator: Carrier | None) -> Carrier:
-    found = operator or routing.carrier_for(number)
-    if found is None:
-        hint = f"try again later or give {request.called('operator_id')}"
-        raise Refusal("E618", f"The carrier of this number could not be found; {hint}")
-    if not (found.enabled and found.mmsc_url):
-        raise Refusal("E628", f"The carrier {found.name} is not supported at present")
-    return found
 
 
 def accepted(request: Node, order: Order) -> Message:

@@ -13,9 +13,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from billing import keys
 from billing.models import Account
-from mms.api import fields, read_pairs
+from mms import callers
+from mms.api import fields, gate, idempotency, read_pairs
 from mms.api.answers import Answer, Fields, failure
 from mms.api.delete import delete_mms
 from mms.api.dialects import SINCH, SINCH_JSON, SKYCORE, Dialect
@@ -84,11 +84,9 @@ class Door(APIView):
         name = fields.once(node, "action")
         if not name:
             raise Refusal("E100", f"{node.called('action')} is missing")
-        account = authenticated(node)
-        action = ACTIONS.get(name.lower())
-        if action is None:
-            raise Refusal("E107", f"The action is unknown: {name[:40]}")
-        return Response(Answer(self.dialect, action(node, account)))
+        account = gate.admit(node, name, ACTIONS, callers.address(self.request._request))
+        asked = idempotency.with_header(node, self.request.headers.get("Idempotency-Key", ""))
+        return Response(Answer(self.dialect, ACTIONS[name.lower()](asked, account)))
 
     def handle_exception(self, problem: Exception) -> Response:
         if isinstance(problem, Refusal):
@@ -143,16 +141,3 @@ def _read(data: object) -> Node:
     if not isinstance(data, Node):
         raise Refusal("E100", "There is no request in the body")
     return data
-
-
-def authenticated(request: Node) -> Account:
-    """The account of the request's key. Raises Refusal."""
-    key = fields.once(request, "api_key", "E104")
-    account = keys.account_of(key) if key else None
-    if account is None:
-        raise Refusal("E104", f"{request.called('api_key')} is {'unknown' if key else 'missing'}")
-    if account.status == Account.Status.BLOCKED:
-        raise Refusal("E103", "This account is blocked")
-    if not account.api_access:
-        raise Refusal("E105", "This account has no API access")
-    return account

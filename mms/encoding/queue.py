@@ -14,6 +14,7 @@ from mms import charging, flow, timeline
 from mms.models import Encoding, Medium, Message, Postback, Rendition, Slide, SlideMedium, Status, Template
 from mms.postbacks import notices
 from mms.postbacks.notices import Notice
+from mms.submission import LOCKED
 from mms.timeline import Entry
 
 # Longer than an encoding may take, with what it takes to store its files.
@@ -114,7 +115,7 @@ def _conclude_waiting(encoding: Encoding, now: datetime) -> None:
     keys = SlideMedium.objects.filter(medium=encoding.medium_id).values("slide__template")
     waiting = Template.objects.filter(pk__in=keys, status=Template.Status.ENCODING).order_by("pk")
     templates = list(waiting.select_for_update(no_key=True, of=("self",)).select_related("account"))
-    charging.hold(message for template in templates for message in _waiting(template))
+    charging.hold(_waiting(templates))
     for template in templates:
         conclude(template, now)
 
@@ -141,7 +142,7 @@ def _ready(template: Template, played: Sequence[tuple[Slide, int]], now: datetim
         Slide.objects.filter(pk=slide.pk).update(duration=seconds)
     template.status = Template.Status.READY
     template.save(update_fields=["status"])
-    waiting = _waiting(template)
+    waiting = _waiting([template])
     timeline.write((Entry(m, "encoded", "audio and video are ready", Notice("N013", "")) for m in waiting), now)
     Message.objects.filter(pk__in=[m.pk for m in waiting]).update(status=Status.ACCEPTED, due_at=now)
     if not waiting:
@@ -154,7 +155,7 @@ def _broken(template: Template, use: SlideMedium, now: datetime) -> None:
     template.problem = f"slide {use.slide.position}: the {kind} could not be encoded: {problem}"[:300]
     template.save(update_fields=["status", "problem"])
     source, number = (f"{kind}-name", use.source_url), FAILURE[kind]
-    waiting = _waiting(template)
+    waiting = _waiting([template])
     notice = Notice(f"E01{number}", "", template.problem, source=source)
     timeline.write((Entry(m, "unencoded", template.problem, notice) for m in waiting), now)
     flow.fail(waiting, template.problem, now)
@@ -162,10 +163,10 @@ def _broken(template: Template, use: SlideMedium, now: datetime) -> None:
         _tell(template, f"E00{number}", dict([source, ("status-details", template.problem)]), now)
 
 
-def _waiting(template: Template) -> list[Message]:
-    """The messages that wait for the template, their rows locked."""
+def _waiting(templates: Sequence[Template]) -> list[Message]:
+    """The messages that wait for the templates, their rows locked."""
     rows = Message.objects.select_for_update(no_key=True, of=("self",)).select_related("carrier", "account")
-    return list(rows.filter(template=template, status=Status.ENCODING).order_by("pk"))
+    return list(rows.filter(template__in=templates, status=Status.ENCODING).order_by(*LOCKED))
 
 
 def _tell(template: Template, code: str, names: dict[str, str], now: datetime) -> None:

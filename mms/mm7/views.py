@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import ipaddress
 import secrets
 
 import structlog
@@ -12,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
-from mms import doorbell, flow
+from mms import callers, doorbell, flow
 from mms.mm7.requests import DeliveryReportReq, Unsupported, answer, fault, read_request
 from mms.mm7.soap import Malformed
 from mms.models import Carrier
@@ -74,10 +73,7 @@ def _answered(request: HttpRequest, carrier: Carrier) -> HttpResponse:
 
 
 def _from_its_network(request: HttpRequest, carrier: Carrier) -> bool:
-    if not carrier.inbound_networks:
-        return True
-    caller = ipaddress.ip_address(request.META["REMOTE_ADDR"])
-    return any(caller in ipaddress.ip_network(network) for network in carrier.inbound_networks)
+    return not carrier.inbound_networks or callers.within(callers.address(request), carrier.inbound_networks)
 
 
 def _authenticated(request: HttpRequest, carrier: Carrier) -> bool:

@@ -2,6 +2,7 @@ from mms.models.carriers import Carrier, NumberPrefix
 from mms.models.content import DiscardedFile, Encoding, Medium, Rendition, Slide, SlideMedium, Template
 from mms.models.messages import AWAITING_REPORT, Discovery, Event, Message, Sendable, Status
 from mms.models.postbacks import Postback, PostbackAttempt
+from mms.models.repeats import FirstAnswer
 from mms.models.submissions import Attempt, Report
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "Discovery",
     "Encoding",
     "Event",
+    "FirstAnswer",
     "Medium",
     "Message",
     "NumberPrefix",

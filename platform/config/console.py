@@ -73,6 +73,7 @@ UNFOLD = {
                 _page("Accounts", "business", "billing_account"),
                 _page("API keys", "key", "billing_apikey"),
                 _page("Sender addresses", "dialpad", "billing_senderaddress"),
+                _page("Blocked numbers", "block", "billing_blockednumber"),
             ),
             _group(
                 "Money",

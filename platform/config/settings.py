@@ -147,6 +147,8 @@ DEFAULT_FROM_EMAIL = os.environ.get("DEFAULT_FROM_EMAIL", "mms@localhost")
 
 # Networks that outbound HTTP may reach although they are private, loopback or link-local (CIDR, comma-separated).
 OUTBOUND_ALLOWED_NETWORKS = words("OUTBOUND_ALLOWED_NETWORKS")
+# Reverse proxies of ours (CIDR, comma-separated): who calls through them, their X-Forwarded-For tells.
+TRUSTED_PROXIES = words("TRUSTED_PROXIES")
 # A cached handset older than this many days counts as unknown.
 HANDSET_CACHE_DAYS = int(os.environ.get("HANDSET_CACHE_DAYS", "180"))
 

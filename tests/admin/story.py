@@ -7,7 +7,7 @@ from typing import Any
 from django.core.files.base import ContentFile
 
 from billing import keys, ledger, low_balance
-from billing.models import Account, Price, SenderAddress, Service
+from billing.models import Account, BlockedNumber, Price, SenderAddress, Service
 from handsets.models import Handset, Profile
 from mms import content, flow, submission
 from mms.adaptation import images
@@ -36,6 +36,7 @@ def world() -> SimpleNamespace:
     keys.issue(here.account, KEY)
     SenderAddress.objects.create(account=here.account, address="28444", country="US", default=True)
     here.service = Service.objects.create(account=here.account, code="12345")
+    BlockedNumber.objects.create(account=here.account, number="14044790009", note="asked for it")
     here.carrier = carrier()
     here.template = template(here.account)
     here.medium = here.template.slides.get(position=1).media.get()

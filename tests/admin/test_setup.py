@@ -93,6 +93,50 @@ def test_an_account_is_changed_with_its_senders_and_services(console: Client, wo
     assert keys.account_of(KEY) == world.account
 
 
+def test_a_key_is_issued_for_chosen_actions_and_can_be_changed(console: Client, world: SimpleNamespace) -> None:
+    form = {"account": world.account.pk, "label": "shop", "allowed_actions": ["savemms"]}
+    console.post(reverse("admin:billing_apikey_add"), form)
+    issued = ApiKey.objects.get(label="shop")
+    assert (issued.may("savemms"), issued.may("sendsavedmms")) == (True, False)
+    address = reverse("admin:billing_apikey_change", args=[issued.pk])
+    console.post(address, {"label": "shop", "allowed_actions": ["savemms", "sendsavedmms"]})
+    issued.refresh_from_db()
+    assert issued.may("sendsavedmms")
+    console.post(address, {"label": "shop"})
+    issued.refresh_from_db()
+    assert issued.may("deletemmsid")
+
+
+def test_limits_of_an_account_are_set(console: Client, world: SimpleNamespace) -> None:
+    limits = {"allowed_networks": "203.0.113.0/24,2001:db8::1", "throughput": '{"sendSavedMMS": 20}'}
+    save(console, account_page(world), fields(console, account_page(world)) | limits | {"minimum_interval": "100"})
+    account = type(world.account).objects.get()
+    assert account.allowed_networks == ["203.0.113.0/24", "2001:db8::1"]
+    assert (account.minimum_interval, account.calls_per_second("sendsavedmms")) == (100, 20)
+    assert account.calls_per_second("savemms") is None
+
+
+@pytest.mark.parametrize(
+    ("field", "typed", "error"),
+    [
+        ("allowed_networks", "203.0.113.0/24,203.0.113.9/24", "203.0.113.9/24 is no network in CIDR notation"),
+        ("allowed_networks", "everyone", "everyone is no network in CIDR notation"),
+        ("throughput", "[20]", "A JSON object from action to calls per second"),
+        ("throughput", '{"sendEverything": 20}', "sendEverything is no action; there are sendSavedMMS, "),
+        ("throughput", '{"saveMMS": 1, "savemms": 2}', "stands more than once"),
+        ("throughput", '{"saveMMS": 0}', "saveMMS: calls per second are a whole number from 1"),
+        ("throughput", '{"saveMMS": true}', "saveMMS: calls per second are a whole number from 1"),
+        ("throughput", '{"saveMMS": 0.5}', "saveMMS: calls per second are a whole number from 1"),
+        ("minimum_interval", "-1", "greater than or equal to 0"),
+    ],
+)
+def test_limits_that_make_no_sense_are_refused(
+    console: Client, world: SimpleNamespace, field: str, typed: str, error: str
+) -> None:
+    answer = console.post(account_page(world), fields(console, account_page(world)) | {field: typed})
+    assert error in answer.context["adminform"].form.errors[field].as_text()
+
+
 @pytest.mark.parametrize(
     ("user", "typed", "stored"),
     [("us", "", "mmsc-password"), ("us", "new", "new"), ("them", "", "mmsc-password"), ("", "", ""), ("", "new", "")],

@@ -1,7 +1,12 @@
 """Requests and answers of the customers' door, as bytes."""
 
+import time
 from collections.abc import Mapping
 
+import redis
+from django.conf import settings
+
+from billing.models import Account
 from tests.scripted import Say
 from tests.wire import photograph
 
@@ -54,3 +59,10 @@ def image(url: str) -> str:
 def file(data: bytes | None = None, content_type: str = "image/jpeg", status: int = 200) -> Say:
     """A web server's answer with this file, a photograph if none is given."""
     return Say(status, photograph() if data is None else data, (("Content-Type", content_type),))
+
+
+def called_just_now(account: Account) -> None:
+    """Counts a call of sendSavedMMS that is let through in a minute, so that every call until then comes too soon."""
+    counts = redis.Redis.from_url(settings.REDIS_URL)
+    counts.set(f"pace:{{{account.pk}}}:interval", 1, px=60_000)
+    counts.lpush(f"pace:{{{account.pk}}}:sendsavedmms", int((time.time() + 60) * 1_000_000))

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from types import SimpleNamespace
 
-from tests.api.documents import SAVE, SEND, request
+from tests.api.documents import SAVE, SEND, called_just_now, request
 
 Post = Callable[[bytes], bytes]
 
@@ -17,7 +17,13 @@ def fault(answer: bytes) -> str:
 def test_sendsavedmms(world: SimpleNamespace, answer: Post) -> None:
     account = world.account
     account.status, account.api_access, account.fallback_text_required = "blocked", False, True
+    account.allowed_networks, account.minimum_interval, account.throughput = ["192.0.2.1"], 60_000, {"sendSavedMMS": 1}
     account.save()
+    account.api_keys.update(allowed_actions=["savemms"])
+    account.blocked_numbers.create(number=SEND["to"])
+    account.senders.update(operators=[31003])
+    type(world.carrier).objects.update(enabled=False)
+    called_just_now(account)
     prefixes = world.carrier.prefixes
     number = prefixes.get()
     number.delete()
@@ -43,7 +49,11 @@ def test_sendsavedmms(world: SimpleNamespace, answer: Post) -> None:
         ("E104 api-key", lambda: elements.update({"api-key": SEND["api-key"]})),
         ("E103 This", lambda: saved(status="billing-suspended")),
         ("E105 This", lambda: saved(api_access=True)),
+        ("E112 Calls", lambda: saved(allowed_networks=[])),
         ("E107 The", lambda: elements.update({"action": "sendSavedMMS"})),
+        ("E107 This", lambda: account.api_keys.update(allowed_actions=[])),
+        ("E106 Calls", lambda: saved(minimum_interval=0)),
+        ("E113 More", lambda: saved(throughput={})),
         ("E110 to", lambda: elements.update({"to": "447700900123"})),
         ("E111 from", lambda: elements.update({"from": SEND["from"]})),
         ("E620 mms-id", lambda: elements.update({"mms-id": SEND["mms-id"]})),
@@ -60,8 +70,11 @@ def test_sendsavedmms(world: SimpleNamespace, answer: Post) -> None:
         ("E100 device", lambda: elements.update({"device": None})),
         ("E100 client-reference", lambda: elements.update({"client-reference": None})),
         ("E111 from:", lambda: elements.update({"to": SEND["to"]})),
+        ("E114 The", lambda: account.blocked_numbers.all().delete()),
         ("E618 The", lambda: prefixes.create(prefix="1")),
-        ("E713 This", lambda: saved(status="active")),
+        ("E619 The", lambda: account.senders.update(operators=[31002])),
+        ("E628 The", lambda: type(world.carrier).objects.update(enabled=True)),
+        ("E713 The", lambda: saved(status="active")),
     ]
     shown = []
     for _, mend in mends:

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from billing import keys
+from billing.models import BlockedNumber
 from mms.models import Message, Template
-from tests.api.documents import NUMBER, SEND, Elements, failure, request
+from tests.api.documents import NUMBER, SEND, Elements, called_just_now, failure, request
 
 Post = Callable[[bytes], bytes]
 
@@ -205,10 +207,50 @@ def template_subject(text: str) -> Callable[[SimpleNamespace], None]:
     return change
 
 
+def blocked_by_us(world: SimpleNamespace) -> None:
+    BlockedNumber.objects.create(number=NUMBER)
+
+
+def blocked_by_the_account(world: SimpleNamespace) -> None:
+    world.account.blocked_numbers.create(number=NUMBER)
+
+
+def key_for(action: str) -> Callable[[SimpleNamespace], None]:
+    def change(world: SimpleNamespace) -> None:
+        world.account.api_keys.update(allowed_actions=[action])
+
+    return change
+
+
+def provisioned_on(operator: int) -> Callable[[SimpleNamespace], None]:
+    def change(world: SimpleNamespace) -> None:
+        world.account.senders.update(operators=[operator])
+
+    return change
+
+
+def paced(**limit: Any) -> Callable[[SimpleNamespace], None]:
+    def change(world: SimpleNamespace) -> None:
+        account(**limit)(world)
+        called_just_now(world.account)
+
+    return change
+
+
 # What differs in the world from that of a sendSavedMMS that is accepted -> the answer.
 WORLD_FAILURES: list[tuple[Callable[[SimpleNamespace], None], bytes]] = [
     (account(status="blocked"), refused("E103", "This account is blocked")),
     (account(api_access=False), refused("E105", "This account has no API access")),
+    (
+        account(allowed_networks=["192.0.2.0/24"]),
+        refused("E112", "Calls from 127.0.0.1 are not allowed for this account"),
+    ),
+    (key_for("savemms"), refused("E107", "This api-key may not be used for sendSavedMMS")),
+    (paced(minimum_interval=500), refused("E106", "Calls must be 500 ms apart; wait and send it again")),
+    (
+        paced(throughput={"sendsavedMMS": 1}),
+        refused("E113", "More than 1 calls of this action in a second; wait and send it again"),
+    ),
     (
         account(status="billing-suspended"),
         refused("E713", "The account is suspended for billing; settle what is due"),
@@ -231,6 +273,12 @@ WORLD_FAILURES: list[tuple[Callable[[SimpleNamespace], None], bytes]] = [
         no_carrier,
         refused("E618", "The carrier of this number could not be found; try again later or give operator-id"),
     ),
+    (blocked_by_us, refused("E114", "The recipient is on the platform's block list")),
+    (blocked_by_the_account, refused("E114", "The recipient is on this account's block list")),
+    (
+        provisioned_on(31003),
+        refused("E619", "The sender address 28444 is not provisioned on the carrier AT&amp;T"),
+    ),
     (carrier(enabled=False), refused("E628", "The carrier AT&amp;T is not supported at present")),
     (carrier(mmsc_url=""), refused("E628", "The carrier AT&amp;T is not supported at present")),
 ]
@@ -249,3 +297,29 @@ def test_a_hindrance_of_sendsavedmms_is_answered_in_these_bytes(
     change(world)
     assert answer(request(SEND)) == expected
     assert not Message.objects.exists()
+
+
+def another_account_blocks_the_number(world: SimpleNamespace) -> None:
+    type(world.account).objects.create(name="Another").blocked_numbers.create(number=NUMBER)
+
+
+def another_key_is_limited(world: SimpleNamespace) -> None:
+    keys.issue(world.account, actions=["savemms"])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        another_account_blocks_the_number,
+        another_key_is_limited,
+        key_for("sendsavedmms"),
+        provisioned_on(31002),
+        account(allowed_networks=["127.0.0.1"]),
+        paced(throughput={"saveMMS": 1}),
+    ],
+)
+def test_what_concerns_others_hinders_nobody(
+    world: SimpleNamespace, answer: Post, change: Callable[[SimpleNamespace], None]
+) -> None:
+    change(world)
+    assert b"<status>Success</status>" in answer(request(SEND))

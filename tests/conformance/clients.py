@@ -28,9 +28,9 @@ SKYCORE_NAMES = {
     "from-mask": "FROM_MASK",
     "mms-expiry-timestamp": "MMSEXPIRYTIMESTAMP",
 }
-SWITCHES = ("disable-fallback-sms", "disable-fallback-sms-link", "ddm-force")
+SWITCHES = ("disable-fallback-sms", "disable-fallback-sms-link", "ddm-force", "dry-run")
 JSON_MEDIA = {"vcard": "contact", "ical": "calendar"}
-REPEATED = ("mms-template", "event")
+REPEATED = ("mms-template", "event", "rendition")
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,10 @@ class Json:
         if answer["status"] == "Success":
             self.hold("Request", document)
         self.hold("Answer", answer)
-        return {{"mms-templates": "mms-template", "events": "event"}.get(k, k): v for k, v in answer.items()}
+        return {
+            {"mms-templates": "mms-template", "events": "event", "renditions": "rendition"}.get(k, k): v
+            for k, v in answer.items()
+        }
 
     def hold(self, part: str, document: object) -> None:
         schema = {"$ref": f"#/components/schemas/{part}", "components": self.contract["components"]}
@@ -173,6 +176,8 @@ def from_skycore(answer: etree._Element) -> etree._Element:
         "message-status",
         "sent-as",
         "client-reference",
+        "operator-id",
+        "handset-age",
     ]
     names = {name.replace("-", "").upper(): name for name in known}
     for element in answer.iter():

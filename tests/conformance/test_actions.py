@@ -61,6 +61,27 @@ def test_new_content_is_stored_and_sent_in_one(client: Client, server: Server) -
     assert client("deleteMMSID", mms_id=sent["mms-id"])["status"] == "Success"
 
 
+def test_a_dry_run_foretells_and_stores_nothing(client: Client, server: Server, order: dict[str, Any]) -> None:
+    foretold = client("sendSavedMMS", **order, dry_run="true")
+    assert (foretold["status"], foretold["to"], foretold["route"]) == ("Success", server.number, "MMS"), foretold
+    new = {name: value for name, value in order.items() if name != "mms_id"}
+    foretold = client("sendMMS", **new, name="Conformance", message_subject="Hello", slide=SLIDES, dry_run="true")
+    assert foretold["route"] == "MMS", foretold
+    assert client("getMMSTemplates", items_per_page="1")["mms-template"][0]["mms-id"] == order["mms_id"]
+
+
+def test_a_repeat_under_its_key_gets_the_same_answer(client: Client, order: dict[str, Any], mms_id: str) -> None:
+    repeated = order | {"idempotency_key": f"conformance {mms_id}"}
+    assert client("sendSavedMMS", **repeated) == client("sendSavedMMS", **repeated)
+
+
+def test_postbacks_are_sent_again(client: Client, order: dict[str, Any]) -> None:
+    sent = client("sendSavedMMS", **order)
+    again = client("replayPostbacks", tracking_id=sent["tracking-id"])
+    assert (again["status"], again["tracking-id"]) == ("Success", sent["tracking-id"])
+    assert client("replayPostbacks", since=datetime.now(UTC).isoformat())["replayed"] == "0"
+
+
 def test_everything_that_may_be_given_is_taken(client: Client, order: dict[str, Any]) -> None:
     soon = (datetime.now(UTC) + timedelta(hours=1)).isoformat(timespec="seconds")
     answer = client(
@@ -171,11 +192,18 @@ def test_the_faults_of_savemms_have_their_codes(client: Client) -> None:
     assert codes == [expected for _, expected in SAVE_FAILURES]
 
 
+SEND_FAILURES: list[tuple[dict[str, Any], str]] = [
+    ({"to": ""}, "E110"),
+    ({"name": ""}, "E311"),
+    ({"slide": []}, "E312"),
+    ({"service_id": "no such service"}, "E627"),
+]
+
+
 def test_sendmms_has_the_faults_of_the_order_and_of_the_content(client: Client, server: Server) -> None:
     good = {"to": server.number, "from_": server.sender, "service_id": server.service, "name": "a", "slide": SLIDES}
-    faults = [({"to": ""}, "E110"), ({"name": ""}, "E311"), ({"slide": []}, "E312"), ({"service_id": "none"}, "E627")]
-    codes = [code(client, client("sendMMS", **{**good, **change})) for change, _ in faults]
-    assert codes == [expected for _, expected in faults]
+    codes = [code(client, client("sendMMS", **{**good, **change})) for change, _ in SEND_FAILURES]
+    assert codes == [expected for _, expected in SEND_FAILURES]
 
 
 LIST_FAILURES = [({"page_number": "0"}, "E212"), ({"items_per_page": "1001"}, "E213"), ({"start_date": "x"}, "E214")]

@@ -10,7 +10,7 @@ from billing import ledger
 from billing.models import Balance, Price
 from mms.encoding import worker
 from mms.models import Medium, Message, Template
-from tests.api.documents import KEY, SEND, Elements
+from tests.api.documents import KEY, SEND, Elements, file
 from tests.api.orders import post
 from tests.flow.media import Ask, Save, child, slide
 from tests.scripted import Scripted
@@ -125,3 +125,29 @@ def test_sendmms_without_funds_stores_nothing(
 def test_sendmms_checks_all_before_it_fetches(ask: Ask, web: Scripted, change: Elements, code: str) -> None:
     assert f"<error-code>{code}</error-code>".encode() in ask({**SEND_NEW, "slide": slide("audio", web), **change})
     assert web.received == []
+
+
+def test_a_sendmms_that_comes_again_is_sent_once(ask: Ask, web: Scripted) -> None:
+    asked: Elements = {**SEND_NEW, "slide": slide("audio", web), "idempotency-key": "song 1"}
+    assert ask(asked) == ask(asked)
+    assert (Message.objects.count(), Template.objects.count(), len(web.received)) == (1, 2, 1)
+
+
+def test_a_dry_run_of_sendmms_tells_what_would_come_and_keeps_nothing(
+    ask: Ask, save: Save, web: Scripted, settings: SimpleNamespace, tmp_path: Path
+) -> None:
+    settings.MEDIA_ROOT = tmp_path
+    asked: Elements = {**SEND_NEW, "slide": slide("audio", web), "dry-run": "true"}
+    unencoded = ask(asked)
+    assert b"Its audio and video have to be encoded before it is known whether they fit</status-details>" in unencoded
+    assert b"<postbacks>N013 N101 N102</postbacks>" in unencoded
+    assert (Message.objects.count(), Template.objects.count(), Medium.objects.count()) == (0, 1, 1)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+    save("audio")
+    worker.run()
+    assert b"<type>audio/amr</type><bytes>" in ask(asked)
+
+
+def test_a_dry_run_of_sendmms_refuses_a_file_that_is_none(ask: Ask, web: Scripted) -> None:
+    web.default = file(b"Hello", "audio/mpeg")
+    assert b"<error-code>E629</error-code>" in ask({**SEND_NEW, "slide": slide("audio", web), "dry-run": "true"})

@@ -1,0 +1,108 @@
+"""dry-run: what would become of a request, told by accepting it and taking that back before anybody can see it."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+from django.db import transaction
+from django.utils import timezone
+
+from handsets import cache
+from handsets.models import CachedHandset
+from mms import discovery
+from mms.adaptation import compose
+from mms.adaptation.plan import CannotFit, Keep, Plan, Resize
+from mms.api.answers import Fields
+from mms.models import Message, Rendition, Status, Template
+
+VALID = "The request is valid; nothing was sent, charged or stored"
+
+
+def foreseen(accept: Callable[[], Message]) -> Fields:
+    """What would become of the message that `accept` makes of the request; nothing of it stays. Raises Refusal."""
+    with transaction.atomic():
+        answer = _foreseen(accept(), timezone.now())
+        transaction.set_rollback(True)
+    return answer
+
+
+def _foreseen(message: Message, now: datetime) -> Fields:
+    cached = cache.entry(message.number, now)
+    message.handset = cached.handset if cached else None
+    ddm = discovery.needed(message, known=cached is not None)
+    planned = _planned(message)
+    return {
+        "status": "Success",
+        "mms_id": str(message.template_id),
+        "to": message.number,
+        "from": message.sender,
+        "status_details": _details(planned),
+        **_way(message, planned),
+        **_handset(cached, now),
+        "ddm": _word(ddm),
+        "rendition": list(_renditions(planned)) if isinstance(planned, Plan) else [],
+        "price": _money(message.price_mms + (message.price_ddm if ddm else 0)),
+        "reserved": _money(message.reserved),
+        "postbacks": " ".join(_postbacks(message, planned, ddm=ddm)),
+    }
+
+
+def _planned(message: Message) -> Plan | CannotFit | None:
+    """How it would be made to fit; None where nobody can say before its audio and video are encoded."""
+    if message.template.status == Template.Status.ENCODING:
+        return None
+    return compose.planned(message, compose.slides_of(message))
+
+
+def _details(planned: Plan | CannotFit | None) -> str:
+    if planned is None:
+        return f"{VALID}. Its audio and video have to be encoded before it is known whether they fit"
+    return f"{VALID}. It would fail: {planned.reason}" if isinstance(planned, CannotFit) else VALID
+
+
+def _way(message: Message, planned: Plan | CannotFit | None) -> Fields:
+    return {
+        "route": "none" if isinstance(planned, CannotFit) else "MMS",
+        "operator_id": str(message.carrier.operator_id),
+        "carrier": message.carrier.name,
+    }
+
+
+def _handset(cached: CachedHandset | None, now: datetime) -> Fields:
+    """The handset that the number was last seen with, and how many seconds ago that was."""
+    if cached is None:
+        return {}
+    return {"handset": cached.handset.identity, "handset_age": int((now - cached.last_seen).total_seconds())}
+
+
+def _renditions(planned: Plan) -> Iterator[Fields]:
+    """The files that need not be made any more: originals that go out as they are, and renditions that exist."""
+    for position, slide in enumerate(planned.slides, 1):
+        for image in slide.images:
+            found = image.source if isinstance(image, Keep) else _existing(image)
+            if found:
+                yield {"slide": position, "type": found.mime_type, "bytes": found.size}
+        for passed in slide.passed:
+            yield {"slide": position, "type": passed.form.mime_type, "bytes": passed.form.size}
+
+
+def _existing(image: Resize) -> Rendition | None:
+    return Rendition.objects.filter(medium__sha256=image.source.sha256, recipe=image.recipe.key).first()
+
+
+def _postbacks(message: Message, planned: Plan | CannotFit | None, *, ddm: bool) -> Iterator[str]:
+    """Their codes in order, where every step succeeds that can."""
+    if not message.account.postback_url:
+        return
+    if message.status == Status.ENCODING:
+        yield "N013"
+    if ddm:
+        yield from ("N501", "N502")
+    yield from ("E101",) if isinstance(planned, CannotFit) else ("N101", "N102")
+
+
+def _money(micro_units: int) -> str:
+    return f"{micro_units // 1_000_000}.{micro_units % 1_000_000:06}"
+
+
+def _word(value: bool) -> str:
+    return "true" if value else "false"

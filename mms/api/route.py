@@ -1,0 +1,50 @@
+"""The way that a message takes: from which sender address, through which carrier."""
+
+from dataclasses import dataclass
+
+from billing import blocklist
+from billing.models import Account, SenderAddress
+from mms import routing
+from mms.api.errors import Refusal
+from mms.api.nodes import Node
+from mms.models import Carrier
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The sender address and the carrier for a number of this country."""
+
+    country: str
+    sender: SenderAddress
+    carrier: Carrier
+
+
+def route(request: Node, account: Account, number: str, requested: str, operator: Carrier | None) -> Route:
+    """The way to the number. Raises Refusal, in the documented order."""
+    country = routing.region(number) or ""  # it has one: that was checked with the number
+    sender = _sender(request, account, requested, country)  # E111
+    _check_not_blocked(account, number)  # E114
+    carrier = operator or routing.carrier_for(number)
+    if carrier is None:
+        hint = f"try again later or give {request.called('operator_id')}"
+        raise Refusal("E618", f"The carrier of this number could not be found; {hint}")
+    if not sender.is_provisioned_on(carrier.operator_id):
+        raise Refusal("E619", f"The sender address {sender.address} is not provisioned on the carrier {carrier.name}")
+    if not (carrier.enabled and carrier.mmsc_url):
+        raise Refusal("E628", f"The carrier {carrier.name} is not supported at present")
+    return Route(country, sender, carrier)
+
+
+def _sender(request: Node, account: Account, requested: str, country: str) -> SenderAddress:
+    chosen = routing.sender_for(account, requested, country)
+    if chosen is None:
+        unassigned = f"{requested} is not assigned to {country}, and there is no default sender for it"
+        raise Refusal("E111", f"{request.called('from')}: {unassigned}")
+    return chosen
+
+
+def _check_not_blocked(account: Account, number: str) -> None:
+    entry = blocklist.entry(account, number)
+    if entry:
+        whose = "the platform's" if entry.account_id is None else "this account's"
+        raise Refusal("E114", f"The recipient is on {whose} block list")

@@ -1,0 +1,40 @@
+"""A platform of real processes for each test, on the tests' database and a broker of its own."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from tests.processes.platform_under_test import Broker, Platform
+
+pytest.register_assert_rewrite("tests.processes.messages")
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    broker = Broker(tmp_path_factory.mktemp("broker"))
+    yield broker
+    broker.destroy()
+
+
+@pytest.fixture
+def platform(
+    transactional_db: None, django_db_serialized_rollback: None, broker: Broker, tmp_path: Path
+) -> Iterator[Platform]:
+    broker.flush()
+    platform = Platform(tmp_path, broker)
+    yield platform
+    platform.end()
+
+
+@pytest.fixture
+def network(world: SimpleNamespace, platform: Platform) -> Platform:
+    """The platform with the simulated network running: its carrier's MMSC and its customer's server."""
+    platform.simulator()
+    world.carrier.mmsc_url = f"{platform.simulator_url}/mm7"
+    world.carrier.timeout = 30
+    world.carrier.save()
+    world.account.postback_url = f"{platform.simulator_url}/postbacks/ok"
+    world.account.save()
+    return platform

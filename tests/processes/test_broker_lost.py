@@ -1,0 +1,44 @@
+"""The broker flushed, or down, while messages wait: the rows are the truth, it is a doorbell."""
+
+import time
+from types import SimpleNamespace
+
+from mms.models import Discovery, Status
+from tests.processes.messages import DDM, DDM_HELD, all_told, check_books, number, send, statuses
+from tests.processes.platform_under_test import Platform, eventually
+
+
+def test_a_flushed_broker_loses_nothing_that_waits(world: SimpleNamespace, network: Platform) -> None:
+    """It forgets what waits for a worker, then, under the workers' feet, what waits for a discovery."""
+    network.web()
+    early = [send(network, number()) for _ in range(5)]
+    network.broker.flush()
+    network.beat()
+    network.worker("flow,postbacks", children=2)
+    discovering = [send(network, number(DDM_HELD), DDM) for _ in range(5)]
+    eventually(lambda: Discovery.objects.filter(status=Status.SUBMITTED).count() == len(discovering))
+    network.broker.flush()
+    late = [send(network, number()) for _ in range(5)]
+    assert network.release() == len(discovering)
+    eventually(all_told)
+    assert statuses() == {"delivered": len(early + discovering + late)}
+    check_books(network)
+
+
+def test_without_a_broker_messages_are_accepted_within_a_second_and_sent_once_it_is_back(
+    world: SimpleNamespace, network: Platform
+) -> None:
+    network.worker("flow,postbacks", children=2)
+    network.beat()
+    network.web()
+    send(network, number())
+    eventually(all_told)
+    network.broker.stop()
+    for _ in range(3):
+        began = time.monotonic()
+        send(network, number())
+        assert time.monotonic() - began < 1
+    network.broker.start()
+    eventually(all_told)
+    assert statuses() == {"delivered": 4}
+    check_books(network)

@@ -1,0 +1,109 @@
+"""Workers that are killed, or asked to stop, with submits in flight."""
+
+import re
+from collections import Counter
+from pathlib import Path
+from types import SimpleNamespace
+
+import psutil  # type: ignore[import-untyped]
+import pytest
+from django.db import transaction
+
+from mms import submission
+from mms.models import Attempt, Message, Postback, Rendition, Status
+from mms.postbacks import outbox
+from tests.processes.messages import accept, age, number, statuses
+from tests.processes.platform_under_test import Platform, StuckFile, eventually
+from tests.scripted import Scripted
+
+TRANSACTION = re.compile(rb"<(?:\w+:)?TransactionID[^>]*>([^<]+)<")
+
+
+@pytest.fixture
+def slow(world: SimpleNamespace, platform: Platform, mmsc: Scripted) -> Scripted:
+    """The carrier's MMSC: it takes what it is sent and answers when its gate opens."""
+    world.carrier.timeout = 60
+    world.carrier.save()
+    mmsc.gate.clear()
+    return mmsc
+
+
+def received(mmsc: Scripted) -> Counter[str]:
+    """How often each TransactionID came."""
+    return Counter(TRANSACTION.findall(sent.body)[0].decode() for sent in mmsc.received)
+
+
+def test_after_a_kill_what_had_left_is_in_doubt_and_the_rest_is_sent_once(
+    world: SimpleNamespace, platform: Platform, slow: Scripted
+) -> None:
+    left = [accept(world, number()) for _ in range(4)]
+    worker = platform.worker()
+    platform.ring()
+    eventually(lambda: len(slow.received) == len(left))
+    with StuckFile(Path(Rendition.objects.get().file.path)) as picture:
+        with transaction.atomic():  # so that the worker claims them together
+            held = [accept(world, number()) for _ in range(4)]
+        eventually(lambda: statuses()[Status.SENDING] == len(left) + len(held))
+        eventually(picture.is_read)
+        waiting = [accept(world, number()) for _ in range(4)]
+        worker.kill()
+    slow.gate.set()
+    age(submission.LEASE)
+    platform.worker()
+    platform.ring()
+    eventually(lambda: statuses() == {"in_doubt": len(left), "submitted": len(held + waiting)})
+    assert set(Message.objects.filter(status=Status.IN_DOUBT)) == set(left)
+    assert received(slow) == Counter(message.transaction_id for message in left + held + waiting)
+    assert not Attempt.objects.filter(finished_at=None).exists()
+
+
+def test_the_children_of_a_killed_main_process_die_with_it(
+    world: SimpleNamespace, platform: Platform, slow: Scripted
+) -> None:
+    accept(world, number())
+    worker = platform.worker(children=2)
+    platform.ring()
+    eventually(lambda: len(slow.received) == 1)
+    children = worker.children()
+    assert len(children) == 2
+    worker.kill_main()
+    _, alive = psutil.wait_procs(children, timeout=10)
+    assert not [child for child in alive if child.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_a_worker_that_is_asked_to_stop_brings_home_what_is_in_flight_and_takes_no_more(
+    world: SimpleNamespace, platform: Platform, slow: Scripted
+) -> None:
+    for _ in range(4):
+        accept(world, number())
+    worker = platform.worker()
+    platform.ring()
+    eventually(lambda: len(slow.received) == 4)
+    worker.terminate()
+    eventually(lambda: worker.says("Warm shutdown"))
+    accept(world, number())
+    assert worker.popen.poll() is None
+    slow.gate.set()
+    assert worker.popen.wait(timeout=30) == 0
+    assert statuses() == {"submitted": 4, "accepted": 1}
+    assert set(Attempt.objects.values_list("outcome", flat=True)) == {"submitted"}
+
+
+def test_a_postback_whose_worker_was_killed_is_handed_over_again_under_the_same_id(
+    world: SimpleNamespace, platform: Platform, mmsc: Scripted, customer: Scripted
+) -> None:
+    customer.gate.clear()
+    accept(world, number())
+    platform.worker("flow")
+    notifier = platform.worker("postbacks")
+    platform.ring()
+    eventually(lambda: len(customer.received) == 1)
+    notifier.kill()
+    customer.gate.set()
+    age(outbox.LEASE)
+    platform.worker("postbacks")
+    platform.ring("mms.notify", "postbacks")
+    eventually(Postback.objects.filter(status="taken").exists)
+    first, second = customer.received
+    assert first.headers["x-mms-event-id"] == second.headers["x-mms-event-id"]
+    assert first.body == second.body
