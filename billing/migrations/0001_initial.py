@@ -246,6 +246,7 @@ class Migration(migrations.Migration):
                                 ("deletemmsid", "deleteMMSID"),
                                 ("getmmstemplates", "getMMSTemplates"),
                                 ("getmessage", "getMessage"),
+                                ("replaypostbacks", "replayPostbacks"),
                                 ("loginuser", "loginUser"),
                             ],
                             max_length=20,

@@ -30,6 +30,7 @@ SKYCORE_NAMES = {
 }
 SWITCHES = ("disable-fallback-sms", "disable-fallback-sms-link", "ddm-force", "dry-run")
 JSON_MEDIA = {"vcard": "contact", "ical": "calendar"}
+JSON_LISTS = {"mms-templates": "mms-template", "events": "event", "renditions": "rendition"}
 REPEATED = ("mms-template", "event", "rendition")
 
 
@@ -127,10 +128,7 @@ class Json:
         if answer["status"] == "Success":
             self.hold("Request", document)
         self.hold("Answer", answer)
-        return {
-            {"mms-templates": "mms-template", "events": "event", "renditions": "rendition"}.get(k, k): v
-            for k, v in answer.items()
-        }
+        return {JSON_LISTS.get(name, name): value for name, value in answer.items()}
 
     def hold(self, part: str, document: object) -> None:
         schema = {"$ref": f"#/components/schemas/{part}", "components": self.contract["components"]}
