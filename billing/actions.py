@@ -12,4 +12,5 @@ class Action(models.TextChoices):
     DELETE_MMS_ID = "deletemmsid", "deleteMMSID"
     GET_MMS_TEMPLATES = "getmmstemplates", "getMMSTemplates"
     GET_MESSAGE = "getmessage", "getMessage"
+    REPLAY_POSTBACKS = "replaypostbacks", "replayPostbacks"
     LOGIN_USER = "loginuser", "loginUser"

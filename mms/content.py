@@ -1,9 +1,11 @@
 """Content from customers: media stored once by the hash of their bytes, templates that refer to them."""
 
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import TypeVar
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
@@ -12,7 +14,11 @@ from django.db import transaction
 from billing.models import Account
 from mms import removal
 from mms.adaptation.content import Source
+from mms.encoding import queue as encodings
 from mms.models import Medium, Slide, SlideMedium, Template
+
+Result = TypeVar("Result")
+Files = Mapping[str, str]  # the hash of a medium -> the name of the file that holds its bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,52 +43,82 @@ class _MediumRemoved(Exception):
     """A medium that was known has gone with the last template that showed it: it has to be stored anew."""
 
 
-def save(account: Account, name: str, subject: str, slides: Sequence[NewSlide]) -> Template:
-    """Stores the content, all of it or nothing; it can be sent when this returns."""
+def save(account: Account, name: str, subject: str, slides: Sequence[NewSlide], now: datetime) -> Template:
+    """Stores the content, all of it or nothing. It can be sent when this returns, unless it has audio or video."""
+    template = Template(account=account, name=name, subject=subject)
+
+    def create(files: Files) -> Template:
+        with creating(template, slides, files, now):
+            return template
+
+    return with_files(slides, create)
+
+
+def with_files(slides: Sequence[NewSlide], act: Callable[[Files], Result]) -> Result:
+    """What `act` returns, which may create content of these slides; their files are stored before.
+
+    So no row lacks its file. It is called anew where media are removed meanwhile that need no file as it begins.
+    Afterwards the files go that no row came to name.
+    """
+    fetched = {medium.source.sha256: medium for slide in slides for medium in slide.media}
     while True:
+        known = set(Medium.objects.filter(sha256__in=fetched).values_list("sha256", flat=True))
         try:
-            return _saved(account, name, subject, slides)
+            with _files([medium for sha256, medium in fetched.items() if sha256 not in known]) as files:
+                return act(files)
         except _MediumRemoved:
             continue
 
 
-def _saved(account: Account, name: str, subject: str, slides: Sequence[NewSlide]) -> Template:
-    fetched = {medium.source.sha256: medium for slide in slides for medium in slide.media}
-    known = Medium.objects.in_bulk(fetched, field_name="sha256")
-    # In one order, or two requests that store the same media could each wait for the other.
-    new = [fetched[sha256] for sha256 in sorted(fetched.keys() - known.keys())]
-    with _files(new) as files, transaction.atomic():
-        if not removal.hold(known.values()):
-            raise _MediumRemoved
-        rows = [_medium(medium.source, file) for medium, file in zip(new, files, strict=True)]
-        media = known | {row.sha256: row for row in rows}
-        template = Template.objects.create(account=account, name=name, subject=subject)
+@contextmanager
+def creating(template: Template, slides: Sequence[NewSlide], files: Files, now: datetime) -> Iterator[None]:
+    """Stores the template with these slides, all of it or nothing, in one transaction with what the block does.
+
+    With audio or video it is locked in the block, and unlocked after it if those were encoded before.
+    """
+    with transaction.atomic():
+        media = _media(slides, files)
+        locked = encodings.request(media.values(), now)
+        template.status = Template.Status.ENCODING if locked else Template.Status.READY
+        template.save()
         for position, slide in enumerate(slides, 1):
             _slide(template, position, slide, media)
-    return template
+        yield
+        if locked:
+            encodings.conclude(template, now)
+
+
+def _media(slides: Sequence[NewSlide], files: Files) -> dict[str, Medium]:
+    """The rows of the slides' media by their hashes, kept from removal until the transaction ends."""
+    sources = {medium.source.sha256: medium.source for slide in slides for medium in slide.media}
+    known = Medium.objects.in_bulk(sources.keys() - files.keys(), field_name="sha256")
+    if known.keys() | files.keys() < sources.keys() or not removal.hold(known.values()):
+        raise _MediumRemoved
+    # In one order, or two requests that store the same media could each wait for the other.
+    return known | {sha256: _medium(sources[sha256], files[sha256]) for sha256 in sorted(files)}
 
 
 @contextmanager
-def _files(new: Sequence[NewMedium]) -> Iterator[list[str]]:
-    """Files of these media, stored before their rows, so that no row lacks its file.
-
-    At the end those go that no row came to name: the rows failed, or another request stored the same bytes meanwhile.
+def _files(new: Sequence[NewMedium]) -> Iterator[Files]:
+    """Files of these media. At the end those go that no row came to name: the rows failed, were not wanted, or another
+    request stored the same bytes meanwhile.
     """
-    names: list[str] = []
+    names: dict[str, str] = {}
     try:
         for medium in new:
             sha256 = medium.source.sha256
             name = f"media/{sha256[:2]}/{sha256}-{secrets.token_hex(4)}"  # never used again once it is removed
-            names.append(default_storage.save(name, ContentFile(medium.data)))
+            names[sha256] = default_storage.save(name, ContentFile(medium.data))
         yield names
     finally:
-        kept = Medium.objects.filter(file__in=names).values_list("file", flat=True)
-        for name in set(names).difference(kept):
+        kept = Medium.objects.filter(file__in=names.values()).values_list("file", flat=True)
+        for name in set(names.values()).difference(kept):
             default_storage.delete(name)
 
 
 def _medium(source: Source, file: str) -> Medium:
     values = asdict(source)
+    values.pop("forms")  # they are the renditions of an encoding
     medium, _ = Medium.objects.get_or_create(sha256=values.pop("sha256"), defaults={**values, "file": file})
     return medium
 

@@ -18,7 +18,8 @@ log = structlog.get_logger()
 
 WORK: Final = "mms.work"
 NOTIFY: Final = "mms.notify"
-QUEUES: Final = {WORK: "flow", NOTIFY: "postbacks"}
+ENCODE: Final = "mms.encode"
+QUEUES: Final = {WORK: "flow", NOTIFY: "postbacks", ENCODE: "media"}
 # How long a ring is believed to be still in the queue, in milliseconds; the sweep rings again after a lost one.
 RUNG = 2_000
 # Seconds without a try after the broker was out of reach: the caller must not pay for it on each request.

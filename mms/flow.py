@@ -20,7 +20,7 @@ from mms.adaptation.plan import CannotFit
 from mms.mm7 import client
 from mms.mm7.answers import Answer
 from mms.mm7.requests import DeliveryReportReq
-from mms.models import Carrier, Discovery, Message, Report, Status
+from mms.models import Carrier, Discovery, Message, Report, Status, Template
 from mms.order import Order
 from mms.postbacks import notices
 from mms.postbacks.notices import Notice
@@ -41,19 +41,24 @@ class TemplateDeleted(Exception):
 def accept(order: Order, now: datetime) -> Message:
     """Makes the order a message, due now and paid for: from here on it cannot be lost. One transaction.
 
-    Raises TemplateDeleted and ledger.InsufficientFunds; then nothing is stored.
+    One whose template is still being encoded waits for that. Raises TemplateDeleted and ledger.InsufficientFunds; then
+    nothing is stored.
     """
     with transaction.atomic():
         if not removal.usable(order.template):
             raise TemplateDeleted
         if order.device:
             cache.hint(order.number, order.device, now)
+        expiry = _expiry(order, now)
+        locked = order.template.status == Template.Status.ENCODING
+        status, due_at = (Status.ENCODING, expiry) if locked else (Status.ACCEPTED, now)
         message = Message.objects.create(
             **order.fields(),
             **_prices(order),
-            due_at=now,
+            status=status,
+            due_at=due_at,
             created_at=now,
-            expires_at=_expiry(order, now),
+            expires_at=expiry,
         )
         ledger.reserve(order.account, message.pk, message.reserved, now)
         timeline.write([Entry(message, "accepted", f"to {order.carrier} from {message.sender}")], now)

@@ -61,14 +61,16 @@ def _expiries(now: datetime) -> int:
     """Messages without a final report by their expiry. In doubt to the end means that nobody can say: E101."""
     with transaction.atomic():
         silent, doubtful = _overdue(Status.SUBMITTED, now), _overdue(Status.IN_DOUBT, now)
-        charging.hold([*silent, *doubtful])
+        unready = _overdue(Status.ENCODING, now)
+        charging.hold([*silent, *doubtful, *unready])
         notice = Notice("E102", notices.EXPIRED, "no delivery report before it expired")
         timeline.write((Entry(message, "expired", notice.details, notice) for message in silent), now)
         keys = [message.pk for message in silent]
         Message.objects.filter(pk__in=keys).update(status=Status.EXPIRED, due_at=None, final_at=now)
         charging.undelivered(silent, now)
         flow.fail(doubtful, "the MMSC never answered; the message may have been delivered", now)
-    return max(len(silent), len(doubtful))
+        flow.fail(unready, "its audio or video was not encoded before it expired", now)
+    return max(len(silent), len(doubtful), len(unready))
 
 
 def _discoveries_over(now: datetime) -> int:

@@ -12,7 +12,7 @@ import structlog
 from django.core.files.storage import default_storage
 from django.db import connection, transaction
 
-from mms.models import DiscardedFile, Medium, Message, Rendition, Slide, SlideMedium, Template
+from mms.models import DiscardedFile, Encoding, Medium, Message, Rendition, Slide, SlideMedium, Template
 
 log = structlog.get_logger()
 
@@ -74,20 +74,28 @@ def _clear_next(now: datetime) -> bool:
 def _clear(template: int, now: datetime) -> None:
     """The caller holds the template's row."""
     row = Template.objects.filter(pk=template)
-    if Message.objects.filter(template=template, due_at__isnull=False).exists():
+    media = set(SlideMedium.objects.filter(slide__template=template).values_list("medium", flat=True))
+    if Message.objects.filter(template=template, due_at__isnull=False).exists() or not _held(media):
         row.update(due_at=now + LOOK_AGAIN)
         return
-    media = set(SlideMedium.objects.filter(slide__template=template).values_list("medium", flat=True))
     Slide.objects.filter(template=template).delete()
     row.update(due_at=None)
     _remove_unused(media, now)
 
 
-def _remove_unused(keys: Collection[int], now: datetime) -> None:
-    """Removes those of the media that no slide shows. Locked before they are looked at: a slide may be on its way."""
-    locked = Medium.objects.select_for_update().filter(pk__in=keys).order_by("pk")
-    held = [medium.pk for medium in locked]
-    unused = list(Medium.objects.filter(pk__in=held, slidemedium=None).prefetch_related("renditions"))
+def _held(media: Collection[int]) -> bool:
+    """Locks the media, for a slide may be on its way, and their encodings; whether all of them could be had at once.
+
+    None is waited for: whoever ends an encoding holds it and waits for the templates that show its medium.
+    """
+    encodings = Encoding.objects.filter(medium__in=media)
+    locked = Medium.objects.select_for_update(skip_locked=True).filter(pk__in=media)
+    return len(locked) == len(media) and len(encodings.select_for_update(skip_locked=True)) == encodings.count()
+
+
+def _remove_unused(media: Collection[int], now: datetime) -> None:
+    """Removes those of the media that no slide shows, and ends their encodings. The caller holds the media's rows."""
+    unused = list(Medium.objects.filter(pk__in=media, slidemedium=None).prefetch_related("renditions"))
     originals = [str(medium.file) for medium in unused]
     renditions = [str(made.file) for medium in unused for made in medium.renditions.all()]
     Rendition.objects.filter(medium__in=unused).delete()

@@ -2,6 +2,7 @@
 
 from config.celery import app
 from mms import delivery, doorbell
+from mms.encoding import worker as encoder
 from mms.postbacks import notifier
 
 
@@ -17,3 +18,10 @@ def notify() -> None:
     """Hands over every postback that is due."""
     doorbell.answered(doorbell.NOTIFY)
     notifier.run()
+
+
+@app.task(name=doorbell.ENCODE)
+def encode() -> None:
+    """Encodes every audio and video that is due."""
+    doorbell.answered(doorbell.ENCODE)
+    encoder.run()

@@ -2,8 +2,12 @@
 
 import re
 from pathlib import Path
+from types import ModuleType
+
+import pytest
 
 from mms import discovery, reports, submission
+from mms.adaptation import recordings
 from mms.api.errors import CATALOGUE
 from mms.management.commands.apidoc import with_tables
 from mms.postbacks import outbox
@@ -27,9 +31,10 @@ def test_the_ladders_are_as_documented() -> None:
     assert (len(reports.MATCH_LADDER), submission.LOSSES_MAX) == (8, 3)
 
 
-def test_the_table_of_cases_stands_in_code_and_document() -> None:
+@pytest.mark.parametrize("module", [discovery, recordings])
+def test_the_tables_in_the_code_stand_in_the_document(module: ModuleType) -> None:
     text = (DOCS / "flow.md").read_text()
-    rows = re.findall(r"^\|(.*?)\|$", discovery.__doc__ or "", re.MULTILINE)[2:]
+    rows = re.findall(r"^\|(.*?)\|$", module.__doc__ or "", re.MULTILINE)[2:]
     assert rows
     for row in rows:
         assert "| " + " | ".join(cell.strip() for cell in row.split("|")) + " |" in text

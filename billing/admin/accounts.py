@@ -107,7 +107,16 @@ class AccountAdmin(ModelAdmin):
             "Postbacks",
             {"fields": (("postback_url", "mo_url"), "postback_dialect", ("signing_secret", "previous_secret"))},
         ),
-        ("Requests", {"fields": ("image_bytes_max", ("fallback_text_required", "service_required"))}),
+        (
+            "Requests",
+            {
+                "fields": (
+                    ("image_bytes_max", "audio_bytes_max"),
+                    ("video_bytes_max", "object_bytes_max"),
+                    ("fallback_text_required", "service_required"),
+                )
+            },
+        ),
         ("Calls", {"fields": ("allowed_networks", ("minimum_interval", "throughput"))}),
         (
             "Money",

@@ -64,6 +64,15 @@ class Account(models.Model):
     image_bytes_max = models.PositiveIntegerField(
         "largest source image", default=5_000_000, help_text="In bytes; a larger one is refused (E331)."
     )
+    audio_bytes_max = models.PositiveIntegerField(
+        "largest source audio", default=5_000_000, help_text="In bytes; a larger one is refused (E332)."
+    )
+    video_bytes_max = models.PositiveIntegerField(
+        "largest source video", default=25_000_000, help_text="In bytes; a larger one is refused (E333)."
+    )
+    object_bytes_max = models.PositiveIntegerField(
+        "largest vCard, iCal, PDF, pass", default=1_000_000, help_text="In bytes; a larger one is refused (E335-E338)."
+    )
     allowed_networks = ArrayField(
         models.CharField(max_length=50),
         default=list,

@@ -4,11 +4,12 @@ from dataclasses import asdict, dataclass, fields
 
 from handsets import profiles
 from mms.adaptation import renditions, texts
-from mms.adaptation.content import Content, Kind, SlideContent, Source
+from mms.adaptation.attachments import Passed
+from mms.adaptation.content import Content, Form, Kind, SlideContent, Source
 from mms.adaptation.images import DoesNotFit
 from mms.adaptation.limits import Limits, tightest
 from mms.adaptation.plan import CannotFit, Keep, Plan, PlannedSlide, Resize, plan
-from mms.adaptation.smil import SmilSlide, image_name, smil, text_name
+from mms.adaptation.smil import SmilSlide, media_name, smil, text_name
 from mms.mm7.submit import SMIL, Part
 from mms.models import Medium, Message, Slide
 
@@ -65,8 +66,16 @@ def _slide(message: Message, slide: Slide) -> SlideContent:
 
 
 def _source(medium: Medium) -> Source:
-    values = {field.name: getattr(medium, field.name) for field in fields(Source)}
-    return Source(**{**values, "kind": Kind(medium.kind)})
+    values = {field.name: getattr(medium, field.name) for field in fields(Source) if field.name != "forms"}
+    return Source(**{**values, "kind": Kind(medium.kind)}, forms=_forms(medium))
+
+
+def _forms(medium: Medium) -> tuple[Form, ...]:
+    """What an audio or video was encoded in, best first: in that order they were stored."""
+    if medium.kind not in {Medium.Kind.AUDIO, Medium.Kind.VIDEO}:
+        return ()
+    made = medium.renditions.order_by("pk")
+    return tuple(Form(form.recipe, form.mime_type, form.size) for form in made)
 
 
 def _parts(planned: Plan, media: dict[str, Medium]) -> tuple[Part, ...]:
@@ -75,8 +84,10 @@ def _parts(planned: Plan, media: dict[str, Medium]) -> tuple[Part, ...]:
     for number, slide in enumerate(planned.slides, 1):
         image = _image_part(number, slide, media)
         text = _text_part(number, slide, planned.limits.charset)
-        parts += [part for part in (image, text) if part]
-        shown.append(SmilSlide(slide.duration, image.location if image else None, text.location if text else None))
+        passed = {p.attachment.source.kind: _passed_part(number, p, media) for p in slide.passed}
+        parts += [part for part in (image, *passed.values(), text) if part]
+        audio, video = passed.get(Kind.AUDIO), passed.get(Kind.VIDEO)
+        shown.append(SmilSlide(slide.duration, _name(image), _name(text), _name(audio), _name(video)))
     if planned.limits.smil:
         document = smil(shown, planned.limits.screen_width, planned.limits.screen_height)
         parts.insert(0, Part("smil", "message.smil", SMIL, document))
@@ -87,9 +98,21 @@ def _image_part(number: int, slide: PlannedSlide, media: dict[str, Medium]) -> P
     """The slide's picture; a slide has one at most."""
     for image in slide.images:
         mime_type, data = _bytes(image, media[image.source.sha256])
-        name = image_name(number, mime_type)
+        name = media_name(number, mime_type)
         return Part(name, name, mime_type, data)
     return None
+
+
+def _passed_part(number: int, passed: Passed, media: dict[str, Medium]) -> Part:
+    """An audio, a video or an object. Objects stand beside the presentation: SMIL of MMS shows none."""
+    medium, form = media[passed.attachment.source.sha256], passed.form
+    name = media_name(number, form.mime_type)
+    file = medium.renditions.get(recipe=form.recipe) if form.recipe else medium
+    return Part(name, name, form.mime_type, renditions.stored(file))
+
+
+def _name(part: Part | None) -> str | None:
+    return part.location if part else None
 
 
 def _bytes(image: Keep | Resize, medium: Medium) -> tuple[str, bytes]:

@@ -14,23 +14,34 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Form:
+    """A file in which an audio, a video or an object can go out; `recipe` is "" for the original. Size in bytes."""
+
+    recipe: str
+    mime_type: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """One medium as the customer supplied it. Size in bytes; width and height in pixels, as stored.
 
     `orientation` is the EXIF orientation (1 to 8) that a viewer still has to apply; `frames` is 1 unless
-    animated; `cmyk` tells a picture in print colours, which handsets show wrongly or not at all.
+    animated; `cmyk` tells a picture in print colours, which handsets show wrongly or not at all. `forms` are the
+    encodings of an audio or a video, best first.
     """
 
     sha256: str
     kind: Kind
     mime_type: str
     size: int
-    width: int
-    height: int
-    orientation: int
-    frames: int
-    transparent: bool
+    width: int = 0
+    height: int = 0
+    orientation: int = 1
+    frames: int = 1
+    transparent: bool = False
     cmyk: bool = False
+    forms: tuple[Form, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

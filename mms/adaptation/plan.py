@@ -1,12 +1,13 @@
-"""Planning: which pictures of a message go out as they are, which are made anew, and in how many bytes."""
+"""Planning: which media of a message go out as they are, which pictures are made anew, and in how many bytes."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from mms.adaptation.attachments import Attachment, Passed, attachments, changes, chosen, others
 from mms.adaptation.budget import coarse, share
 from mms.adaptation.content import Content, Kind, SlideContent, Source
 from mms.adaptation.limits import Limits, fit, fits
-from mms.adaptation.smil import SmilSlide, image_name, smil, text_name
+from mms.adaptation.smil import SmilSlide, media_name, smil, text_name
 from mms.adaptation.texts import crlf, encode
 
 # Headers and boundary of one part, and those of the multipart around all parts: a little more than ours take.
@@ -56,11 +57,12 @@ class Resize:
 
 @dataclass(frozen=True, slots=True)
 class PlannedSlide:
-    """One slide as it goes out: seconds, text, pictures."""
+    """One slide as it goes out: seconds, text, pictures; audio, video and objects that are passed on."""
 
     duration: float
     text: str
     images: tuple[Keep | Resize, ...]
+    passed: tuple[Passed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,31 +107,36 @@ class _Picture:
 
 
 def plan(content: Content, limits: Limits) -> Plan | CannotFit:
-    """How `content` is made to fit `limits`. Texts and SMIL come first; the pictures share what they leave.
+    """How `content` is made to fit `limits`. Texts and SMIL come first, objects next; pictures, audio and
+    video share what they leave. What the handset does not take, or what has no room, is left out.
 
     The sizes of all parts, with their headers, stay within `limits.message_bytes` together.
     """
-    pictures = _pictures(content, limits)
-    if reason := _hopeless(content, limits, pictures):
+    pictures, rest = _pictures(content, limits), attachments(content, limits)
+    if reason := _hopeless(content, limits, pictures, rest):
         return CannotFit(reason)
-    spare = limits.message_bytes - _fixed_bytes(content, limits, bool(pictures))
+    spare = limits.message_bytes - _fixed_bytes(content, limits, pictures, rest)
+    passed = chosen(rest, [picture.need for picture in pictures], spare)
+    if not (pictures or passed or any(slide.text for slide in content.slides)):
+        return CannotFit(f"no audio, video or object fits into {limits.message_bytes:,} bytes")
+    spare -= sum(p.form.size for p in passed)
     pictures = _settled(pictures, spare)
     budgets = _budgets(pictures, spare)
     starved = any(p.obstacles and size < LEAST_PICTURE for p, size in zip(pictures, budgets, strict=True))
     if starved or spare < 0:
         return CannotFit(_overflow(content, len(pictures), limits))
     images = [(p, _image(p, size)) for p, size in zip(pictures, budgets, strict=True)]
-    return Plan(_slides(content, images), limits, tuple(_changes(content, images, limits)))
+    told = [*_changes(content, images, limits), *changes(rest, passed, limits)]
+    sentences = tuple(f"slide {slide}: {sentence}" for slide, sentence in sorted(told, key=lambda pair: pair[0]))
+    return Plan(_slides(content, images, passed), limits, sentences)
 
 
-def _hopeless(content: Content, limits: Limits, pictures: Sequence[_Picture]) -> str | None:
+def _hopeless(content: Content, limits: Limits, pictures: Sequence[_Picture], rest: Sequence[Attachment]) -> str | None:
     """Why no number of bytes would do, if so."""
     if not limits.takes_mms:
         return "the handset does not take MMS"
-    for number, slide in enumerate(content.slides, 1):
-        if other := next((medium for medium in slide.media if medium.kind is not Kind.IMAGE), None):
-            return f"slide {number}: {other.kind} cannot be sent as MMS"
-    if not pictures and not any(slide.text for slide in content.slides):
+    taken = [*pictures, *(attachment for attachment in rest if attachment.forms)]
+    if not taken and not any(slide.text for slide in content.slides):
         return "the message has nothing that the handset can show"
     return None
 
@@ -143,6 +150,7 @@ def _pictures(content: Content, limits: Limits) -> list[_Picture]:
         _Picture(number, source, _fitted(source, limits), target, tuple(_obstacles(source, limits)))
         for number, slide in enumerate(content.slides, 1)
         for source in slide.media
+        if source.kind is Kind.IMAGE
     ]
 
 
@@ -164,12 +172,12 @@ def _obstacles(source: Source, limits: Limits) -> Iterator[str]:
         yield "its colours are for print"
 
 
-def _fixed_bytes(content: Content, limits: Limits, with_images: bool) -> int:
-    """Bytes of everything but the pictures themselves."""
+def _fixed_bytes(content: Content, limits: Limits, pictures: Sequence[_Picture], rest: Sequence[Attachment]) -> int:
+    """Bytes of everything but the media themselves."""
     texts = [_text(slide, limits) for slide in content.slides if slide.text]
-    images = sum(len(slide.media) for slide in content.slides) if with_images else 0
     presentation = _longest_smil(content, limits) if limits.smil else b""
-    parts = len(texts) + images + (1 if presentation else 0)
+    media = len(pictures) + sum(bool(attachment.forms) for attachment in rest)
+    parts = len(texts) + media + (1 if presentation else 0)
     written = len(content.subject.encode()) + len(presentation) + sum(map(len, texts))
     return MESSAGE_OVERHEAD + parts * PART_OVERHEAD + written
 
@@ -179,9 +187,15 @@ def _text(slide: SlideContent, limits: Limits) -> bytes:
 
 
 def _longest_smil(content: Content, limits: Limits) -> bytes:
-    """The presentation as long as it can become: every slide with text and a picture of the longest name."""
+    """The presentation as long as it can become: every slide with all that it may have, of the longest names."""
     slides = [
-        SmilSlide(slide.duration, image_name(number, "image/webp"), text_name(number))
+        SmilSlide(
+            slide.duration,
+            media_name(number, "image/webp"),
+            text_name(number),
+            media_name(number, "audio/mpeg") if others(slide) else None,
+            media_name(number, "video/3gpp") if others(slide) else None,
+        )
         for number, slide in enumerate(content.slides, 1)
     ]
     return smil(slides, limits.screen_width, limits.screen_height)
@@ -224,24 +238,34 @@ def _overflow(content: Content, pictures: int, limits: Limits) -> str:
     return f"{' and '.join(counted)} {verb} not fit into {limits.message_bytes:,} bytes"
 
 
-def _slides(content: Content, images: Sequence[tuple[_Picture, Keep | Resize]]) -> tuple[PlannedSlide, ...]:
+def _slides(
+    content: Content, images: Sequence[tuple[_Picture, Keep | Resize]], passed: Sequence[Passed]
+) -> tuple[PlannedSlide, ...]:
     """The slides as they go out; one that has lost all it had is left out."""
     planned = (
-        PlannedSlide(slide.duration, slide.text, tuple(image for p, image in images if p.slide == number))
+        PlannedSlide(
+            slide.duration,
+            slide.text,
+            tuple(image for p, image in images if p.slide == number),
+            tuple(p for p in passed if p.attachment.slide == number),
+        )
         for number, slide in enumerate(content.slides, 1)
     )
-    return tuple(slide for slide in planned if slide.text or slide.images)
+    return tuple(slide for slide in planned if slide.text or slide.images or slide.passed)
 
 
-def _changes(content: Content, images: Sequence[tuple[_Picture, Keep | Resize]], limits: Limits) -> Iterator[str]:
+def _changes(
+    content: Content, images: Sequence[tuple[_Picture, Keep | Resize]], limits: Limits
+) -> Iterator[tuple[int, str]]:
+    """What differs from the customer's texts and pictures, with the numbers of their slides."""
     for number, slide in enumerate(content.slides, 1):
-        if slide.media and not images:
-            yield f"slide {number}: the picture is left out: the handset takes no {_words(TARGETS.values())}"
+        if any(medium.kind is Kind.IMAGE for medium in slide.media) and not images:
+            yield number, f"the picture is left out: the handset takes no {_words(TARGETS.values())}"
         for picture, image in images:
             if picture.slide == number and isinstance(image, Resize):
-                yield f"slide {number}: {_remake(picture, image.recipe)}"
+                yield number, _remake(picture, image.recipe)
         if _text(slide, limits).decode(limits.charset) != crlf(slide.text):
-            yield f"slide {number}: characters that {limits.charset} lacks are replaced"
+            yield number, f"characters that {limits.charset} lacks are replaced"
 
 
 def _words(names: Iterable[str]) -> str:

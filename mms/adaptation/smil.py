@@ -12,6 +12,18 @@ EXTENSIONS = {
     "image/heic": "heic",
     "image/avif": "avif",
     "image/bmp": "bmp",
+    "audio/amr": "amr",
+    "audio/mp4": "m4a",
+    "audio/mpeg": "mp3",
+    "audio/mp3": "mp3",
+    "video/mp4": "mp4",
+    "video/3gpp": "3gp",
+    "text/x-vcard": "vcf",
+    "text/vcard": "vcf",
+    "text/calendar": "ics",
+    "text/x-vcalendar": "ics",
+    "application/pdf": "pdf",
+    "application/vnd.apple.pkpass": "pkpass",
 }
 
 Box = tuple[int, int, int, int]
@@ -19,15 +31,20 @@ Box = tuple[int, int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class SmilSlide:
-    """One slide: its duration in seconds, and the Content-Location of its picture and of its text, if any."""
+    """One slide: its duration in seconds, and the Content-Location of what it has.
+
+    A video is shown where a picture would be; no slide has both.
+    """
 
     duration: float
     image: str | None
     text: str | None
+    audio: str | None = None
+    video: str | None = None
 
 
-def image_name(slide: int, mime_type: str) -> str:
-    """Content-Location of a slide's picture; raises KeyError for a type that is not a picture's."""
+def media_name(slide: int, mime_type: str) -> str:
+    """Content-Location of a slide's medium; raises KeyError for a type that none has."""
     return f"slide{slide}.{EXTENSIONS[mime_type]}"
 
 
@@ -44,7 +61,7 @@ def smil(slides: Sequence[SmilSlide], screen_width: int, screen_height: int) -> 
     root = Element("smil")
     layout = SubElement(SubElement(root, "head"), "layout")
     SubElement(layout, "root-layout", width=str(screen_width), height=str(screen_height))
-    has_image = any(slide.image for slide in slides)
+    has_image = any(slide.image or slide.video for slide in slides)
     has_text = any(slide.text for slide in slides)
     for name, box in _regions(screen_width, screen_height, has_image, has_text).items():
         _add_region(layout, name, box)
@@ -77,5 +94,9 @@ def _add_par(body: Element, slide: SmilSlide) -> None:
     par = SubElement(body, "par", dur=f"{round(slide.duration * 1000)}ms")
     if slide.image:
         SubElement(par, "img", src=slide.image, region="Image")
+    if slide.video:
+        SubElement(par, "video", src=slide.video, region="Image")
     if slide.text:
         SubElement(par, "text", src=slide.text, region="Text")
+    if slide.audio:
+        SubElement(par, "audio", src=slide.audio)

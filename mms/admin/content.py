@@ -17,13 +17,17 @@ from unfold.decorators import display
 
 from mms.admin import pictures, search
 from mms.admin.audit import AuditAdmin
-from mms.admin.tables import MOST, Row, Table, bytes_of, link, moment
-from mms.models import Medium, Rendition, Slide, Template
+from mms.admin.tables import MOST, Row, Table, bytes_of, label, link, moment
+from mms.models import Encoding, Medium, Rendition, Slide, Template
 
 
 def shown(stored: Medium | Rendition) -> SafeString:
-    """Its thumbnail, a link to the file itself."""
+    """Its thumbnail, or the type of what has none, as a link to the file itself."""
     name = f"admin:mms_{stored._meta.model_name}"
+    if not stored.mime_type.startswith("image/"):
+        return format_html(
+            '<a class="text-link" href="{}">{}</a> ', reverse(f"{name}_file", args=[stored.pk]), stored.mime_type
+        )
     return format_html(
         '<a href="{}" target="_blank"><img class="rounded-default" style="max-height: 6rem"'
         ' src="{}" alt="{}" loading="lazy"></a>',
@@ -34,7 +38,7 @@ def shown(stored: Medium | Rendition) -> SafeString:
 
 
 def pixels(stored: Medium | Rendition) -> str:
-    return f"{stored.width} x {stored.height}"
+    return f"{stored.width} x {stored.height}" if stored.width else "-"
 
 
 class StoredAdmin(AuditAdmin):
@@ -74,13 +78,17 @@ class StoredAdmin(AuditAdmin):
 
 @admin.register(Template)
 class TemplateAdmin(AuditAdmin):
-    list_display = ("id", "name", "account", "subject", "created_at", "deleted_at")
+    list_display = ("id", "name", "account", "subject", "shown_status", "created_at", "deleted_at")
     list_display_links = ("id", "name")
     list_select_related = ("account",)
-    list_filter = (("account", AutocompleteSelectFilter),)
+    list_filter = (("account", AutocompleteSelectFilter), "status")
     search_fields = ("name",)
     search_help_text = "mms-id, name or account"
-    fields = (("id", "name"), ("account", "subject"), ("created_at", "deleted_at"))
+    fields = (("id", "name"), ("account", "subject"), ("shown_status", "problem"), ("created_at", "deleted_at"))
+
+    @display(description="status")
+    def shown_status(self, template: Template) -> SafeString:
+        return label(template.status)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Template], search_term: str
@@ -122,7 +130,17 @@ class MediumAdmin(StoredAdmin):
     def tables(self, row: Medium) -> Iterable[Table]:
         headers = ("", "Recipe", "Type", "Pixels", "Size", "Quality", "SSIM", "Made")
         made = row.renditions.order_by("pk")[:MOST]
-        return (Table("Renditions", headers, [_rendition(rendition) for rendition in made]),)
+        renditions = Table("Renditions", headers, [_rendition(rendition) for rendition in made])
+        encodings = Encoding.objects.filter(medium=row)
+        return (renditions, Table("Encoding", ENCODING_HEADERS, [_encoding(encoding) for encoding in encodings]))
+
+
+ENCODING_HEADERS = ("Status", "Due", "Tries", "Seconds", "Problem")
+
+
+def _encoding(encoding: Encoding) -> Row:
+    at = moment(encoding.due_at)
+    return Row((label(encoding.status), at, encoding.tries, encoding.seconds, encoding.problem))
 
 
 def _rendition(rendition: Rendition) -> Row:

@@ -13,7 +13,7 @@ from django.utils.timesince import timesince
 
 from billing.models import Account
 from mms.admin.tables import Row, Table, label, link
-from mms.models import Carrier, Discovery, Message, Postback, Report, Status
+from mms.models import Carrier, Discovery, Encoding, Message, Postback, Report, Status
 
 # Figures over a time are counted among so many of the newest rows at most; a backlog is counted no further.
 MOST = 100_000
@@ -107,6 +107,7 @@ def _first_due() -> Iterable[datetime | None]:
         for status in (Status.DISCOVERING, Status.SENDING, Status.SUBMITTED, Status.IN_DOUBT):
             yield _first(model.objects.filter(status=status))
     yield _first_each(Account, Postback.objects.filter(account=OuterRef("pk")))
+    yield _first(Encoding.objects.all())
     yield _first(Report.objects.all())
 
 

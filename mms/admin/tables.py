@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString
 # A page shows so many rows of one table at most, however many there are.
 MOST = 200
 COLOURS = {
+    "encoding": "info",
     "accepted": "info",
     "discovering": "info",
     "sending": "primary",
@@ -48,6 +49,12 @@ COLOURS = {
     "ddm-undelivered": "warning",
     "ddm-delivered": "success",
     "adapted": "primary",
+    "encoded": "primary",
+    "unencoded": "danger",
+    # content
+    "ready": "success",
+    "due": "info",
+    "done": "success",
 }
 
 

@@ -12,7 +12,7 @@ from mms import discovery
 from mms.adaptation import compose
 from mms.adaptation.plan import CannotFit, Keep, Plan, Resize
 from mms.api.answers import Fields
-from mms.models import Message, Rendition
+from mms.models import Message, Rendition, Status, Template
 
 VALID = "The request is valid; nothing was sent, charged or stored"
 
@@ -29,7 +29,7 @@ def _foreseen(message: Message, now: datetime) -> Fields:
     cached = cache.entry(message.number, now)
     message.handset = cached.handset if cached else None
     ddm = discovery.needed(message, known=cached is not None)
-    planned = compose.planned(message, compose.slides_of(message))
+    planned = _planned(message)
     return {
         "status": "Success",
         "mms_id": str(message.template_id),
@@ -46,11 +46,20 @@ def _foreseen(message: Message, now: datetime) -> Fields:
     }
 
 
-def _details(planned: Plan | CannotFit) -> str:
+def _planned(message: Message) -> Plan | CannotFit | None:
+    """How it would be made to fit; None where nobody can say before its audio and video are encoded."""
+    if message.template.status == Template.Status.ENCODING:
+        return None
+    return compose.planned(message, compose.slides_of(message))
+
+
+def _details(planned: Plan | CannotFit | None) -> str:
+    if planned is None:
+        return f"{VALID}. Its audio and video have to be encoded before it is known whether they fit"
     return f"{VALID}. It would fail: {planned.reason}" if isinstance(planned, CannotFit) else VALID
 
 
-def _way(message: Message, planned: Plan | CannotFit) -> Fields:
+def _way(message: Message, planned: Plan | CannotFit | None) -> Fields:
     return {
         "route": "none" if isinstance(planned, CannotFit) else "MMS",
         "operator_id": str(message.carrier.operator_id),
@@ -66,22 +75,26 @@ def _handset(cached: CachedHandset | None, now: datetime) -> Fields:
 
 
 def _renditions(planned: Plan) -> Iterator[Fields]:
-    """The pictures that need not be made any more: originals that go out as they are, and renditions that exist."""
+    """The files that need not be made any more: originals that go out as they are, and renditions that exist."""
     for position, slide in enumerate(planned.slides, 1):
         for image in slide.images:
             found = image.source if isinstance(image, Keep) else _existing(image)
             if found:
                 yield {"slide": position, "type": found.mime_type, "bytes": found.size}
+        for passed in slide.passed:
+            yield {"slide": position, "type": passed.form.mime_type, "bytes": passed.form.size}
 
 
 def _existing(image: Resize) -> Rendition | None:
     return Rendition.objects.filter(medium__sha256=image.source.sha256, recipe=image.recipe.key).first()
 
 
-def _postbacks(message: Message, planned: Plan | CannotFit, *, ddm: bool) -> Iterator[str]:
+def _postbacks(message: Message, planned: Plan | CannotFit | None, *, ddm: bool) -> Iterator[str]:
     """Their codes in order, where every step succeeds that can."""
     if not message.account.postback_url:
         return
+    if message.status == Status.ENCODING:
+        yield "N013"
     if ddm:
         yield from ("N501", "N502")
     yield from ("E101",) if isinstance(planned, CannotFit) else ("N101", "N102")

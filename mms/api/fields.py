@@ -68,6 +68,7 @@ def requested_sender(request: Node, account: Account) -> str:
 
 
 def template(request: Node, account: Account) -> Template:
+    """The stored content that the request names, in whatever state it is."""
     mms_id = once(request, "mms_id")
     if not mms_id:
         raise Refusal("E620", f"{request.called('mms_id')} is missing")
@@ -75,6 +76,16 @@ def template(request: Node, account: Account) -> Template:
     found = Template.objects.filter(account=account, pk=key, deleted_at=None).first() if key else None
     if found is None:
         raise no_template(request, mms_id)
+    return found
+
+
+def sendable_template(request: Node, account: Account) -> Template:
+    """The stored content that the request names, its audio and video encoded."""
+    found, name = template(request, account), request.called("mms_id")
+    if found.status == Template.Status.ENCODING:
+        raise Refusal("E626", f"The audio or video of {name} {found.pk} is being encoded; wait for its postback N003")
+    if found.status == Template.Status.FAILED:
+        raise Refusal("E629", f"{name} {found.pk} cannot be sent: {found.problem}")
     return found
 
 

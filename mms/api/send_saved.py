@@ -1,7 +1,7 @@
 """sendSavedMMS: stored content to one number."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from django.utils import timezone
 
@@ -16,6 +16,9 @@ from mms.api.nodes import Node, Unclear
 from mms.api.route import route
 from mms.models import Message, Template
 from mms.order import Order
+
+# Finds the template of a request, and the text of each of its slides by number. Raises Refusal.
+FindContent = Callable[[Node, Account], tuple[Template, Mapping[int, str]]]
 
 QUEUED = "MMS request accepted and queued for delivery"
 
@@ -44,11 +47,20 @@ def queued(message: Message) -> Fields:
     )
 
 
-def order(request: Node, account: Account) -> Order:
-    """The request with every parameter checked, in the order of the parameter table; the first fault refuses it."""
+def stored(request: Node, account: Account) -> tuple[Template, Mapping[int, str]]:
+    """The template that the request names, with the text of each slide."""
+    template = fields.sendable_template(request, account)
+    return template, {slide.position: slide.text for slide in template.slides.all()}
+
+
+def order(request: Node, account: Account, content: FindContent = stored) -> Order:
+    """The request with every parameter checked, in the order of the parameter table; the first fault refuses it.
+
+    `content` finds what is to be sent.
+    """
     number = fields.number(request)
     requested = fields.requested_sender(request, account)
-    template = fields.template(request, account)
+    template, slides = content(request, account)
     service = fields.service(request, account)
     operator = fields.operator(request)
     fallback_text = fields.fallback_text(request, account)
@@ -57,7 +69,6 @@ def order(request: Node, account: Account) -> Order:
     link_expiration = fields.future(request, "fallback_sms_link_expiration", fields.LINK_EXPIRATION_MAX)
     data = merge_data(request)  # before the texts, which it fills
     subject = filled_subject(request, template, data)
-    slides = {slide.position: slide.text for slide in template.slides.all()}
     texts = custom_texts(request, len(slides))
     check_texts(request, {**slides, **{int(slide): text for slide, text in texts.items()}}, fallback_text, data)
     ddm_force = fields.flag(request, "ddm_force")

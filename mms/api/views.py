@@ -27,6 +27,7 @@ from mms.api.parsers import JsonParser, XmlParser
 from mms.api.renderers import JsonRenderer, XmlRenderer
 from mms.api.replay import replay_postbacks
 from mms.api.save import save_mms
+from mms.api.send import send_mms
 from mms.api.send_saved import send_saved_mms
 from mms.api.templates import get_mms_templates
 
@@ -38,6 +39,7 @@ Action = Callable[[Node, Account], Fields]
 ACTIONS: Final[dict[str, Action]] = {
     "sendsavedmms": send_saved_mms,
     "savemms": save_mms,
+    "sendmms": send_mms,
     "deletemmsid": delete_mms,
     "getmmstemplates": get_mms_templates,
     "getmmsids": get_mms_templates,

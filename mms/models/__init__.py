@@ -1,5 +1,5 @@
 from mms.models.carriers import Carrier, NumberPrefix
-from mms.models.content import DiscardedFile, Medium, Rendition, Slide, SlideMedium, Template
+from mms.models.content import DiscardedFile, Encoding, Medium, Rendition, Slide, SlideMedium, Template
 from mms.models.messages import AWAITING_REPORT, Discovery, Event, Message, Sendable, Status
 from mms.models.postbacks import Postback, PostbackAttempt
 from mms.models.repeats import FirstAnswer
@@ -11,6 +11,7 @@ __all__ = [
     "Carrier",
     "DiscardedFile",
     "Discovery",
+    "Encoding",
     "Event",
     "FirstAnswer",
     "Medium",

@@ -1,4 +1,4 @@
-"""Stored content: templates of slides, their media as the customer supplied them, and adapted renditions."""
+"""Stored content: templates of slides, their media as the customer supplied them, and what is made of those."""
 
 from django.db import models
 from django.db.models import Q
@@ -7,11 +7,18 @@ from billing.models import Account
 
 
 class Template(models.Model):
-    """Stored MMS content; customers know its primary key as mms-id."""
+    """Stored MMS content; customers know its primary key as mms-id. Locked until its audio and video are encoded."""
+
+    class Status(models.TextChoices):
+        ENCODING = "encoding"  # cannot be sent yet
+        READY = "ready"
+        FAILED = "failed"  # its audio or video could not be encoded; can never be sent
 
     account = models.ForeignKey(Account, models.PROTECT, related_name="templates")
     name = models.CharField(max_length=200)
-    subject = models.CharField(max_length=80)
+    subject = models.CharField(max_length=80, blank=True)
+    status = models.CharField(max_length=8, choices=Status, default=Status.READY)
+    problem = models.CharField(max_length=300, blank=True, help_text="why it failed")
     created_at = models.DateTimeField(auto_now_add=True)
     deleted_at = models.DateTimeField(
         null=True, blank=True, help_text="by the customer; from then on he cannot send it"
@@ -33,6 +40,9 @@ class Medium(models.Model):
 
     class Kind(models.TextChoices):
         IMAGE = "image"
+        AUDIO = "audio"
+        VIDEO = "video"
+        OBJECT = "object"
 
     sha256 = models.CharField("SHA-256", max_length=64, unique=True)
     kind = models.CharField(max_length=10, choices=Kind)
@@ -52,6 +62,31 @@ class Medium(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.sha256[:12]}"
+
+
+class Encoding(models.Model):
+    """The work of making an audio or video anew in the forms that handsets take, once for each medium.
+
+    While it waits or is worked on, `due_at` says until when; a final one has none.
+    """
+
+    class Status(models.TextChoices):
+        DUE = "due"
+        DONE = "done"
+        FAILED = "failed"
+
+    medium = models.OneToOneField(Medium, models.CASCADE, related_name="encoding")
+    status = models.CharField(max_length=6, choices=Status, default=Status.DUE)
+    due_at = models.DateTimeField(null=True, blank=True, help_text="when to begin; once begun, the end of the lease")
+    tries = models.PositiveSmallIntegerField(default=0)
+    seconds = models.PositiveSmallIntegerField(null=True, blank=True, help_text="how long it plays")
+    problem = models.CharField(max_length=300, blank=True, help_text="why it failed")
+
+    class Meta:
+        indexes = [models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="encoding_due")]
+
+    def __str__(self) -> str:
+        return f"encoding of {self.medium_id}"
 
 
 class Slide(models.Model):
@@ -89,8 +124,8 @@ class Rendition(models.Model):
     recipe = models.CharField(max_length=100)
     mime_type = models.CharField("MIME type", max_length=100)
     size = models.PositiveIntegerField(help_text="bytes")
-    width = models.PositiveIntegerField(help_text="pixels")
-    height = models.PositiveIntegerField(help_text="pixels")
+    width = models.PositiveIntegerField(help_text="pixels, 0 for audio")
+    height = models.PositiveIntegerField(help_text="pixels, 0 for audio")
     quality = models.PositiveSmallIntegerField(null=True, help_text="JPEG quality")
     ssim = models.FloatField("SSIM", null=True, help_text="likeness to the resized original, 1 is the same")
     file = models.FileField(max_length=250)

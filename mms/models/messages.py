@@ -15,6 +15,7 @@ from mms.models.content import Template
 class Status(models.TextChoices):
     """Where a message or a DDM is. While it waits, `due_at` says until when; a final one has none."""
 
+    ENCODING = "encoding"  # durable; waits for its template's audio and video until due_at, its expiry
     ACCEPTED = "accepted"  # durable, due at due_at
     DISCOVERING = "discovering"  # a DDM is out; due_at is this message's deadline
     SENDING = "sending"  # a worker holds it; due_at is the end of its lease

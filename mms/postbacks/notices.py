@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from mms.mm7.status import MMStatus
-from mms.models import Message
+from mms.models import Message, Template
 
 MESSAGE_SENT = "Message Sent"
 MESSAGE_FAILED = "Message Failed"
@@ -63,6 +63,7 @@ class Notice:
     details: str = ""
     handset: str = ""
     sent_as: str = "MMS"
+    source: tuple[str, str] | None = None  # the URL of what could not be encoded, with its field: audio-name
 
 
 def of_report(status: str) -> str:
@@ -75,7 +76,8 @@ def fields(notice: Notice, message: Message, at: datetime) -> dict[str, Any]:
     values = {
         "origin": "MMS_MT",
         "code": notice.code,
-        "sent-as": notice.sent_as,
+        # What a template's audio and video come to, tells of nothing sent.
+        "sent-as": notice.sent_as if notice.status else "",
         "status": notice.status,
         "mms-id": str(message.template_id),
         "from": message.sender,
@@ -86,8 +88,21 @@ def fields(notice: Notice, message: Message, at: datetime) -> dict[str, Any]:
         "handset": notice.handset,
         "status-details": notice.details,
         "client-reference": message.client_reference,
+        **dict([notice.source] if notice.source else []),
     }
-    return {name: value for name, value in values.items() if value}
+    return {name: values[name] for name in ORDER if values.get(name)}
+
+
+def of_template(code: str, template: Template, at: datetime, more: Mapping[str, str]) -> dict[str, Any]:
+    """The fields of the postback that tells what became of a template's audio and video, at this moment."""
+    values = {
+        "origin": "MMS_MT",
+        "code": code,
+        "mms-id": str(template.pk),
+        "timestamp": at.isoformat(timespec="seconds"),
+        **more,
+    }
+    return {name: values[name] for name in ORDER if values.get(name)}
 
 
 def given_up(fields: Mapping[str, Any], code: str, tries: int, at: datetime) -> dict[str, Any]:

@@ -130,6 +130,7 @@ CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
 CELERY_BEAT_SCHEDULE = {
     "sweep messages": {"task": "mms.work", "schedule": 1.0, "options": {"queue": "flow", "expires": 5}},
     "sweep postbacks": {"task": "mms.notify", "schedule": 1.0, "options": {"queue": "postbacks", "expires": 5}},
+    "sweep media": {"task": "mms.encode", "schedule": 1.0, "options": {"queue": "media", "expires": 5}},
     "low balances": {
         "task": "billing.low_balances",
         "schedule": 60,

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mms.adaptation.content import Content, Kind, SlideContent, Source
+from mms.adaptation.content import Content, SlideContent, Source
 from mms.adaptation.limits import Limits, fits
 from mms.adaptation.plan import CannotFit, Keep, Plan, Recipe, Resize, plan
 from tests.adaptation.pictures import content, limits, photo
@@ -158,11 +158,6 @@ def test_what_nobody_needs_goes_to_pictures_that_can_use_it() -> None:
             content(("", photo())),
             {"mime_types": frozenset({"image/vnd.wap.wbmp"})},
             "the message has nothing that the handset can show",
-        ),
-        (
-            content(("Hi", None), ("", photo(kind=Kind.VIDEO))),
-            {},
-            "slide 2: video cannot be sent as MMS",
         ),
     ],
 )

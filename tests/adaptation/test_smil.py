@@ -1,6 +1,6 @@
 import pytest
 
-from mms.adaptation.smil import SmilSlide, image_name, smil, text_name
+from mms.adaptation.smil import SmilSlide, media_name, smil, text_name
 
 BOTH = SmilSlide(5, "slide1.jpg", "slide1.txt")
 IMAGE = SmilSlide(8, "slide1.jpg", None)
@@ -81,7 +81,7 @@ def test_the_presentation_has_the_regions_in_use_and_a_par_for_each_slide(
 
 
 def test_parts_are_named_by_slide_and_type() -> None:
-    assert (image_name(1, "image/jpeg"), image_name(2, "image/png"), text_name(8)) == (
+    assert (media_name(1, "image/jpeg"), media_name(2, "image/png"), text_name(8)) == (
         "slide1.jpg",
         "slide2.png",
         "slide8.txt",

@@ -75,7 +75,7 @@ def template(account: Account) -> Any:
     picture = photograph()
     medium = content.NewMedium(images.inspect(picture), picture, "http://customer.example/a.jpg")
     slides = [content.NewSlide(10, "Dear {{firstname}}", (medium,)), content.NewSlide(5, "Bye", ())]
-    return content.save(account, "Spring", "Spring is here", slides)
+    return content.save(account, "Spring", "Spring is here", slides, NOW)
 
 
 def rendition(medium: Any) -> Rendition:

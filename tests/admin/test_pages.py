@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from billing.models import LedgerEntry, LowBalanceNotice
-from mms.models import Attempt, Discovery, Medium, Message, Postback, Rendition, Report, Template
+from mms.models import Attempt, Discovery, Encoding, Medium, Message, Postback, Rendition, Report, Template
 from tests.admin import story
 
 MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)
@@ -116,3 +116,12 @@ def test_the_message_list_never_counts_messages(statements: Callable[[], list[st
     assert over_messages
     assert not any("COUNT(" in sql for sql in over_messages)
     assert all("LIMIT" in sql for sql in over_messages)
+
+
+def test_an_audio_has_no_thumbnail_and_its_encoding_is_told(console: Client, world: SimpleNamespace) -> None:
+    audio = Medium.objects.create(sha256="a" * 64, kind="audio", mime_type="audio/mpeg", size=9, file="media/a")
+    Encoding.objects.create(medium=audio, status="failed", tries=1, problem="its codec broke down (signal 11)")
+    assert "its codec broke down (signal 11)" in console.get(page(Medium, "change", audio.pk)).content.decode()
+    listed = console.get(page(Medium, "changelist")).content.decode()
+    assert reverse("admin:mms_medium_file", args=[audio.pk]) in listed
+    assert reverse("admin:mms_medium_thumbnail", args=[audio.pk]) not in listed

@@ -114,7 +114,7 @@ def test_without_a_postback_url_none_is_expected(priced: SimpleNamespace) -> Non
 def test_what_would_be_refused_is_refused(priced: SimpleNamespace) -> None:
     ledger.adjust(priced.account, -990_000, "", timezone.now())
     before = rows()
-    refusal = "The account's funds do not cover this message; top up the account and send it again"
+    refusal = "The account's funds do not cover this message (up to 0.05 USD); top up the account and send it again"
     assert dry() == post(SEND) == failure("E713", refusal, NUMBER)
     BlockedNumber.objects.create(number=NUMBER)
     assert dry() == failure("E114", "The recipient is on the platform's block list", NUMBER)

@@ -14,8 +14,11 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from billing import keys
+from billing.actions import Action
 from billing.models import Account, ApiKey
+from mms.api.gate import ALIASES
 from mms.api.pace import Pace
+from mms.api.views import ACTIONS
 from tests.api.documents import KEY, NUMBER, SAVE, SEND, failure, request
 from tests.api.sockets import listening, wait_for_the_client_to_leave
 
@@ -216,3 +219,7 @@ def test_an_action_is_the_same_under_its_other_name(world: SimpleNamespace) -> N
     body = request({"action": "getMmsIds", "api-key": keys.issue(world.account, actions=["savemms"])})
     refusal = failure("E107", "This api-key may not be used for getMmsIds")
     assert Client().post("/ep/v1/", body, content_type="text/xml").content == refusal
+
+
+def test_a_key_can_be_allowed_any_action_of_the_api() -> None:
+    assert {*Action.values, *ALIASES} == ACTIONS.keys()

@@ -92,7 +92,7 @@ def test_savemms(answer: Post) -> None:
         ("E225 There", {"slide": ["<duration>0</duration><image/>", "<audio/>"]}),
         ("E351 slide", {"slide": ["<message-text>a</message-text><duration>0</duration>", "<audio/>"]}),
         ("E230 slide", {"slide": ["<message-text>a</message-text>", "<audio/>"]}),
-        ("E629 slide", {"slide": ["<message-text>a</message-text>"]}),
+        ("E352 slide", {"slide": ["<message-text>a</message-text>"]}),
     ]
     shown = []
     for _, mend in mends:

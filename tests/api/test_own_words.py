@@ -104,6 +104,9 @@ def test_a_query_that_is_no_request_is_refused(world: SimpleNamespace, query: st
         (JSON | {"mms-expiry-timestamp": "2001-01-01"}, "E100", "mms-expiry-timestamp must be in the future"),
         (JSON | {"fallback-sms-link-expiration": "9999-12-31"}, "E100",
          "fallback-sms-link-expiration must be within 366 days"),
+        (JSON | {"action": "sendMMS", "name": "a", "slide": {"contact": {}, "calendar": {}}}, "E223",
+         "slide 1: contact and calendar cannot be in one slide; put them in two"),
+        (JSON | {"action": "sendMMS", "name": "", "slide": {}}, "E311", "name must have 1 to 200 characters"),
     ],
 )  # fmt: skip
 def test_a_refusal_of_json_names_the_parameter_as_it_was_written(
@@ -131,6 +134,10 @@ def test_json_names_its_key_by_the_header(world: SimpleNamespace) -> None:
          "slide 1: DURATION must be 1 to 60 whole seconds"),
         ("<NAME>a</NAME><SUBJECT>a</SUBJECT><SLIDE duration='3'><TEXT>a</TEXT><DURATION>3</DURATION></SLIDE>", "E100",
          "slide 1: DURATION stands more than once"),
+        ("<NAME>a</NAME><SUBJECT>a</SUBJECT><SLIDE><AUDIO/><VIDEO/></SLIDE>", "E226",
+         "slide 1: AUDIO and VIDEO cannot be in one slide; put them in two"),
+        ("<NAME>a</NAME><SUBJECT>a</SUBJECT><SLIDE><PDF/></SLIDE>", "E357",
+         "slide 1: the PDF needs a URL of at most 2000 characters"),
     ],
 )  # fmt: skip
 def test_skycore_has_its_own_codes_for_what_is_missing_in_content(

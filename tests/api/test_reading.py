@@ -104,6 +104,7 @@ def test_templates_come_the_newest_first_page_by_page(three: list[Template], ans
 def test_a_list_costs_as_many_queries_however_long_it_is(
     three: list[Template], answer: Post, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
+    answer(request(LIST))  # the use of a key is noted once a minute
     # key, templates, their number, slides, media
     with django_assert_num_queries(5):
         answer(request(LIST))

@@ -28,8 +28,10 @@ SKYCORE_NAMES = {
     "from-mask": "FROM_MASK",
     "mms-expiry-timestamp": "MMSEXPIRYTIMESTAMP",
 }
-SWITCHES = ("disable-fallback-sms", "disable-fallback-sms-link", "ddm-force")
-REPEATED = ("mms-template", "event")
+SWITCHES = ("disable-fallback-sms", "disable-fallback-sms-link", "ddm-force", "dry-run")
+JSON_MEDIA = {"vcard": "contact", "ical": "calendar"}
+JSON_LISTS = {"mms-templates": "mms-template", "events": "event", "renditions": "rendition"}
+REPEATED = ("mms-template", "event", "rendition")
 
 
 @dataclass(frozen=True)
@@ -118,13 +120,15 @@ class Json:
             ]
         if subject := given.pop("custom-subject", None):
             given["message-subject"] = subject
+        if slides := given.get("slide"):
+            given["slide"] = [{JSON_MEDIA.get(name, name): part for name, part in slide.items()} for slide in slides]
         document = {"action": action, **given}
         headers = {"x-api-key": self.server.key, "content-type": "application/json"}
         answer = json.loads(self.server.ask("/ep/v2/", json.dumps(document).encode(), headers))
         if answer["status"] == "Success":
             self.hold("Request", document)
         self.hold("Answer", answer)
-        return {{"mms-templates": "mms-template", "events": "event"}.get(k, k): v for k, v in answer.items()}
+        return {JSON_LISTS.get(name, name): value for name, value in answer.items()}
 
     def hold(self, part: str, document: object) -> None:
         schema = {"$ref": f"#/components/schemas/{part}", "components": self.contract["components"]}
@@ -170,6 +174,8 @@ def from_skycore(answer: etree._Element) -> etree._Element:
         "message-status",
         "sent-as",
         "client-reference",
+        "operator-id",
+        "handset-age",
     ]
     names = {name.replace("-", "").upper(): name for name in known}
     for element in answer.iter():

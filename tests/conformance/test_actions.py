@@ -52,6 +52,36 @@ def test_stored_content_is_sent(client: Client, server: Server, order: dict[str,
     }
 
 
+def test_new_content_is_stored_and_sent_in_one(client: Client, server: Server) -> None:
+    who = {"to": server.number, "from_": server.sender, "service_id": server.service}
+    sent = client("sendMMS", **who, name="Conformance", message_subject="Hello", slide=SLIDES)
+    assert (sent["status"], sent["to"], sent["from"]) == ("Success", server.number, server.sender), sent
+    assert client("getMessage", tracking_id=sent["tracking-id"])["mms-id"] == sent["mms-id"]
+    assert client("sendSavedMMS", **who, mms_id=sent["mms-id"])["status"] == "Success"
+    assert client("deleteMMSID", mms_id=sent["mms-id"])["status"] == "Success"
+
+
+def test_a_dry_run_foretells_and_stores_nothing(client: Client, server: Server, order: dict[str, Any]) -> None:
+    foretold = client("sendSavedMMS", **order, dry_run="true")
+    assert (foretold["status"], foretold["to"], foretold["route"]) == ("Success", server.number, "MMS"), foretold
+    new = {name: value for name, value in order.items() if name != "mms_id"}
+    foretold = client("sendMMS", **new, name="Conformance", message_subject="Hello", slide=SLIDES, dry_run="true")
+    assert foretold["route"] == "MMS", foretold
+    assert client("getMMSTemplates", items_per_page="1")["mms-template"][0]["mms-id"] == order["mms_id"]
+
+
+def test_a_repeat_under_its_key_gets_the_same_answer(client: Client, order: dict[str, Any], mms_id: str) -> None:
+    repeated = order | {"idempotency_key": f"conformance {mms_id}"}
+    assert client("sendSavedMMS", **repeated) == client("sendSavedMMS", **repeated)
+
+
+def test_postbacks_are_sent_again(client: Client, order: dict[str, Any]) -> None:
+    sent = client("sendSavedMMS", **order)
+    again = client("replayPostbacks", tracking_id=sent["tracking-id"])
+    assert (again["status"], again["tracking-id"]) == ("Success", sent["tracking-id"])
+    assert client("replayPostbacks", since=datetime.now(UTC).isoformat())["replayed"] == "0"
+
+
 def test_everything_that_may_be_given_is_taken(client: Client, order: dict[str, Any]) -> None:
     soon = (datetime.now(UTC) + timedelta(hours=1)).isoformat(timespec="seconds")
     answer = client(
@@ -143,6 +173,16 @@ SAVE_FAILURES: list[tuple[dict[str, Any], str]] = [
     ({"slide": [{"message-text": "x" * 5001}]}, "E334"),
     ({"slide": [{"message-text": "a", "duration": "61"}]}, "E230"),
     ({"slide": [{"image": {"url": "ftp://www.example.com/a.jpg"}}]}, "E351"),
+    ({"slide": [{"audio": {"url": "ftp://www.example.com/a.mp3"}}]}, "E352"),
+    ({"slide": [{"video": {"url": "ftp://www.example.com/a.mp4"}}]}, "E353"),
+    ({"slide": [{"vcard": {"url": "ftp://www.example.com/a.vcf"}}]}, "E355"),
+    ({"slide": [{"ical": {"url": "ftp://www.example.com/a.ics"}}]}, "E356"),
+    ({"slide": [{"pdf": {"url": "ftp://www.example.com/a.pdf"}}]}, "E357"),
+    ({"slide": [{"passbook": {"url": "ftp://www.example.com/a.pkpass"}}]}, "E358"),
+    ({"slide": [{"vcard": {"url": ""}, "ical": {"url": ""}}]}, "E223"),
+    ({"slide": [{"pdf": {"url": ""}, "video": {"url": ""}}]}, "E224"),
+    ({"slide": [{"audio": {"url": ""}, "video": {"url": ""}}]}, "E226"),
+    ({"slide": [{"image": {"url": ""}, "video": {"url": ""}}]}, "E227"),
 ]
 
 
@@ -150,6 +190,20 @@ def test_the_faults_of_savemms_have_their_codes(client: Client) -> None:
     good = {"name": "Conformance", "message_subject": "Hello", "slide": SLIDES}
     codes = [code(client, client("saveMMS", **{**good, **change})) for change, _ in SAVE_FAILURES]
     assert codes == [expected for _, expected in SAVE_FAILURES]
+
+
+SEND_FAILURES: list[tuple[dict[str, Any], str]] = [
+    ({"to": ""}, "E110"),
+    ({"name": ""}, "E311"),
+    ({"slide": []}, "E312"),
+    ({"service_id": "no such service"}, "E627"),
+]
+
+
+def test_sendmms_has_the_faults_of_the_order_and_of_the_content(client: Client, server: Server) -> None:
+    good = {"to": server.number, "from_": server.sender, "service_id": server.service, "name": "a", "slide": SLIDES}
+    codes = [code(client, client("sendMMS", **{**good, **change})) for change, _ in SEND_FAILURES]
+    assert codes == [expected for _, expected in SEND_FAILURES]
 
 
 LIST_FAILURES = [({"page_number": "0"}, "E212"), ({"items_per_page": "1001"}, "E213"), ({"start_date": "x"}, "E214")]

@@ -1,13 +1,17 @@
 """Messages on their way through the world."""
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 
 import pytest
 from django.test import Client
 
-from mms.models import Message
+from mms.models import Message, Template
+from tests.adaptation.clips import sound
+from tests.api.documents import SAVE, Elements, file, request
+from tests.flow.media import Ask, Save, slide
+from tests.scripted import Scripted, serving
 from tests.wire import Drive, report_body
 
 
@@ -45,3 +49,29 @@ def reported(world: SimpleNamespace) -> Callable[..., int]:
 @pytest.fixture
 def drive() -> Drive:
     return Drive()
+
+
+@pytest.fixture
+def web() -> Iterator[Scripted]:
+    with serving(file(sound(), "audio/mpeg")) as server:
+        yield server
+
+
+@pytest.fixture
+def ask(world: SimpleNamespace) -> Ask:
+    def ask(elements: Elements) -> bytes:
+        return bytes(Client().post("/ep/v1/", request(elements), content_type="text/xml").content)
+
+    return ask
+
+
+@pytest.fixture
+def save(ask: Ask, web: Scripted) -> Save:
+    """Saves a template of one slide for each of these elements."""
+
+    def save(*names: str) -> Template:
+        answer = ask({**SAVE, "slide": [slide(name, web) for name in names]})
+        assert b"<status>Success</status>" in answer, answer
+        return Template.objects.latest("pk")
+
+    return save

@@ -84,7 +84,7 @@ def _start(stage: Stage, folder: Path) -> None:
     processes = stage.processes
     processes.start("simulator", *_simulator(stage, folder))
     processes.start("web", *_web(stage.web))
-    for queue in ("flow", "postbacks"):
+    for queue in ("flow", "postbacks", "media"):
         processes.start(queue, *CELERY, "worker", "-Q", queue, "-n", f"{queue}@%h", "--loglevel", "info")
     processes.start("beat", *CELERY, "beat", "--loglevel", "info")
     processes.wait_for("the simulator", lambda: web.answers(stage.simulator, "/log"))

@@ -1,0 +1,58 @@
+"""sendMMS: saveMMS and sendSavedMMS in one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from django.utils import timezone
+
+from billing.models import Account
+from mms import content, doorbell
+from mms.api import dry_run, fields, idempotency, save, slides
+from mms.api.answers import Fields
+from mms.api.nodes import Node
+from mms.api.send_saved import accepted, order, queued
+from mms.content import Files, NewSlide
+from mms.models import Message, Template
+from mms.order import Order
+
+
+def send_mms(request: Node, account: Account) -> Fields:
+    """Stores the content, accepts the message, and answers with mms-id and tracking id. Raises Refusal.
+
+    Every parameter is checked before anything is fetched.
+    """
+    if fields.flag(request, "dry_run"):
+        wanted, new = _checked(request, account)
+        return content.with_files(new, lambda files: dry_run.foreseen(lambda: _sent(request, wanted, new, files)))
+    mark = idempotency.mark(request, account)
+    answer = idempotency.first_answer(mark)
+    if answer is None:
+        wanted, new = _checked(request, account)
+        answer = content.with_files(
+            new, lambda files: idempotency.once(mark, lambda: queued(_sent(request, wanted, new, files)))
+        )
+        doorbell.ring(doorbell.ENCODE)
+        doorbell.ring(doorbell.WORK)
+    return answer
+
+
+def _checked(request: Node, account: Account) -> tuple[Order, list[NewSlide]]:
+    """The order, and the content that it is to be of, fetched."""
+    wanted = order(request, account, _draft)
+    return wanted, slides.fetched(slides.wanted(request), account)
+
+
+def _draft(request: Node, account: Account) -> tuple[Template, Mapping[int, str]]:
+    """The template that the request describes, not stored, with the text of each slide."""
+    name = save.name(request)
+    subject = fields.checked_subject(fields.once(request, "subject", "E314"), request.called("subject"))
+    texts = {slide.position: slide.text for slide in slides.wanted(request)}
+    return Template(account=account, name=name, subject=subject), texts
+
+
+def _sent(request: Node, order: Order, new: Sequence[NewSlide], files: Files) -> Message:
+    """Content and message, both or neither. The message waits for the content's audio and video to be encoded."""
+    draft = order.template
+    template = Template(account=order.account, name=draft.name, subject=draft.subject)
+    with content.creating(template, new, files, timezone.now()):
+        return accepted(request, replace(order, template=template))

@@ -1,0 +1,94 @@
+"""The slides of saveMMS and sendMMS: all of them checked before anything is fetched."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from billing.models import Account
+from mms.adaptation.content import Kind
+from mms.api import fields, media
+from mms.api.errors import Refusal
+from mms.api.media import ELEMENTS, Asked, Element
+from mms.api.nodes import Node, Unclear
+from mms.content import NewSlide
+
+SLIDES_MAX = 8
+DURATION_MAX = 60  # seconds
+URL_MAX = 2000
+APART = (("E226", "audio", "video"), ("E227", "image", "video"))
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One slide as it was asked for, its media not yet fetched: its number, seconds, text, media."""
+
+    position: int
+    duration: int
+    text: str
+    media: tuple[Asked, ...]
+
+
+def wanted(request: Node) -> list[Wanted]:
+    """The slides of the request. Raises Refusal."""
+    slides = request.all("slide")
+    if not slides:
+        raise Refusal("E312", "There are no slides")
+    if len(slides) > SLIDES_MAX:
+        raise Refusal("E225", f"There are {len(slides)} slides; {SLIDES_MAX} are allowed")
+    return [_wanted(slide, position) for position, slide in enumerate(slides, 1)]
+
+
+def fetched(slides: Sequence[Wanted], account: Account) -> list[NewSlide]:
+    """The slides with their media. Raises Refusal."""
+    return [
+        NewSlide(slide.duration, slide.text, tuple(media.fetched(asked, account) for asked in slide.media))
+        for slide in slides
+    ]
+
+
+def _wanted(slide: Node, position: int) -> Wanted:
+    given = [element for element in ELEMENTS for _ in slide.all(element.name)]
+    _check_together(slide, given, position)
+    try:
+        text, duration = slide.value("message_text"), slide.value("duration")
+        nodes = [(element, slide.one(element.name)) for element in dict.fromkeys(given)]
+        asked = [Asked(position, element, slide.dialect, node.value("url") if node else "") for element, node in nodes]
+    except Unclear as problem:
+        raise Refusal("E100", f"slide {position}: {problem}") from None
+    if not text and not given:
+        raise Refusal("E313", f"slide {position} is empty")
+    if len(text) > fields.TEXT_MAX:
+        raise Refusal("E334", f"slide {position}: the text has {len(text)} characters; 5000 are allowed")
+    for medium in asked:
+        if not 1 <= len(medium.url) <= URL_MAX:
+            needed = f"a {slide.called('url')} of at most {URL_MAX} characters"
+            raise Refusal(medium.element.unfetched, f"slide {position}: {medium.element.words} needs {needed}")
+    return Wanted(position, _duration(slide, duration, position), text, tuple(asked))
+
+
+def _check_together(slide: Node, given: Sequence[Element], position: int) -> None:
+    """Refuses media that cannot be in one slide."""
+    objects = [element.name for element in given if element.kind is Kind.OBJECT]
+    others = [element.name for element in given if element.kind is not Kind.OBJECT]
+    if len(objects) > 1:
+        raise _apart("E223", slide, objects, position)
+    if objects and others:
+        raise _apart("E224", slide, objects + others, position)
+    for code, first, second in APART:
+        if {first, second} <= set(others):
+            raise _apart(code, slide, [first, second], position)
+
+
+def _apart(code: str, slide: Node, names: Sequence[str], position: int) -> Refusal:
+    both = f"{slide.called(names[0])} and {slide.called(names[1])}"
+    return Refusal(code, f"slide {position}: {both} cannot be in one slide; put them in two")
+
+
+def _duration(slide: Node, duration: str, position: int) -> int:
+    """Whole seconds."""
+    if not duration:
+        return slide.dialect.duration
+    seconds = fields.whole(duration, 1, DURATION_MAX)
+    if seconds is None:
+        wanted = f"1 to {DURATION_MAX} whole seconds"
+        raise Refusal("E230", f"slide {position}: {slide.called('duration')} must be {wanted}")
+    return seconds

@@ -1,0 +1,101 @@
+"""Does the encodings that are due, one after the other, each in a child process that may die."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import structlog
+from django.core.files import File
+from django.core.files.storage import default_storage
+from django.utils import timezone
+
+from config import stopping
+from mms import doorbell
+from mms.adaptation import renditions
+from mms.encoding import queue
+from mms.encoding.queue import NewForm
+from mms.models import Encoding, Medium
+
+log = structlog.get_logger()
+
+# Seconds that an encoding may take.
+TIMEOUT = 120
+CHILD = (sys.executable, "-m", "mms.encoding.child")
+Clock = Callable[[], datetime]
+
+
+class Unencodable(Exception):
+    """The child made nothing of the medium; the message says why, for a customer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What the child made: the files of the forms, and how many seconds they play."""
+
+    forms: Sequence[Mapping[str, str | int]]
+    seconds: int
+
+
+def run(clock: Clock = timezone.now, child: Sequence[str] = CHILD, timeout: int = TIMEOUT) -> None:
+    """Works until nothing is due; asked to stop, it ends the encoding that it has.
+
+    `child` is the command of the child process, `timeout` the seconds that it may take.
+    """
+    while not stopping.asked() and (encoding := queue.claim(clock())):
+        with TemporaryDirectory(prefix="mms-encoding-") as folder:
+            _encode(encoding, Path(folder), clock, child, timeout)
+        doorbell.ring(doorbell.WORK)
+        doorbell.ring(doorbell.NOTIFY)
+
+
+def _encode(encoding: Encoding, folder: Path, clock: Clock, child: Sequence[str], timeout: int) -> None:
+    try:
+        result = _result(encoding.medium, folder, child, timeout)
+    except Unencodable as problem:
+        log.warning("a medium could not be encoded", sha256=encoding.medium.sha256, problem=str(problem))
+        queue.failed(encoding, str(problem), clock())
+        return
+    forms = [_stored(encoding.medium, form) for form in result.forms]
+    if not queue.done(encoding, forms, result.seconds, clock()):
+        for form in forms:
+            default_storage.delete(form.file)
+
+
+def _result(medium: Medium, folder: Path, child: Sequence[str], timeout: int) -> Result:
+    """What the child makes of the medium. Raises Unencodable."""
+    source = folder / "source"
+    source.write_bytes(renditions.stored(medium))
+    command = [*child, str(source), medium.kind, str(folder), str(timeout)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    try:
+        # The child ends itself at its time limit; a little later we end it.
+        ended = subprocess.run(command, env=environment, stdout=subprocess.PIPE, timeout=timeout + 5, check=True)
+    except subprocess.TimeoutExpired:
+        raise Unencodable(f"it took longer than {timeout} seconds") from None
+    except subprocess.CalledProcessError as problem:
+        raise Unencodable(_last_words(problem.returncode, timeout)) from None
+    told = json.loads(ended.stdout)
+    if "problem" in told:
+        raise Unencodable(told["problem"])
+    return Result(told["forms"], told["seconds"])
+
+
+def _last_words(status: int, timeout: int) -> str:
+    if status == -signal.SIGALRM:
+        return f"it took longer than {timeout} seconds"
+    return f"its codec broke down (signal {-status})" if status < 0 else "its codec broke down"
+
+
+def _stored(medium: Medium, form: Mapping[str, str | int]) -> NewForm:
+    file, recipe = Path(str(form["file"])), str(form["recipe"])
+    size = file.stat().st_size
+    with file.open("rb") as data:
+        name = default_storage.save(f"renditions/{medium.sha256[:2]}/{medium.sha256}/{recipe}", File(data))
+    return NewForm(recipe, str(form["mime_type"]), size, int(form["width"]), int(form["height"]), name)

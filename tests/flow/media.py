@@ -1,0 +1,19 @@
+"""Requests with audio and video, and child processes that do not do their work."""
+
+import sys
+from collections.abc import Callable
+
+from mms.models import Template
+from tests.api.documents import Elements
+from tests.scripted import Scripted
+
+Ask = Callable[[Elements], bytes]
+Save = Callable[..., Template]
+
+
+def slide(name: str, web: Scripted) -> str:
+    return f"<message-text>Listen</message-text><{name}><url>{web.url}/a</url></{name}>"
+
+
+def child(code: str) -> tuple[str, ...]:
+    return (sys.executable, "-c", code)

@@ -1,0 +1,246 @@
+"""Audio and video on their way: locked, encoded by a worker, unlocked or failed, sent."""
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+from django.db import connection, transaction
+
+from mms import overdue, removal
+from mms.adaptation import renditions
+from mms.encoding import queue, worker
+from mms.models import Encoding, Message, Postback, Rendition
+from tests.adaptation.clips import film, sound
+from tests.api.documents import KEY, SEND, file
+from tests.flow.media import Ask, Save, child
+from tests.scripted import Scripted
+from tests.wire import Drive
+
+
+def said(customer: Scripted) -> list[str]:
+    """Code and what follows mms-id and timestamp, of each postback that the customer got."""
+    return [
+        re.sub(r"<timestamp>.*?</timestamp>|<origin>MMS_MT</origin>", "", sent.body.decode().partition("<postback>")[2])
+        for sent in customer.received
+    ]
+
+
+def test_a_template_with_audio_is_locked_until_that_is_encoded(
+    save: Save, ask: Ask, drive: Drive, customer: Scripted
+) -> None:
+    template = save("audio")
+    assert b"<error-code>E626</error-code>" in ask({**SEND, "mms-id": str(template.pk)})
+    worker.run()
+    drive()
+    template.refresh_from_db()
+    assert (template.status, template.slides.get().duration) == ("ready", 2)
+    assert said(customer) == [f"<code>N003</code><mms-id>{template.pk}</mms-id></postback>"]
+    assert b"<status>Success</status>" in ask({**SEND, "mms-id": str(template.pk)})
+
+
+def test_it_goes_out_in_a_form_that_the_handset_takes(
+    save: Save, ask: Ask, drive: Drive, mmsc: Scripted, web: Scripted
+) -> None:
+    web.first(file(sound(), "audio/mpeg"), file(film(), "video/mp4"))
+    template = save("audio", "video")
+    worker.run()
+    ask({**SEND, "mms-id": str(template.pk)})
+    drive()
+    (sent,) = mmsc.received
+    assert [part.decode() for part in re.findall(rb"Content-Type: ((?:audio|video)/\w+)", sent.body)] == [
+        "audio/amr",
+        "video/3gpp",
+    ]
+    assert b'<par dur="2000ms"><text src="slide1.txt" region="Text" /><audio src="slide1.amr" /></par>' in sent.body
+    assert b'<par dur="2000ms"><video src="slide2.3gp" region="Image" /><text src="slide2.txt"' in sent.body
+    for form in Rendition.objects.filter(recipe__in=["audio-amr", "video-3gp"]):
+        assert renditions.stored(form) in sent.body
+    adapted = Message.objects.get().events.get(kind="adapted")
+    assert [change.partition(" of ")[0] for change in adapted.details["changes"]] == [
+        "slide 1: the audio goes out as audio/amr",
+        "slide 2: the video goes out as video/3gpp",
+    ]
+
+
+def test_objects_go_out_where_the_handset_takes_them_else_the_timeline_tells(
+    save: Save, ask: Ask, drive: Drive, mmsc: Scripted, web: Scripted, world: SimpleNamespace
+) -> None:
+    from handsets.models import Profile
+
+    card = b"BEGIN:VCARD\r\nFN:Ann\r\nEND:VCARD\r\n"
+    web.default = file(card, "text/vcard")
+    template = save("vcard")
+    ask({**SEND, "mms-id": str(template.pk)})
+    drive()
+    changes = Message.objects.latest("pk").events.get(kind="adapted").details["changes"]
+    assert changes == ["slide 1: the text/x-vcard file is left out: the handset does not take text/x-vcard"]
+    Profile.objects.filter(generic=True).update(mime_types=["image/jpeg", "text/vcard"])
+    ask({**SEND, "mms-id": str(template.pk)})
+    drive()
+    assert card not in mmsc.received[0].body
+    assert b"Content-Type: text/vcard" in mmsc.received[1].body
+    assert card in mmsc.received[1].body
+
+
+def test_the_same_bytes_are_encoded_once_and_later_templates_are_ready_at_once(
+    save: Save, drive: Drive, customer: Scripted
+) -> None:
+    save("audio")
+    worker.run()
+    again = save("audio")
+    drive()
+    assert (again.status, again.slides.get().duration) == ("ready", 2)
+    assert [line[:17] for line in said(customer)] == ["<code>N003</code>"] * 2
+    assert Encoding.objects.get().tries == 1
+    assert Rendition.objects.count() == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "declared", "code"),
+    [
+        ("audio", b"ID3" + bytes(500), "audio/mpeg", "E002"),
+        ("video", b"\x00\x00\x01\xba" + bytes(500), "video/mpeg", "E003"),
+    ],
+)
+def test_what_cannot_be_encoded_fails_its_template_and_says_why(
+    save: Save, ask: Ask, drive: Drive, customer: Scripted, web: Scripted,
+    name: str, data: bytes, declared: str, code: str,
+) -> None:  # fmt: skip
+    web.default = file(data, declared)
+    template = save(name)
+    worker.run()
+    drive()
+    template.refresh_from_db()
+    assert template.status == "failed"
+    assert template.problem.startswith(f"slide 1: the {name} could not be encoded: it is damaged, or its codec")
+    (told,) = said(customer)
+    assert told == (
+        f"<code>{code}</code><mms-id>{template.pk}</mms-id><status-details>{template.problem}</status-details>"
+        f"<{name}-name>{web.url}/a</{name}-name></postback>"
+    )
+    assert b"<error-code>E629</error-code>" in ask({**SEND, "mms-id": str(template.pk)})
+
+
+@pytest.mark.parametrize(
+    ("code", "problem"),
+    [
+        ("import os; os.abort()", "its codec broke down (signal 6)"),
+        ("import os; os.kill(os.getpid(), 11)", "its codec broke down (signal 11)"),
+        ("raise MemoryError", "its codec broke down"),
+        ("import signal, sys; signal.alarm(int(sys.argv[4])); signal.pause()", "it took longer than 1 seconds"),
+    ],
+)
+def test_a_codec_that_crashes_or_hangs_fails_that_one_medium(save: Save, code: str, problem: str) -> None:
+    template = save("audio")
+    worker.run(child=child(code), timeout=1)
+    template.refresh_from_db()
+    assert template.problem == f"slide 1: the audio could not be encoded: {problem}"
+
+
+def test_what_failed_is_tried_again_when_it_is_saved_again(save: Save) -> None:
+    first = save("audio")
+    worker.run(child=child("raise SystemExit(1)"))
+    second = save("audio")
+    worker.run()
+    first.refresh_from_db()
+    second.refresh_from_db()
+    assert (first.status, second.status) == ("failed", "ready")
+
+
+def test_a_worker_that_dies_leaves_its_encoding_to_the_next(save: Save) -> None:
+    template, now = save("audio"), datetime.now(UTC)
+    assert queue.claim(now)
+    assert queue.claim(now + timedelta(minutes=3)) is None
+    worker.run(lambda: now + queue.LEASE)
+    template.refresh_from_db()
+    assert (template.status, Encoding.objects.get().tries) == ("ready", 2)
+
+
+def test_an_encoding_that_kills_every_worker_fails(save: Save) -> None:
+    template, now = save("audio"), datetime.now(UTC)
+    for number in range(4):
+        queue.claim(now + number * queue.LEASE)
+    template.refresh_from_db()
+    assert template.problem == "slide 1: the audio could not be encoded: it stopped every worker that tried"
+
+
+def test_a_worker_whose_lease_is_over_changes_nothing(save: Save) -> None:
+    save("audio")
+    now = datetime.now(UTC)
+    late = queue.claim(now)
+    assert late
+    worker.run(lambda: now + queue.LEASE)
+    queue.failed(late, "too late", now + 2 * queue.LEASE)
+    assert not queue.done(late, [], 9, now + 2 * queue.LEASE)
+    assert (Encoding.objects.get().status, Encoding.objects.get().seconds) == ("done", 2)
+
+
+def test_content_deleted_while_it_is_encoded_is_gone_and_nobody_is_told(
+    save: Save, ask: Ask, drive: Drive, customer: Scripted
+) -> None:
+    template, now = save("audio"), datetime.now(UTC)
+    begun = queue.claim(now)
+    assert begun
+    assert b"Success" in ask({"action": "deleteMMSID", "api-key": KEY, "mms-id": str(template.pk)})
+    assert not Encoding.objects.exists()
+    assert not queue.done(begun, [], 2, now)
+    drive()
+    assert customer.received == []
+
+
+def test_content_that_could_not_be_encoded_can_be_deleted(save: Save, ask: Ask) -> None:
+    template = save("audio")
+    worker.run(child=child("raise SystemExit(1)"))
+    assert b"Success" in ask({"action": "deleteMMSID", "api-key": KEY, "mms-id": str(template.pk)})
+    assert not Encoding.objects.exists()
+
+
+def test_what_another_template_shows_is_encoded_all_the_same(
+    save: Save, ask: Ask, drive: Drive, customer: Scripted
+) -> None:
+    deleted, kept = save("audio"), save("audio")
+    ask({"action": "deleteMMSID", "api-key": KEY, "mms-id": str(deleted.pk)})
+    worker.run()
+    drive()
+    kept.refresh_from_db()
+    assert (kept.status, said(customer)) == ("ready", [f"<code>N003</code><mms-id>{kept.pk}</mms-id></postback>"])
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_a_deletion_waits_for_no_encoding_and_removes_its_content_later(save: Save, ask: Ask) -> None:
+    template, now = save("audio"), datetime.now(UTC)
+
+    def delete() -> bytes:
+        try:
+            return ask({"action": "deleteMMSID", "api-key": KEY, "mms-id": str(template.pk)})
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool, transaction.atomic():
+        Encoding.objects.select_for_update().get()
+        assert b"Success" in pool.submit(delete).result()
+    assert template.slides.count() == 1
+    overdue.wake(now + removal.LOOK_AGAIN + timedelta(minutes=1))
+    assert (template.slides.count(), Encoding.objects.count()) == (0, 0)
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_two_workers_that_end_the_last_two_at_once_unlock_the_template(save: Save, web: Scripted) -> None:
+    web.first(file(sound(seconds=1), "audio/mpeg"), file(sound(seconds=3), "audio/mpeg"))
+    template = save("audio", "audio")
+    now = datetime.now(UTC)
+    claimed = [queue.claim(now), queue.claim(now)]
+
+    def end(encoding: Encoding | None) -> None:
+        assert encoding
+        try:
+            queue.done(encoding, [], 2, now)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(end, claimed))
+    template.refresh_from_db()
+    assert (template.status, Postback.objects.filter(code="N003").count()) == ("ready", 1)

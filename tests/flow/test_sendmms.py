@@ -1,0 +1,153 @@
+"""sendMMS: content stored and sent in one, after its audio and video are encoded."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from billing import ledger
+from billing.models import Balance, Price
+from mms.encoding import worker
+from mms.models import Medium, Message, Template
+from tests.api.documents import KEY, SEND, Elements, file
+from tests.api.orders import post
+from tests.flow.media import Ask, Save, child, slide
+from tests.scripted import Scripted
+from tests.wire import Drive, codes, kinds
+
+SEND_NEW: Elements = {**SEND, "mms-id": None, "action": "sendMMS", "name": "Song", "message-subject": "A song"}
+
+
+def test_sendmms_stores_and_sends_in_one(
+    ask: Ask, web: Scripted, drive: Drive, mmsc: Scripted, world: SimpleNamespace
+) -> None:
+    answer = ask({**SEND_NEW, "slide": "<message-text>Hello {{name|you}}</message-text>"})
+    message = Message.objects.get()
+    assert answer == (
+        b'<?xml version="1.0" encoding="UTF-8"?>\n<response><status>Success</status>'
+        b"<mms-id>%d</mms-id><tracking-id>%s</tracking-id><to>14044790000</to><from>28444</from>"
+        b"<status-details>MMS request accepted and queued for delivery</status-details></response>"
+        % (message.template_id, message.tracking_id.encode())
+    )
+    drive()
+    assert b"Hello you" in mmsc.received[0].body
+    assert b"<Subject>A song</Subject>" in mmsc.received[0].body
+    assert codes(message) == ["N101"]
+
+
+def test_sendmms_with_audio_waits_for_its_encoding(ask: Ask, web: Scripted, drive: Drive, mmsc: Scripted) -> None:
+    ask({**SEND_NEW, "slide": slide("audio", web)})
+    drive()
+    assert mmsc.received == []
+    worker.run()
+    drive()
+    message = Message.objects.get()
+    assert b"Content-Type: audio/amr" in mmsc.received[0].body
+    assert (kinds(message), codes(message)) == (["accepted", "encoded", "adapted", "submitted"], ["N013", "N101"])
+
+
+def test_sendmms_of_what_was_encoded_before_is_sent_at_once(
+    ask: Ask, save: Save, web: Scripted, drive: Drive, mmsc: Scripted
+) -> None:
+    save("audio")
+    worker.run()
+    ask({**SEND_NEW, "slide": slide("audio", web)})
+    drive()
+    assert len(mmsc.received) == 1
+    assert codes(Message.objects.get()) == ["N013", "N101"]
+
+
+def test_sendmms_of_the_skycore_dialect_needs_no_service_and_has_its_own_codes(world: SimpleNamespace) -> None:
+    sent = (
+        f"<REQUEST><ACTION>sendMMS</ACTION><API_KEY>{KEY}</API_KEY><TO>14044790000</TO><FROM>28444</FROM>"
+        "{name}<SUBJECT>A song</SUBJECT><SLIDE><TEXT>Hello</TEXT></SLIDE></REQUEST>"
+    )
+    assert b"<ERRORCODE>E301</ERRORCODE>" in post("/API/wxml/1.3/", sent.format(name="").encode(), "")[1]
+    assert b"<STATUS>Success</STATUS>" in post("/API/wxml/1.3/", sent.format(name="<NAME>a</NAME>").encode(), "")[1]
+    message = Message.objects.get()
+    assert (message.service, message.template.slides.get().duration) == (None, 5)
+
+
+def test_sendmms_expires_when_the_customer_says(ask: Ask, web: Scripted) -> None:
+    soon = (datetime.now(UTC) + timedelta(hours=1)).replace(microsecond=0)
+    ask({**SEND_NEW, "slide": slide("audio", web), "mms-expiry-timestamp": soon.isoformat()})
+    message = Message.objects.get()
+    assert (message.status, message.due_at, message.expires_at) == ("encoding", soon, soon)
+
+
+def test_sendmms_whose_audio_cannot_be_encoded_fails_and_costs_nothing(
+    ask: Ask, web: Scripted, drive: Drive, customer: Scripted, world: SimpleNamespace
+) -> None:
+    Price.objects.create(message_class="mms", amount=50)
+    ledger.top_up(world.account, 1000, "", datetime.now(UTC))
+    ask({**SEND_NEW, "slide": slide("audio", web)})
+    worker.run(child=child("raise SystemExit(1)"))
+    drive()
+    message = Message.objects.get()
+    assert (message.status, codes(message)) == ("failed", ["E012", "E101"])
+    told = message.postbacks.first()
+    assert told
+    assert (told.fields["audio-name"], told.fields["tracking-id"]) == (f"{web.url}/a", message.tracking_id)
+    assert (Balance.objects.get().balance, Balance.objects.get().reserved, ledger.prove()) == (1000, 0, [])
+
+
+def test_sendmms_that_expires_before_its_encoding_fails(ask: Ask, web: Scripted, drive: Drive) -> None:
+    ask({**SEND_NEW, "slide": slide("audio", web)})
+    drive(datetime.now(UTC) + timedelta(days=3, seconds=1))
+    message = Message.objects.get()
+    assert (message.status, codes(message)) == ("failed", ["E101"])
+
+
+def test_sendmms_without_funds_stores_nothing(
+    ask: Ask, web: Scripted, world: SimpleNamespace, settings: SimpleNamespace, tmp_path: Path
+) -> None:
+    settings.MEDIA_ROOT = tmp_path
+    Price.objects.create(message_class="mms", amount=50)
+    answer = ask({**SEND_NEW, "slide": slide("audio", web)})
+    assert b"<error-code>E713</error-code>" in answer
+    assert (Template.objects.count(), Medium.objects.count(), Message.objects.count()) == (1, 1, 0)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"to": None}, "E110"),
+        ({"from": None}, "E111"),
+        ({"name": None}, "E311"),
+        ({"slide": None}, "E312"),
+        ({"message-subject": "\u4f60"}, "E314"),
+        ({"service-id": None}, "E627"),
+        ({"to": "442071838750"}, "E111"),
+    ],
+)
+def test_sendmms_checks_all_before_it_fetches(ask: Ask, web: Scripted, change: Elements, code: str) -> None:
+    assert f"<error-code>{code}</error-code>".encode() in ask({**SEND_NEW, "slide": slide("audio", web), **change})
+    assert web.received == []
+
+
+def test_a_sendmms_that_comes_again_is_sent_once(ask: Ask, web: Scripted) -> None:
+    asked: Elements = {**SEND_NEW, "slide": slide("audio", web), "idempotency-key": "song 1"}
+    assert ask(asked) == ask(asked)
+    assert (Message.objects.count(), Template.objects.count(), len(web.received)) == (1, 2, 1)
+
+
+def test_a_dry_run_of_sendmms_tells_what_would_come_and_keeps_nothing(
+    ask: Ask, save: Save, web: Scripted, settings: SimpleNamespace, tmp_path: Path
+) -> None:
+    settings.MEDIA_ROOT = tmp_path
+    asked: Elements = {**SEND_NEW, "slide": slide("audio", web), "dry-run": "true"}
+    unencoded = ask(asked)
+    assert b"Its audio and video have to be encoded before it is known whether they fit</status-details>" in unencoded
+    assert b"<postbacks>N013 N101 N102</postbacks>" in unencoded
+    assert (Message.objects.count(), Template.objects.count(), Medium.objects.count()) == (0, 1, 1)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+    save("audio")
+    worker.run()
+    assert b"<type>audio/amr</type><bytes>" in ask(asked)
+
+
+def test_a_dry_run_of_sendmms_refuses_a_file_that_is_none(ask: Ask, web: Scripted) -> None:
+    web.default = file(b"Hello", "audio/mpeg")
+    assert b"<error-code>E629</error-code>" in ask({**SEND_NEW, "slide": slide("audio", web), "dry-run": "true"})
