@@ -10,6 +10,8 @@ from tempfile import TemporaryDirectory
 import django
 import pytest
 
+# Before anything imports it: its assertions are told in full, too.
+pytest.register_assert_rewrite("tests.processes.messages")
 pytest_plugins = ["tests.worlds"]
 
 _run = ExitStack()

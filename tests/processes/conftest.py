@@ -8,9 +8,6 @@ import pytest
 
 from tests.processes.platform_under_test import Broker, Platform
 
-pytest.register_assert_rewrite("tests.processes.messages")
-
-
 @pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     broker = Broker(tmp_path_factory.mktemp("broker"))
