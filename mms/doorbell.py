@@ -45,7 +45,7 @@ class _Doorbell:
             return
         try:
             if self.broker.set(f"rung:{task}", 1, nx=True, px=RUNG):
-                app.send_task(task, queue=QUEUES[task], retry=False, expires=5)
+                app.send_task(task, queue=QUEUES[task], retry=False, expires=60)
         except OUT_OF_REACH as problem:
             self.silent_until = time.monotonic() + PAUSE
             log.warning("the doorbell does not ring", task=task, problem=str(problem))

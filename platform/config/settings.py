@@ -125,12 +125,13 @@ CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2, "socket_timeout": 10, "ack_emulation": False}
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
-# In memory: the schedule is a few rings, so there is nothing to remember between runs.
+# In memory: the schedule is a few rings, so there is nothing to remember between runs. A ring that nobody answers is
+# forgotten after a minute: sooner, a worker whose clock is ahead of the scheduler's would throw every ring away.
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
 CELERY_BEAT_SCHEDULE = {
-    "sweep messages": {"task": "mms.work", "schedule": 1.0, "options": {"queue": "flow", "expires": 5}},
-    "sweep postbacks": {"task": "mms.notify", "schedule": 1.0, "options": {"queue": "postbacks", "expires": 5}},
-    "sweep media": {"task": "mms.encode", "schedule": 1.0, "options": {"queue": "media", "expires": 5}},
+    "sweep messages": {"task": "mms.work", "schedule": 1.0, "options": {"queue": "flow", "expires": 60}},
+    "sweep postbacks": {"task": "mms.notify", "schedule": 1.0, "options": {"queue": "postbacks", "expires": 60}},
+    "sweep media": {"task": "mms.encode", "schedule": 1.0, "options": {"queue": "media", "expires": 60}},
     "low balances": {
         "task": "billing.low_balances",
         "schedule": 60,
