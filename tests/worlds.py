@@ -50,7 +50,7 @@ def world(db: None, mmsc: Scripted, customer: Scripted) -> SimpleNamespace:
         vaspid="vasp",
         vasid="vas",
         message_bytes=1_048_576,
-        timeout=1,
+        timeout=30,  # a busy machine must not make an answer late
         inbound_username="mmsc",
         inbound_password="report-secret",
     )

@@ -48,8 +48,17 @@ def fault(code: int) -> Say:
     ],
 )
 def test_what_the_mmsc_answers_decides(
-    send: Send, drive: Drive, mmsc: Scripted, answer: Say, status: str, outcome: str, told: list[str]
+    world: SimpleNamespace,
+    send: Send,
+    drive: Drive,
+    mmsc: Scripted,
+    answer: Say,
+    status: str,
+    outcome: str,
+    told: list[str],
 ) -> None:
+    world.carrier.timeout = 1 if answer == "hang" else 30
+    world.carrier.save()
     mmsc.first(answer)
     message = send()
     drive()
