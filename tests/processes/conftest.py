@@ -8,6 +8,7 @@ import pytest
 
 from tests.processes.platform_under_test import Broker, Platform
 
+
 @pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     broker = Broker(tmp_path_factory.mktemp("broker"))
