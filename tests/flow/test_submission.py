@@ -8,7 +8,7 @@ import pytest
 
 from mms import delivery, flow, overdue, submission
 from mms.models import Attempt, Carrier, Event, Message, Report
-from tests.scripted import Say, Scripted
+from tests.scripted import Answer, Say, Scripted
 from tests.wire import IPHONE, Drive, codes, envelope, kinds, submit_rsp
 
 Send = Callable[..., Message]
@@ -52,7 +52,7 @@ def test_what_the_mmsc_answers_decides(
     send: Send,
     drive: Drive,
     mmsc: Scripted,
-    answer: Say,
+    answer: Answer,
     status: str,
     outcome: str,
     told: list[str],
