@@ -49,7 +49,10 @@ def used(world: SimpleNamespace, send: Send, drive: Drive, reported: Reported) -
     send(DDM)
     drive()
     reported("M1", "Retrieved", IPHONE)
+    # One after the other, so that the MMSC names them in this order.
+    drive()
     send(to="14044790001")
+    drive()
     send(to="447700900123")
     drive()
     reported("M3", "Rejected", number="14044790001")
