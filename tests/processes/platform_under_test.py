@@ -5,13 +5,12 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
@@ -24,6 +23,7 @@ from django.db import connection
 from config.embedded.home import Home
 from config.embedded.ports import HOST, bring_up, free_port
 from config.embedded.valkey import Valkey
+from tests.processes import preloaded
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60.0  # seconds; a machine with two busy cores starts six interpreters in about ten
@@ -70,29 +70,42 @@ class Broker:
 class Process:
     """A process with its children, in a group of their own."""
 
-    popen: "subprocess.Popen[bytes]"
+    process: BaseProcess
     log: Path
+
+    @property
+    def pid(self) -> int:
+        assert self.process.pid is not None
+        return self.process.pid
+
+    def runs(self) -> bool:
+        return self.process.is_alive()
+
+    def ends(self, patience: float = PATIENCE) -> int | None:
+        """Its exit status, once it has ended; none if it does not end in time."""
+        self.process.join(patience)
+        return self.process.exitcode
 
     def says(self, words: str) -> bool:
         return words in self.log.read_text(errors="replace")
 
     def children(self) -> list[psutil.Process]:
-        return list(psutil.Process(self.popen.pid).children(recursive=True))
+        return list(psutil.Process(self.pid).children(recursive=True))
 
     def kill(self) -> None:
         """kill -9, the whole group at once."""
         with suppress(ProcessLookupError):
-            os.killpg(self.popen.pid, signal.SIGKILL)
-        self.popen.wait()
+            os.killpg(self.pid, signal.SIGKILL)
+        self.process.join()
 
     def kill_main(self) -> None:
         """kill -9, and the children are left alone."""
-        self.popen.kill()
-        self.popen.wait()
+        self.process.kill()
+        self.process.join()
 
     def terminate(self) -> None:
         """SIGTERM: it is asked to end in good order."""
-        self.popen.terminate()
+        self.process.terminate()
 
 
 def environment() -> dict[str, str]:
@@ -162,17 +175,7 @@ class Platform:
 
     def _start(self, module: str, *arguments: str) -> Process:
         log = self._folder / f"{len(self._processes)}-{module}.log"
-        with log.open("wb") as output:
-            popen = subprocess.Popen(
-                [sys.executable, "-m", module, *arguments],
-                cwd=ROOT,
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        self._processes.append(Process(popen, log))
+        self._processes.append(Process(preloaded.start(module, list(arguments), self._environment, log), log))
         return self._processes[-1]
 
 

@@ -69,4 +69,4 @@ def test_a_worker_with_every_child_busy_and_a_task_in_hand_outlives_the_broker(
     accept(world, number())
     platform.ring()
     eventually(lambda: statuses() == {"submitted": 3})
-    assert worker.popen.poll() is None
+    assert worker.runs()

@@ -70,7 +70,7 @@ def test_a_report_that_could_not_be_stored_comes_again_and_is_applied_once(
     with reports_locked() as waiting:
         network.ring()
         strike(web, network, eventually(waiting))
-    if web.popen.poll() is not None:
+    if not web.runs():
         network.web()
     network.ring("mms.notify", "postbacks")
     eventually(lambda: network.seen("report"))
