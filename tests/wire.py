@@ -2,6 +2,7 @@
 
 import io
 from datetime import UTC, datetime
+from functools import cache
 
 from PIL import Image
 
@@ -60,6 +61,7 @@ def report_body(message_id: str, number: str, status: str, handset: str | None =
     )
 
 
+@cache
 def photograph(width: int = 800, height: int = 600) -> bytes:
     file = io.BytesIO()
     Image.radial_gradient("L").resize((width, height)).convert("RGB").save(file, "JPEG", quality=90)

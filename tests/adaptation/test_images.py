@@ -173,7 +173,7 @@ def test_the_mere_beginning_of_a_picture_is_corrupted(data: bytes) -> None:
 
 @pytest.mark.filterwarnings("ignore")  # As in a worker, where what Pillow warns of does not end the work.
 @given(st.data())
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 def test_damaged_bytes_never_raise_anything_but_image_errors(data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(["JPEG", "PNG", "GIF", "WEBP", "BMP", "AVIF", "HEIF"]))
     picture = bytearray(saved(scenery(24, 16), name))

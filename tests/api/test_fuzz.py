@@ -14,7 +14,7 @@ from mms.models import Message
 from tests.api.documents import KEY, NUMBER
 from tests.wire import SEED
 
-fuzzed = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+fuzzed = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 NAMES = [
     "action", "api-key", "to", "from", "mms-id", "service-id", "operator-id", "fallback-sms-text", "custom-subject",
     "custom-text", "value", "slide", "data", "ddm-force", "ddm-message-text", "ddm-message-subject",

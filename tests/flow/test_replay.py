@@ -165,7 +165,7 @@ def test_a_replay_that_names_nothing_clear_is_refused(post: Post, elements: str,
 
 
 @hypothesis.settings(
-    max_examples=50, deadline=None, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture]
+    max_examples=25, deadline=None, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture]
 )
 @hypothesis.given(
     st.datetimes(timezones=st.timezones() | st.just(timezone(timedelta(hours=-23, minutes=-59))))

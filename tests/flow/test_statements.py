@@ -126,7 +126,7 @@ BOOKINGS = st.lists(
 class AnyBookings(TestCase):
     """Property: whatever was booked whenever, statements and ledger agree."""
 
-    @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(BOOKINGS)
     def test_statements_add_up_to_the_ledger(self, bookings: list[tuple[str, int, datetime]]) -> None:
         account = Account.objects.create(name="Customer", credit_limit=10**15)

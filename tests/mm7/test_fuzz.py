@@ -47,7 +47,7 @@ def mutated_samples(draw: st.DrawFn) -> bytes:
 BODIES = st.one_of(st.binary(max_size=300), mutated_samples())
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(CONTENT_TYPES, BODIES)
 def test_a_request_is_read_or_refused_and_can_be_answered(content_type: str, body: bytes) -> None:
     try:
@@ -59,7 +59,7 @@ def test_a_request_is_read_or_refused_and_can_be_answered(content_type: str, bod
     assert reply.endswith(b"</env:Envelope>")
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.integers(200, 599), CONTENT_TYPES, BODIES)
 def test_an_answer_is_always_read(http_status: int, content_type: str, body: bytes) -> None:
     assert isinstance(read_answer(http_status, content_type, body), Answer)
