@@ -8,7 +8,7 @@ from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db import models
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
@@ -17,11 +17,12 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.admin import StackedInline
 from unfold.decorators import display
+from unfold.widgets import UnfoldAdminColorInputWidget, UnfoldAdminTextareaWidget
 
 from mms import content
 from mms.adaptation import compose, lettering
 from mms.adaptation.content import AREAS_MAX, Area
-from mms.admin import pictures
+from mms.admin import pictures, search
 from mms.admin.audit import AuditAdmin
 from mms.models import Medium, Slide, TextArea
 
@@ -32,6 +33,9 @@ def still(slide: Slide) -> Medium | None:
 
 
 class TextAreaForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the type checker alone
+    class Meta:
+        widgets = {"text": UnfoldAdminTextareaWidget({"rows": 2}), "color": UnfoldAdminColorInputWidget}
+
     def clean(self) -> dict[str, Any]:
         """Refuses what saveMMS would refuse."""
         cleaned = super().clean() or {}
@@ -51,12 +55,13 @@ class TextAreaForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for th
 class TextAreaInline(StackedInline):
     model = TextArea
     form = TextAreaForm
-    formfield_overrides = {models.TextField: {"widget": forms.Textarea(attrs={"rows": 2})}}
     fields = (
         "text",
-        ("left", "top", "width", "height"),
-        ("font", "font_size", "color"),
+        ("left", "top"),
+        ("width", "height"),
+        ("font", "font_size"),
         ("align", "vertical_align"),
+        "color",
     )
     extra = 0
     max_num = AREAS_MAX
@@ -67,13 +72,20 @@ class TextAreaInline(StackedInline):
 
 @admin.register(Slide)
 class SlideAdmin(AuditAdmin):
-    list_display = ("id", "template", "position", "duration", "text", "drawn")
+    list_display = ("id", "template", "position", "duration", "text")
     list_select_related = ("template",)
-    search_fields = ("template__id__exact",)
+    search_fields = ("template",)
     search_help_text = "mms-id"
     fields = (("template", "position"), ("duration", "text"), "preview")
     readonly_fields = ("template", "position", "duration", "text", "preview")
     inlines = (TextAreaInline,)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Slide], search_term: str
+    ) -> tuple[QuerySet[Slide], bool]:
+        term = search_term.strip()
+        found = queryset.filter(template=int(term)) if search.NUMBER.fullmatch(term) else queryset.none()
+        return (found if term else queryset), False
 
     def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
         """To set its text areas; its own fields stay as they are."""
@@ -91,10 +103,6 @@ class SlideAdmin(AuditAdmin):
         if picture is None:
             raise Http404
         return pictures.lettered(picture, _samples(slide))
-
-    @display(description="texts on its picture")
-    def drawn(self, slide: Slide) -> int:
-        return slide.areas.count()
 
     @display(description="as it may look")
     def preview(self, slide: Slide) -> SafeString:

@@ -272,6 +272,15 @@ def test_a_template_leads_to_its_slides_and_their_texts_on_pictures(console: Cli
     assert f'<a class="text-link" href="{slide_page(slide)}">texts: 0</a>' in page
 
 
+def test_slides_are_found_by_their_template(console: Client, world: SimpleNamespace) -> None:
+    slides = reverse("admin:mms_slide_changelist")
+    found = [
+        list(console.get(slides, {"q": term}).context["cl"].result_list)
+        for term in ("", str(world.template.pk), "1", "spring")
+    ]
+    assert [len(rows) for rows in found] == [2, 2, 0, 0]
+
+
 def slide_page(slide: Slide) -> str:
     return reverse("admin:mms_slide_change", args=[slide.pk])
 
