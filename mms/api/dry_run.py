@@ -79,8 +79,7 @@ def _renditions(planned: Plan) -> Iterator[Fields]:
     """The files that need not be made any more: originals that go out as they are, and renditions that exist."""
     for position, slide in enumerate(planned.slides, 1):
         for image in slide.images:
-            # With text drawn onto it, it is made for this message alone.
-            found = image.source if isinstance(image, Keep) else None if image.areas else _existing(image)
+            found = image.source if isinstance(image, Keep) else _existing(image)
             if found:
                 yield {"slide": position, "type": found.mime_type, "bytes": found.size}
         for passed in slide.passed:
@@ -88,6 +87,8 @@ def _renditions(planned: Plan) -> Iterator[Fields]:
 
 
 def _existing(image: Resize) -> Rendition | None:
+    if image.areas:  # it will be made for this message alone
+        return None
     return Rendition.objects.filter(medium__sha256=image.source.sha256, recipe=image.recipe.key).first()
 
 

@@ -1,6 +1,6 @@
 """sendSavedMMS: stored content to one number."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -64,16 +64,16 @@ def queued(message: Message) -> Fields:
 def stored(request: Node, account: Account) -> Found:
     """The template that the request names. Its text areas cost a query only where there are any."""
     template = fields.sendable_template(request, account)
-    slides = template.slides.annotate(lettered=LETTERED).values_list("pk", "position", "text", "lettered")
-    lettered = {pk: position for pk, position, _, has_areas in slides if has_areas}
-    return Found(template, {position: text for _, position, text, _ in slides}, _areas(lettered))
+    slides = list(template.slides.annotate(lettered=LETTERED).values_list("position", "text", "lettered"))
+    areas = _areas(template) if any(lettered for _, _, lettered in slides) else {}
+    return Found(template, {position: text for position, text, _ in slides}, areas)
 
 
-def _areas(slides: Mapping[int, int]) -> dict[int, list[Area]]:
-    """By their numbers, the areas of these slides, which are given as key -> number."""
-    found: dict[int, list[Area]] = {position: [] for position in slides.values()}
-    for row in TextArea.objects.filter(slide__in=slides) if slides else ():
-        found[slides[row.slide_id]].append(content.area(row))
+def _areas(template: Template) -> Mapping[int, Sequence[Area]]:
+    found: dict[int, list[Area]] = defaultdict(list)
+    rows = TextArea.objects.filter(slide__template=template).select_related("slide")
+    for row in rows.order_by("slide__position", "pk"):
+        found[row.slide.position].append(content.area(row))
     return found
 
 

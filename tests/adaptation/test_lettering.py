@@ -1,6 +1,6 @@
 """Texts on pictures: laid out in the source's pixels, drawn sharply at any scale, never outside their boxes."""
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -24,6 +24,10 @@ def area(text: str, **changes: Any) -> Area:
 def ink(picture: Image.Image) -> tuple[int, int, int, int] | None:
     """The box that differs from white."""
     return ImageChops.difference(picture.convert("RGB"), Image.new("RGB", picture.size, "white")).getbbox()
+
+
+def colours(picture: Image.Image) -> set[tuple[int, ...]]:
+    return {cast(tuple[int, ...], colour) for _, colour in picture.getcolors(10_000) or ()}
 
 
 @pytest.mark.parametrize(
@@ -109,13 +113,13 @@ def test_a_text_stands_where_its_alignment_says(align: Align, vertical_align: Ve
 def test_fonts_and_colours_are_the_ones_that_were_set() -> None:
     plain, bold = (lettered(WHITE, [area("Bill", font=font, color="#Ff0000")], SIZE) for font in Font)
     assert sum(bold.convert("L").histogram()[:128]) > 1.3 * sum(plain.convert("L").histogram()[:128]) > 0
-    assert (255, 0, 0) in {colour for _, colour in plain.getcolors(10_000) or ()}
-    assert all(red == 255 for _, (red, _, _) in plain.getcolors(10_000) or ())
+    assert (255, 0, 0) in colours(plain)
+    assert {red for red, *_ in colours(plain)} == {255}
 
 
 def test_on_transparent_pixels_a_text_has_its_full_colour() -> None:
     drawn = lettered(Image.new("RGBA", SIZE), [area("Bill", color="#ff0000")], SIZE)
-    assert {pixel[:3] for _, pixel in drawn.getcolors(10_000) or () if pixel[3]} == {(255, 0, 0)}
+    assert {colour[:3] for colour in colours(drawn) if colour[3]} == {(255, 0, 0)}
 
 
 @settings(max_examples=40, deadline=None)
@@ -169,4 +173,4 @@ def test_a_text_is_drawn_after_the_picture_was_made_small_and_turned_upright() -
     assert dark[0] >= 50
     assert dark[1] >= 40
     assert dark[3] < 60
-    assert picture.convert("L").getextrema()[0] < 40
+    assert sum(picture.convert("L").histogram()[:40])
