@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from billing.models import LedgerEntry, LowBalanceNotice
-from mms.models import Attempt, Discovery, Encoding, Medium, Message, Postback, Rendition, Report, Template
+from mms.models import Attempt, Discovery, Encoding, Medium, Message, Postback, Rendition, Report, Slide, Template
 from tests.admin import story
 
 MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)
@@ -85,6 +85,7 @@ def test_an_operator_who_may_only_read_messages_acts_on_none(client: Client, wor
     world.in_doubt.refresh_from_db()
     assert world.in_doubt.status == "in_doubt"
     assert client.get(page(Medium, "file", world.medium.pk)).status_code == 403
+    assert client.get(page(Slide, "picture", world.template.slides.get(position=1).pk)).status_code == 403
     assert client.get(page(Postback, "changelist")).status_code == 403
 
 

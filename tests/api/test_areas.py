@@ -2,18 +2,24 @@
 
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
+from typing import Any
 
+import jsonschema
 import pytest
+import yaml
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from lxml import etree
 from PIL import Image
 
 from mms.adaptation.content import Align, Area, Font, VerticalAlign
+from mms.api.contracts import openapi, xml_schema
+from mms.api.dialects import SINCH, SKYCORE, Dialect
 from mms.content import area
 from mms.models import Message, Template, TextArea
 from tests.adaptation.pictures import saved
 from tests.api.documents import KEY, NUMBER, SAVE, SEND, Elements, failure, file, request
-from tests.api.orders import SKYCORE_SAVE, post, post_json
+from tests.api.orders import SKYCORE_SAVE, get, post, post_json
 from tests.scripted import Scripted, serving
 
 Post = Callable[[bytes], bytes]
@@ -49,17 +55,33 @@ def areas() -> list[Area]:
     return [area(row) for row in TextArea.objects.all()]
 
 
+def held(dialect: Dialect, *documents: bytes) -> None:
+    schema = etree.XMLSchema(etree.fromstring(xml_schema(dialect).encode()))
+    for document in documents:
+        schema.assertValid(etree.fromstring(document))
+
+
+def held_json(**documents: dict[str, Any]) -> None:
+    components = yaml.safe_load(openapi())["components"]
+    for name, document in documents.items():
+        schema = {"$ref": f"#/components/schemas/{name}", "components": components}
+        jsonschema.validate(document, schema, cls=jsonschema.Draft202012Validator)
+
+
 def test_areas_are_stored_as_they_were_sent_in_every_dialect(answer: Post, web: Scripted) -> None:
-    sinch = answer(request({**SAVE, "slide": picture(web.url, {**GREETING}, {**AREA})}))
-    assert (b"Success" in sinch, areas()) == (True, STORED), sinch
+    body = request({**SAVE, "slide": picture(web.url, {**GREETING}, {**AREA})})
+    assert (b"Success" in answer(body), areas()) == (True, STORED)
+    held(SINCH, body)
     capitals = [xml("TEXTAREA", {name.replace("-", "").upper(): v for name, v in a.items()}) for a in (GREETING, AREA)]
     slide = f"<SLIDE><IMAGE><URL>{web.url}/a</URL>{''.join(capitals)}</IMAGE></SLIDE>"
     skycore = SKYCORE_SAVE.format(key=KEY, rest=f"<NAME>a</NAME><SUBJECT>a</SUBJECT>{slide}").encode()
     assert (b"Success" in post("/API/wxml/1.3/", skycore, "")[1], areas()) == (True, STORED * 2)
+    held(SKYCORE, skycore)
     listed = [{**GREETING, "left": 40, "font-size": 48}, AREA]
     slides = [{"image": {"url": f"{web.url}/a", "text-areas": listed}}]
-    said = post_json({"action": "saveMMS", "name": "a", "message-subject": "a", "slide": slides})
-    assert (said["status"], areas()) == ("Success", STORED * 3), said
+    document = {"action": "saveMMS", "name": "a", "message-subject": "a", "slide": slides}
+    assert (post_json(document)["status"], areas()) == ("Success", STORED * 3)
+    held_json(Request=document)
 
 
 def test_getmmstemplates_shows_them(answer: Post, web: Scripted) -> None:
@@ -71,7 +93,11 @@ def test_getmmstemplates_shows_them(answer: Post, web: Scripted) -> None:
         b"<color>#ffFFff</color><align>center</align><vertical-align>middle</vertical-align></text-area>"
         b"</mms-template>"
     ) in shown
-    (newest, other) = post_json({"action": "getMMSTemplates"})["mms-templates"]
+    held(SINCH, shown)
+    held(SKYCORE, get(f"action=getmmsids&api_key={KEY}"))
+    listed = post_json({"action": "getMMSTemplates"})
+    held_json(Answer=listed)
+    newest, other = listed["mms-templates"]
     expected = {**GREETING, **{name: int(value) for name, value in BOX.items()}, "slide": 2}
     assert (newest["text-areas"], other["text-areas"]) == ([expected], [])
 
@@ -198,11 +224,13 @@ def test_sendmms_checks_areas_and_data_together(world: SimpleNamespace, answer: 
     assert TextArea.objects.get().slide.template == Message.objects.get().template
 
 
-def test_a_dry_run_shows_the_texts_and_the_size_that_they_fit_in(world: SimpleNamespace) -> None:
+def test_a_dry_run_shows_the_texts_and_the_size_that_they_fit_in(world: SimpleNamespace, answer: Post) -> None:
     lettered(world, "Dear {{firstname}}, how do you do today?")
     lettered(world, "{{nickname|}}")
     asked = {"action": "sendSavedMMS", "to": NUMBER, "from": "28444", "service-id": "12345", "mms-id": "35674"}
+    held(SINCH, answer(request({**SEND, "dry-run": "true", "data": "<firstname>Bill</firstname>"})))
     said = post_json({**asked, "dry-run": True, "data": {"firstname": "Bill"}})
+    held_json(Answer=said)
     assert said["text-areas"] == [{"slide": 1, "text": "Dear Bill, how do you do today?", "font-size": "45.6"}]
     assert said["renditions"] == []  # it is made for this message alone
 
