@@ -13,9 +13,9 @@ from django.db import transaction
 
 from billing.models import Account
 from mms import removal
-from mms.adaptation.content import Source
+from mms.adaptation.content import Align, Area, Font, Source, VerticalAlign
 from mms.encoding import queue as encodings
-from mms.models import Medium, Slide, SlideMedium, Template
+from mms.models import Medium, Slide, SlideMedium, Template, TextArea
 
 Result = TypeVar("Result")
 Files = Mapping[str, str]  # the hash of a medium -> the name of the file that holds its bytes
@@ -32,11 +32,12 @@ class NewMedium:
 
 @dataclass(frozen=True, slots=True)
 class NewSlide:
-    """A slide of a template to be: seconds, text, media."""
+    """A slide of a template to be: seconds, text, media, the texts that are drawn onto its still picture."""
 
     duration: int
     text: str
     media: tuple[NewMedium, ...]
+    areas: tuple[Area, ...] = ()
 
 
 class _MediumRemoved(Exception):
@@ -127,4 +128,20 @@ def _slide(template: Template, position: int, new: NewSlide, media: Mapping[str,
     slide = Slide.objects.create(template=template, position=position, duration=new.duration, text=new.text)
     SlideMedium.objects.bulk_create(
         SlideMedium(slide=slide, medium=media[medium.source.sha256], source_url=medium.url) for medium in new.media
+    )
+    TextArea.objects.bulk_create(TextArea(slide=slide, **asdict(area)) for area in new.areas)
+
+
+def area(row: TextArea) -> Area:
+    return Area(
+        text=row.text,
+        left=row.left,
+        top=row.top,
+        width=row.width,
+        height=row.height,
+        font_size=row.font_size,
+        font=Font(row.font),
+        color=row.color,
+        align=Align(row.align),
+        vertical_align=VerticalAlign(row.vertical_align),
     )

@@ -1,12 +1,15 @@
 """From a message to the parts of its MMS: its content, the limits of its handset, the plan, the renditions."""
 
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields, replace
 
 from handsets import profiles
+from mms import content
 from mms.adaptation import renditions, texts
 from mms.adaptation.attachments import Passed
-from mms.adaptation.content import Content, Form, Kind, SlideContent, Source
+from mms.adaptation.content import Area, Content, Form, Kind, SlideContent, Source
 from mms.adaptation.images import DoesNotFit
+from mms.adaptation.lettering import LetteringError
 from mms.adaptation.limits import Limits, tightest
 from mms.adaptation.plan import CannotFit, Keep, Plan, PlannedSlide, Resize, plan
 from mms.adaptation.smil import SmilSlide, media_name, smil, text_name
@@ -30,17 +33,15 @@ def compose(message: Message) -> Composed | CannotFit:
     """Adapts the message to its handset (to the generic profile where it has none) and its carrier."""
     slides = slides_of(message)
     media = {medium.sha256: medium for slide in slides for medium in slide.media.all()}
-    result = planned(message, slides)
-    if isinstance(result, CannotFit):
-        return result
     try:
-        return Composed(_parts(result, media), result.changes)
-    except DoesNotFit as problem:
+        result = planned(message, slides)
+        return result if isinstance(result, CannotFit) else Composed(_parts(result, media), result.changes)
+    except (DoesNotFit, LetteringError, texts.MissingValue) as problem:  # areas may change after the accept
         return CannotFit(str(problem))
 
 
 def slides_of(message: Message) -> list[Slide]:
-    return list(message.template.slides.prefetch_related("media"))
+    return list(message.template.slides.prefetch_related("media", "areas"))
 
 
 def planned(message: Message, slides: list[Slide]) -> Plan | CannotFit:
@@ -61,11 +62,20 @@ def _content(message: Message, slides: list[Slide]) -> Content:
 
 def _slide(message: Message, slide: Slide) -> SlideContent:
     text = message.texts.get(str(slide.position), slide.text)
-    sources = tuple(_source(medium) for medium in slide.media.all())
-    return SlideContent(slide.duration, texts.merge(text, message.data), sources)
+    sources = tuple(source(medium) for medium in slide.media.all())
+    return SlideContent(slide.duration, texts.merge(text, message.data), sources, tuple(_areas(message, slide)))
 
 
-def _source(medium: Medium) -> Source:
+def _areas(message: Message, slide: Slide) -> Iterator[Area]:
+    """The texts that are drawn onto the slide's picture; those that come out empty change nothing."""
+    for row in slide.areas.all():
+        area = content.area(row)
+        text = texts.merge(area.text, message.data)
+        if text.strip():
+            yield replace(area, text=text)
+
+
+def source(medium: Medium) -> Source:
     values = {field.name: getattr(medium, field.name) for field in fields(Source) if field.name != "forms"}
     return Source(**{**values, "kind": Kind(medium.kind)}, forms=_forms(medium))
 
@@ -118,6 +128,9 @@ def _name(part: Part | None) -> str | None:
 def _bytes(image: Keep | Resize, medium: Medium) -> tuple[str, bytes]:
     if isinstance(image, Keep):
         return medium.mime_type, renditions.stored(medium)
+    if image.areas:
+        picture = renditions.personalised(medium, image)
+        return picture.mime_type, picture.data
     made = renditions.rendition(medium, image.recipe)
     return made.mime_type, renditions.stored(made)
 

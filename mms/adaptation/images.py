@@ -4,7 +4,7 @@ Only the bytes are believed, never a file name or a declared type.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
 
@@ -90,15 +90,18 @@ def inspect(data: bytes) -> Source:
         )
 
 
-def resize(data: bytes, recipe: Recipe) -> Picture:
+def resize(
+    data: bytes, recipe: Recipe, finish: Callable[[Image.Image], Image.Image] = lambda picture: picture
+) -> Picture:
     """The picture in `data`, upright and in sRGB, at the best quality within the recipe's box and bytes.
 
     Where no quality fits, the box shrinks by steps. Only pixels are carried over, no position, camera or
-    comment. Raises DoesNotFit, and what `inspect` raises.
+    comment. `finish` has the last hand on the picture at the size that it will have. Raises DoesNotFit, and what
+    `inspect` and `finish` raise.
     """
     original = _decoded(data, recipe)
     for size in _sizes(*original.size):
-        smaller = original if size == original.size else original.resize(size, Image.Resampling.LANCZOS)
+        smaller = finish(original if size == original.size else original.resize(size, Image.Resampling.LANCZOS))
         if best := encoded(smaller, recipe.mime_type, recipe.max_bytes):
             with Image.open(BytesIO(best.data)) as copy:
                 likeness = ssim(smaller, copy)

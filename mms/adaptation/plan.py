@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from mms.adaptation.attachments import Attachment, Passed, attachments, changes, chosen, others
 from mms.adaptation.budget import coarse, share
-from mms.adaptation.content import Content, Kind, SlideContent, Source
+from mms.adaptation.content import Area, Content, Kind, SlideContent, Source
 from mms.adaptation.limits import Limits, fit, fits
 from mms.adaptation.smil import SmilSlide, media_name, smil, text_name
 from mms.adaptation.texts import crlf, encode
@@ -49,10 +49,11 @@ class Keep:
 
 @dataclass(frozen=True, slots=True)
 class Resize:
-    """A picture made anew by its recipe."""
+    """A picture made anew by its recipe; with texts drawn onto it, it is for this one message."""
 
     source: Source
     recipe: Recipe
+    areas: tuple[Area, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,7 @@ class _Picture:
     size: tuple[int, int]
     target: str
     obstacles: tuple[str, ...]
+    areas: tuple[Area, ...]
 
     @property
     def need(self) -> int:
@@ -147,7 +149,7 @@ def _pictures(content: Content, limits: Limits) -> list[_Picture]:
     if target is None:
         return []
     return [
-        _Picture(number, source, _fitted(source, limits), target, tuple(_obstacles(source, limits)))
+        _Picture(number, source, _fitted(source, limits), target, tuple(_obstacles(slide, source, limits)), slide.areas)
         for number, slide in enumerate(content.slides, 1)
         for source in slide.media
         if source.kind is Kind.IMAGE
@@ -158,8 +160,10 @@ def _fitted(source: Source, limits: Limits) -> tuple[int, int]:
     return fit(source.width, source.height, limits.image_width, limits.image_height)
 
 
-def _obstacles(source: Source, limits: Limits) -> Iterator[str]:
+def _obstacles(slide: SlideContent, source: Source, limits: Limits) -> Iterator[str]:
     """Why the original bytes cannot go out, whatever their number."""
+    if slide.areas:
+        yield "text is drawn onto it"
     if source.mime_type not in limits.mime_types:
         yield f"the handset does not take {source.mime_type}"
     if source.frames > 1 and not limits.animated_gif:
@@ -226,7 +230,7 @@ def _image(picture: _Picture, budget: int) -> Keep | Resize:
     if not picture.obstacles:
         return Keep(picture.source)
     max_bytes = budget if budget == picture.most else coarse(budget)
-    return Resize(picture.source, Recipe(*picture.size, max_bytes, picture.target))
+    return Resize(picture.source, Recipe(*picture.size, max_bytes, picture.target), picture.areas)
 
 
 def _overflow(content: Content, pictures: int, limits: Limits) -> str:

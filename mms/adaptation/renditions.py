@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import connection
 
-from mms.adaptation import images
-from mms.adaptation.plan import Recipe
+from mms.adaptation import images, lettering
+from mms.adaptation.plan import Recipe, Resize
 from mms.models import Medium, Rendition
 
 
@@ -18,6 +19,15 @@ def rendition(medium: Medium, recipe: Recipe) -> Rendition:
     Raises images.DoesNotFit where the recipe cannot be met, and what images.resize raises.
     """
     return _existing(medium, recipe) or _made_once(medium, recipe)
+
+
+def personalised(medium: Medium, image: Resize) -> images.Picture:
+    """The medium adapted, with the texts of one message drawn onto it. It is nobody else's, and is not stored.
+
+    The same message makes the same bytes again. Raises lettering.LetteringError, and what images.resize raises.
+    """
+    finish = partial(lettering.lettered, areas=image.areas, size=image.source.upright)
+    return images.resize(stored(medium), image.recipe, finish)
 
 
 def stored(of: Medium | Rendition) -> bytes:

@@ -48,6 +48,11 @@ def merge(text: str, data: Mapping[str, str]) -> str:
     return MERGE_TAG.sub(value, text)
 
 
+def sample(text: str) -> str:
+    """The text as it may look: each merge tag filled by its default, else by its name."""
+    return MERGE_TAG.sub(lambda tag: tag["name"] if tag["default"] is None else tag["default"], text)
+
+
 def crlf(text: str) -> str:
     """The text with CRLF at every line's end, as RFC 2046, 4.1.1 wants of text parts."""
     return LINE_END.sub("\r\n", text)
@@ -96,9 +101,14 @@ def subject_problem(subject: str) -> str | None:
     refused = next((character for character in subject if not _plain(character)), None)
     if refused is None:
         return None
-    name = unicodedata.name(refused, "control character")
-    shown = f'"{refused}" ' if refused.isprintable() else ""
-    return f"the subject holds {shown}(U+{ord(refused):04X} {name}); only plain GSM or Latin text is allowed"
+    return f"the subject holds {named(refused)}; only plain GSM or Latin text is allowed"
+
+
+def named(character: str) -> str:
+    """The character for a reader: itself where it can be seen, its code and its name in Unicode."""
+    name = unicodedata.name(character, "control character")
+    shown = f'"{character}" ' if character.isprintable() else ""
+    return f"{shown}(U+{ord(character):04X} {name})"
 
 
 def _plain(character: str) -> bool:

@@ -96,8 +96,9 @@ class TemplateAdmin(AuditAdmin):
         return (queryset.filter(_templates(search_term)) if search_term else queryset), False
 
     def tables(self, row: Template) -> Iterable[Table]:
-        slides = row.slides.prefetch_related("media")
-        return (Table("Slides", ("Slide", "Seconds", "Text", "Media"), [_slide(slide) for slide in slides]),)
+        slides = row.slides.prefetch_related("media", "areas")
+        headers = ("Slide", "Seconds", "Text", "Media", "On its picture")
+        return (Table("Slides", headers, [_slide(slide) for slide in slides]),)
 
 
 def _templates(term: str) -> Q:
@@ -109,7 +110,8 @@ def _slide(slide: Slide) -> Row:
     media = (
         (shown(medium), link(medium, f"{pixels(medium)}, {bytes_of(medium.size)}")) for medium in slide.media.all()
     )
-    return Row((slide.position, slide.duration, slide.text, format_html_join("", "{}{}", media)))
+    drawn = link(slide, f"texts: {len(slide.areas.all())}")
+    return Row((slide.position, slide.duration, slide.text, format_html_join("", "{}{}", media), drawn))
 
 
 @admin.register(Medium)

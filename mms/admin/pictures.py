@@ -1,15 +1,20 @@
 """Media and renditions shown to operators. They have no public address: only the console streams them."""
 
+from collections.abc import Iterable
+from contextlib import suppress
 from io import BytesIO
 
 from django.http import FileResponse, HttpResponse
 from django.http.response import HttpResponseBase
-from PIL import ImageOps
+from PIL import Image, ImageDraw, ImageOps
 
+from mms.adaptation import compose, lettering
+from mms.adaptation.content import Area
 from mms.adaptation.decoding import ImageError, opened
 from mms.models import Medium, Rendition
 
 THUMBNAIL = (240, 240)  # pixels, at most
+LETTERED = (960, 960)
 
 
 def original(stored: Medium | Rendition) -> HttpResponseBase:
@@ -27,9 +32,33 @@ def thumbnail(stored: Medium | Rendition) -> HttpResponseBase:
             small = ImageOps.exif_transpose(image).convert("RGBA")
     except ImageError as error:
         return HttpResponse(str(error), status=404, content_type="text/plain")
+    return _guarded(_webp(small))
+
+
+def lettered(medium: Medium, areas: Iterable[Area]) -> HttpResponseBase:
+    """The picture with these texts drawn onto it, their boxes outlined; that of one that cannot be drawn is empty."""
+    size = compose.source(medium).upright
+    with medium.file.open() as file, opened(bytes(file.read())) as image:
+        image.thumbnail(LETTERED)
+        picture = ImageOps.exif_transpose(image).convert("RGBA")
+    for area in areas:
+        _outline(picture, area, picture.width / size[0])
+        with suppress(lettering.LetteringError):
+            picture = lettering.lettered(picture, [area], size)
+    response = _webp(picture)
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def _outline(picture: Image.Image, area: Area, scale: float) -> None:
+    box = (area.left, area.top, area.left + area.width, area.top + area.height)
+    ImageDraw.Draw(picture).rectangle([edge * scale for edge in box], outline="#3B82F6")
+
+
+def _webp(picture: Image.Image) -> HttpResponse:
     out = BytesIO()
-    small.save(out, "WEBP", quality=80)
-    return _guarded(HttpResponse(out.getvalue(), content_type="image/webp"))
+    picture.save(out, "WEBP", quality=80)
+    return HttpResponse(out.getvalue(), content_type="image/webp")
 
 
 def _guarded(response: HttpResponseBase) -> HttpResponseBase:

@@ -48,6 +48,17 @@ PARAMETERS: Final[dict[str, tuple[str, str]]] = {
     "pdf": ("pdf", "PDF"),
     "passbook": ("passbook", "PASSBOOK"),
     "url": ("url", "URL"),
+    "text_area": ("text-area", "TEXTAREA"),
+    "area_text": ("text", "TEXT"),
+    "left": ("left", "LEFT"),
+    "top": ("top", "TOP"),
+    "width": ("width", "WIDTH"),
+    "height": ("height", "HEIGHT"),
+    "font": ("font", "FONT"),
+    "font_size": ("font-size", "FONTSIZE"),
+    "color": ("color", "COLOR"),
+    "align": ("align", "ALIGN"),
+    "vertical_align": ("vertical-align", "VERTICALALIGN"),
     "idempotency_key": ("idempotency-key", "IDEMPOTENCYKEY"),
     "dry_run": ("dry-run", "DRYRUN"),
     "start_date": ("start-date", "STARTDATE"),
@@ -62,6 +73,7 @@ ANSWERS: Final = (
     "replayed", "message_status", "sent_as", "handset", "client_reference", "event", "timestamp", "type",
     "route", "operator_id", "carrier", "handset_age", "ddm", "rendition", "slide", "bytes", "price", "reserved",
     "postbacks",
+    "text_area", "text", "left", "top", "width", "height", "font", "font_size", "color", "align", "vertical_align",
 )  # fmt: skip
 
 SKYCORE_CODES: Final = {"E311": "E301", "E312": "E302", "E313": "E303", "E314": "E304"}
@@ -124,7 +136,14 @@ SINCH_JSON: Final = Dialect(
         "custom_slide": "custom-slide",
         "vcard": "contact",
         "ical": "calendar",
+        "text_area": "text-areas",
     },
-    answers={**SINCH.answers, "mms_template": "mms-templates", "event": "events", "rendition": "renditions"},
+    answers={
+        **SINCH.answers,
+        "mms_template": "mms-templates",
+        "event": "events",
+        "rendition": "renditions",
+        "text_area": "text-areas",
+    },
 )
 XML_DIALECTS: Final = (SINCH, SKYCORE)

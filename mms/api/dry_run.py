@@ -9,7 +9,7 @@ from django.utils import timezone
 from handsets import cache
 from handsets.models import CachedHandset
 from mms import discovery
-from mms.adaptation import compose
+from mms.adaptation import compose, lettering
 from mms.adaptation.plan import CannotFit, Keep, Plan, Resize
 from mms.api.answers import Fields
 from mms.models import Message, Rendition, Status, Template
@@ -40,6 +40,7 @@ def _foreseen(message: Message, now: datetime) -> Fields:
         **_handset(cached, now),
         "ddm": _word(ddm),
         "rendition": list(_renditions(planned)) if isinstance(planned, Plan) else [],
+        "text_area": list(_areas(planned)) if isinstance(planned, Plan) else [],
         "price": _money(message.price_mms + (message.price_ddm if ddm else 0)),
         "reserved": _money(message.reserved),
         "postbacks": " ".join(_postbacks(message, planned, ddm=ddm)),
@@ -86,7 +87,18 @@ def _renditions(planned: Plan) -> Iterator[Fields]:
 
 
 def _existing(image: Resize) -> Rendition | None:
+    if image.areas:  # it will be made for this message alone
+        return None
     return Rendition.objects.filter(medium__sha256=image.source.sha256, recipe=image.recipe.key).first()
+
+
+def _areas(planned: Plan) -> Iterator[Fields]:
+    """The texts that would be drawn onto pictures, and in which size, in pixels of the picture as it was supplied."""
+    for position, slide in enumerate(planned.slides, 1):
+        for image in slide.images:
+            for area in image.areas if isinstance(image, Resize) else ():
+                size = f"{lettering.laid_out(area).font_size:g}"
+                yield {"slide": position, "text": area.text, "font_size": size}
 
 
 def _postbacks(message: Message, planned: Plan | CannotFit | None, *, ddm: bool) -> Iterator[str]:

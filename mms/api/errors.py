@@ -37,7 +37,7 @@ CATALOGUE: Final[dict[str, str]] = {
     "E331": "An image is too big",
     "E332": "An audio is too big",
     "E333": "A video is too big",
-    "E334": "A slide's text is too long",
+    "E334": "A slide's text, or one that is drawn onto its picture, is too long",
     "E335": "A vCard is too big",
     "E336": "An iCalendar is too big",
     "E337": "A PDF is too big",

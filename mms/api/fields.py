@@ -4,13 +4,14 @@ The sentences name a parameter as the customer wrote it.
 """
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from django.utils import timezone
 
 from billing.models import Account, Service
 from mms import routing
-from mms.adaptation.texts import subject_problem
+from mms.adaptation.texts import MissingValue, merge, subject_problem
 from mms.api.errors import Refusal
 from mms.api.nodes import Node, Unclear
 from mms.models import Carrier, Template
@@ -134,6 +135,14 @@ def checked_subject(text: str, wire: str) -> str:
     if problem:
         raise Refusal("E314", f"{wire}: {problem}")
     return text
+
+
+def merged(text: str, data: Mapping[str, str], what: str) -> str:
+    """The text with its merge tags filled; refusals call it `what`."""
+    try:
+        return merge(text, data)
+    except MissingValue as missing:
+        raise Refusal("E100", f"{what}: data has no value for the merge tag {missing.name}") from None
 
 
 def long_text(request: Node, name: str) -> str:

@@ -1,6 +1,6 @@
 """sendMMS: saveMMS and sendSavedMMS in one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from django.utils import timezone
@@ -10,7 +10,7 @@ from mms import content, doorbell
 from mms.api import dry_run, fields, idempotency, save, slides
 from mms.api.answers import Fields
 from mms.api.nodes import Node
-from mms.api.send_saved import accepted, order, queued
+from mms.api.send_saved import Found, accepted, order, queued
 from mms.content import Files, NewSlide
 from mms.models import Message, Template
 from mms.order import Order
@@ -42,12 +42,16 @@ def _checked(request: Node, account: Account) -> tuple[Order, list[NewSlide]]:
     return wanted, slides.fetched(slides.wanted(request), account)
 
 
-def _draft(request: Node, account: Account) -> tuple[Template, Mapping[int, str]]:
-    """The template that the request describes, not stored, with the text of each slide."""
+def _draft(request: Node, account: Account) -> Found:
+    """The template that the request describes, not stored."""
     name = save.name(request)
     subject = fields.checked_subject(fields.once(request, "subject", "E314"), request.called("subject"))
-    texts = {slide.position: slide.text for slide in slides.wanted(request)}
-    return Template(account=account, name=name, subject=subject), texts
+    wanted = slides.wanted(request)
+    return Found(
+        Template(account=account, name=name, subject=subject),
+        {slide.position: slide.text for slide in wanted},
+        {slide.position: slide.areas for slide in wanted},
+    )
 
 
 def _sent(request: Node, order: Order, new: Sequence[NewSlide], files: Files) -> Message:

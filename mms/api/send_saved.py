@@ -1,24 +1,38 @@
 """sendSavedMMS: stored content to one number."""
 
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from billing.ledger import InsufficientFunds
 from billing.models import Account
-from mms import doorbell, flow
-from mms.adaptation.texts import MissingValue, merge
-from mms.api import dry_run, fields, idempotency
+from mms import content, doorbell, flow
+from mms.adaptation.content import Area
+from mms.api import areas, dry_run, fields, idempotency
 from mms.api.answers import Fields, success
 from mms.api.errors import Refusal
 from mms.api.nodes import Node, Unclear
 from mms.api.route import route
-from mms.models import Message, Template
+from mms.models import Message, Template, TextArea
 from mms.order import Order
 
-# Finds the template of a request, and the text of each of its slides by number. Raises Refusal.
-FindContent = Callable[[Node, Account], tuple[Template, Mapping[int, str]]]
+LETTERED = Exists(TextArea.objects.filter(slide=OuterRef("pk")))
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a request sends: the template, by number the text of each slide, and what is drawn onto its picture."""
+
+    template: Template
+    texts: Mapping[int, str]
+    areas: Mapping[int, Sequence[Area]]
+
+
+# Finds what a request sends. Raises Refusal.
+FindContent = Callable[[Node, Account], Found]
 
 QUEUED = "MMS request accepted and queued for delivery"
 
@@ -47,20 +61,30 @@ def queued(message: Message) -> Fields:
     )
 
 
-def stored(request: Node, account: Account) -> tuple[Template, Mapping[int, str]]:
-    """The template that the request names, with the text of each slide."""
+def stored(request: Node, account: Account) -> Found:
+    """The template that the request names. Its text areas cost a query only where there are any."""
     template = fields.sendable_template(request, account)
-    return template, {slide.position: slide.text for slide in template.slides.all()}
+    slides = list(template.slides.annotate(lettered=LETTERED).values_list("position", "text", "lettered"))
+    areas = _areas(template) if any(lettered for _, _, lettered in slides) else {}
+    return Found(template, {position: text for position, text, _ in slides}, areas)
 
 
-def order(request: Node, account: Account, content: FindContent = stored) -> Order:
+def _areas(template: Template) -> Mapping[int, Sequence[Area]]:
+    found: dict[int, list[Area]] = defaultdict(list)
+    rows = TextArea.objects.filter(slide__template=template).select_related("slide")
+    for row in rows.order_by("slide__position", "pk"):
+        found[row.slide.position].append(content.area(row))
+    return found
+
+
+def order(request: Node, account: Account, find: FindContent = stored) -> Order:
     """The request with every parameter checked, in the order of the parameter table; the first fault refuses it.
 
-    `content` finds what is to be sent.
+    `find` finds what is to be sent.
     """
     number = fields.number(request)
     requested = fields.requested_sender(request, account)
-    template, slides = content(request, account)
+    found = find(request, account)
     service = fields.service(request, account)
     operator = fields.operator(request)
     fallback_text = fields.fallback_text(request, account)
@@ -68,9 +92,10 @@ def order(request: Node, account: Account, content: FindContent = stored) -> Ord
     disable_fallback_sms_link = fields.flag(request, "disable_fallback_sms_link")
     link_expiration = fields.future(request, "fallback_sms_link_expiration", fields.LINK_EXPIRATION_MAX)
     data = merge_data(request)  # before the texts, which it fills
-    subject = filled_subject(request, template, data)
-    texts = custom_texts(request, len(slides))
-    check_texts(request, {**slides, **{int(slide): text for slide, text in texts.items()}}, fallback_text, data)
+    subject = filled_subject(request, found.template, data)
+    texts = custom_texts(request, len(found.texts))
+    check_texts(request, {**found.texts, **{int(slide): text for slide, text in texts.items()}}, fallback_text, data)
+    areas.check_filled(found.areas, data, request)
     ddm_force = fields.flag(request, "ddm_force")
     ddm_subject = fields.once(request, "ddm_subject")
     if ddm_subject:
@@ -87,7 +112,7 @@ def order(request: Node, account: Account, content: FindContent = stored) -> Ord
     return Order(
         account=account,
         number=number,
-        template=template,
+        template=found.template,
         service=service,
         operator_id=str(operator.operator_id) if operator else "",
         fallback_text=fallback_text,
@@ -115,7 +140,7 @@ def filled_subject(request: Node, template: Template, data: Mapping[str, str]) -
     """The request's subject, else the template's, with its merge tags filled."""
     custom = fields.once(request, "custom_subject")
     what = request.called("custom_subject") if custom else "the template's subject"
-    return fields.checked_subject(merged(custom or template.subject, data, what), what)
+    return fields.checked_subject(fields.merged(custom or template.subject, data, what), what)
 
 
 def custom_texts(request: Node, slides: int) -> dict[str, str]:
@@ -162,19 +187,12 @@ def merge_data(request: Node) -> dict[str, str]:
     return dict(values)
 
 
-def merged(text: str, data: Mapping[str, str], what: str) -> str:
-    try:
-        return merge(text, data)
-    except MissingValue as missing:
-        raise Refusal("E100", f"{what}: data has no value for the merge tag {missing.name}") from None
-
-
 def check_texts(request: Node, slides: Mapping[int, str], fallback_text: str, data: Mapping[str, str]) -> None:
     """Refuses texts whose merge tags cannot all be filled, or that become too long by filling them."""
     for slide, text in slides.items():
-        if len(merged(text, data, f"slide {slide}")) > fields.TEXT_MAX:
+        if len(fields.merged(text, data, f"slide {slide}")) > fields.TEXT_MAX:
             raise Refusal("E334", f"slide {slide}: the text with its data is longer than 5000 characters")
-    merged(fallback_text, data, request.called("fallback_sms_text"))
+    fields.merged(fallback_text, data, request.called("fallback_sms_text"))
 
 
 def accepted(request: Node, order: Order) -> Message:

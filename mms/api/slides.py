@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from billing.models import Account
-from mms.adaptation.content import Kind
-from mms.api import fields, media
+from mms.adaptation.content import Area, Kind
+from mms.api import areas, fields, media
 from mms.api.errors import Refusal
 from mms.api.media import ELEMENTS, Asked, Element
 from mms.api.nodes import Node, Unclear
@@ -19,12 +19,17 @@ APART = (("E226", "audio", "video"), ("E227", "image", "video"))
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """One slide as it was asked for, its media not yet fetched: its number, seconds, text, media."""
+    """One slide as it was asked for, its media not yet fetched: its number, seconds, text, media.
 
+    `areas` are the texts that are to be drawn onto its picture.
+    """
+
+    node: Node
     position: int
     duration: int
     text: str
     media: tuple[Asked, ...]
+    areas: tuple[Area, ...]
 
 
 def wanted(request: Node) -> list[Wanted]:
@@ -39,10 +44,15 @@ def wanted(request: Node) -> list[Wanted]:
 
 def fetched(slides: Sequence[Wanted], account: Account) -> list[NewSlide]:
     """The slides with their media. Raises Refusal."""
-    return [
-        NewSlide(slide.duration, slide.text, tuple(media.fetched(asked, account) for asked in slide.media))
-        for slide in slides
-    ]
+    return [_fetched(slide, account) for slide in slides]
+
+
+def _fetched(slide: Wanted, account: Account) -> NewSlide:
+    found = tuple(media.fetched(asked, account) for asked in slide.media)
+    for medium in found:
+        if medium.source.kind is Kind.IMAGE:
+            areas.check_place(slide.areas, medium.source, slide.node, slide.position)
+    return NewSlide(slide.duration, slide.text, found, slide.areas)
 
 
 def _wanted(slide: Node, position: int) -> Wanted:
@@ -62,7 +72,17 @@ def _wanted(slide: Node, position: int) -> Wanted:
         if not 1 <= len(medium.url) <= URL_MAX:
             needed = f"a {slide.called('url')} of at most {URL_MAX} characters"
             raise Refusal(medium.element.unfetched, f"slide {position}: {medium.element.words} needs {needed}")
-    return Wanted(position, _duration(slide, duration, position), text, tuple(asked))
+    seconds = _duration(slide, duration, position)
+    return Wanted(slide, position, seconds, text, tuple(asked), _areas(slide, given, position))
+
+
+def _areas(slide: Node, given: Sequence[Element], position: int) -> tuple[Area, ...]:
+    """The text areas of the slide's picture; in any other place they would be lost."""
+    others = [node for element in given if element.name != "image" for node in slide.all(element.name)]
+    if any(node.all("text_area") for node in [slide, *others]):
+        hint = f"stands in {slide.called('image')} alone"
+        raise Refusal("E100", f"slide {position}: {slide.called('text_area')} {hint}")
+    return tuple(area for picture in slide.all("image") for area in areas.read(picture, position))
 
 
 def _check_together(slide: Node, given: Sequence[Element], position: int) -> None:

@@ -1,16 +1,19 @@
 """getMMSTemplates: the stored content of an account, page by page."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 
 from django.db.models import Count, Func, IntegerField, Sum
 
 from billing.models import Account
+from mms import content
 from mms.api import fields
 from mms.api.answers import Fields, success
 from mms.api.errors import Refusal
 from mms.api.nodes import Node
-from mms.models import Slide, SlideMedium, Template
+from mms.models import Slide, SlideMedium, Template, TextArea
 
 PAGE_MAX = 1_000_000
 ITEMS_DEFAULT = 100
@@ -51,11 +54,14 @@ def _whole(request: Node, name: str, code: str, default: int, most: int) -> int:
 
 
 def _listed(templates: Sequence[Template]) -> list[Fields]:
-    slides, media = _slides(templates), _media_bytes(templates)
-    return [_described(template, *slides.get(template.pk, (0, 0)), media.get(template.pk, 0)) for template in templates]
+    slides, media, areas = _slides(templates), _media_bytes(templates), _areas(templates)
+    return [
+        _described(template, *slides.get(template.pk, (0, 0)), media.get(template.pk, 0), areas[template.pk])
+        for template in templates
+    ]
 
 
-def _described(template: Template, slides: int, text_bytes: int, media_bytes: int) -> Fields:
+def _described(template: Template, slides: int, text_bytes: int, media_bytes: int, areas: Sequence[Fields]) -> Fields:
     """Its size is that of the files and texts as the customer supplied them."""
     return {
         "mms_id": str(template.pk),
@@ -64,6 +70,7 @@ def _described(template: Template, slides: int, text_bytes: int, media_bytes: in
         "date_created": written(template.created_at),
         "total_slides": slides,
         "mms_size": text_bytes + media_bytes,
+        "text_area": areas,
     }
 
 
@@ -79,3 +86,12 @@ def _media_bytes(templates: Sequence[Template]) -> dict[int, int]:
     rows = SlideMedium.objects.filter(slide__template__in=templates).values("slide__template")
     summed = rows.order_by("slide__template").annotate(octets=Sum("medium__size"))
     return dict(summed.values_list("slide__template", "octets"))
+
+
+def _areas(templates: Sequence[Template]) -> Mapping[int, Sequence[Fields]]:
+    """Template -> what is drawn onto its pictures, slide by slide."""
+    found: dict[int, list[Fields]] = defaultdict(list)
+    rows = TextArea.objects.filter(slide__template__in=templates).select_related("slide")
+    for row in rows.order_by("slide__position", "pk"):
+        found[row.slide.template_id].append({"slide": row.slide.position, **asdict(content.area(row))})
+    return found

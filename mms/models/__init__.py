@@ -1,5 +1,5 @@
 from mms.models.carriers import Carrier, NumberPrefix
-from mms.models.content import DiscardedFile, Encoding, Medium, Rendition, Slide, SlideMedium, Template
+from mms.models.content import DiscardedFile, Encoding, Medium, Rendition, Slide, SlideMedium, Template, TextArea
 from mms.models.messages import AWAITING_REPORT, Discovery, Event, Message, Sendable, Status
 from mms.models.postbacks import Postback, PostbackAttempt
 from mms.models.repeats import FirstAnswer
@@ -26,4 +26,5 @@ __all__ = [
     "SlideMedium",
     "Status",
     "Template",
+    "TextArea",
 ]

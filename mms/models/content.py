@@ -1,9 +1,14 @@
 """Stored content: templates of slides, their media as the customer supplied them, and what is made of those."""
 
+from collections.abc import Iterable
+from enum import StrEnum
+
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
 
 from billing.models import Account
+from mms.adaptation.content import COLOR, FONT_SIZE_MAX, FONT_SIZE_MIN, Align, Font, VerticalAlign
 
 
 class Template(models.Model):
@@ -104,6 +109,37 @@ class Slide(models.Model):
 
     def __str__(self) -> str:
         return f"slide {self.position}"
+
+
+def _choices(values: Iterable[StrEnum]) -> list[tuple[str, str]]:
+    return [(value.value, value.value) for value in values]
+
+
+class TextArea(models.Model):
+    """A text that is drawn onto the slide's still picture, anew for each message; they are in the order of their keys.
+
+    All in pixels of the picture as the customer supplied it, once it is upright.
+    """
+
+    slide = models.ForeignKey(Slide, models.CASCADE, related_name="areas")
+    text = models.TextField(help_text="with merge tags")
+    left = models.PositiveIntegerField(help_text="pixels")
+    top = models.PositiveIntegerField(help_text="pixels")
+    width = models.PositiveIntegerField(validators=[MinValueValidator(1)], help_text="pixels")
+    height = models.PositiveIntegerField(validators=[MinValueValidator(1)], help_text="pixels")
+    font_size = models.PositiveSmallIntegerField(
+        validators=[MinValueValidator(FONT_SIZE_MIN), MaxValueValidator(FONT_SIZE_MAX)], help_text="pixels"
+    )
+    font = models.CharField(max_length=20, choices=_choices(Font), default=Font.SANS.value)
+    color = models.CharField("colour", max_length=7, default="#000000", validators=[RegexValidator(COLOR)])
+    align = models.CharField(max_length=6, choices=_choices(Align), default=Align.LEFT.value)
+    vertical_align = models.CharField(max_length=6, choices=_choices(VerticalAlign), default=VerticalAlign.TOP.value)
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return self.text
 
 
 class SlideMedium(models.Model):

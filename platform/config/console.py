@@ -59,6 +59,7 @@ UNFOLD = {
             _group(
                 "Content",
                 _page("Templates", "slideshow", "mms_template"),
+                _page("Slides", "view_carousel", "mms_slide"),
                 _page("Media", "image", "mms_medium"),
                 _page("Renditions", "photo_size_select_large", "mms_rendition"),
             ),

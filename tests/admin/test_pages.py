@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from billing.models import LedgerEntry, LowBalanceNotice
-from mms.models import Attempt, Discovery, Encoding, Medium, Message, Postback, Rendition, Report, Template
+from mms.models import Attempt, Discovery, Encoding, Medium, Message, Postback, Rendition, Report, Slide, Template
 from tests.admin import story
 
 MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)
@@ -45,7 +45,7 @@ def test_the_page_of_a_row_that_is_not_there_leads_back(console: Client, model: 
 
 @every_model
 def test_a_row_can_be_added_unless_the_flow_writes_it(console: Client, model: type[Model]) -> None:
-    reading = model in WRITTEN_BY_THE_FLOW or model.__name__ == "CachedHandset"
+    reading = model in WRITTEN_BY_THE_FLOW or model.__name__ in {"CachedHandset", "Slide"}
     assert console.get(page(model, "add")).status_code == (403 if reading else 200)
 
 
@@ -85,6 +85,7 @@ def test_an_operator_who_may_only_read_messages_acts_on_none(client: Client, wor
     world.in_doubt.refresh_from_db()
     assert world.in_doubt.status == "in_doubt"
     assert client.get(page(Medium, "file", world.medium.pk)).status_code == 403
+    assert client.get(page(Slide, "picture", world.template.slides.get(position=1).pk)).status_code == 403
     assert client.get(page(Postback, "changelist")).status_code == 403
 
 

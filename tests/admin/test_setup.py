@@ -14,7 +14,9 @@ from billing import keys
 from billing.models import ApiKey
 from handsets import profiles
 from handsets.models import CachedHandset, Handset, Profile
-from mms.models import Carrier
+from mms import content
+from mms.adaptation.content import Align, Area, Font, VerticalAlign
+from mms.models import Carrier, Slide
 from tests.admin.story import KEY
 from tests.wire import IPHONE, photograph
 
@@ -262,6 +264,89 @@ def test_a_template_shows_its_slides_and_media(console: Client, world: SimpleNam
     (slides,) = answer.context["tables"]
     assert [row.cols[:3] for row in slides.rows] == [(1, 10, "Dear {{firstname}}"), (2, 5, "Bye")]
     assert reverse("admin:mms_medium_thumbnail", args=[world.medium.pk]) in answer.content.decode()
+
+
+def test_a_template_leads_to_its_slides_and_their_texts_on_pictures(console: Client, world: SimpleNamespace) -> None:
+    slide = world.template.slides.get(position=1)
+    page = console.get(reverse("admin:mms_template_change", args=[world.template.pk])).content.decode()
+    assert f'<a class="text-link" href="{slide_page(slide)}">texts: 0</a>' in page
+
+
+def test_slides_are_found_by_their_template(console: Client, world: SimpleNamespace) -> None:
+    slides = reverse("admin:mms_slide_changelist")
+    found = [
+        list(console.get(slides, {"q": term}).context["cl"].result_list)
+        for term in ("", str(world.template.pk), "1", "spring")
+    ]
+    assert [len(rows) for rows in found] == [2, 2, 0, 0]
+
+
+def slide_page(slide: Slide) -> str:
+    return reverse("admin:mms_slide_change", args=[slide.pk])
+
+
+def area(**changes: str) -> dict[str, str]:
+    """A form with one text more than the slide has, in the inline's first empty place."""
+    values = {"text": "Dear {{name}}", "left": "10", "top": "20", "width": "700", "height": "90", "font_size": "60"}
+    looks = {"font": "sans-bold", "color": "#ffffff", "align": "center", "vertical_align": "middle"}
+    return {f"areas-0-{name}": text for name, text in {**values, **looks, **changes}.items()}
+
+
+def test_texts_are_set_on_a_picture_and_shown_on_it(console: Client, world: SimpleNamespace) -> None:
+    slide = world.template.slides.get(position=1)
+    picture = reverse("admin:mms_slide_picture", args=[slide.pk])
+    plain = console.get(picture)
+    save(console, slide_page(slide), fields(console, slide_page(slide)) | area() | {"areas-TOTAL_FORMS": "1"})
+    (row,) = slide.areas.all()
+    assert content.area(row) == Area(
+        "Dear {{name}}", 10, 20, 700, 90, 60, Font.SANS_BOLD, "#ffffff", Align.CENTER, VerticalAlign.MIDDLE
+    )
+    lettered = console.get(picture)
+    assert (lettered["Content-Type"], Image.open(io.BytesIO(lettered.content)).size) == ("image/webp", (800, 600))
+    assert lettered.content != plain.content
+    form = fields(console, slide_page(slide)) | {"areas-0-text": "Hello", "text": "not the operator's to change"}
+    save(console, slide_page(slide), form)
+    row.refresh_from_db()
+    assert (row.text, slide.text) == ("Hello", "Dear {{firstname}}")
+    slide.refresh_from_db()
+    assert slide.text == "Dear {{firstname}}"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error"),
+    [
+        ({"width": "791"}, "it reaches to 801 x 110 pixels; the image has 800 x 600"),
+        ({"width": "0"}, "Ensure this value is greater than or equal to 1."),
+        ({"font_size": "5"}, "Ensure this value is greater than or equal to 6."),
+        ({"color": "white"}, "Enter a valid value."),
+        ({"text": "{{name}} 日"}, "which cannot be drawn in sans-bold"),
+        ({"text": "word " * 60}, "the text does not fit into its box of 700 x 90 pixels"),
+    ],
+)
+def test_a_text_that_could_not_be_drawn_is_refused(
+    console: Client, world: SimpleNamespace, wrong: dict[str, str], error: str
+) -> None:
+    slide = world.template.slides.get(position=1)
+    form = fields(console, slide_page(slide)) | area(**wrong) | {"areas-TOTAL_FORMS": "1"}
+    assert error in console.post(slide_page(slide), form).content.decode()
+    assert not slide.areas.exists()
+
+
+def test_what_does_not_fit_as_it_may_look_is_told(console: Client, world: SimpleNamespace) -> None:
+    slide = world.template.slides.get(position=1)
+    slide.areas.create(text="{{accountnumber}}", left=0, top=0, width=30, height=30, font_size=30)
+    page = console.get(slide_page(slide)).content.decode()
+    assert "Text area 1: the text does not fit into its box of 30 x 30 pixels" in page
+    assert console.get(reverse("admin:mms_slide_picture", args=[slide.pk])).status_code == 200
+
+
+def test_a_slide_without_a_still_picture_takes_no_texts(console: Client, world: SimpleNamespace) -> None:
+    slide = world.template.slides.get(position=2)
+    page = console.get(slide_page(slide))
+    assert "The slide has no still picture" in page.content.decode()
+    assert console.get(reverse("admin:mms_slide_picture", args=[slide.pk])).status_code == 404
+    console.post(slide_page(slide), area() | {"areas-TOTAL_FORMS": "1", "areas-INITIAL_FORMS": "0"})
+    assert not slide.areas.exists()
 
 
 def test_a_medium_shows_what_its_renditions_cost(console: Client, world: SimpleNamespace) -> None:

@@ -49,8 +49,9 @@ def test_the_openapi_description_is_sound_and_holds_every_name() -> None:
     contract = yaml.safe_load(served("/ep/v2/openapi.yaml", "application/yaml"))
     validate(contract)
     schemas = contract["components"]["schemas"]
-    slide = {*schemas["Slide"]["properties"], "url", "custom-message-text", "custom-slide"}
-    assert {*schemas["Request"]["properties"], *slide, "x-api-key"} == SINCH_JSON.known
+    parts = {name for part in ("Slide", "Picture", "TextArea") for name in schemas[part]["properties"]}
+    texts = {"custom-message-text", "custom-slide"}
+    assert {*schemas["Request"]["properties"], *parts, *texts, "x-api-key"} == SINCH_JSON.known
 
 
 @pytest.mark.parametrize("path", ["/ep/v1/schema/other.xsd", "/ep/v1/schema/sinch", "/ep/v2/openapi.json"])

@@ -85,6 +85,7 @@ def test_templates_are_listed_in_the_other_dialects(world: SimpleNamespace) -> N
                 "date-created": "2026-11-22T12:57:35+00:00",
                 "total-slides": 0,
                 "mms-size": 0,
+                "text-areas": [],
             }
         ],
     }
@@ -105,8 +106,8 @@ def test_a_list_costs_as_many_queries_however_long_it_is(
     three: list[Template], answer: Post, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     answer(request(LIST))  # the use of a key is noted once a minute
-    # key, templates, their number, slides, media
-    with django_assert_num_queries(5):
+    # key, templates, their number, slides, media, text areas
+    with django_assert_num_queries(6):
         answer(request(LIST))
 
 

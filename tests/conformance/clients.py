@@ -30,8 +30,8 @@ SKYCORE_NAMES = {
 }
 SWITCHES = ("disable-fallback-sms", "disable-fallback-sms-link", "ddm-force", "dry-run")
 JSON_MEDIA = {"vcard": "contact", "ical": "calendar"}
-JSON_LISTS = {"mms-templates": "mms-template", "events": "event", "renditions": "rendition"}
-REPEATED = ("mms-template", "event", "rendition")
+JSON_LISTS = {"mms-templates": "mms-template", "events": "event", "renditions": "rendition", "text-areas": "text-area"}
+REPEATED = ("mms-template", "event", "rendition", "text-area")
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ class Json:
         if subject := given.pop("custom-subject", None):
             given["message-subject"] = subject
         if slides := given.get("slide"):
-            given["slide"] = [{JSON_MEDIA.get(name, name): part for name, part in slide.items()} for slide in slides]
+            given["slide"] = [json_slide(slide) for slide in slides]
         document = {"action": action, **given}
         headers = {"x-api-key": self.server.key, "content-type": "application/json"}
         answer = json.loads(self.server.ask("/ep/v2/", json.dumps(document).encode(), headers))
@@ -133,6 +133,14 @@ class Json:
     def hold(self, part: str, document: object) -> None:
         schema = {"$ref": f"#/components/schemas/{part}", "components": self.contract["components"]}
         jsonschema.validate(document, schema, cls=jsonschema.Draft202012Validator)
+
+
+def json_slide(slide: Content) -> Content:
+    """The slide in the names of the JSON: those of some media, and of the texts on a picture."""
+    media = {JSON_MEDIA.get(name, name): part for name, part in slide.items()}
+    if areas := slide.get("image", {}).get("text-area"):
+        media["image"] = {"url": slide["image"]["url"], "text-areas": areas}
+    return media
 
 
 def dashed(content: Content) -> dict[str, Any]:
@@ -176,6 +184,9 @@ def from_skycore(answer: etree._Element) -> etree._Element:
         "client-reference",
         "operator-id",
         "handset-age",
+        "text-area",
+        "font-size",
+        "vertical-align",
     ]
     names = {name.replace("-", "").upper(): name for name in known}
     for element in answer.iter():

@@ -164,6 +164,15 @@ def test_the_faults_of_sendsavedmms_have_their_codes(client: Client, order: dict
     assert [answer.get("to", "") for answer in answers] == [change.get("to", order["to"]) for change, _ in FAILURES]
 
 
+AREA = {"text": "Dear {{name}}", "left": "0", "top": "0", "width": "100", "height": "40", "font-size": "20"}
+
+
+def drawn(**changes: str) -> dict[str, Any]:
+    """A slide whose picture has a text drawn onto it; the picture cannot be fetched."""
+    area = AREA | {name.replace("_", "-"): text for name, text in changes.items()}
+    return {"slide": [{"image": {"url": "ftp://www.example.com/a.jpg", "text-area": [area]}}]}
+
+
 SAVE_FAILURES: list[tuple[dict[str, Any], str]] = [
     ({"name": ""}, "E311"),
     ({"message_subject": ""}, "E314"),
@@ -179,6 +188,16 @@ SAVE_FAILURES: list[tuple[dict[str, Any], str]] = [
     ({"slide": [{"ical": {"url": "ftp://www.example.com/a.ics"}}]}, "E356"),
     ({"slide": [{"pdf": {"url": "ftp://www.example.com/a.pdf"}}]}, "E357"),
     ({"slide": [{"passbook": {"url": "ftp://www.example.com/a.pkpass"}}]}, "E358"),
+    (drawn(), "E351"),
+    (drawn(text=""), "E100"),
+    (drawn(left="-1"), "E100"),
+    (drawn(font_size="5"), "E100"),
+    (drawn(font="Comic Sans"), "E100"),
+    (drawn(color="red"), "E100"),
+    (drawn(align="justify"), "E100"),
+    (drawn(vertical_align="up"), "E100"),
+    (drawn(text="日本"), "E100"),
+    (drawn(text="This is too long for so small a box. " * 3), "E334"),
     ({"slide": [{"vcard": {"url": ""}, "ical": {"url": ""}}]}, "E223"),
     ({"slide": [{"pdf": {"url": ""}, "video": {"url": ""}}]}, "E224"),
     ({"slide": [{"audio": {"url": ""}, "video": {"url": ""}}]}, "E226"),

@@ -1,0 +1,128 @@
+"""Slides: what a customer stored is read, the texts that are drawn onto its picture are set here too."""
+
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db import models
+from django.db.models import Model, QuerySet
+from django.http import Http404, HttpRequest
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from unfold.admin import StackedInline
+from unfold.decorators import display
+from unfold.widgets import UnfoldAdminColorInputWidget, UnfoldAdminTextareaWidget
+
+from mms import content
+from mms.adaptation import compose, lettering
+from mms.adaptation.content import AREAS_MAX, Area
+from mms.admin import pictures, search
+from mms.admin.audit import AuditAdmin
+from mms.models import Medium, Slide, TextArea
+
+
+def still(slide: Slide) -> Medium | None:
+    """The picture that texts can be drawn onto, if the slide has one."""
+    return slide.media.filter(kind=Medium.Kind.IMAGE, frames=1).first()
+
+
+class TextAreaForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the type checker alone
+    class Meta:
+        widgets = {"text": UnfoldAdminTextareaWidget({"rows": 2}), "color": UnfoldAdminColorInputWidget}
+
+    def clean(self) -> dict[str, Any]:
+        """Refuses what saveMMS would refuse."""
+        cleaned = super().clean() or {}
+        picture = still(self.instance.slide)
+        if self.errors or picture is None:
+            return cleaned
+        area = Area(**{field.name: cleaned[field.name] for field in fields(Area)})
+        if problem := lettering.beyond(area, compose.source(picture).upright):
+            self.add_error("left", problem)
+        try:
+            lettering.check(area)
+        except lettering.LetteringError as error:
+            self.add_error("text", str(error))
+        return cleaned
+
+
+class TextAreaInline(StackedInline):
+    model = TextArea
+    form = TextAreaForm
+    fields = (
+        "text",
+        ("left", "top"),
+        ("width", "height"),
+        ("font", "font_size"),
+        ("align", "vertical_align"),
+        "color",
+    )
+    extra = 0
+    max_num = AREAS_MAX
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return isinstance(obj, Slide) and still(obj) is not None and bool(super().has_add_permission(request, obj))
+
+
+@admin.register(Slide)
+class SlideAdmin(AuditAdmin):
+    list_display = ("id", "template", "position", "duration", "text")
+    list_select_related = ("template",)
+    search_fields = ("template",)
+    search_help_text = "mms-id"
+    fields = (("template", "position"), ("duration", "text"), "preview")
+    readonly_fields = ("template", "position", "duration", "text", "preview")
+    inlines = (TextAreaInline,)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Slide], search_term: str
+    ) -> tuple[QuerySet[Slide], bool]:
+        term = search_term.strip()
+        found = queryset.filter(template=int(term)) if search.NUMBER.fullmatch(term) else queryset.none()
+        return (found if term else queryset), False
+
+    def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        """To set its text areas; its own fields stay as they are."""
+        return self.may_act(request)
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self._picture)
+        return [path("<int:key>/picture", view, name="mms_slide_picture"), *super().get_urls()]
+
+    def _picture(self, request: HttpRequest, key: int) -> HttpResponseBase:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        slide = get_object_or_404(Slide, pk=key)
+        picture = still(slide)
+        if picture is None:
+            raise Http404
+        return pictures.lettered(picture, _samples(slide))
+
+    @display(description="as it may look")
+    def preview(self, slide: Slide) -> SafeString:
+        """The picture with its texts, as they are stored; a merge tag shows its default or its name."""
+        if still(slide) is None:
+            return SafeString("The slide has no still picture that texts could be drawn onto.")
+        image = format_html(
+            '<img class="rounded-default" style="max-width: 100%" src="{}" alt="">',
+            reverse("admin:mms_slide_picture", args=[slide.pk]),
+        )
+        return image + format_html_join("", "<p>Text area {}: {}</p>", _problems(slide))
+
+
+def _samples(slide: Slide) -> list[Area]:
+    return [lettering.sample(content.area(row)) for row in slide.areas.all()]
+
+
+def _problems(slide: Slide) -> Iterator[tuple[int, str]]:
+    for number, area in enumerate(_samples(slide), 1):
+        try:
+            lettering.laid_out(area)
+        except lettering.LetteringError as problem:
+            yield number, str(problem)
