@@ -125,7 +125,7 @@ def _adapted(message: Message, now: datetime) -> Request | None:
     if isinstance(result, CannotFit):
         flow.cannot_fit(message, result, now)
         return None
-    flow.adapted(message, result.changes, result.size, now)
+    flow.adapted(message, result, now)
     return client.request(message, result.parts, now)
 
 
