@@ -200,13 +200,14 @@ def _refusal(answer: Answer, what: str) -> str:
 # --- report -------------------------------------------------------------------------------------------------------
 
 
-def report(carrier: Carrier, request: DeliveryReportReq, now: datetime) -> None:
+def report(carrier: Carrier, request: DeliveryReportReq, now: datetime) -> Report:
     """An MMSC's delivery report, kept and applied once however often it comes; committed when this returns."""
     with transaction.atomic():
         kept, new = reports.record(carrier, request, now)
         reports.learn(kept, cache.identity_of(request.handset))
         if new:
             apply(kept, now)
+    return kept
 
 
 def apply(report: Report, now: datetime) -> None:

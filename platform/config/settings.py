@@ -169,6 +169,6 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = flag("SECURE_COOKIES")
 LOGGING_CONFIG = None
-logs.configure(os.environ.get("LOG_LEVEL", "INFO"), json=flag("LOG_JSON"))
+logs.configure(os.environ.get("LOG_LEVEL", "INFO"))
 
 UNFOLD = console.UNFOLD
