@@ -24,4 +24,5 @@ VOLUME /srv/mms/var/media
 EXPOSE 8000
 # Threads, because a request waits for its commit; the kernel's backlog takes bursts.
 CMD ["granian", "--interface", "wsgi", "--host", "0.0.0.0", "--port", "8000", \
-     "--workers", "2", "--blocking-threads", "16", "config.wsgi:application"]
+     "--workers", "2", "--blocking-threads", "16", "--log-config", "platform/config/granian.json", \
+     "config.wsgi:application"]

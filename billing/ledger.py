@@ -12,12 +12,11 @@ from datetime import date, datetime
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Sum
 
 from billing import low_balance
 from billing.amounts import shown
 from billing.available import AVAILABLE, month
-from billing.models import Account, Balance, LedgerEntry
+from billing.models import Account, Balance, LedgerEntry, Proof
 
 Kind = LedgerEntry.Kind
 
@@ -178,18 +177,28 @@ class Difference:
     proven: tuple[int, int]
 
 
+# One statement, so that both sides are of one moment while the platform books on.
+PROVE = """
+SELECT account_id, COALESCE(b.balance, 0), COALESCE(b.reserved, 0), COALESCE(l.balance, 0), COALESCE(l.reserved, 0)
+FROM billing_balance b FULL JOIN (
+    SELECT account_id, sum(balance_change)::bigint AS balance, sum(reserved_change)::bigint AS reserved
+    FROM billing_ledgerentry GROUP BY account_id
+) l USING (account_id)
+WHERE (COALESCE(b.balance, 0), COALESCE(b.reserved, 0)) <> (COALESCE(l.balance, 0), COALESCE(l.reserved, 0))
+ORDER BY account_id
+"""
+
+
 def prove() -> list[Difference]:
     """The accounts whose balance or reserved amount is not the sum of their ledger: none, or something is wrong."""
-    sums = {
-        row["account"]: (row["balance"], row["reserved"])
-        for row in LedgerEntry.objects.values("account").annotate(
-            balance=Sum("balance_change"), reserved=Sum("reserved_change")
-        )
-    }
-    kept = {b.account_id: (b.balance, b.reserved) for b in Balance.objects.all()}
-    accounts = sorted(sums.keys() | kept.keys())
-    return [
-        Difference(account, kept.get(account, (0, 0)), sums.get(account, (0, 0)))
-        for account in accounts
-        if kept.get(account, (0, 0)) != sums.get(account, (0, 0))
-    ]
+    with connection.cursor() as cursor:
+        cursor.execute(PROVE)
+        rows = cursor.fetchall()
+    return [Difference(account, kept=(row[0], row[1]), proven=(row[2], row[3])) for account, *row in rows]
+
+
+def audit(now: datetime) -> list[Difference]:
+    """The same, and notes that it was done and what it found. Reads the whole ledger."""
+    differences = prove()
+    Proof.objects.create(at=now, accounts=len(differences))
+    return differences

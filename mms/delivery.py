@@ -10,6 +10,7 @@ from typing import TypeVar
 import structlog
 from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
+from structlog.contextvars import bound_contextvars
 
 from config import stopping
 from handsets import cache
@@ -18,6 +19,7 @@ from mms.adaptation import compose
 from mms.adaptation.plan import CannotFit
 from mms.adaptation.texts import crlf
 from mms.mm7 import client
+from mms.mm7.answers import Answer
 from mms.mm7.submit import Part
 from mms.models import Attempt, Discovery, Message
 from mms.outbound import Flight, NoReply, Reply, Request
@@ -109,14 +111,15 @@ def _launch_messages(flight: Flight[Submit], clock: Clock) -> int:
 
 def _prepared(message: Message, clock: Clock) -> Request | None:
     """The request that submits the message as adapted to its handset, or None where there is none to send."""
-    try:
-        return _adapted(message, clock())
-    except DATABASE_GONE:
-        raise
-    except Exception as problem:
-        log.exception("a message could not be prepared", tracking_id=message.tracking_id)
-        flow.unprepared(message, f"{type(problem).__name__}: {problem}"[:300], clock())
-        return None
+    with bound_contextvars(tracking_id=message.tracking_id):
+        try:
+            return _adapted(message, clock())
+        except DATABASE_GONE:
+            raise
+        except Exception as problem:
+            log.exception("a message could not be prepared")
+            flow.unprepared(message, f"{type(problem).__name__}: {problem}"[:300], clock())
+            return None
 
 
 def _adapted(message: Message, now: datetime) -> Request | None:
@@ -125,7 +128,7 @@ def _adapted(message: Message, now: datetime) -> Request | None:
     if isinstance(result, CannotFit):
         flow.cannot_fit(message, result, now)
         return None
-    flow.adapted(message, result.changes, result.size, now)
+    flow.adapted(message, result, now)
     return client.request(message, result.parts, now)
 
 
@@ -158,6 +161,14 @@ def _settle(
     ]
     if landings:
         _store(lambda: step(landings, clock()))
+    for landing in landings:
+        _log(landing.sent, landing.answer)
+
+
+def _log(sent: Message | Discovery, answer: Answer) -> None:
+    what = {"tracking_id": sent.tracking_id} if isinstance(sent, Message) else {"discovery": sent.pk}
+    said = {"outcome": answer.outcome, "code": answer.code}
+    log.info("submit", carrier=sent.carrier.slug, attempt=sent.tries, **said, **what)
 
 
 def _store(step: Callable[[], None]) -> None:

@@ -52,9 +52,16 @@ class _Doorbell:
 
     def answer(self, task: str) -> None:
         try:
-            self.broker.delete(f"rung:{task}")
+            with self.broker.pipeline(transaction=False) as both:
+                both.delete(f"rung:{task}")
+                both.set(f"answered:{task}", time.time())
+                both.execute()
         except OUT_OF_REACH as problem:
             log.warning("the doorbell is out of reach", task=task, problem=str(problem))
+
+    def last_answers(self) -> dict[str, float]:
+        moments = self.broker.mget([f"answered:{task}" for task in QUEUES])
+        return {queue: float(at) for queue, at in zip(QUEUES.values(), moments, strict=True) if at}
 
 
 _doorbell = _Doorbell()
@@ -68,3 +75,11 @@ def ring(task: str) -> None:
 def answered(task: str) -> None:
     """The task has begun: whatever becomes due from now on needs a new ring."""
     _doorbell.answer(task)
+
+
+def last_answers() -> dict[str, float]:
+    """Queue -> when one of its workers last began to look for what is due (Unix time), as far as the broker knows.
+
+    Raises what OUT_OF_REACH names.
+    """
+    return _doorbell.last_answers()

@@ -16,6 +16,7 @@ from django.db import transaction
 from billing import ledger, prices
 from handsets import cache
 from mms import charging, discovery, removal, reports, submission, timeline
+from mms.adaptation.compose import Composed
 from mms.adaptation.plan import CannotFit
 from mms.mm7 import client
 from mms.mm7.answers import Answer
@@ -113,12 +114,13 @@ def claim_discoveries(
 # --- adapt --------------------------------------------------------------------------------------------------------
 
 
-def adapted(message: Message, changes: Sequence[str], size: int, now: datetime) -> None:
+def adapted(message: Message, made: Composed, now: datetime) -> None:
     """Notes for which handset the message was adapted, what had to change, and how many bytes it has now."""
     with transaction.atomic():
         Message.objects.filter(pk=message.pk).update(handset=message.handset)
         to = str(message.handset) if message.handset else "the generic profile"
-        timeline.write([Entry(message, "adapted", f"to {to}", details={"changes": changes, "bytes": size})], now)
+        details = {"changes": made.changes, "bytes": made.size, "renditions": made.renditions}
+        timeline.write([Entry(message, "adapted", f"to {to}", details=details)], now)
 
 
 def cannot_fit(message: Message, verdict: CannotFit, now: datetime) -> None:
@@ -198,13 +200,14 @@ def _refusal(answer: Answer, what: str) -> str:
 # --- report -------------------------------------------------------------------------------------------------------
 
 
-def report(carrier: Carrier, request: DeliveryReportReq, now: datetime) -> None:
+def report(carrier: Carrier, request: DeliveryReportReq, now: datetime) -> Report:
     """An MMSC's delivery report, kept and applied once however often it comes; committed when this returns."""
     with transaction.atomic():
         kept, new = reports.record(carrier, request, now)
         reports.learn(kept, cache.identity_of(request.handset))
         if new:
             apply(kept, now)
+    return kept
 
 
 def apply(report: Report, now: datetime) -> None:

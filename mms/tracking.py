@@ -7,6 +7,11 @@ import re
 TRACKING_ID = re.compile(rb"MMS_([0-9]{1,18})")
 
 
+def name_of(key: int) -> str:
+    """The tracking id of the message with this primary key."""
+    return base64.b64encode(f"MMS_{key}".encode()).decode()
+
+
 def key_of(tracking_id: str) -> int | None:
     """The primary key of the message that this tracking id names, or None where it is no tracking id."""
     try:

@@ -1,5 +1,5 @@
 from billing.models.accounts import Account, ApiKey, BlockedNumber, SenderAddress, Service, new_secret
-from billing.models.money import Balance, LedgerEntry, LowBalanceNotice, Price
+from billing.models.money import Balance, LedgerEntry, LowBalanceNotice, Price, Proof
 
 __all__ = [
     "Account",
@@ -9,6 +9,7 @@ __all__ = [
     "LedgerEntry",
     "LowBalanceNotice",
     "Price",
+    "Proof",
     "SenderAddress",
     "Service",
     "new_secret",

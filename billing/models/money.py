@@ -106,3 +106,13 @@ class LowBalanceNotice(models.Model):
 
     def __str__(self) -> str:
         return f"{self.account} {decimal(self.available)}"
+
+
+class Proof(models.Model):
+    """One comparison of the whole ledger with the balances that are kept beside it."""
+
+    at = models.DateTimeField()
+    accounts = models.PositiveIntegerField(help_text="whose balance is not what their ledger adds up to")
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M}: {self.accounts} differ"

@@ -19,10 +19,14 @@ from mms.models import Medium, Message, Slide
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """An MMS ready to be submitted: its parts, what differs from the customer's content, its size in bytes."""
+    """An MMS ready to be submitted: its parts, what differs from the customer's content, its size in bytes.
+
+    `renditions` is how many of its pictures were made anew, for this message or for an earlier one.
+    """
 
     parts: tuple[Part, ...]
     changes: tuple[str, ...]
+    renditions: int
 
     @property
     def size(self) -> int:
@@ -35,7 +39,9 @@ def compose(message: Message) -> Composed | CannotFit:
     media = {medium.sha256: medium for slide in slides for medium in slide.media.all()}
     try:
         result = planned(message, slides)
-        return result if isinstance(result, CannotFit) else Composed(_parts(result, media), result.changes)
+        if isinstance(result, CannotFit):
+            return result
+        return Composed(_parts(result, media), result.changes, _renditions(result))
     except (DoesNotFit, LetteringError, texts.MissingValue) as problem:  # areas may change after the accept
         return CannotFit(str(problem))
 
@@ -86,6 +92,10 @@ def _forms(medium: Medium) -> tuple[Form, ...]:
         return ()
     made = medium.renditions.order_by("pk")
     return tuple(Form(form.recipe, form.mime_type, form.size) for form in made)
+
+
+def _renditions(planned: Plan) -> int:
+    return sum(isinstance(image, Resize) for slide in planned.slides for image in slide.images)
 
 
 def _parts(planned: Plan, media: dict[str, Medium]) -> tuple[Part, ...]:

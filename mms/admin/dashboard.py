@@ -1,19 +1,18 @@
 """The console's first page: how the platform is doing now. Every figure costs the same however large the tables are."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Max, Min, Model, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Max, Model, Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.timesince import timesince
 
-from billing.models import Account
 from mms.admin.tables import Row, Table, label, link
-from mms.models import Carrier, Discovery, Encoding, Message, Postback, Report, Status
+from mms.models import Discovery, Message, Postback, Report, Status
+from mms.observation import backlog
 
 # Figures over a time are counted among so many of the newest rows at most; a backlog is counted no further.
 MOST = 100_000
@@ -92,34 +91,12 @@ def _latest() -> Table:
 
 def _oldest_due(now: datetime) -> Card:
     """How long the row that is due for the longest waits for a worker: seconds, unless something is wrong."""
-    oldest = min((due for due in _first_due() if due and due <= now), default=None)
+    oldest = min((due.oldest for due in backlog.due(now) if due.oldest), default=None)
     if oldest is None:
         return Card("Oldest due row", "none", "nothing waits for a worker")
     late = now - oldest
     figure = f"{late.total_seconds():.0f} s" if late < timedelta(minutes=1) else timesince(oldest, now)
     return Card("Oldest due row", figure, "waits for a worker", alarming=late > timedelta(minutes=1))
-
-
-def _first_due() -> Iterable[datetime | None]:
-    """The earliest due_at of each kind of row, each by one descent of an index a carrier, an account or a status."""
-    for model in (Message, Discovery):
-        yield _first_each(Carrier, model.objects.filter(carrier=OuterRef("pk"), status=Status.ACCEPTED))
-        for status in (Status.DISCOVERING, Status.SENDING, Status.SUBMITTED, Status.IN_DOUBT):
-            yield _first(model.objects.filter(status=status))
-    yield _first_each(Account, Postback.objects.filter(account=OuterRef("pk")))
-    yield _first(Encoding.objects.all())
-    yield _first(Report.objects.all())
-
-
-def _first(rows: QuerySet[Any]) -> datetime | None:
-    due: datetime | None = rows.filter(due_at__isnull=False).aggregate(due=Min("due_at"))["due"]
-    return due
-
-
-def _first_each(owners: type[Model], rows: QuerySet[Any]) -> datetime | None:
-    first = Subquery(rows.filter(due_at__isnull=False).order_by("due_at").values("due_at")[:1])
-    due: datetime | None = owners._default_manager.annotate(due=first).aggregate(first=Min("due"))["first"]
-    return due
 
 
 def _waiting_postbacks() -> Card:

@@ -1,10 +1,13 @@
 """The customers' doors: each reads its own way; then they authenticate, call one action and answer alike."""
 
+import time
 import uuid
 from collections.abc import Callable, Iterable
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 import structlog
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from rest_framework.exceptions import APIException
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
@@ -70,6 +73,27 @@ class Door(APIView):
     expected: ClassVar[str] = "POST an XML request"
     own_dialect: ClassVar[Dialect]
     node: Node | None = None
+    action = ""
+    account: Account | None = None
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        began = time.perf_counter()
+        response = super().dispatch(request, *args, **kwargs)
+        self._log(response, time.perf_counter() - began)
+        return response
+
+    def _log(self, response: HttpResponseBase, seconds: float) -> None:
+        """The one line of this request. An action that is not one of ours could be anything: it is left out."""
+        answer: Fields = response.data.fields if isinstance(response, Response) else {}
+        log.info(
+            "request",
+            action=self.action if self.action in ACTIONS else "",
+            account=self.account.pk if self.account else None,
+            code=answer.get("error_code", ""),
+            tracking_id=answer.get("tracking_id", ""),
+            status=response.status_code,
+            ms=round(seconds * 1000, 1),
+        )
 
     @property
     def dialect(self) -> Dialect:
@@ -84,9 +108,10 @@ class Door(APIView):
         name = fields.once(node, "action")
         if not name:
             raise Refusal("E100", f"{node.called('action')} is missing")
-        account = gate.admit(node, name, ACTIONS, callers.address(self.request._request))
+        self.action = name.lower()
+        self.account = gate.admit(node, name, ACTIONS, callers.address(self.request._request))
         asked = idempotency.with_header(node, self.request.headers.get("Idempotency-Key", ""))
-        return Response(Answer(self.dialect, ACTIONS[name.lower()](asked, account)))
+        return Response(Answer(self.dialect, ACTIONS[self.action](asked, self.account)))
 
     def handle_exception(self, problem: Exception) -> Response:
         if isinstance(problem, Refusal):

@@ -14,7 +14,8 @@ from django.views.decorators.csrf import csrf_exempt
 from mms import callers, doorbell, flow
 from mms.mm7.requests import DeliveryReportReq, Unsupported, answer, fault, read_request
 from mms.mm7.soap import Malformed
-from mms.models import Carrier
+from mms.models import Carrier, Report
+from mms.tracking import name_of
 
 log = structlog.get_logger()
 
@@ -66,10 +67,19 @@ def _answered(request: HttpRequest, carrier: Carrier) -> HttpResponse:
         # Nothing is said to be taken that is not kept: the MMSC's operator sees the refusal.
         refusal = fault(said.transaction_id, 4003, "only delivery reports are taken", said.namespace)
         return HttpResponse(refusal, status=500, content_type=XML)
-    flow.report(carrier, said, timezone.now())
+    report = flow.report(carrier, said, timezone.now())
+    log.info("report", carrier=carrier.slug, status=report.status, **_about(report))
     doorbell.ring(doorbell.WORK)
     doorbell.ring(doorbell.NOTIFY)
     return HttpResponse(answer(said), content_type=XML)
+
+
+def _about(report: Report) -> dict[str, str | int | None]:
+    """Which of ours the report names, if it names one."""
+    attempt = report.attempt
+    if attempt is None:
+        return {"unmatched": report.mmsc_id}
+    return {"tracking_id": name_of(attempt.message_id)} if attempt.message_id else {"discovery": attempt.discovery_id}
 
 
 def _from_its_network(request: HttpRequest, carrier: Carrier) -> bool:

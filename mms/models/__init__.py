@@ -4,11 +4,13 @@ from mms.models.messages import AWAITING_REPORT, Discovery, Event, Message, Send
 from mms.models.postbacks import Postback, PostbackAttempt
 from mms.models.repeats import FirstAnswer
 from mms.models.submissions import Attempt, Report
+from mms.models.tallies import Counted, Tally
 
 __all__ = [
     "AWAITING_REPORT",
     "Attempt",
     "Carrier",
+    "Counted",
     "DiscardedFile",
     "Discovery",
     "Encoding",
@@ -25,6 +27,7 @@ __all__ = [
     "Slide",
     "SlideMedium",
     "Status",
+    "Tally",
     "Template",
     "TextArea",
 ]

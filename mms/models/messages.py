@@ -1,6 +1,5 @@
 """Messages and discoveries on their way through a carrier, and the timeline of each message."""
 
-import base64
 from typing import Any
 
 from django.db import models
@@ -8,6 +7,7 @@ from django.db.models import Q
 
 from billing.models import Account, Service
 from handsets.models import Handset
+from mms import tracking
 from mms.models.carriers import Carrier
 from mms.models.content import Template
 
@@ -138,7 +138,7 @@ class Message(Sendable):
 
     @property
     def tracking_id(self) -> str:
-        return base64.b64encode(f"MMS_{self.pk}".encode()).decode()
+        return tracking.name_of(self.pk)
 
 
 def no_details() -> dict[str, Any]:

@@ -6,12 +6,16 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 
+import structlog
 from django.utils import timezone
 
 from config import stopping
-from mms.outbound import Flight, Request
+from mms import tracking
+from mms.outbound import Flight, NoReply, Reply, Request
 from mms.postbacks import dialects, outbox
 from mms.postbacks.outbox import Parcel
+
+log = structlog.get_logger()
 
 IN_FLIGHT = 256  # a process
 PER_ACCOUNT = 16  # at once, so that a server that hangs holds up nobody else's
@@ -26,6 +30,8 @@ def run(clock: Callable[[], datetime] = timezone.now) -> None:
             claimed = 0 if stopping.asked() or flight.room <= 0 else _launch(flight, clock())
             if landed := flight.landed(LAND):
                 outbox.settle(landed, clock())
+                for parcel, result in landed:
+                    _log(parcel, result)
             if not claimed and not flight.keys:
                 return
 
@@ -37,6 +43,20 @@ def _launch(flight: Flight[Parcel], now: datetime) -> int:
     for parcel in parcels:
         flight.launch(parcel, request(parcel))
     return len(parcels)
+
+
+def _log(parcel: Parcel, result: Reply | NoReply) -> None:
+    postback = parcel.postback
+    log.info(
+        "postback",
+        tracking_id=tracking.name_of(postback.message_id) if postback.message_id else "",
+        account=postback.account_id,
+        event_id=postback.pk,
+        code=postback.code,
+        attempt=postback.tries,
+        answer=result.status if isinstance(result, Reply) else result.reason,
+        ms=round(result.seconds * 1000),
+    )
 
 
 def request(parcel: Parcel) -> Request:

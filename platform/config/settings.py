@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import dj_database_url
+from celery.schedules import crontab
 
 from config import console, embedded, logs
 
@@ -56,8 +57,10 @@ INSTALLED_APPS = [
     "simulator",
 ]
 
-# Sessions, CSRF and messages serve the admin alone; they are lazy, so the other doors do not pay for them.
+# The doors for probes and scrapers come first. Sessions, CSRF and messages serve the admin alone; they are lazy, so the
+# other doors do not pay for them.
 MIDDLEWARE = [
+    "mms.observation.views.watched",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -137,6 +140,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 60,
         "options": {"queue": "postbacks", "expires": 60},
     },
+    "audit": {
+        "task": "billing.audit",
+        "schedule": crontab(hour="3", minute="30"),
+        "options": {"queue": "postbacks", "expires": 60},
+    },
 }
 
 # The mail server, for low-balance notices.
@@ -152,6 +160,8 @@ DEFAULT_FROM_EMAIL = os.environ.get("DEFAULT_FROM_EMAIL", "mms@localhost")
 OUTBOUND_ALLOWED_NETWORKS = words("OUTBOUND_ALLOWED_NETWORKS")
 # Reverse proxies of ours (CIDR, comma-separated): who calls through them, their X-Forwarded-For tells.
 TRUSTED_PROXIES = words("TRUSTED_PROXIES")
+# What a scraper of /metrics sends as its bearer token; empty: there are no metrics.
+METRICS_TOKEN = os.environ.get("METRICS_TOKEN", "")
 # A cached handset older than this many days counts as unknown.
 HANDSET_CACHE_DAYS = int(os.environ.get("HANDSET_CACHE_DAYS", "180"))
 
@@ -159,6 +169,6 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = flag("SECURE_COOKIES")
 LOGGING_CONFIG = None
-logs.configure(os.environ.get("LOG_LEVEL", "INFO"), json=flag("LOG_JSON"))
+logs.configure(os.environ.get("LOG_LEVEL", "INFO"))
 
 UNFOLD = console.UNFOLD

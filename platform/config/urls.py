@@ -1,4 +1,4 @@
-"""The doors: customers', carriers', operators'."""
+"""The doors: customers', carriers', operators'. Those of probes and scrapers are in mms/observation/views.py."""
 
 from django.contrib import admin
 from django.urls import path, re_path

@@ -37,7 +37,7 @@ def multiply(row: Model, source: str, **fresh: str) -> None:
     """A copy of the row for each row of the source, with these columns made afresh; in the database, which is quick."""
     table = row._meta.db_table
     fresh = {"id": f"nextval(pg_get_serial_sequence('{table}', 'id'))", **fresh}
-    names = [field.column for field in row._meta.concrete_fields]
+    names = [str(field.column) for field in row._meta.concrete_fields]
     values = ", ".join(fresh.get(name, f'sample."{name}"') for name in names)
     columns = ", ".join(f'"{name}"' for name in names)
     sample = f"(SELECT * FROM {table} WHERE id = %s) sample"

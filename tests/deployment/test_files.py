@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
+from django.test import Client
 
 from mms.doorbell import QUEUES
 
@@ -17,9 +18,9 @@ OURS = {name: service for name, service in SERVICES.items() if "build" in servic
 
 
 def variables_of_settings() -> set[str]:
-    """The names of the environment variables that settings.py reads, by os.environ or its own readers."""
-    read = re.findall(r'\b(?:environ|environ\.get|flag|words|number)[(\[]"([A-Z0-9_]+)"', SETTINGS.read_text())
-    return set(read)
+    """The names of the environment variables that the settings read, by os.environ or their own readers."""
+    text = SETTINGS.read_text() + SETTINGS.with_name("logs.py").read_text()
+    return set(re.findall(r'\b(?:environ|environ\.get|flag|words|number)[(\[]"([A-Z0-9_]+)"', text))
 
 
 def variables_of_example() -> dict[str, str]:
@@ -112,6 +113,21 @@ def test_dependencies_have_the_health_check_that_they_are_waited_for_by(name: st
     for dependency, wait in SERVICES[name].get("depends_on", {}).items():
         if wait["condition"] == "service_healthy":
             assert "healthcheck" in SERVICES[dependency]
+
+
+def test_the_web_is_asked_for_its_health_at_a_door_that_answers_at_its_own_port() -> None:
+    (probe,) = (word for word in SERVICES["web"]["healthcheck"]["test"] if "http://" in word)
+    ((port, path),) = re.findall(r"http://127\.0\.0\.1:(\d+)(/\w+)", probe)
+
+    assert f"--port={port}" in words_of(SERVICES["web"])
+    assert Client().get(path).status_code == 200
+
+
+def test_logs_are_set_up_by_the_platform_alone() -> None:
+    (log_config,) = (word for word in words_of(SERVICES["web"]) if word.startswith("--log-config="))
+
+    assert (CHECKOUT / log_config.partition("=")[2]).exists()
+    assert [name for name, service in OURS.items() if "--loglevel" in words_of(service)] == []
 
 
 @pytest.mark.parametrize("name", OURS)

@@ -121,7 +121,8 @@ class Platform:
         self.broker = broker
         self.web_port, self.simulator_port = free_port(), free_port()
         self._folder = folder
-        self._environment = {**environment(), "REDIS_URL": broker.url}
+        # At DEBUG, workers tell of each task.
+        self._environment = {**environment(), "REDIS_URL": broker.url, "LOG_LEVEL": "DEBUG"}
         self._processes: list[Process] = []
 
     @property

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
 
 from billing import ledger
 from billing.amounts import shown
@@ -13,7 +14,7 @@ class Command(BaseCommand):
     help = "Proves that books and balances are equal; the exit status is 1 where they are not."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        differences = ledger.prove()
+        differences = ledger.audit(timezone.now())
         for difference in differences:
             account = Account.objects.get(pk=difference.account)
             kept, proven = (_told(amounts, account.currency) for amounts in (difference.kept, difference.proven))

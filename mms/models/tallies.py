@@ -1,0 +1,40 @@
+"""Counters that only grow, for the metrics: kept as rows, so that every web process tells the same."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+
+from mms.models.carriers import Carrier
+
+
+class Counted(models.Model):
+    """How far a table has been counted: its rows up to this primary key are in the tallies."""
+
+    source = models.CharField(max_length=20, unique=True)
+    mark = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.source} to {self.mark}"
+
+
+class Tally(models.Model):
+    """How many rows of a kind a table has had, and how what they measure is distributed."""
+
+    source = models.CharField(max_length=20)
+    carrier = models.ForeignKey(Carrier, models.CASCADE, null=True, blank=True)
+    kind = models.CharField(max_length=30)
+    count = models.BigIntegerField(default=0)
+    total = models.FloatField(default=0, help_text="sum of what was measured, mostly seconds")
+    buckets = ArrayField(
+        models.BigIntegerField(), default=list, help_text="rows that measured at most so much, by tallies.BOUNDS"
+    )
+
+    class Meta:
+        verbose_name_plural = "tallies"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["source", "carrier", "kind"], nulls_distinct=False, name="tally_once_per_kind"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.source} {self.kind}: {self.count}"

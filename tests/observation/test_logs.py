@@ -1,0 +1,152 @@
+"""The logs: every step of a message in one form, and nothing in them that is the recipient's or a secret."""
+
+import io
+import json
+import logging
+import logging.config
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import structlog
+from django.db import DatabaseError, transaction
+from django.test import Client
+
+from config import logs
+from mms.models import Message
+from tests.scripted import Say, Scripted
+from tests.wire import IPHONE, SEED, Drive, report_body, submit_rsp
+
+KEY = "qTFkykO9JTfahCOqJ0V2Wf5Cg1t8iWlZ"
+Lines = Callable[[], list[dict[str, Any]]]
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
+    """Everything that is logged meanwhile, from DEBUG on, as it is written."""
+    monkeypatch.setenv("LOG_JSON", "true")
+    text, root = io.StringIO(), logging.getLogger()
+    handler, level = logging.StreamHandler(text), root.level
+    handler.setFormatter(logs.formatter())
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    yield text
+    root.setLevel(level)
+    root.removeHandler(handler)
+
+
+@pytest.fixture
+def lines(written: io.StringIO) -> Lines:
+    return lambda: [json.loads(line) for line in written.getvalue().splitlines()]
+
+
+def test_a_message_leaves_its_tracking_id_at_every_step_and_nothing_of_its_recipient(
+    world: SimpleNamespace, mmsc: Scripted, customer: Scripted, written: io.StringIO, lines: Lines
+) -> None:
+    mmsc.first(submit_rsp("D1"), submit_rsp("M1"))
+    customer.first(Say(status=500))
+    post = Client().post
+    post("/ep/v1/", SEED.encode(), content_type="text/xml")
+    post("/ep/v1/", SEED.replace("<to>14044790000", "<to>no number 14044790000").encode(), content_type="text/xml")
+    post("/ep/v1/", SEED.replace(KEY, "somebody-elses-key").encode(), content_type="text/xml")
+    Drive()()
+    authorization = {"authorization": "Basic bW1zYzpyZXBvcnQtc2VjcmV0"}
+    for name in ("D1", "unknown"):
+        body = report_body(name, "14044790000", "Retrieved", IPHONE)
+        post("/mm7/att", body, content_type="text/xml", headers=authorization)
+    post("/mm7/att", b"<14044790000>", content_type="text/xml", headers=authorization)
+    Drive()()
+    found = [line for line in lines() if line["level"] in {"info", "warning"}]
+    tracking_id = Message.objects.get().tracking_id
+    for event in ("request", "submit", "postback"):
+        assert tracking_id in [line.get("tracking_id") for line in found if line["event"] == event]
+    assert [line.get("discovery") is not None for line in found if line["event"] == "report"] == [True, False]
+    everything = written.getvalue()
+    for secret in ("14044790000", KEY, "somebody-elses-key", "report-secret", "bW1zY", "Bill", "13579", "custom text"):
+        assert secret not in everything, secret
+
+
+def test_a_request_is_one_line_with_action_code_and_milliseconds(world: SimpleNamespace, lines: Lines) -> None:
+    Client().post("/ep/v1/", SEED.replace("35674", "1").encode(), content_type="text/xml")
+    Client().post("/ep/v1/", b"<request><action>14044790000</action></request>", content_type="text/xml")
+    Client().get("/ep/v1/")
+    told = [line for line in lines() if line["event"] == "request"]
+    assert [(line["action"], line["code"], line["status"]) for line in told] == [
+        ("sendsavedmms", "E241", 200),
+        ("", "E104", 200),
+        ("", "E100", 405),
+    ]
+    assert told[0]["account"] == world.account.pk
+    assert all(line["ms"] > 0 for line in told)
+
+
+@pytest.mark.parametrize(
+    ("text", "written_as"),
+    [
+        ("to +14044790000", "to ***000"),
+        ("+14044790000/TYPE=PLMN", "***000/TYPE=PLMN"),
+        ("(14044790000, 491701234567)", "(***000, ***567)"),
+        ("tel:1234567.", "tel:***567."),
+        ("code 28444 of 31002", "code 28444 of 31002"),
+        ("took 0.01234567s", "took 0.01234567s"),
+        ("TU1TXzQ2Nw== 2026-11-22T15:59:08", "TU1TXzQ2Nw== 2026-11-22T15:59:08"),
+        ("redis://:hunter2@10.0.0.1:6379/0 is down", "redis://***@10.0.0.1:6379/0 is down"),
+        ("postgresql://mms:hunter2@db/mms", "postgresql://***@db/mms"),
+    ],
+)
+def test_numbers_and_passwords_are_masked_in_texts(text: str, written_as: str) -> None:
+    assert logs.masked(text) == written_as
+
+
+def test_named_secrets_are_left_out(lines: Lines) -> None:
+    structlog.get_logger("tests").info("a call", api_key=KEY, password="hunter2", token="t", account=7)
+    assert {name: lines()[-1][name] for name in ("api_key", "password", "token", "account")} == {
+        "api_key": "***",
+        "password": "***",
+        "token": "***",
+        "account": 7,
+    }
+
+
+def test_the_row_that_the_database_refused_is_left_out(world: SimpleNamespace, lines: Lines) -> None:
+    try:
+        with transaction.atomic():
+            world.template.messages.create(
+                account=world.account, carrier=world.carrier, number="14044790000", subject="Dear\nBill"
+            )
+    except DatabaseError:
+        logging.getLogger("tests").exception("it broke")
+    line = lines()[-1]
+    assert "Failing row contains (...)" in line["exception"]
+    assert "Bill" not in json.dumps(line)
+
+
+@pytest.mark.parametrize(
+    ("terminal", "asked", "json_wanted"),
+    [(True, "", False), (False, "", True), (True, "true", True), (False, "false", False)],
+)
+def test_a_terminal_gets_lines_for_people_and_everything_else_json(
+    monkeypatch: pytest.MonkeyPatch, terminal: bool, asked: str, json_wanted: bool
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    monkeypatch.setenv("LOG_JSON", asked)
+    assert logs.wants_json() == json_wanted
+
+
+def test_granian_writes_in_the_same_form() -> None:
+    """Its own process has no Django: what its settings name must do without."""
+    script = (
+        "import json, logging, sys; from granian.log import configure_logging, LogLevels\n"
+        "configure_logging(LogLevels.info, json.load(open('platform/config/granian.json')))\n"
+        "logging.getLogger('_granian').info('Listening at: %s', '14044790000')\n"
+        "assert 'django' not in sys.modules"
+    )
+    checkout = Path(__file__).resolve().parents[2]
+    run = subprocess.run([sys.executable, "-c", script], cwd=checkout, env={"PYTHONPATH": "platform"},
+                         capture_output=True, text=True, check=True)  # fmt: skip
+    line = json.loads(run.stderr)
+    assert (line["event"], line["level"], line["logger"]) == ("Listening at: ***000", "info", "_granian")

@@ -1,0 +1,221 @@
+"""What a scraper is told: truths of the database, the same from every process, by statements that cost little."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from prometheus_client.parser import text_string_to_metric_families
+from pytest_django.fixtures import Settings
+
+from billing import ledger
+from billing.models import Balance
+from mms import flow
+from mms.models import Carrier, Event, Message, Postback, Rendition, Tally
+from mms.observation import metrics, tallies
+from mms.order import Order
+from tests.database.plans import explained
+from tests.scripted import Say, Scripted
+from tests.wire import Drive, submit_rsp
+
+TOKEN = "of the scraper alone"
+
+
+def later(**duration: float) -> datetime:
+    return datetime.now(UTC) + timedelta(**duration)
+
+
+@pytest.fixture
+def scrape(settings: Settings, db: None) -> Callable[..., float]:
+    """The value of a metric as a scraper sees it a minute from now, when what happened has settled."""
+    settings.METRICS_TOKEN = TOKEN
+
+    def scrape(name: str, **labels: str) -> float:
+        tallies.bring_up_to_date(later(minutes=1))
+        answer = Client().get("/metrics", headers={"authorization": f"Bearer {TOKEN}"})
+        families = text_string_to_metric_families(answer.content.decode())
+        samples = {(s.name, frozenset(s.labels.items())): s.value for f in families for s in f.samples}
+        return samples[name, frozenset(labels.items())]
+
+    return scrape
+
+
+@pytest.fixture
+def send(world: SimpleNamespace) -> Callable[[], Message]:
+    def send() -> Message:
+        order = Order(
+            account=world.account,
+            number="14044790000",
+            country="US",
+            sender="28444",
+            carrier=world.carrier,
+            template=world.template,
+            service=world.service,
+            subject="Spring is here",
+        )
+        return flow.accept(order, datetime.now(UTC))
+
+    return send
+
+
+def test_a_message_is_counted_at_each_step(
+    send: Callable[[], Message], scrape: Callable[..., float], mmsc: Scripted, customer: Scripted
+) -> None:
+    mmsc.first(submit_rsp("X1"), submit_rsp("X2"))
+    customer.first(Say(), Say(status=500))
+    for _ in range(2):
+        send()
+    Drive()()
+    assert scrape("mms_messages_accepted_total", carrier="att") == 2
+    assert scrape("mms_messages_submitted_total", carrier="att") == 2
+    assert scrape("mms_submits_total", carrier="att", outcome="submitted") == 2
+    assert scrape("mms_submit_answer_seconds_count", carrier="att") == 2
+    assert scrape("mms_submit_seconds_bucket", carrier="att", le="60.0") == 2
+    assert scrape("mms_postback_attempts_total", outcome="taken") == 1
+    assert scrape("mms_postback_attempts_total", outcome="refused") == 1
+    assert scrape("mms_renditions_used_total") == 2
+    assert scrape("mms_renditions_made_total", kind="image") == Rendition.objects.count() == 1
+    send()
+    assert scrape("mms_messages_accepted_total", carrier="att") == 3
+
+
+def test_what_an_mmsc_refused_is_counted_as_ended(
+    send: Callable[[], Message], scrape: Callable[..., float], mmsc: Scripted, customer: Scripted
+) -> None:
+    mmsc.first(submit_rsp(code=2001))
+    send()
+    Drive()()
+    assert scrape("mms_submits_total", carrier="att", outcome="permanent") == 1
+    assert scrape("mms_messages_ended_total", carrier="att", status="failed") == 1
+    assert scrape("mms_messages_ended_total", carrier="att", status="delivered") == 0
+
+
+def test_the_oldest_due_row_of_each_queue_is_told(send: Callable[[], Message], scrape: Callable[..., float]) -> None:
+    message = send()
+    Message.objects.update(due_at=later(hours=-2))
+    Postback.objects.create(
+        account=message.account, message=message, code="N101", fields={}, due_at=later(minutes=-5), created_at=later()
+    )
+    assert scrape("mms_due_rows", queue="messages", carrier="att") == 1
+    assert scrape("mms_due_age_seconds", queue="messages", carrier="att") == pytest.approx(7200, abs=60)
+    assert scrape("mms_due_rows", queue="postbacks", carrier="") == 1
+    assert scrape("mms_due_age_seconds", queue="postbacks", carrier="") == pytest.approx(300, abs=60)
+    assert scrape("mms_due_age_seconds", queue="encodings", carrier="") == 0
+    assert scrape("mms_postbacks_pending") == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "queue"),
+    [("sending", "message-deadlines"), ("submitted", "message-deadlines"), ("accepted", "messages")],
+)
+def test_what_the_sweep_has_not_ended_is_a_backlog(
+    send: Callable[[], Message], scrape: Callable[..., float], status: str, queue: str
+) -> None:
+    send()
+    Message.objects.update(status=status, due_at=later(minutes=-10))
+    carrier = "att" if queue == "messages" else ""
+    assert scrape("mms_due_rows", queue=queue, carrier=carrier) == 1
+
+
+def test_messages_in_doubt_and_open_discoveries_are_told(
+    send: Callable[[], Message], scrape: Callable[..., float]
+) -> None:
+    send()
+    Message.objects.update(status="in_doubt")
+    assert scrape("mms_messages_in_doubt") == 1
+    assert scrape("mms_discoveries_open") == 0
+
+
+def test_the_last_proof_of_the_books_is_told(world: SimpleNamespace, scrape: Callable[..., float]) -> None:
+    Balance.objects.create(account=world.account, balance=5)
+    ledger.audit(datetime.now(UTC))
+    assert scrape("mms_books_differing_accounts") == 1
+    Balance.objects.update(balance=0)
+    proven = datetime.now(UTC)
+    ledger.audit(proven)
+    assert scrape("mms_books_differing_accounts") == 0
+    assert scrape("mms_books_proven_timestamp_seconds") == pytest.approx(proven.timestamp(), abs=1)
+
+
+def test_a_row_is_counted_once_it_has_settled_and_only_once(send: Callable[[], Message]) -> None:
+    send()
+    for now, counted in ((later(), 0), (later(seconds=11), 1), (later(seconds=12), 1)):
+        tallies.bring_up_to_date(now)
+        assert sum(Tally.objects.filter(kind="accepted").values_list("count", flat=True)) == counted
+
+
+def test_what_came_later_is_not_counted_before_what_has_not_settled(send: Callable[[], Message]) -> None:
+    """Rows with lower keys may commit late: the mark stays below the first that is too young."""
+    for _ in range(2):
+        send()
+    first = Event.objects.order_by("pk").first()
+    assert first
+    Event.objects.filter(pk=first.pk).update(at=later(seconds=30))
+    tallies.bring_up_to_date(later(seconds=20))
+    assert not Tally.objects.exists()
+    tallies.bring_up_to_date(later(seconds=60))
+    assert Tally.objects.get(kind="accepted").count == 2
+
+
+def test_a_large_table_is_counted_from_near_its_end_and_in_steps(
+    send: Callable[[], Message], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tallies, "MOST", 3)
+    for _ in range(5):
+        send()
+    tallies.bring_up_to_date(later(minutes=1))
+    assert Tally.objects.get(kind="accepted").count == 3
+    for _ in range(5):
+        send()
+    for counted in (6, 8):
+        tallies.bring_up_to_date(later(minutes=1))
+        assert Tally.objects.get(kind="accepted").count == counted
+
+
+def test_a_scrape_sends_as_many_statements_however_much_there_is_and_reads_no_table_whole(
+    send: Callable[[], Message], world: SimpleNamespace
+) -> None:
+    metrics.exposition()
+    with CaptureQueriesContext(connection) as few:
+        metrics.exposition()
+    message = send()
+    rest = [Message(**{f.attname: getattr(message, f.attname) for f in Message._meta.fields if f.name != "id"})
+            for _ in range(2000)]  # fmt: skip
+    Message.objects.bulk_create(rest)
+    Message.objects.filter(pk__gt=message.pk).update(due_at=later(days=1), status="submitted")
+    Event.objects.bulk_create(Event(message=m, at=later(), kind="lost") for m in rest)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE mms_message, mms_event")
+    tallies.bring_up_to_date(later(minutes=1))
+    with CaptureQueriesContext(connection) as many:
+        metrics.exposition()
+    assert len(many) == len(few)
+    with explained() as plans:
+        metrics.exposition()
+    assert max(plan.rows("mms_message") + plan.rows("mms_event") for plan in plans) < 50
+
+
+def test_a_carrier_whose_name_needs_quoting_does_not_break_the_format(
+    world: SimpleNamespace, scrape: Callable[..., float]
+) -> None:
+    Carrier.objects.update(slug='a"b\\c')
+    assert scrape("mms_messages_accepted_total", carrier='a"b\\c') == 0
+
+
+@pytest.mark.parametrize(
+    ("token", "given", "status"),
+    [
+        ("", "", 404),
+        ("", "Bearer ", 404),
+        (TOKEN, "", 401),
+        (TOKEN, "Bearer of somebody else", 401),
+        (TOKEN, f"Basic {TOKEN}", 401),
+        (TOKEN, f"Bearer {TOKEN}", 200),
+    ],
+)
+def test_only_who_has_the_token_may_scrape(settings: Settings, db: None, token: str, given: str, status: int) -> None:
+    settings.METRICS_TOKEN = token
+    assert Client().get("/metrics", headers={"authorization": given} if given else {}).status_code == status

@@ -1,0 +1,75 @@
+"""What probes are told: whether the process is alive, and whether it can do its work."""
+
+import json
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import pytest
+from django.db.migrations.recorder import MigrationRecorder
+from django.test import Client
+from pytest_django.fixtures import Settings
+
+from mms.observation import readiness
+from mms.observation.readiness import NotReady, Readiness
+
+STRANGE_HOST = {"host": "10.11.12.13:8000"}
+
+
+def ready() -> tuple[int, dict[str, Any]]:
+    answer = Client().get("/readyz", headers=STRANGE_HOST)
+    return answer.status_code, json.loads(answer.content)
+
+
+def test_it_is_alive_without_a_database_and_under_whatever_name_it_is_asked() -> None:
+    answer = Client().get("/healthz", headers=STRANGE_HOST)
+    assert (answer.status_code, answer.content) == (200, b"alive\n")
+
+
+def test_it_is_ready_when_everything_it_needs_is_there(db: None) -> None:
+    assert ready() == (200, {"database": "ok", "migrations": "ok", "broker": "ok", "storage": "ok"})
+
+
+def test_nothing_of_the_check_stays_in_the_storage(db: None, settings: Settings, tmp_path: Path) -> None:
+    settings.MEDIA_ROOT = tmp_path
+    assert ready()[0] == 200
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_it_is_not_ready_without_storage(db: None, settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    settings.MEDIA_ROOT = tmp_path / "file"
+    status, checks = ready()
+    assert (status, checks["database"]) == (503, "ok")
+    assert checks["storage"].startswith("failed: ")
+
+
+def test_it_is_not_ready_without_its_broker_and_gives_no_secret_away(db: None, settings: Settings) -> None:
+    settings.REDIS_URL = "redis://mms:hunter2@127.0.0.1:1/0"
+    status, checks = ready()
+    assert status == 503
+    assert checks["broker"] == "failed: ConnectionError; the log says more"
+    assert not any(secret in json.dumps(checks) for secret in ("hunter2", "127.0.0.1", str(settings.MEDIA_ROOT)))
+
+
+def test_a_migration_that_was_not_applied_is_told(db: None) -> None:
+    readiness.migrations()
+    MigrationRecorder.Migration.objects.filter(app="mms", name="0001_initial").delete()
+    with pytest.raises(NotReady, match=r"1 not applied; run: python manage\.py migrate"):
+        readiness.migrations()
+
+
+def test_a_check_that_hangs_is_given_up_and_runs_once_at_a_time(db: None) -> None:
+    free, runs = Event(), []
+
+    def hang() -> None:
+        runs.append(1)
+        free.wait(10)
+
+    checks = Readiness({"hanging": hang, "well": lambda: None}, patience=0.05)
+    for _ in range(3):
+        assert checks.problems() == {"hanging": "no answer within 0.05 seconds", "well": ""}
+    assert len(runs) == 1
+    free.set()
+    checks.patience = 10
+    assert checks.problems() == {"hanging": "", "well": ""}
