@@ -13,7 +13,8 @@ from mms import routing
 from mms.adaptation.texts import subject_problem
 from mms.api.errors import Refusal
 from mms.api.nodes import Node, Unclear
-from mms.models import Carrier, Template
+from mms.models import Carrier, Message, Template
+from mms.tracking import key_of
 
 TEXT_MAX = 5_000
 DDM_TIMEOUT_MAX = 4320  # minutes: three days
@@ -91,6 +92,18 @@ def sendable_template(request: Node, account: Account) -> Template:
 
 def no_template(request: Node, mms_id: str) -> Refusal:
     return Refusal("E241", f"There is no {request.called('mms_id')} {mms_id[:20]} in this account")
+
+
+def message(request: Node, account: Account) -> Message:
+    """The account's message that the request names by its tracking id."""
+    tracking_id, name = once(request, "tracking_id"), request.called("tracking_id")
+    if not tracking_id:
+        raise Refusal("E100", f"{name} is missing")
+    messages = Message.objects.filter(account=account).select_related("handset")
+    found = messages.filter(pk=key_of(tracking_id) or 0).first()
+    if found is None:
+        raise Refusal("E100", f"There is no {name} {tracking_id[:40]} in this account")
+    return found
 
 
 def service(request: Node, account: Account) -> Service | None:

@@ -123,6 +123,32 @@ def test_json_names_its_key_by_the_header(world: SimpleNamespace) -> None:
     assert post_json({**JSON, "x-api-key": KEY}, key="")["error-code"] == "E104"
 
 
+REPLAYS: list[tuple[dict[str, str], str]] = [
+    ({}, "Give either TRACKINGID or SINCE"),
+    ({"TRACKINGID": "x"}, "There is no TRACKINGID x in this account"),
+    ({"SINCE": "noon"}, "SINCE must be ISO 8601 with an offset, such as 2026-11-22T12:00:00+00:00"),
+    (
+        {"SINCE": "2026-11-22T12:00:00Z", "UNTIL": "noon"},
+        "UNTIL must be ISO 8601 with an offset, such as 2026-11-22T12:00:00+00:00",
+    ),
+    ({"SINCE": "2026-11-22T12:00:00Z", "UNTIL": "2026-11-22T12:00:00Z"}, "UNTIL must be later than SINCE"),
+]
+
+
+@pytest.mark.parametrize(("given", "info"), REPLAYS)
+def test_a_refused_replay_names_its_parameters_in_the_dialect(
+    world: SimpleNamespace, given: dict[str, str], info: str
+) -> None:
+    pairs = {"ACTION": "replayPostbacks", "API_KEY": KEY, **given}
+    elements = "".join(f"<{name}>{value}</{name}>" for name, value in pairs.items())
+    posted = post("/API/wxml/1.3/", f"<REQUEST>{elements}</REQUEST>".encode(), "")[1].decode()
+    assert f"<ERRORCODE>E100</ERRORCODE><ERRORINFO>{info}</ERRORINFO>" in posted
+    lower = info
+    for name in ("TRACKINGID", "SINCE", "UNTIL"):
+        lower = lower.replace(name, name.lower())
+    assert f"<ERRORINFO>{lower}</ERRORINFO>" in get(urlencode({n.lower(): v for n, v in pairs.items()})).decode()
+
+
 @pytest.mark.parametrize(
     ("rest", "code", "info"),
     [
