@@ -11,7 +11,6 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import transaction
 
-from billing.models import Account
 from mms import removal
 from mms.adaptation.content import Source
 from mms.encoding import queue as encodings
@@ -43,15 +42,17 @@ class _MediumRemoved(Exception):
     """A medium that was known has gone with the last template that showed it: it has to be stored anew."""
 
 
-def save(account: Account, name: str, subject: str, slides: Sequence[NewSlide], now: datetime) -> Template:
-    """Stores the content, all of it or nothing. It can be sent when this returns, unless it has audio or video."""
-    template = Template(account=account, name=name, subject=subject)
+def save(template: Template, slides: Sequence[NewSlide], now: datetime) -> None:
+    """Stores the template with these slides, all of it or nothing.
 
-    def create(files: Files) -> Template:
+    It can be sent when this returns, unless it has audio or video.
+    """
+
+    def create(files: Files) -> None:
         with creating(template, slides, files, now):
-            return template
+            pass
 
-    return with_files(slides, create)
+    with_files(slides, create)
 
 
 def with_files(slides: Sequence[NewSlide], act: Callable[[Files], Result]) -> Result:

@@ -84,7 +84,14 @@ class TemplateAdmin(AuditAdmin):
     list_filter = (("account", AutocompleteSelectFilter), "status")
     search_fields = ("name",)
     search_help_text = "mms-id, name or account"
-    fields = (("id", "name"), ("account", "subject"), ("shown_status", "problem"), ("created_at", "deleted_at"))
+    fields = (
+        ("id", "name"),
+        ("account", "subject"),
+        ("shown_status", "problem"),
+        ("created_at", "deleted_at"),
+        ("fallback_text", "fallback_sms_link_expiration"),
+        ("disable_fallback_sms", "disable_fallback_sms_link"),
+    )
 
     @display(description="status")
     def shown_status(self, template: Template) -> SafeString:

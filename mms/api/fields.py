@@ -133,14 +133,6 @@ def operator(request: Node) -> Carrier | None:
     return found
 
 
-def fallback_text(request: Node, account: Account) -> str:
-    text = long_text(request, "fallback_sms_text")
-    if not text and account.fallback_text_required and not flag(request, "disable_fallback_sms"):
-        name = request.called("fallback_sms_text")
-        raise Refusal("E622", f"{name} is missing, and this account requires it")
-    return text
-
-
 def checked_subject(text: str, wire: str) -> str:
     """The subject with its merge tags filled, where an MMSC would take it."""
     problem = subject_problem(text)
@@ -163,12 +155,12 @@ def short_text(request: Node, name: str, longest: int) -> str:
     return text
 
 
-def flag(request: Node, name: str) -> bool:
+def flag(request: Node, name: str, *, default: bool = False) -> bool:
     word, words = once(request, name).lower(), request.dialect.switches
     if word and word not in words:
         wanted = " or ".join(list(words)[:2])
         raise Refusal("E100", f"{request.called(name)} must be {wanted}")
-    return words.get(word, False)
+    return words.get(word, default)
 
 
 def mask(request: Node) -> str:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 
 from django.utils import timezone
 
@@ -12,6 +13,7 @@ from mms.adaptation.texts import MissingValue, merge
 from mms.api import dry_run, fields, idempotency
 from mms.api.answers import Fields, success
 from mms.api.errors import Refusal
+from mms.api.fallback import for_message
 from mms.api.nodes import Node, Unclear
 from mms.api.route import route
 from mms.models import Message, Template
@@ -63,14 +65,13 @@ def order(request: Node, account: Account, content: FindContent = stored) -> Ord
     template, slides = content(request, account)
     service = fields.service(request, account)
     operator = fields.operator(request)
-    fallback_text = fields.fallback_text(request, account)
-    disable_fallback_sms = fields.flag(request, "disable_fallback_sms")
-    disable_fallback_sms_link = fields.flag(request, "disable_fallback_sms_link")
-    link_expiration = fields.future(request, "fallback_sms_link_expiration", fields.LINK_EXPIRATION_MAX)
+    fallback = for_message(request, account, template)
     data = merge_data(request)  # before the texts, which it fills
     subject = filled_subject(request, template, data)
     texts = custom_texts(request, len(slides))
-    check_texts(request, {**slides, **{int(slide): text for slide, text in texts.items()}}, fallback_text, data)
+    check_texts(
+        request, {**slides, **{int(slide): text for slide, text in texts.items()}}, fallback.fallback_text, data
+    )
     ddm_force = fields.flag(request, "ddm_force")
     ddm_subject = fields.once(request, "ddm_subject")
     if ddm_subject:
@@ -90,10 +91,7 @@ def order(request: Node, account: Account, content: FindContent = stored) -> Ord
         template=template,
         service=service,
         operator_id=str(operator.operator_id) if operator else "",
-        fallback_text=fallback_text,
-        disable_fallback_sms=disable_fallback_sms,
-        disable_fallback_sms_link=disable_fallback_sms_link,
-        fallback_sms_link_expiration=link_expiration,
+        **asdict(fallback),
         subject=subject,
         texts=texts,
         data=data,

@@ -19,6 +19,13 @@ class Template(models.Model):
     subject = models.CharField(max_length=80, blank=True)
     status = models.CharField(max_length=8, choices=Status, default=Status.READY)
     problem = models.CharField(max_length=300, blank=True, help_text="why it failed")
+    # For messages that do not say it themselves. (The defaults are the database's too, for code that is older.)
+    fallback_text = models.TextField(blank=True, default="", db_default="")
+    disable_fallback_sms = models.BooleanField("fallback SMS disabled", default=False, db_default=False)
+    disable_fallback_sms_link = models.BooleanField(
+        "link in the fallback SMS disabled", default=False, db_default=False
+    )
+    fallback_sms_link_expiration = models.DateTimeField("link good until", null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     deleted_at = models.DateTimeField(
         null=True, blank=True, help_text="by the customer; from then on he cannot send it"
