@@ -12,6 +12,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.widgets import UnfoldAdminPasswordWidget
 
 from mms.mm7.codes import Outcome
+from mms.mm7.status import MMStatus
 from mms.models import Carrier, NumberPrefix
 
 KEEPS = "Left empty, it stays as it is. Without a user there is no password."
@@ -53,6 +54,16 @@ class CarrierForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the
                 raise forms.ValidationError(f"{code}: a code is digits, its outcome one of {', '.join(outcomes)}.")
         return overrides
 
+    def clean_status_overrides(self) -> dict[str, Any]:
+        overrides = self.cleaned_data["status_overrides"] or {}
+        if not isinstance(overrides, dict):
+            raise forms.ValidationError('A JSON object from MMStatus to its meaning, such as {"4": "Rejected"}.')
+        meanings = [status.value for status in MMStatus]
+        for word, meaning in overrides.items():
+            if meaning not in meanings:
+                raise forms.ValidationError(f"{word}: its meaning is one of {', '.join(meanings)}.")
+        return overrides
+
 
 class PrefixInline(TabularInline):
     model = NumberPrefix
@@ -90,7 +101,7 @@ class CarrierAdmin(ModelAdmin):
         ),
         (
             "MM7 dialect",
-            {"fields": (("mm7_version", "base64_parts"), "mm7_namespace", "code_overrides")},
+            {"fields": (("mm7_version", "base64_parts"), "mm7_namespace", "code_overrides", "status_overrides")},
         ),
     )
 

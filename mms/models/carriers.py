@@ -31,6 +31,12 @@ class Carrier(models.Model):
     code_overrides = models.JSONField(
         default=no_overrides, blank=True, help_text='MM7 status code -> outcome, such as {"3001": "permanent"}'
     )
+    status_overrides = models.JSONField(
+        default=no_overrides,
+        db_default=models.Value({}, models.JSONField()),
+        blank=True,
+        help_text='MMStatus of its own, a number or a word -> what it means, such as {"4": "Rejected"}',
+    )
     message_bytes = models.PositiveIntegerField(
         default=307_200, help_text="The largest message that it takes, in binary bytes."
     )

@@ -160,6 +160,8 @@ def test_a_password_is_kept_until_another_is_typed(
         ("code_overrides", '{"3001": "sometimes"}', "3001: a code is digits, its outcome one of submitted, "),
         ("code_overrides", '{"busy": "transient"}', "busy: a code is digits"),
         ("code_overrides", "[1]", "A JSON object from code to outcome"),
+        ("status_overrides", '{"4": "Eaten"}', "4: its meaning is one of Expired, Retrieved, "),
+        ("status_overrides", "[1]", "A JSON object from MMStatus to its meaning"),
         ("inbound_networks", "10.0.0.0/8,10.0.0.1/8", "10.0.0.1/8 is no network in CIDR notation"),
         ("inbound_networks", "everyone", "everyone is no network in CIDR notation"),
         ("prefixes-0-prefix", "+1", "Digits only."),
