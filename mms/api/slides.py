@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from django.db import connection
+
 from billing.models import Account
 from mms.adaptation.content import Kind
 from mms.api import fields, media
@@ -39,10 +41,18 @@ def wanted(request: Node) -> list[Wanted]:
 
 def fetched(slides: Sequence[Wanted], account: Account) -> list[NewSlide]:
     """The slides with their media. Raises Refusal."""
+    if any(slide.media for slide in slides):
+        _release_connection()
     return [
         NewSlide(slide.duration, slide.text, tuple(media.fetched(asked, account) for asked in slide.media))
         for slide in slides
     ]
+
+
+def _release_connection() -> None:
+    """Lets other calls have the pooled connection, while this one waits for the customer's servers."""
+    if not connection.in_atomic_block:
+        connection.close()
 
 
 def _wanted(slide: Node, position: int) -> Wanted:
