@@ -14,6 +14,14 @@ class Migration(migrations.Migration):
             model_name="report",
             name="report_once",
         ),
+        migrations.AlterField(
+            model_name="carrier",
+            name="enabled",
+            field=models.BooleanField(
+                default=True,
+                help_text="Off: new messages are refused, accepted ones wait until it is on again or they expire.",
+            ),
+        ),
         migrations.AddField(
             model_name="carrier",
             name="status_overrides",

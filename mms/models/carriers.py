@@ -19,7 +19,9 @@ class Carrier(models.Model):
     name = models.CharField(max_length=100, unique=True)
     slug = models.SlugField(unique=True, help_text="Its part of the address that its MMSC calls: /mm7/<slug>")
     operator_id = models.PositiveIntegerField("operator id", unique=True)
-    enabled = models.BooleanField(default=True)
+    enabled = models.BooleanField(
+        default=True, help_text="Off: new messages are refused, accepted ones wait until it is on again or they expire."
+    )
     mmsc_url = models.URLField("MMSC address", blank=True)
     mmsc_username = models.CharField("MMSC user", max_length=100, blank=True)
     mmsc_password = models.CharField("MMSC password", max_length=100, blank=True)
