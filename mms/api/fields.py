@@ -129,7 +129,10 @@ def operator(request: Node) -> Carrier | None:
         raise Refusal("E650", f"{request.called('operator_id')} must be a whole number")
     found = Carrier.objects.filter(operator_id=given).first()
     if found is None:
-        raise Refusal("E651", f"{request.called('operator_id')} {operator_id} is unknown")
+        raise Refusal(
+            "E651",
+            f"{request.called('operator_id')} {operator_id} is unknown; leave it out to have the carrier looked up",
+        )
     return found
 
 

@@ -164,7 +164,8 @@ def merged(text: str, data: Mapping[str, str], what: str) -> str:
     try:
         return merge(text, data)
     except MissingValue as missing:
-        raise Refusal("E100", f"{what}: data has no value for the merge tag {missing.name}") from None
+        lacking = f"{what}: data has no value for the merge tag {missing.name}"
+        raise Refusal("E100", f"{lacking}; give it one, or a default") from None
 
 
 def check_texts(request: Node, slides: Mapping[int, str], fallback_text: str, data: Mapping[str, str]) -> None:

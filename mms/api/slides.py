@@ -33,7 +33,7 @@ def wanted(request: Node) -> list[Wanted]:
     """The slides of the request. Raises Refusal."""
     slides = request.all("slide")
     if not slides:
-        raise Refusal("E312", "There are no slides")
+        raise Refusal("E312", "There are no slides; 1 to 8 are needed")
     if len(slides) > SLIDES_MAX:
         raise Refusal("E225", f"There are {len(slides)} slides; {SLIDES_MAX} are allowed")
     return [_wanted(slide, position) for position, slide in enumerate(slides, 1)]
@@ -65,7 +65,7 @@ def _wanted(slide: Node, position: int) -> Wanted:
     except Unclear as problem:
         raise Refusal("E100", f"slide {position}: {problem}") from None
     if not text and not given:
-        raise Refusal("E313", f"slide {position} is empty")
+        raise Refusal("E313", f"slide {position} is empty; it needs a text or a medium")
     if len(text) > fields.TEXT_MAX:
         raise Refusal("E334", f"slide {position}: the text has {len(text)} characters; 5000 are allowed")
     for medium in asked:

@@ -65,7 +65,9 @@ def test_a_text_that_was_saved_is_enough_for_an_account_that_must_give_one(
 ) -> None:
     Template.objects.update(fallback_text="Hello {{firstname}}")
     type(world.account).objects.update(fallback_text_required=True)
-    refused = failure("E100", "fallback-sms-text: data has no value for the merge tag firstname", NUMBER)
+    refused = failure(
+        "E100", "fallback-sms-text: data has no value for the merge tag firstname; give it one, or a default", NUMBER
+    )
     assert answer(request(SEND)) == refused
     assert b"Success" in answer(request({**SEND, "data": "<firstname>Bill</firstname>"}))
     assert b"Success" in answer(request({**SEND, "fallback-sms-text": "Hello"}))

@@ -157,8 +157,8 @@ def test_a_refused_replay_names_its_parameters_in_the_dialect(
     [
         ("", "E301", "NAME must have 1 to 200 characters"),
         ("<NAME>a</NAME>", "E304", "SUBJECT is missing"),
-        ("<NAME>a</NAME><SUBJECT>a</SUBJECT>", "E302", "There are no slides"),
-        ("<NAME>a</NAME><SUBJECT>a</SUBJECT><SLIDE/>", "E303", "slide 1 is empty"),
+        ("<NAME>a</NAME><SUBJECT>a</SUBJECT>", "E302", "There are no slides; 1 to 8 are needed"),
+        ("<NAME>a</NAME><SUBJECT>a</SUBJECT><SLIDE/>", "E303", "slide 1 is empty; it needs a text or a medium"),
         ("<NAME>a</NAME><SUBJECT>a</SUBJECT><SLIDE duration='0'><TEXT>a</TEXT></SLIDE>", "E230",
          "slide 1: DURATION must be 1 to 60 whole seconds"),
         ("<NAME>a</NAME><SUBJECT>a</SUBJECT><SLIDE duration='3'><TEXT>a</TEXT><DURATION>3</DURATION></SLIDE>", "E100",
