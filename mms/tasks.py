@@ -3,7 +3,7 @@
 from django.utils import timezone
 
 from config.celery import app
-from mms import delivery, doorbell, overdue
+from mms import delivery, doorbell, orphans, overdue
 from mms.encoding import worker as encoder
 from mms.postbacks import notifier
 
@@ -33,3 +33,10 @@ def encode() -> None:
 def end_held() -> None:
     """Ends what expired while its carrier was switched off."""
     overdue.end_held(timezone.now())
+
+
+@app.task(name="mms.discard_orphans")
+def discard_orphans() -> None:
+    """Has the files removed that no row came to name, in the folder whose turn it is."""
+    now = timezone.now()
+    orphans.discard(orphans.folder_of(now), now)

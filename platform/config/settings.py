@@ -137,6 +137,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 60,
         "options": {"queue": "flow", "expires": 60},
     },
+    "discard orphans": {
+        "task": "mms.discard_orphans",
+        "schedule": 3600,
+        "options": {"queue": "media", "expires": 3600},
+    },
     "low balances": {
         "task": "billing.low_balances",
         "schedule": 60,
