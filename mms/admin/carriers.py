@@ -8,9 +8,11 @@ from django.contrib import admin
 from django.db import models
 from django.db.models import Model
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import TabularInline
 from unfold.widgets import UnfoldAdminPasswordWidget
 
+from config.audit import DiscreetAdmin
+from config.widgets import SMALL
 from mms.mm7.codes import Outcome
 from mms.mm7.status import MMStatus
 from mms.models import Carrier, NumberPrefix
@@ -74,9 +76,10 @@ class PrefixInline(TabularInline):
 
 
 @admin.register(Carrier)
-class CarrierAdmin(ModelAdmin):
+class CarrierAdmin(DiscreetAdmin):
     form = CarrierForm
-    formfield_overrides = {models.URLField: {"assume_scheme": "https"}}
+    instead = {"mmsc_password": "", "inbound_password": ""}
+    formfield_overrides = SMALL | {models.URLField: {"assume_scheme": "https"}}
     list_display = ("name", "operator_id", "enabled", "mmsc_url", "message_bytes")
     list_filter = ("enabled",)
     search_fields = ("name", "operator_id")
@@ -104,6 +107,9 @@ class CarrierAdmin(ModelAdmin):
             {"fields": (("mm7_version", "base64_parts"), "mm7_namespace", "code_overrides", "status_overrides")},
         ),
     )
+
+    def may_see(self, request: HttpRequest) -> bool:
+        return self.has_change_permission(request)
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """A carrier is switched off, not deleted: its messages stay."""

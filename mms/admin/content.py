@@ -138,8 +138,8 @@ class MediumAdmin(StoredAdmin):
         headers = ("", "Recipe", "Type", "Pixels", "Size", "Quality", "SSIM", "Made")
         made = row.renditions.order_by("pk")[:MOST]
         renditions = Table("Renditions", headers, [_rendition(rendition) for rendition in made])
-        encodings = Encoding.objects.filter(medium=row)
-        return (renditions, Table("Encoding", ENCODING_HEADERS, [_encoding(encoding) for encoding in encodings]))
+        encodings = [_encoding(encoding) for encoding in Encoding.objects.filter(medium=row)]
+        return (renditions, *([Table("Encoding", ENCODING_HEADERS, encodings)] if encodings else []))
 
 
 ENCODING_HEADERS = ("Status", "Due", "Tries", "Seconds", "Problem")

@@ -1,6 +1,6 @@
 """The console's first page: how the platform is doing now. Every figure costs the same however large the tables are."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.timesince import timesince
 
 from billing.models import Account
+from mms.admin import masking
 from mms.admin.tables import Row, Table, label, link
 from mms.models import Carrier, Discovery, Encoding, Message, Postback, Report, Status
 
@@ -37,7 +38,7 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         return context
     now = timezone.now()
     statuses = _today(now)
-    tables = (_by_status(statuses), _latest())
+    tables = (_by_status(statuses), _latest(str if masking.may_see(request) else masking.masked))
     return {**context, "cards": _cards(statuses, now), "tables": tables}
 
 
@@ -84,9 +85,9 @@ def _by_status(statuses: dict[str, int]) -> Table:
     return Table("Today's messages by status", ("Status", "Messages"), rows)
 
 
-def _latest() -> Table:
+def _latest(shown: Callable[[str], str]) -> Table:
     newest = Message.objects.select_related("account").order_by("-pk")[:LATEST]
-    rows = [Row((link(m), m.number, link(m.account), label(m.status), m.created_at)) for m in newest]
+    rows = [Row((link(m), shown(m.number), link(m.account), label(m.status), m.created_at)) for m in newest]
     return Table("Latest messages", ("Tracking id", "Number", "Account", "Status", "Created"), rows)
 
 
@@ -103,10 +104,11 @@ def _oldest_due(now: datetime) -> Card:
 def _first_due() -> Iterable[datetime | None]:
     """The earliest due_at of each kind of row, each by one descent of an index a carrier, an account or a status."""
     for model in (Message, Discovery):
-        yield _first_each(Carrier, model.objects.filter(carrier=OuterRef("pk"), status=Status.ACCEPTED))
+        to_send = model.objects.filter(carrier=OuterRef("pk"), status=Status.ACCEPTED)
+        yield _first_each(Carrier.objects.filter(enabled=True), to_send)
         for status in (Status.DISCOVERING, Status.SENDING, Status.SUBMITTED, Status.IN_DOUBT):
             yield _first(model.objects.filter(status=status))
-    yield _first_each(Account, Postback.objects.filter(account=OuterRef("pk")))
+    yield _first_each(Account.objects.all(), Postback.objects.filter(account=OuterRef("pk")))
     yield _first(Encoding.objects.all())
     yield _first(Report.objects.all())
 
@@ -116,9 +118,9 @@ def _first(rows: QuerySet[Any]) -> datetime | None:
     return due
 
 
-def _first_each(owners: type[Model], rows: QuerySet[Any]) -> datetime | None:
+def _first_each(owners: QuerySet[Any], rows: QuerySet[Any]) -> datetime | None:
     first = Subquery(rows.filter(due_at__isnull=False).order_by("due_at").values("due_at")[:1])
-    due: datetime | None = owners._default_manager.annotate(due=first).aggregate(first=Min("due"))["first"]
+    due: datetime | None = owners.annotate(due=first).aggregate(first=Min("due"))["first"]
     return due
 
 

@@ -15,7 +15,7 @@ from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from billing.models import Account
-from mms.admin import search, stories
+from mms.admin import masking, search, stories
 from mms.admin.audit import AuditAdmin
 from mms.admin.filters import PostbackStatusFilter
 from mms.admin.tables import Table, label, lines, link
@@ -54,6 +54,7 @@ class PostbackAdmin(AuditAdmin):
         ("created_at", "due_at", "ended_at"),
         "told",
     )
+    instead = {"told": "masked_told"}
 
     @display(description="message")
     def of(self, postback: Postback) -> SafeString:
@@ -66,6 +67,11 @@ class PostbackAdmin(AuditAdmin):
     @display(description="fields")
     def told(self, postback: Postback) -> SafeString:
         return lines({name: postback.fields[name] for name in ORDER if name in postback.fields})
+
+    @display(description="fields")
+    def masked_told(self, postback: Postback) -> SafeString:
+        numbers = {name: masking.masked(postback.fields[name]) for name in ("from", "to") if name in postback.fields}
+        return self.told(Postback(fields={**postback.fields, **numbers}))
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Postback], search_term: str

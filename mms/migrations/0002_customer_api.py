@@ -14,6 +14,15 @@ class Migration(migrations.Migration):
             model_name="report",
             name="report_once",
         ),
+        migrations.AlterModelOptions(
+            name="message",
+            options={"permissions": [("see_numbers", "Can see whole numbers")]},
+        ),
+        migrations.AlterField(
+            model_name="carrier",
+            name="slug",
+            field=models.SlugField(help_text="The end of the address that its MMSC calls, after /mm7/", unique=True),
+        ),
         migrations.AlterField(
             model_name="carrier",
             name="enabled",

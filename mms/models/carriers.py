@@ -17,7 +17,7 @@ class Carrier(models.Model):
     """A mobile network with the MMSC that we submit to and that reports to us."""
 
     name = models.CharField(max_length=100, unique=True)
-    slug = models.SlugField(unique=True, help_text="Its part of the address that its MMSC calls: /mm7/<slug>")
+    slug = models.SlugField(unique=True, help_text="The end of the address that its MMSC calls, after /mm7/")
     operator_id = models.PositiveIntegerField("operator id", unique=True)
     enabled = models.BooleanField(
         default=True, help_text="Off: new messages are refused, accepted ones wait until it is on again or they expire."
