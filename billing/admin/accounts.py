@@ -166,7 +166,7 @@ class AccountAdmin(DiscreetAdmin):
     def funds(self, account: Account) -> str:
         return shown(account.balance.balance, account.currency) if hasattr(account, "balance") else "-"
 
-    @display(description="reserved for messages on their way")
+    @display(description="reserved")
     def held(self, account: Account) -> str:
         return shown(account.balance.reserved, account.currency) if hasattr(account, "balance") else "-"
 

@@ -109,7 +109,7 @@ class CarrierAdmin(DiscreetAdmin):
     )
 
     def may_see(self, request: HttpRequest) -> bool:
-        return self.has_change_permission(request)
+        return bool(self.has_change_permission(request))
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """A carrier is switched off, not deleted: its messages stay."""

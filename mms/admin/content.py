@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from functools import partial
+from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
@@ -133,6 +134,10 @@ class MediumAdmin(StoredAdmin):
         ("transparent", "cmyk"),
         ("frames", "created_at"),
     )
+
+    def get_fields(self, request: HttpRequest, obj: Medium | None = None) -> Any:
+        picture = obj is None or obj.kind == Medium.Kind.IMAGE
+        return self.fields if picture else ("preview", "sha256", ("mime_type", "bytes"), "created_at")
 
     def tables(self, row: Medium) -> Iterable[Table]:
         headers = ("", "Recipe", "Type", "Pixels", "Size", "Quality", "SSIM", "Made")

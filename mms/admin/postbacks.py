@@ -1,6 +1,7 @@
 """Postbacks, and sending them again."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
@@ -66,12 +67,12 @@ class PostbackAdmin(AuditAdmin):
 
     @display(description="fields")
     def told(self, postback: Postback) -> SafeString:
-        return lines({name: postback.fields[name] for name in ORDER if name in postback.fields})
+        return _lines(postback.fields)
 
     @display(description="fields")
     def masked_told(self, postback: Postback) -> SafeString:
         numbers = {name: masking.masked(postback.fields[name]) for name in ("from", "to") if name in postback.fields}
-        return self.told(Postback(fields={**postback.fields, **numbers}))
+        return _lines({**postback.fields, **numbers})
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Postback], search_term: str
@@ -124,6 +125,10 @@ class PostbackAdmin(AuditAdmin):
         sent = outbox.replay(chosen, timezone.now())
         messages.success(request, f"Postbacks that are sent again: {sent}.")
         return HttpResponse(headers={"HX-Redirect": reverse("admin:mms_postback_changelist")})
+
+
+def _lines(fields: dict[str, Any]) -> SafeString:
+    return lines({name: fields[name] for name in ORDER if name in fields})
 
 
 def _postbacks(term: str) -> Q:

@@ -1,15 +1,21 @@
 """The roles of operators, as groups: what each may see and do in the console. Superusers may do everything."""
 
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+
 from django.contrib.auth.management import create_permissions
 from django.db import migrations
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.migrations.state import StateApps
 
 EDIT = ("view", "add", "change")
 ALL = (*EDIT, "delete")
 CONTENT = ("template", "medium", "rendition")
 TRAFFIC = ("message", "discovery", "attempt", "report", "postback")
 
+Rights = Mapping[str, Sequence[tuple[Sequence[str], Sequence[str]]]]
 # Group -> app -> (what it may do, with which models).
-ROLES = {
+ROLES: Mapping[str, Rights] = {
     "Operator": {
         "mms": [(EDIT, (*TRAFFIC, *CONTENT, "carrier")), (ALL, ["numberprefix"]), (["see"], ["numbers"])],
         "handsets": [(ALL, ("handset", "profile", "cachedhandset"))],
@@ -23,7 +29,9 @@ ROLES = {
     "Support": {
         "mms": [(["view"], (*TRAFFIC, *CONTENT, "carrier"))],
         "handsets": [(["view"], ("handset", "profile"))],
-        "billing": [(["view"], ("account", "apikey", "senderaddress", "service", "price"))],
+        "billing": [
+            (["view"], ("account", "apikey", "senderaddress", "service", "price", "ledgerentry", "lowbalancenotice"))
+        ],
     },
     "Finance": {
         "billing": [
@@ -36,22 +44,22 @@ ROLES = {
 }
 
 
-def create(apps, _):
+def create(apps: StateApps, _: BaseDatabaseSchemaEditor) -> None:
     Group = apps.get_model("auth", "Group")
     Permission = apps.get_model("auth", "Permission")
     _create_permissions(apps)
     for name, rights in ROLES.items():
-        group, _ = Group.objects.get_or_create(name=name)
+        group = Group.objects.get_or_create(name=name)[0]
         for app, grants in rights.items():
             codenames = {f"{verb}_{model}" for verbs, models in grants for verb in verbs for model in models}
             group.permissions.add(*Permission.objects.filter(content_type__app_label=app, codename__in=codenames))
 
 
-def _create_permissions(apps):
+def _create_permissions(apps: StateApps) -> None:
     """Django makes them only after the last migration; a new database has none yet."""
     for label in ("mms", "handsets", "billing"):
         config = apps.get_app_config(label)
-        config.models_module = True
+        config.models_module = import_module(f"{label}.models")
         create_permissions(config, apps=apps, verbosity=0)
         config.models_module = None
 

@@ -38,7 +38,7 @@ def pages(client: Client) -> Iterator[str]:
 
 SEEN_BY_SUPPORT = (
     "Messages, Discoveries, Attempts, Delivery reports, Postbacks, Templates, Media, Renditions, Handsets, Profiles, "
-    "Accounts, API keys, Sender addresses, Prices, Carriers"
+    "Accounts, API keys, Sender addresses, Prices, Ledger, Low-balance notices, Carriers"
 )
 SEEN_BY_OPERATORS = (
     "Messages, Discoveries, Attempts, Delivery reports, Postbacks, Templates, Media, Renditions, Handsets, Profiles, "

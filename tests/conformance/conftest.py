@@ -42,7 +42,11 @@ def server(request: pytest.FixtureRequest) -> Server:
 
 
 # The XML dialects, by the clients that speak them and the schemas that hold for them.
-XML = {"sinch": (Sinch, "sinch"), "skycore": (Skycore, "skycore"), "get": (Get, "skycore")}
+XML: dict[str, tuple[type[Sinch] | type[Skycore], str]] = {
+    "sinch": (Sinch, "sinch"),
+    "skycore": (Skycore, "skycore"),
+    "get": (Get, "skycore"),
+}
 
 
 @pytest.fixture(params=[*XML, "json"])
