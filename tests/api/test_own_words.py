@@ -152,23 +152,35 @@ def test_a_refused_replay_names_its_parameters_in_the_dialect(
     assert f"<ERRORINFO>{lower}</ERRORINFO>" in get(urlencode({n.lower(): v for n, v in pairs.items()})).decode()
 
 
-@pytest.mark.parametrize(
-    ("rest", "code", "info"),
-    [
-        ("", "E301", "NAME must have 1 to 200 characters"),
-        ("<NAME>a</NAME>", "E304", "SUBJECT is missing"),
-        ("<NAME>a</NAME><SUBJECT>a</SUBJECT>", "E302", "There are no slides; 1 to 8 are needed"),
-        ("<NAME>a</NAME><SUBJECT>a</SUBJECT><SLIDE/>", "E303", "slide 1 is empty; it needs a text or a medium"),
-        ("<NAME>a</NAME><SUBJECT>a</SUBJECT><SLIDE duration='0'><TEXT>a</TEXT></SLIDE>", "E230",
-         "slide 1: DURATION must be 1 to 60 whole seconds"),
-        ("<NAME>a</NAME><SUBJECT>a</SUBJECT><SLIDE duration='3'><TEXT>a</TEXT><DURATION>3</DURATION></SLIDE>", "E100",
-         "slide 1: DURATION stands more than once"),
-        ("<NAME>a</NAME><SUBJECT>a</SUBJECT><SLIDE><AUDIO/><VIDEO/></SLIDE>", "E226",
-         "slide 1: AUDIO and VIDEO cannot be in one slide; put them in two"),
-        ("<NAME>a</NAME><SUBJECT>a</SUBJECT><SLIDE><PDF/></SLIDE>", "E357",
-         "slide 1: the PDF needs a URL of at most 2000 characters"),
-    ],
-)  # fmt: skip
+SKYCORE_FAILURES: list[tuple[str, str, str]] = [
+    ("", "E301", "NAME must have 1 to 200 characters"),
+    ("<NAME>a</NAME>", "E304", "SUBJECT is missing"),
+    ("<NAME>a</NAME><SUBJECT>a</SUBJECT>", "E302", "There are no slides; 1 to 8 are needed"),
+    ("<NAME>a</NAME><SUBJECT>a</SUBJECT><SLIDE/>", "E303", "slide 1 is empty; it needs a text or a medium"),
+    (
+        "<NAME>a</NAME><SUBJECT>a</SUBJECT><SLIDE duration='0'><TEXT>a</TEXT></SLIDE>",
+        "E230",
+        "slide 1: DURATION must be 1 to 60 whole seconds",
+    ),
+    (
+        "<NAME>a</NAME><SUBJECT>a</SUBJECT><SLIDE duration='3'><TEXT>a</TEXT><DURATION>3</DURATION></SLIDE>",
+        "E100",
+        "slide 1: DURATION stands more than once",
+    ),
+    (
+        "<NAME>a</NAME><SUBJECT>a</SUBJECT><SLIDE><AUDIO/><VIDEO/></SLIDE>",
+        "E226",
+        "slide 1: AUDIO and VIDEO cannot be in one slide; put them in two",
+    ),
+    (
+        "<NAME>a</NAME><SUBJECT>a</SUBJECT><SLIDE><PDF/></SLIDE>",
+        "E357",
+        "slide 1: the PDF needs a URL of at most 2000 characters",
+    ),
+]
+
+
+@pytest.mark.parametrize(("rest", "code", "info"), SKYCORE_FAILURES)
 def test_skycore_has_its_own_codes_for_what_is_missing_in_content(
     world: SimpleNamespace, rest: str, code: str, info: str
 ) -> None:
