@@ -17,6 +17,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdo
 from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 
+from config.widgets import SMALL
 from handsets.models import CachedHandset, Handset, Profile
 from handsets.profiles import Attributes, attributes
 
@@ -89,6 +90,7 @@ class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the
 @admin.register(Profile)
 class ProfileAdmin(ModelAdmin):
     form = ProfileForm
+    formfield_overrides = SMALL
     list_display = ("name", "parent", "generic", "screen", "image_box", "message_bytes")
     list_select_related = ("parent",)
     search_fields = ("name",)

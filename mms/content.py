@@ -11,9 +11,8 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import transaction
 
-from billing.models import Account
 from mms import removal
-from mms.adaptation.content import Align, Area, Font, Source, VerticalAlign
+from mms.adaptation.content import Area, Source
 from mms.encoding import queue as encodings
 from mms.models import Medium, Slide, SlideMedium, Template, TextArea
 
@@ -44,15 +43,17 @@ class _MediumRemoved(Exception):
     """A medium that was known has gone with the last template that showed it: it has to be stored anew."""
 
 
-def save(account: Account, name: str, subject: str, slides: Sequence[NewSlide], now: datetime) -> Template:
-    """Stores the content, all of it or nothing. It can be sent when this returns, unless it has audio or video."""
-    template = Template(account=account, name=name, subject=subject)
+def save(template: Template, slides: Sequence[NewSlide], now: datetime) -> None:
+    """Stores the template with these slides, all of it or nothing.
 
-    def create(files: Files) -> Template:
+    It can be sent when this returns, unless it has audio or video.
+    """
+
+    def create(files: Files) -> None:
         with creating(template, slides, files, now):
-            return template
+            pass
 
-    return with_files(slides, create)
+    with_files(slides, create)
 
 
 def with_files(slides: Sequence[NewSlide], act: Callable[[Files], Result]) -> Result:
@@ -130,18 +131,3 @@ def _slide(template: Template, position: int, new: NewSlide, media: Mapping[str,
         SlideMedium(slide=slide, medium=media[medium.source.sha256], source_url=medium.url) for medium in new.media
     )
     TextArea.objects.bulk_create(TextArea(slide=slide, **asdict(area)) for area in new.areas)
-
-
-def area(row: TextArea) -> Area:
-    return Area(
-        text=row.text,
-        left=row.left,
-        top=row.top,
-        width=row.width,
-        height=row.height,
-        font_size=row.font_size,
-        font=Font(row.font),
-        color=row.color,
-        align=Align(row.align),
-        vertical_align=VerticalAlign(row.vertical_align),
-    )

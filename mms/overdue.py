@@ -24,6 +24,27 @@ def wake(now: datetime) -> None:
             pass
 
 
+def end_held(now: datetime) -> None:
+    """Ends what expired while its carrier was switched off. Costs what such carriers hold: once a minute is enough."""
+    for step in (_held_over, _held_ddms_over):
+        while step(now) == BATCH:
+            pass
+
+
+def _held_over(now: datetime) -> int:
+    with transaction.atomic():
+        over = submission.held(Message, now, BATCH)
+        flow.fail(over, "its carrier was not available before it expired", now)
+    return len(over)
+
+
+def _held_ddms_over(now: datetime) -> int:
+    with transaction.atomic():
+        over = submission.held(Discovery, now, BATCH)
+        Discovery.objects.filter(pk__in=[found.pk for found in over]).update(status=Status.FAILED, due_at=None)
+    return len(over)
+
+
 def _leases_over(now: datetime) -> int:
     with transaction.atomic():
         lost = submission.leases_over(Message, now, BATCH)

@@ -35,8 +35,8 @@ def record(carrier: Carrier, request: DeliveryReportReq, now: datetime) -> tuple
         mmsc_id=request.message_id or "",
         number=number,
         status=request.status,
+        raw_status=request.raw_status[:200],
         defaults={
-            "raw_status": request.raw_status[:200],
             "text": request.status_text,
             "identity": cache.identity_of(request.handset) or "",
             "reported_at": request.date,

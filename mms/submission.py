@@ -13,7 +13,7 @@ from django.db.models import F
 
 from mms.mm7.answers import Answer
 from mms.mm7.codes import Outcome
-from mms.models import Attempt, Discovery, Message, Status
+from mms.models import Attempt, Carrier, Discovery, Message, Status
 
 # Longer than preparing a group of messages and the longest time-out of a carrier together.
 LEASE = timedelta(minutes=2)
@@ -39,9 +39,11 @@ LOCKED = ("number", "pk")
 # Rows that one claim takes at most.
 ROOM = 128
 
-# The carriers in random order, so that where there is little room, it is not always the same that go first.
+# The carriers in random order, so that where there is little room, it is not always the same that go first. What is
+# due at one that is switched off waits until it is switched on, or expires (overdue.end_held).
 DUE = """
-SELECT due.id FROM (SELECT id FROM mms_carrier WHERE id <> ALL(%(busy)s) ORDER BY random()) carrier, LATERAL (
+SELECT due.id
+FROM (SELECT id FROM mms_carrier WHERE enabled AND id <> ALL(%(busy)s) ORDER BY random()) carrier, LATERAL (
     SELECT id FROM {table}
     WHERE carrier_id = carrier.id AND status = 'accepted' AND due_at <= %(now)s
     ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
@@ -68,6 +70,17 @@ def claim(model: type[Sent], now: datetime, per_carrier: int, busy: Sequence[int
     if keys:
         model._default_manager.filter(pk__in=keys).update(status=Status.SENDING, due_at=now + LEASE)
     return list(model._default_manager.filter(pk__in=keys).select_related("carrier", "account").order_by("pk"))
+
+
+def held(model: type[Sent], now: datetime, limit: int) -> list[Sent]:
+    """Takes up to `limit` rows that expired while their carrier was switched off. The caller holds the transaction.
+
+    It looks at all that such a carrier holds: ask seldom.
+    """
+    rows = model._default_manager.select_for_update(no_key=True, skip_locked=True, of=("self",))
+    waiting = rows.filter(carrier__in=Carrier.objects.filter(enabled=False), status=Status.ACCEPTED)
+    expired = waiting.filter(due_at__lte=now, expires_at__lte=now)
+    return list(expired.select_related("carrier", "account").order_by("due_at")[:limit])
 
 
 def renew(claimed: Sequence[Sent], now: datetime) -> None:

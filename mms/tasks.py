@@ -1,7 +1,9 @@
 """The tasks of the workers. They carry nothing and may be lost, doubled or late: what is due is in the database."""
 
+from django.utils import timezone
+
 from config.celery import app
-from mms import delivery, doorbell
+from mms import delivery, doorbell, orphans, overdue
 from mms.encoding import worker as encoder
 from mms.postbacks import notifier
 
@@ -25,3 +27,16 @@ def encode() -> None:
     """Encodes every audio and video that is due."""
     doorbell.answered(doorbell.ENCODE)
     encoder.run()
+
+
+@app.task(name="mms.end_held")
+def end_held() -> None:
+    """Ends what expired while its carrier was switched off."""
+    overdue.end_held(timezone.now())
+
+
+@app.task(name="mms.discard_orphans")
+def discard_orphans() -> None:
+    """Has the files removed that no row came to name, in the folder whose turn it is."""
+    now = timezone.now()
+    orphans.discard(orphans.folder_of(now), now)

@@ -25,6 +25,8 @@ from billing.admin.amounts import OVERRIDES, AdjustmentForm, TopUpForm, read_onl
 from billing.amounts import shown
 from billing.available import available, month
 from billing.models import Account, ApiKey, BlockedNumber, SenderAddress, Service, new_secret
+from config.audit import DiscreetAdmin
+from config.widgets import SMALL
 
 STATEMENTS = 12  # months that the page of an account links to
 
@@ -54,6 +56,7 @@ class KeyInline(TabularInline):
 
 class SenderInline(TabularInline):
     model = SenderAddress
+    formfield_overrides = SMALL
     ordering = ("country", "address")
     extra = 0
     hide_title = True
@@ -90,9 +93,10 @@ class AccountForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the
 
 
 @admin.register(Account)
-class AccountAdmin(ModelAdmin):
+class AccountAdmin(DiscreetAdmin):
     form = AccountForm
-    formfield_overrides = OVERRIDES | {models.URLField: {"assume_scheme": "https"}}
+    instead = {"signing_secret": "", "previous_secret": ""}
+    formfield_overrides = OVERRIDES | SMALL | {models.URLField: {"assume_scheme": "https"}}
     list_display = ("name", "status_label", "api_access", "funds", "postback_url", "created_at")
     list_select_related = ("balance",)
     list_filter = ("status",)
@@ -133,6 +137,9 @@ class AccountAdmin(ModelAdmin):
         ),
     )
 
+    def may_see(self, request: HttpRequest) -> bool:
+        return self._may_change(request)
+
     @display(description="status", ordering="status", label=ACCOUNT_COLOURS)
     def status_label(self, account: Account) -> str:
         return account.status
@@ -159,7 +166,7 @@ class AccountAdmin(ModelAdmin):
     def funds(self, account: Account) -> str:
         return shown(account.balance.balance, account.currency) if hasattr(account, "balance") else "-"
 
-    @display(description="reserved for messages on their way")
+    @display(description="reserved")
     def held(self, account: Account) -> str:
         return shown(account.balance.reserved, account.currency) if hasattr(account, "balance") else "-"
 
@@ -322,6 +329,7 @@ class ApiKeyAdmin(ModelAdmin):
 
 @admin.register(SenderAddress)
 class SenderAddressAdmin(ModelAdmin):
+    formfield_overrides = SMALL
     list_display = ("address", "country", "account", "default")
     list_select_related = ("account",)
     list_filter = ("country", "default")

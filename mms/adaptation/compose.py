@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields, replace
 
 from handsets import profiles
-from mms import content
 from mms.adaptation import renditions, texts
 from mms.adaptation.attachments import Passed
 from mms.adaptation.content import Area, Content, Form, Kind, SlideContent, Source
@@ -75,7 +74,7 @@ def _slide(message: Message, slide: Slide) -> SlideContent:
 def _areas(message: Message, slide: Slide) -> Iterator[Area]:
     """The texts that are drawn onto the slide's picture; those that come out empty change nothing."""
     for row in slide.areas.all():
-        area = content.area(row)
+        area = row.area()
         text = texts.merge(area.text, message.data)
         if text.strip():
             yield replace(area, text=text)

@@ -4,15 +4,25 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from unfold.decorators import display
 
-from config.audit import ReadOnlyAdmin
+from config.audit import DiscreetAdmin, ReadOnlyAdmin
+from mms.admin import masking
 from mms.admin.tables import Table
 
 
-class AuditAdmin(ReadOnlyAdmin):
+class AuditAdmin(DiscreetAdmin, ReadOnlyAdmin):
     """`tables` gives what a row's page shows below its fields."""
 
     change_form_after_template = "admin/mms/tables.html"
+    instead = {"number": "masked_number"}
+
+    def may_see(self, request: HttpRequest) -> bool:
+        return masking.may_see(request)
+
+    @display(description="number")
+    def masked_number(self, row: Any) -> str:
+        return masking.masked(row.number)
 
     def may_act(self, request: HttpRequest) -> bool:
         """Whether this operator may do more than read: the right that would let others change a row."""

@@ -8,10 +8,13 @@ from django.contrib import admin
 from django.db import models
 from django.db.models import Model
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import TabularInline
 from unfold.widgets import UnfoldAdminPasswordWidget
 
+from config.audit import DiscreetAdmin
+from config.widgets import SMALL
 from mms.mm7.codes import Outcome
+from mms.mm7.status import MMStatus
 from mms.models import Carrier, NumberPrefix
 
 KEEPS = "Left empty, it stays as it is. Without a user there is no password."
@@ -53,6 +56,16 @@ class CarrierForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the
                 raise forms.ValidationError(f"{code}: a code is digits, its outcome one of {', '.join(outcomes)}.")
         return overrides
 
+    def clean_status_overrides(self) -> dict[str, Any]:
+        overrides = self.cleaned_data["status_overrides"] or {}
+        if not isinstance(overrides, dict):
+            raise forms.ValidationError('A JSON object from MMStatus to its meaning, such as {"4": "Rejected"}.')
+        meanings = [status.value for status in MMStatus]
+        for word, meaning in overrides.items():
+            if meaning not in meanings:
+                raise forms.ValidationError(f"{word}: its meaning is one of {', '.join(meanings)}.")
+        return overrides
+
 
 class PrefixInline(TabularInline):
     model = NumberPrefix
@@ -63,9 +76,10 @@ class PrefixInline(TabularInline):
 
 
 @admin.register(Carrier)
-class CarrierAdmin(ModelAdmin):
+class CarrierAdmin(DiscreetAdmin):
     form = CarrierForm
-    formfield_overrides = {models.URLField: {"assume_scheme": "https"}}
+    instead = {"mmsc_password": "", "inbound_password": ""}
+    formfield_overrides = SMALL | {models.URLField: {"assume_scheme": "https"}}
     list_display = ("name", "operator_id", "enabled", "mmsc_url", "message_bytes")
     list_filter = ("enabled",)
     search_fields = ("name", "operator_id")
@@ -90,9 +104,12 @@ class CarrierAdmin(ModelAdmin):
         ),
         (
             "MM7 dialect",
-            {"fields": (("mm7_version", "base64_parts"), "mm7_namespace", "code_overrides")},
+            {"fields": (("mm7_version", "base64_parts"), "mm7_namespace", "code_overrides", "status_overrides")},
         ),
     )
+
+    def may_see(self, request: HttpRequest) -> bool:
+        return bool(self.has_change_permission(request))
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """A carrier is switched off, not deleted: its messages stay."""

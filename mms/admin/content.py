@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from functools import partial
+from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
@@ -84,7 +85,14 @@ class TemplateAdmin(AuditAdmin):
     list_filter = (("account", AutocompleteSelectFilter), "status")
     search_fields = ("name",)
     search_help_text = "mms-id, name or account"
-    fields = (("id", "name"), ("account", "subject"), ("shown_status", "problem"), ("created_at", "deleted_at"))
+    fields = (
+        ("id", "name"),
+        ("account", "subject"),
+        ("shown_status", "problem"),
+        ("created_at", "deleted_at"),
+        ("fallback_text", "fallback_sms_link_expiration"),
+        ("disable_fallback_sms", "disable_fallback_sms_link"),
+    )
 
     @display(description="status")
     def shown_status(self, template: Template) -> SafeString:
@@ -129,12 +137,16 @@ class MediumAdmin(StoredAdmin):
         ("frames", "created_at"),
     )
 
+    def get_fields(self, request: HttpRequest, obj: Medium | None = None) -> Any:
+        picture = obj is None or obj.kind == Medium.Kind.IMAGE
+        return self.fields if picture else ("preview", "sha256", ("mime_type", "bytes"), "created_at")
+
     def tables(self, row: Medium) -> Iterable[Table]:
         headers = ("", "Recipe", "Type", "Pixels", "Size", "Quality", "SSIM", "Made")
         made = row.renditions.order_by("pk")[:MOST]
         renditions = Table("Renditions", headers, [_rendition(rendition) for rendition in made])
-        encodings = Encoding.objects.filter(medium=row)
-        return (renditions, Table("Encoding", ENCODING_HEADERS, [_encoding(encoding) for encoding in encodings]))
+        encodings = [_encoding(encoding) for encoding in Encoding.objects.filter(medium=row)]
+        return (renditions, *([Table("Encoding", ENCODING_HEADERS, encodings)] if encodings else []))
 
 
 ENCODING_HEADERS = ("Status", "Due", "Tries", "Seconds", "Problem")

@@ -1,5 +1,6 @@
 """The console's first page: how the platform is doing now. Every figure costs the same however large the tables are."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.timesince import timesince
 
+from mms.admin import masking
 from mms.admin.tables import Row, Table, label, link
 from mms.models import Discovery, Message, Postback, Report, Status
 from mms.observation import backlog
@@ -36,7 +38,7 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         return context
     now = timezone.now()
     statuses = _today(now)
-    tables = (_by_status(statuses), _latest())
+    tables = (_by_status(statuses), _latest(str if masking.may_see(request) else masking.masked))
     return {**context, "cards": _cards(statuses, now), "tables": tables}
 
 
@@ -83,9 +85,9 @@ def _by_status(statuses: dict[str, int]) -> Table:
     return Table("Today's messages by status", ("Status", "Messages"), rows)
 
 
-def _latest() -> Table:
+def _latest(shown: Callable[[str], str]) -> Table:
     newest = Message.objects.select_related("account").order_by("-pk")[:LATEST]
-    rows = [Row((link(m), m.number, link(m.account), label(m.status), m.created_at)) for m in newest]
+    rows = [Row((link(m), shown(m.number), link(m.account), label(m.status), m.created_at)) for m in newest]
     return Table("Latest messages", ("Tracking id", "Number", "Account", "Status", "Created"), rows)
 
 

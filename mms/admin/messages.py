@@ -44,7 +44,8 @@ class MessageAdmin(AuditAdmin):
                     ("account", "service"),
                     ("template", "subject"),
                     ("carrier", "operator_id"),
-                    ("handset", "discovery"),
+                    "handset",
+                    "discovery",
                 )
             },
         ),

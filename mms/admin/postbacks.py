@@ -1,6 +1,7 @@
 """Postbacks, and sending them again."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
@@ -15,7 +16,7 @@ from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from billing.models import Account
-from mms.admin import search, stories
+from mms.admin import masking, search, stories
 from mms.admin.audit import AuditAdmin
 from mms.admin.filters import PostbackStatusFilter
 from mms.admin.tables import Table, label, lines, link
@@ -54,6 +55,7 @@ class PostbackAdmin(AuditAdmin):
         ("created_at", "due_at", "ended_at"),
         "told",
     )
+    instead = {"told": "masked_told"}
 
     @display(description="message")
     def of(self, postback: Postback) -> SafeString:
@@ -65,7 +67,12 @@ class PostbackAdmin(AuditAdmin):
 
     @display(description="fields")
     def told(self, postback: Postback) -> SafeString:
-        return lines({name: postback.fields[name] for name in ORDER if name in postback.fields})
+        return _lines(postback.fields)
+
+    @display(description="fields")
+    def masked_told(self, postback: Postback) -> SafeString:
+        numbers = {name: masking.masked(postback.fields[name]) for name in ("from", "to") if name in postback.fields}
+        return _lines({**postback.fields, **numbers})
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Postback], search_term: str
@@ -118,6 +125,10 @@ class PostbackAdmin(AuditAdmin):
         sent = outbox.replay(chosen, timezone.now())
         messages.success(request, f"Postbacks that are sent again: {sent}.")
         return HttpResponse(headers={"HX-Redirect": reverse("admin:mms_postback_changelist")})
+
+
+def _lines(fields: dict[str, Any]) -> SafeString:
+    return lines({name: fields[name] for name in ORDER if name in fields})
 
 
 def _postbacks(term: str) -> Q:

@@ -19,7 +19,6 @@ from unfold.admin import StackedInline
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminColorInputWidget, UnfoldAdminTextareaWidget
 
-from mms import content
 from mms.adaptation import compose, lettering
 from mms.adaptation.content import AREAS_MAX, Area
 from mms.admin import pictures, search
@@ -117,7 +116,7 @@ class SlideAdmin(AuditAdmin):
 
 
 def _samples(slide: Slide) -> list[Area]:
-    return [lettering.sample(content.area(row)) for row in slide.areas.all()]
+    return [lettering.sample(row.area()) for row in slide.areas.all()]
 
 
 def _problems(slide: Slide) -> Iterator[tuple[int, str]]:

@@ -1,6 +1,7 @@
 """The machine-readable contracts: an XML schema for each dialect, and OpenAPI for JSON."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,12 @@ PLACE = re.compile(r"\{(root|in|out|switch)(?:\[(\w+)\])?\}")
 
 def xml_schema(dialect: Dialect) -> str:
     """The XML schema of the dialect's requests and answers: one text for all, with the dialect's names in it."""
+    text = (FOLDER / "dialect.xsd").read_text()
+    return "".join(line for written in text.splitlines(keepends=True) for line in _lines(written, dialect))
+
+
+def _lines(written: str, dialect: Dialect) -> Iterator[str]:
+    """The line with the dialect's names in it, and once more where a parameter in it has another spelling."""
     switch = "|".join(("", *("".join(f"[{c.upper()}{c}]" for c in word) for word in dialect.switches)))
     names = {
         "root": {"request": dialect.request, "response": dialect.response},
@@ -26,7 +33,10 @@ def xml_schema(dialect: Dialect) -> str:
     def name(place: re.Match[str]) -> str:
         return switch if place[1] == "switch" else names[place[1]][place[2]]
 
-    return PLACE.sub(name, (FOLDER / "dialect.xsd").read_text())
+    yield PLACE.sub(name, written)
+    found = PLACE.search(written)
+    if found and found[1] == "in" and found[2] in dialect.aliases:
+        yield PLACE.sub(dialect.aliases[found[2]], written)
 
 
 def openapi() -> str:

@@ -65,6 +65,14 @@ PARAMETERS: Final[dict[str, tuple[str, str]]] = {
     "page_number": ("page-number", "PAGENUMBER"),
     "items_per_page": ("items-per-page", "ITEMSPERPAGE"),
 }
+# Other spellings that Skycore's documents and clients have had.
+SKYCORE_ALIASES: Final = {
+    "operator_id": "SPID",
+    "fallback_sms_text": "FALLBACK_SMS_TEXT",
+    "start_date": "START_DATE",
+    "page_number": "PAGE_NUMBER",
+    "items_per_page": "ITEMS_PER_PAGE",
+}
 # Parts of answers, canonical: Sinch has them with hyphens, Skycore in capitals without anything in between.
 ANSWERS: Final = (
     "status", "mms_id", "tracking_id", "to", "from", "status_details", "error_code", "error_info",
@@ -87,6 +95,7 @@ class Dialect:
 
     parameters: Mapping[str, str]  # canonical -> on the wire
     answers: Mapping[str, str]  # canonical -> on the wire
+    aliases: Mapping[str, str] = field(default_factory=dict)  # canonical -> another spelling that is taken
     request: str = ""
     response: str = ""
     switches: Mapping[str, bool] = field(default_factory=lambda: {"true": True, "false": False})
@@ -97,7 +106,7 @@ class Dialect:
     @property
     def known(self) -> frozenset[str]:
         """The names of its parameters; what has another name is ignored."""
-        return frozenset(self.parameters.values())
+        return frozenset((*self.parameters.values(), *self.aliases.values()))
 
 
 SINCH: Final = Dialect(
@@ -109,6 +118,7 @@ SINCH: Final = Dialect(
 SKYCORE: Final = Dialect(
     parameters={name: skycore for name, (_, skycore) in PARAMETERS.items()},
     answers={name: name.replace("_", "").upper() for name in ANSWERS},
+    aliases=SKYCORE_ALIASES,
     request="REQUEST",
     response="RESPONSE",
     switches=YES_OR_NO,
@@ -120,6 +130,7 @@ SKYCORE: Final = Dialect(
 SKYCORE_GET: Final = Dialect(
     parameters={name: skycore.lower() for name, (_, skycore) in PARAMETERS.items()},
     answers=SKYCORE.answers,
+    aliases={name: alias.lower() for name, alias in SKYCORE_ALIASES.items()},
     response=SKYCORE.response,
     switches=SKYCORE.switches,
     codes=SKYCORE.codes,

@@ -14,7 +14,8 @@ from mms import routing
 from mms.adaptation.texts import MissingValue, merge, subject_problem
 from mms.api.errors import Refusal
 from mms.api.nodes import Node, Unclear
-from mms.models import Carrier, Template
+from mms.models import Carrier, Message, Template
+from mms.tracking import key_of
 
 TEXT_MAX = 5_000
 DDM_TIMEOUT_MAX = 4320  # minutes: three days
@@ -94,6 +95,18 @@ def no_template(request: Node, mms_id: str) -> Refusal:
     return Refusal("E241", f"There is no {request.called('mms_id')} {mms_id[:20]} in this account")
 
 
+def message(request: Node, account: Account) -> Message:
+    """The account's message that the request names by its tracking id."""
+    tracking_id, name = once(request, "tracking_id"), request.called("tracking_id")
+    if not tracking_id:
+        raise Refusal("E100", f"{name} is missing")
+    messages = Message.objects.filter(account=account).select_related("handset")
+    found = messages.filter(pk=key_of(tracking_id) or 0).first()
+    if found is None:
+        raise Refusal("E100", f"There is no {name} {tracking_id[:40]} in this account")
+    return found
+
+
 def service(request: Node, account: Account) -> Service | None:
     """The campaign, or None where neither the dialect nor the account demands one and none is given."""
     code, name = once(request, "service_id", "E627"), request.called("service_id")
@@ -117,16 +130,11 @@ def operator(request: Node) -> Carrier | None:
         raise Refusal("E650", f"{request.called('operator_id')} must be a whole number")
     found = Carrier.objects.filter(operator_id=given).first()
     if found is None:
-        raise Refusal("E651", f"{request.called('operator_id')} {operator_id} is unknown")
+        raise Refusal(
+            "E651",
+            f"{request.called('operator_id')} {operator_id} is unknown; leave it out to have the carrier looked up",
+        )
     return found
-
-
-def fallback_text(request: Node, account: Account) -> str:
-    text = long_text(request, "fallback_sms_text")
-    if not text and account.fallback_text_required and not flag(request, "disable_fallback_sms"):
-        name = request.called("fallback_sms_text")
-        raise Refusal("E622", f"{name} is missing, and this account requires it")
-    return text
 
 
 def checked_subject(text: str, wire: str) -> str:
@@ -142,7 +150,8 @@ def merged(text: str, data: Mapping[str, str], what: str) -> str:
     try:
         return merge(text, data)
     except MissingValue as missing:
-        raise Refusal("E100", f"{what}: data has no value for the merge tag {missing.name}") from None
+        lacking = f"{what}: data has no value for the merge tag {missing.name}"
+        raise Refusal("E100", f"{lacking}; give it one, or a default") from None
 
 
 def long_text(request: Node, name: str) -> str:
@@ -159,12 +168,12 @@ def short_text(request: Node, name: str, longest: int) -> str:
     return text
 
 
-def flag(request: Node, name: str) -> bool:
+def flag(request: Node, name: str, *, default: bool = False) -> bool:
     word, words = once(request, name).lower(), request.dialect.switches
     if word and word not in words:
         wanted = " or ".join(list(words)[:2])
         raise Refusal("E100", f"{request.called(name)} must be {wanted}")
-    return words.get(word, False)
+    return words.get(word, default)
 
 
 def mask(request: Node) -> str:

@@ -25,16 +25,19 @@ def admit(request: Node, action: str, actions: Container[str], address: str) -> 
     found = _key(request)  # E104
     account = found.account
     if account.status == Account.Status.BLOCKED:
-        raise Refusal("E103", "This account is blocked")
+        raise Refusal("E103", "This account is blocked; contact support")
     if not account.api_access:
-        raise Refusal("E105", "This account has no API access")
+        raise Refusal("E105", "This account has no API access; contact support")
     if account.allowed_networks and not callers.within(address, account.allowed_networks):
-        raise Refusal("E112", f"Calls from {address[:50]} are not allowed for this account")
+        raise Refusal(
+            "E112", f"Calls from {address[:50]} are not allowed for this account; have the address added to its list"
+        )
     if action.lower() not in actions:
         raise Refusal("E107", f"The action is unknown: {action[:40]}")
     called = ALIASES.get(action.lower(), action.lower())
     if not found.may(called):
-        raise Refusal("E107", f"This {request.called('api_key')} may not be used for {action[:40]}")
+        name = request.called("api_key")
+        raise Refusal("E107", f"This {name} may not be used for {action[:40]}; use another key of the account")
     pace.check(account, called)  # E106, E113
     return account
 

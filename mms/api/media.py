@@ -115,7 +115,8 @@ def fetched(asked: Asked, account: Account) -> NewMedium:
     source = _image(position, found.data) if element.kind is Kind.IMAGE else _other(asked, found.data)
     declared = found.content_type.partition(";")[0].strip().lower()
     if declared not in NO_TYPE and not declared.startswith(element.types + element.declared):
-        raise Refusal("E629", f"slide {position}: the file is {source.mime_type}, its server calls it {declared[:40]}")
+        contradiction = f"the file is {source.mime_type}, its server calls it {declared[:40]}"
+        raise Refusal("E629", f"slide {position}: {contradiction}: let its Content-Type be right")
     return NewMedium(source, found.data, asked.url)
 
 

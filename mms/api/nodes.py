@@ -29,10 +29,13 @@ class Node:
 
     def called(self, name: str) -> str:
         """The parameter's name as the customer writes it."""
-        return self.dialect.parameters[name]
+        alias = self.dialect.aliases.get(name)
+        given = alias and any(child.wire == alias for child in self.children)
+        return alias if alias and given else self.dialect.parameters[name]
 
     def all(self, name: str) -> list["Node"]:
-        return [child for child in self.children if child.wire == self.called(name)]
+        spellings = (self.dialect.parameters[name], self.dialect.aliases.get(name))
+        return [child for child in self.children if child.wire in spellings]
 
     def one(self, name: str) -> "Node | None":
         """The element of that name, or None. Raises Unclear where it stands more than once."""

@@ -12,9 +12,8 @@ from mms.api import fields
 from mms.api.answers import Fields, success
 from mms.api.errors import Refusal
 from mms.api.nodes import Node
-from mms.models import Message, Postback
+from mms.models import Postback
 from mms.postbacks import outbox
-from mms.tracking import key_of
 
 
 def replay_postbacks(request: Node, account: Account) -> Fields:
@@ -33,21 +32,12 @@ def chosen(request: Node, account: Account) -> QuerySet[Postback]:
     tracking_id = fields.once(request, "tracking_id")
     since, until = moment(request, "since"), moment(request, "until")
     if bool(tracking_id) == bool(since):
-        raise Refusal("E100", "Give either tracking-id or since")
+        raise Refusal("E100", f"Give either {request.called('tracking_id')} or {request.called('since')}")
     if since is None:
-        return outbox.of_message(message(tracking_id, account))
+        return outbox.of_message(fields.message(request, account))
     if until and until <= since:
-        raise Refusal("E100", "until must be later than since")
+        raise Refusal("E100", f"{request.called('until')} must be later than {request.called('since')}")
     return outbox.failed(account, since, until)
-
-
-def message(tracking_id: str, account: Account) -> Message:
-    """The account's message of that tracking id. Raises Refusal."""
-    key = key_of(tracking_id)
-    found = Message.objects.filter(account=account, pk=key).first() if key is not None else None
-    if found is None:
-        raise Refusal("E100", f"There is no tracking-id {tracking_id[:40]} in this account")
-    return found
 
 
 def moment(request: Node, name: str) -> datetime | None:
@@ -60,4 +50,4 @@ def moment(request: Node, name: str) -> datetime | None:
         given = datetime.fromisoformat(text)
         if given.tzinfo is not None:
             return given.astimezone(UTC)
-    raise Refusal("E100", f"{name} must be ISO 8601 with an offset, such as 2026-11-22T12:00:00+00:00")
+    raise Refusal("E100", f"{request.called(name)} must be ISO 8601 with an offset, such as 2026-11-22T12:00:00+00:00")

@@ -29,7 +29,8 @@ def route(request: Node, account: Account, number: str, requested: str, operator
         hint = f"try again later or give {request.called('operator_id')}"
         raise Refusal("E618", f"The carrier of this number could not be found; {hint}")
     if not sender.is_provisioned_on(carrier.operator_id):
-        raise Refusal("E619", f"The sender address {sender.address} is not provisioned on the carrier {carrier.name}")
+        missing = f"The sender address {sender.address} is not provisioned on the carrier {carrier.name}"
+        raise Refusal("E619", f"{missing}; send from another")
     if not (carrier.enabled and carrier.mmsc_url):
         raise Refusal("E628", f"The carrier {carrier.name} is not supported at present")
     return Route(country, sender, carrier)

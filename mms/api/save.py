@@ -1,10 +1,12 @@
 """saveMMS: fetches and stores content, and answers with its mms-id."""
 
+from dataclasses import asdict
+
 from django.utils import timezone
 
 from billing.models import Account
 from mms import content, doorbell
-from mms.api import fields, slides
+from mms.api import fallback, fields, slides
 from mms.api.answers import Fields, success
 from mms.api.errors import Refusal
 from mms.api.nodes import Node
@@ -17,10 +19,10 @@ TO_ENCODE = "MMS content stored; it can be sent when its audio and video are enc
 
 def save_mms(request: Node, account: Account) -> Fields:
     """Stores the content and answers with its mms-id. Raises Refusal."""
-    title = name(request)
-    subject = _subject(request)
+    defaults = asdict(fallback.given(request, Template()))
+    template = Template(account=account, name=name(request), subject=_subject(request), **defaults)
     wanted = slides.wanted(request)
-    template = content.save(account, title, subject, slides.fetched(wanted, account), timezone.now())
+    content.save(template, slides.fetched(wanted, account), timezone.now())
     locked = template.status == Template.Status.ENCODING
     if locked:
         doorbell.ring(doorbell.ENCODE)

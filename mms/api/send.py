@@ -1,13 +1,13 @@
 """sendMMS: saveMMS and sendSavedMMS in one."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from django.utils import timezone
 
 from billing.models import Account
 from mms import content, doorbell
-from mms.api import dry_run, fields, idempotency, save, slides
+from mms.api import dry_run, fallback, fields, idempotency, save, slides
 from mms.api.answers import Fields
 from mms.api.nodes import Node
 from mms.api.send_saved import Found, accepted, order, queued
@@ -57,6 +57,8 @@ def _draft(request: Node, account: Account) -> Found:
 def _sent(request: Node, order: Order, new: Sequence[NewSlide], files: Files) -> Message:
     """Content and message, both or neither. The message waits for the content's audio and video to be encoded."""
     draft = order.template
-    template = Template(account=order.account, name=draft.name, subject=draft.subject)
+    # The content can be sent again later: what was said of its fallback counts then, too.
+    defaults = asdict(fallback.given(request, draft))
+    template = Template(account=order.account, name=draft.name, subject=draft.subject, **defaults)
     with content.creating(template, new, files, timezone.now()):
         return accepted(request, replace(order, template=template))

@@ -2,18 +2,19 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from billing.ledger import InsufficientFunds
 from billing.models import Account
-from mms import content, doorbell, flow
+from mms import doorbell, flow
 from mms.adaptation.content import Area
 from mms.api import areas, dry_run, fields, idempotency
 from mms.api.answers import Fields, success
 from mms.api.errors import Refusal
+from mms.api.fallback import for_message
 from mms.api.nodes import Node, Unclear
 from mms.api.route import route
 from mms.models import Message, Template, TextArea
@@ -73,7 +74,7 @@ def _areas(template: Template) -> Mapping[int, Sequence[Area]]:
     found: dict[int, list[Area]] = defaultdict(list)
     rows = TextArea.objects.filter(slide__template=template).select_related("slide")
     for row in rows.order_by("slide__position", "pk"):
-        found[row.slide.position].append(content.area(row))
+        found[row.slide.position].append(row.area())
     return found
 
 
@@ -87,14 +88,12 @@ def order(request: Node, account: Account, find: FindContent = stored) -> Order:
     found = find(request, account)
     service = fields.service(request, account)
     operator = fields.operator(request)
-    fallback_text = fields.fallback_text(request, account)
-    disable_fallback_sms = fields.flag(request, "disable_fallback_sms")
-    disable_fallback_sms_link = fields.flag(request, "disable_fallback_sms_link")
-    link_expiration = fields.future(request, "fallback_sms_link_expiration", fields.LINK_EXPIRATION_MAX)
+    fallback = for_message(request, account, found.template)
     data = merge_data(request)  # before the texts, which it fills
     subject = filled_subject(request, found.template, data)
     texts = custom_texts(request, len(found.texts))
-    check_texts(request, {**found.texts, **{int(slide): text for slide, text in texts.items()}}, fallback_text, data)
+    filled = {**found.texts, **{int(slide): text for slide, text in texts.items()}}
+    check_texts(request, filled, fallback.fallback_text, data)
     areas.check_filled(found.areas, data, request)
     ddm_force = fields.flag(request, "ddm_force")
     ddm_subject = fields.once(request, "ddm_subject")
@@ -115,10 +114,7 @@ def order(request: Node, account: Account, find: FindContent = stored) -> Order:
         template=found.template,
         service=service,
         operator_id=str(operator.operator_id) if operator else "",
-        fallback_text=fallback_text,
-        disable_fallback_sms=disable_fallback_sms,
-        disable_fallback_sms_link=disable_fallback_sms_link,
-        fallback_sms_link_expiration=link_expiration,
+        **asdict(fallback),
         subject=subject,
         texts=texts,
         data=data,

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from django.db import connection
+
 from billing.models import Account
 from mms.adaptation.content import Area, Kind
 from mms.api import areas, fields, media
@@ -36,7 +38,7 @@ def wanted(request: Node) -> list[Wanted]:
     """The slides of the request. Raises Refusal."""
     slides = request.all("slide")
     if not slides:
-        raise Refusal("E312", "There are no slides")
+        raise Refusal("E312", "There are no slides; 1 to 8 are needed")
     if len(slides) > SLIDES_MAX:
         raise Refusal("E225", f"There are {len(slides)} slides; {SLIDES_MAX} are allowed")
     return [_wanted(slide, position) for position, slide in enumerate(slides, 1)]
@@ -44,6 +46,8 @@ def wanted(request: Node) -> list[Wanted]:
 
 def fetched(slides: Sequence[Wanted], account: Account) -> list[NewSlide]:
     """The slides with their media. Raises Refusal."""
+    if any(slide.media for slide in slides):
+        _release_connection()
     return [_fetched(slide, account) for slide in slides]
 
 
@@ -53,6 +57,12 @@ def _fetched(slide: Wanted, account: Account) -> NewSlide:
         if medium.source.kind is Kind.IMAGE:
             areas.check_place(slide.areas, medium.source, slide.node, slide.position)
     return NewSlide(slide.duration, slide.text, found, slide.areas)
+
+
+def _release_connection() -> None:
+    """Lets other calls have the pooled connection, while this one waits for the customer's servers."""
+    if not connection.in_atomic_block:
+        connection.close()
 
 
 def _wanted(slide: Node, position: int) -> Wanted:
@@ -65,7 +75,7 @@ def _wanted(slide: Node, position: int) -> Wanted:
     except Unclear as problem:
         raise Refusal("E100", f"slide {position}: {problem}") from None
     if not text and not given:
-        raise Refusal("E313", f"slide {position} is empty")
+        raise Refusal("E313", f"slide {position} is empty; it needs a text or a medium")
     if len(text) > fields.TEXT_MAX:
         raise Refusal("E334", f"slide {position}: the text has {len(text)} characters; 5000 are allowed")
     for medium in asked:

@@ -8,7 +8,6 @@ from datetime import datetime
 from django.db.models import Count, Func, IntegerField, Sum
 
 from billing.models import Account
-from mms import content
 from mms.api import fields
 from mms.api.answers import Fields, success
 from mms.api.errors import Refusal
@@ -93,5 +92,5 @@ def _areas(templates: Sequence[Template]) -> Mapping[int, Sequence[Fields]]:
     found: dict[int, list[Fields]] = defaultdict(list)
     rows = TextArea.objects.filter(slide__template__in=templates).select_related("slide")
     for row in rows.order_by("slide__position", "pk"):
-        found[row.slide.template_id].append({"slide": row.slide.position, **asdict(content.area(row))})
+        found[row.slide.template_id].append({"slide": row.slide.position, **asdict(row.area())})
     return found

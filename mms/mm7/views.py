@@ -14,6 +14,7 @@ from django.views.decorators.csrf import csrf_exempt
 from mms import callers, doorbell, flow
 from mms.mm7.requests import DeliveryReportReq, Unsupported, answer, fault, read_request
 from mms.mm7.soap import Malformed
+from mms.mm7.status import MMStatus
 from mms.models import Carrier, Report
 from mms.tracking import name_of
 
@@ -55,7 +56,7 @@ def _answered(request: HttpRequest, carrier: Carrier) -> HttpResponse:
     if len(body) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
         return HttpResponse("the request is too large\n", status=413, content_type="text/plain")
     try:
-        said = read_request(request.headers.get("Content-Type", ""), body)
+        said = read_request(request.headers.get("Content-Type", ""), body, _statuses(carrier))
     except Malformed as problem:
         log.warning("a malformed request of an MMSC", carrier=carrier.slug, problem=str(problem))
         return HttpResponse(fault("", 2007, str(problem)), status=400, content_type=XML)
@@ -80,6 +81,11 @@ def _about(report: Report) -> dict[str, str | int | None]:
     if attempt is None:
         return {"unmatched": report.mmsc_id}
     return {"tracking_id": name_of(attempt.message_id)} if attempt.message_id else {"discovery": attempt.discovery_id}
+
+
+def _statuses(carrier: Carrier) -> dict[str, MMStatus]:
+    """The carrier's own table of MMStatus; what the console let in is one of ours."""
+    return {word: MMStatus(meaning) for word, meaning in carrier.status_overrides.items()}
 
 
 def _from_its_network(request: HttpRequest, carrier: Carrier) -> bool:

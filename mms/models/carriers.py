@@ -17,9 +17,11 @@ class Carrier(models.Model):
     """A mobile network with the MMSC that we submit to and that reports to us."""
 
     name = models.CharField(max_length=100, unique=True)
-    slug = models.SlugField(unique=True, help_text="Its part of the address that its MMSC calls: /mm7/<slug>")
+    slug = models.SlugField(unique=True, help_text="The end of the address that its MMSC calls, after /mm7/")
     operator_id = models.PositiveIntegerField("operator id", unique=True)
-    enabled = models.BooleanField(default=True)
+    enabled = models.BooleanField(
+        default=True, help_text="Off: new messages are refused, accepted ones wait until it is on again or they expire."
+    )
     mmsc_url = models.URLField("MMSC address", blank=True)
     mmsc_username = models.CharField("MMSC user", max_length=100, blank=True)
     mmsc_password = models.CharField("MMSC password", max_length=100, blank=True)
@@ -30,6 +32,12 @@ class Carrier(models.Model):
     base64_parts = models.BooleanField(default=False, help_text="For an MMSC that refuses binary parts.")
     code_overrides = models.JSONField(
         default=no_overrides, blank=True, help_text='MM7 status code -> outcome, such as {"3001": "permanent"}'
+    )
+    status_overrides = models.JSONField(
+        default=no_overrides,
+        db_default=models.Value({}, models.JSONField()),
+        blank=True,
+        help_text='MMStatus of its own, a number or a word -> what it means, such as {"4": "Rejected"}',
     )
     message_bytes = models.PositiveIntegerField(
         default=307_200, help_text="The largest message that it takes, in binary bytes."

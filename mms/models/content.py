@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import Q
 
 from billing.models import Account
-from mms.adaptation.content import COLOR, FONT_SIZE_MAX, FONT_SIZE_MIN, Align, Font, VerticalAlign
+from mms.adaptation.content import COLOR, FONT_SIZE_MAX, FONT_SIZE_MIN, Align, Area, Font, VerticalAlign
 
 
 class Template(models.Model):
@@ -24,6 +24,13 @@ class Template(models.Model):
     subject = models.CharField(max_length=80, blank=True)
     status = models.CharField(max_length=8, choices=Status, default=Status.READY)
     problem = models.CharField(max_length=300, blank=True, help_text="why it failed")
+    # For messages that do not say it themselves. (The defaults are the database's too, for code that is older.)
+    fallback_text = models.TextField(blank=True, default="", db_default="")
+    disable_fallback_sms = models.BooleanField("fallback SMS disabled", default=False, db_default=False)
+    disable_fallback_sms_link = models.BooleanField(
+        "link in the fallback SMS disabled", default=False, db_default=False
+    )
+    fallback_sms_link_expiration = models.DateTimeField("link good until", null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     deleted_at = models.DateTimeField(
         null=True, blank=True, help_text="by the customer; from then on he cannot send it"
@@ -140,6 +147,21 @@ class TextArea(models.Model):
 
     def __str__(self) -> str:
         return self.text
+
+    def area(self) -> Area:
+        """What it asks of the picture."""
+        return Area(
+            text=self.text,
+            left=self.left,
+            top=self.top,
+            width=self.width,
+            height=self.height,
+            font_size=self.font_size,
+            font=Font(self.font),
+            color=self.color,
+            align=Align(self.align),
+            vertical_align=VerticalAlign(self.vertical_align),
+        )
 
 
 class SlideMedium(models.Model):

@@ -126,6 +126,7 @@ class Message(Sendable):
     final_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
+        permissions = [("see_numbers", "Can see whole numbers")]
         indexes = [
             *sendable_indexes("message"),
             models.Index(fields=["account", "-id"], name="message_by_account"),

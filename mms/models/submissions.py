@@ -66,8 +66,8 @@ class Report(models.Model):
     class Meta:
         ordering = ["id"]
         constraints = [
-            # A repeated report is the same report.
-            models.UniqueConstraint(fields=["carrier", "mmsc_id", "number", "status"], name="report_once")
+            # A repeated report is the same report; two words that we do not know are two.
+            models.UniqueConstraint(fields=["carrier", "mmsc_id", "number", "status", "raw_status"], name="report_once")
         ]
         indexes = [models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="report_due")]
 

@@ -32,6 +32,7 @@ SELECT %(queue)s, carrier.slug, due.rows, due.oldest FROM mms_carrier carrier, L
         ORDER BY due_at LIMIT %(most)s
     ) first
 ) due
+WHERE carrier.enabled
 """
 # Of each account the first is looked up, as the index has it; then as many are counted as there are, in any order.
 BY_ACCOUNT: Final = """

@@ -4,11 +4,41 @@ These tables grow to tens of millions of rows. Their lists are in the order of t
 a COUNT(*), and offer no sorting for which there is no index.
 """
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 from django.contrib.admin import ShowFacets
 from django.db import models
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.paginator import InfinitePaginator
+
+
+class DiscreetAdmin(ModelAdmin):
+    """Keeps fields from those who may not see them: `instead` says what stands in the place of each, "" for nothing."""
+
+    instead: Mapping[str, str] = {}
+
+    def may_see(self, request: HttpRequest) -> bool:
+        """Whether this operator sees the fields as they are."""
+        raise NotImplementedError
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        return self._shown(request, super().get_list_display(request))
+
+    def get_fieldsets(self, request: HttpRequest, obj: models.Model | None = None) -> Any:
+        fieldsets = super().get_fieldsets(request, obj)
+        return [(title, {**options, "fields": self._shown(request, options["fields"])}) for title, options in fieldsets]
+
+    def _shown(self, request: HttpRequest, names: Iterable[Any]) -> Any:
+        """These names of fields, or lines of names."""
+        if self.may_see(request):
+            return names
+        shown = (
+            self._shown(request, name) if isinstance(name, tuple | list) else self.instead.get(name, name)
+            for name in names
+        )
+        return tuple(name for name in shown if name)
 
 
 class ReadOnlyAdmin(ModelAdmin):

@@ -135,6 +135,16 @@ CELERY_BEAT_SCHEDULE = {
     "sweep messages": {"task": "mms.work", "schedule": 1.0, "options": {"queue": "flow", "expires": 60}},
     "sweep postbacks": {"task": "mms.notify", "schedule": 1.0, "options": {"queue": "postbacks", "expires": 60}},
     "sweep media": {"task": "mms.encode", "schedule": 1.0, "options": {"queue": "media", "expires": 60}},
+    "end what carriers held too long": {
+        "task": "mms.end_held",
+        "schedule": 60,
+        "options": {"queue": "flow", "expires": 60},
+    },
+    "discard orphans": {
+        "task": "mms.discard_orphans",
+        "schedule": 3600,
+        "options": {"queue": "media", "expires": 3600},
+    },
     "low balances": {
         "task": "billing.low_balances",
         "schedule": 60,

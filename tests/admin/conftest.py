@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import User
 from django.test import Client
 
 from tests.admin import story
@@ -11,7 +11,6 @@ from tests.admin import story
 
 @pytest.fixture
 def world(db: None) -> SimpleNamespace:
-    Group.objects.create(name="Support")
     return story.world()
 
 

@@ -15,7 +15,7 @@ from mms.mm7.answers import Answer
 from mms.mm7.codes import Outcome
 from mms.mm7.requests import DeliveryReportReq
 from mms.mm7.status import MMStatus
-from mms.models import Carrier, Message, NumberPrefix, Postback, PostbackAttempt, Rendition, Status
+from mms.models import Carrier, Message, NumberPrefix, Postback, PostbackAttempt, Rendition, Status, Template
 from mms.order import Order
 from mms.submission import Landing
 from tests.wire import IPHONE, photograph
@@ -75,7 +75,9 @@ def template(account: Account) -> Any:
     picture = photograph()
     medium = content.NewMedium(images.inspect(picture), picture, "http://customer.example/a.jpg")
     slides = [content.NewSlide(10, "Dear {{firstname}}", (medium,)), content.NewSlide(5, "Bye", ())]
-    return content.save(account, "Spring", "Spring is here", slides, NOW)
+    template = Template(account=account, name="Spring", subject="Spring is here")
+    content.save(template, slides, NOW)
+    return template
 
 
 def rendition(medium: Any) -> Rendition:

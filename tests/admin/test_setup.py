@@ -14,7 +14,6 @@ from billing import keys
 from billing.models import ApiKey
 from handsets import profiles
 from handsets.models import CachedHandset, Handset, Profile
-from mms import content
 from mms.adaptation.content import Align, Area, Font, VerticalAlign
 from mms.models import Carrier, Slide
 from tests.admin.story import KEY
@@ -162,6 +161,8 @@ def test_a_password_is_kept_until_another_is_typed(
         ("code_overrides", '{"3001": "sometimes"}', "3001: a code is digits, its outcome one of submitted, "),
         ("code_overrides", '{"busy": "transient"}', "busy: a code is digits"),
         ("code_overrides", "[1]", "A JSON object from code to outcome"),
+        ("status_overrides", '{"4": "Eaten"}', "4: its meaning is one of Expired, Retrieved, "),
+        ("status_overrides", "[1]", "A JSON object from MMStatus to its meaning"),
         ("inbound_networks", "10.0.0.0/8,10.0.0.1/8", "10.0.0.1/8 is no network in CIDR notation"),
         ("inbound_networks", "everyone", "everyone is no network in CIDR notation"),
         ("prefixes-0-prefix", "+1", "Digits only."),
@@ -298,7 +299,7 @@ def test_texts_are_set_on_a_picture_and_shown_on_it(console: Client, world: Simp
     plain = console.get(picture)
     save(console, slide_page(slide), fields(console, slide_page(slide)) | area() | {"areas-TOTAL_FORMS": "1"})
     (row,) = slide.areas.all()
-    assert content.area(row) == Area(
+    assert row.area() == Area(
         "Dear {{name}}", 10, 20, 700, 90, 60, Font.SANS_BOLD, "#ffffff", Align.CENTER, VerticalAlign.MIDDLE
     )
     lettered = console.get(picture)

@@ -15,7 +15,6 @@ from PIL import Image
 from mms.adaptation.content import Align, Area, Font, VerticalAlign
 from mms.api.contracts import openapi, xml_schema
 from mms.api.dialects import SINCH, SKYCORE, Dialect
-from mms.content import area
 from mms.models import Message, Template, TextArea
 from tests.adaptation.pictures import saved
 from tests.api.documents import KEY, NUMBER, SAVE, SEND, Elements, failure, file, request
@@ -52,7 +51,7 @@ def picture(url: str, *areas: dict[str, str | None]) -> str:
 
 
 def areas() -> list[Area]:
-    return [area(row) for row in TextArea.objects.all()]
+    return [row.area() for row in TextArea.objects.all()]
 
 
 def held(dialect: Dialect, *documents: bytes) -> None:

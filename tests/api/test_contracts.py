@@ -22,7 +22,7 @@ def test_a_schema_holds_every_name_of_its_dialect(name: str, dialect: Dialect) -
     document = etree.fromstring(served(f"/ep/v1/schema/{name}.xsd", "application/xml"))
     etree.XMLSchema(document)
     named = {element.get("name") for element in document.iter(f"{XS}element")}
-    assert named == {*dialect.parameters.values(), *dialect.answers.values(), dialect.request, dialect.response}
+    assert named == {*dialect.known, *dialect.answers.values(), dialect.request, dialect.response}
 
 
 @pytest.mark.parametrize(
@@ -36,6 +36,8 @@ def test_a_schema_holds_every_name_of_its_dialect(name: str, dialect: Dialect) -
         ("skycore", "<REQUEST><DDMFORCE>1</DDMFORCE></REQUEST>", False),
         ("skycore", "<REQUEST><SLIDE duration='5'><TEXT>a</TEXT></SLIDE><SLIDE/></REQUEST>", True),
         ("skycore", "<REQUEST><TO>1,2</TO></REQUEST>", False),
+        ("skycore", "<REQUEST><PAGE_NUMBER>2</PAGE_NUMBER><SPID>0001570</SPID></REQUEST>", True),
+        ("skycore", "<REQUEST><PAGE_NUMBER>two</PAGE_NUMBER></REQUEST>", False),
         ("skycore", "<REQUEST><DATA><a>1</a><b/></DATA></REQUEST>", True),
         ("sinch", "<response><status>Failure</status><error-code>E1</error-code></response>", False),
     ],

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from mms.adaptation.content import Align, Area, Font, VerticalAlign
 from mms.api.dialects import SINCH_JSON
 from mms.api.errors import CATALOGUE
-from mms.content import area
 from mms.models import Slide, Template
 from tests.api.orders import post_json
 from tests.api.sockets import listening, read_headers
@@ -149,7 +148,7 @@ def assert_stored(slide: Slide, sent: Sent) -> None:
     assert (slide.text, slide.duration) == (sent.text.strip(), sent.duration or 10)
     stored = sorted(slide.media.values_list("sha256", flat=True))
     assert stored == sorted(hashlib.sha256(FILES[name]).hexdigest() for name in sent.names)
-    assert [area(row) for row in slide.areas.all()] == sent.drawn()
+    assert [row.area() for row in slide.areas.all()] == sent.drawn()
 
 
 def assert_listed(content: Sequence[Sent]) -> None:

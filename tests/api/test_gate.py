@@ -62,7 +62,9 @@ def taken(answer: bytes) -> bool:
 )
 def test_only_addresses_of_the_list_may_call(limit: Limit, address: str, allowed: bool) -> None:
     limit(allowed_networks=["203.0.113.0/24", "2001:db8::1"])
-    refusal = failure("E112", f"Calls from {address} are not allowed for this account", NUMBER)
+    refusal = failure(
+        "E112", f"Calls from {address} are not allowed for this account; have the address added to its list", NUMBER
+    )
     answer = send(address)
     assert taken(answer) if allowed else answer == refusal
 
@@ -88,7 +90,9 @@ def test_behind_our_proxies_the_address_that_they_saw_counts(
     if caller == "203.0.113.9":
         assert taken(answer)
     else:
-        assert answer == failure("E112", f"Calls from {caller} are not allowed for this account", NUMBER)
+        assert answer == failure(
+            "E112", f"Calls from {caller} are not allowed for this account; have the address added to its list", NUMBER
+        )
 
 
 # --- E107 ---------------------------------------------------------------------------------------------------------
@@ -99,7 +103,7 @@ def test_a_key_may_be_used_for_its_actions_alone(world: SimpleNamespace) -> None
     assert taken(send(key=key))
     body = request({**SAVE, "api-key": key})
     answer = Client().post("/ep/v1/", body, content_type="text/xml").content
-    assert answer == failure("E107", "This api-key may not be used for saveMMS")
+    assert answer == failure("E107", "This api-key may not be used for saveMMS; use another key of the account")
 
 
 # --- last use -----------------------------------------------------------------------------------------------------
@@ -217,7 +221,7 @@ def test_an_action_is_the_same_under_its_other_name(world: SimpleNamespace) -> N
     body = request({"action": "getMmsIds", "api-key": keys.issue(world.account, actions=["getmmstemplates"])})
     assert taken(Client().post("/ep/v1/", body, content_type="text/xml").content)
     body = request({"action": "getMmsIds", "api-key": keys.issue(world.account, actions=["savemms"])})
-    refusal = failure("E107", "This api-key may not be used for getMmsIds")
+    refusal = failure("E107", "This api-key may not be used for getMmsIds; use another key of the account")
     assert Client().post("/ep/v1/", body, content_type="text/xml").content == refusal
 
 

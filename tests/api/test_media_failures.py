@@ -106,7 +106,9 @@ FILE_FAILURES: list[tuple[str, Say, bytes]] = [
     (
         "vcard",
         file(VCARD, "audio/mpeg"),
-        failure("E629", "slide 1: the file is text/x-vcard, its server calls it audio/mpeg"),
+        failure(
+            "E629", "slide 1: the file is text/x-vcard, its server calls it audio/mpeg: let its Content-Type be right"
+        ),
     ),
     (
         "video",

@@ -43,6 +43,9 @@ def test_a_fault_is_answered_in_the_dialect_of_the_request_or_else_of_the_door(
         ({"disablefallbacksms": "maybe"}, "E100", "disablefallbacksms must be yes or no"),
         ({"customtext_9": "x"}, "E100", "customtext: there is no slide 9; there are 2"),
         ({"customtext_": "x"}, "E100", "customtext: there is no slide (missing); there are 2"),
+        ({"operatorid": "x"}, "E650", "operatorid must be a whole number"),
+        ({"spid": "31002"}, "E650", "operatorid stands more than once"),
+        ({"fallback_sms_text": "x"}, "E100", "fallbacksmstext stands more than once"),
         ({"api_key": "x"}, "E104", "api_key is unknown"),
         ({"action": ""}, "E100", "action is missing"),
         ({"customsubject": "a\x00"}, "E100", "customsubject holds the character U+0000, which no message can carry"),
@@ -123,23 +126,61 @@ def test_json_names_its_key_by_the_header(world: SimpleNamespace) -> None:
     assert post_json({**JSON, "x-api-key": KEY}, key="")["error-code"] == "E104"
 
 
-@pytest.mark.parametrize(
-    ("rest", "code", "info"),
-    [
-        ("", "E301", "NAME must have 1 to 200 characters"),
-        ("<NAME>a</NAME>", "E304", "SUBJECT is missing"),
-        ("<NAME>a</NAME><SUBJECT>a</SUBJECT>", "E302", "There are no slides"),
-        ("<NAME>a</NAME><SUBJECT>a</SUBJECT><SLIDE/>", "E303", "slide 1 is empty"),
-        ("<NAME>a</NAME><SUBJECT>a</SUBJECT><SLIDE duration='0'><TEXT>a</TEXT></SLIDE>", "E230",
-         "slide 1: DURATION must be 1 to 60 whole seconds"),
-        ("<NAME>a</NAME><SUBJECT>a</SUBJECT><SLIDE duration='3'><TEXT>a</TEXT><DURATION>3</DURATION></SLIDE>", "E100",
-         "slide 1: DURATION stands more than once"),
-        ("<NAME>a</NAME><SUBJECT>a</SUBJECT><SLIDE><AUDIO/><VIDEO/></SLIDE>", "E226",
-         "slide 1: AUDIO and VIDEO cannot be in one slide; put them in two"),
-        ("<NAME>a</NAME><SUBJECT>a</SUBJECT><SLIDE><PDF/></SLIDE>", "E357",
-         "slide 1: the PDF needs a URL of at most 2000 characters"),
-    ],
-)  # fmt: skip
+REPLAYS: list[tuple[dict[str, str], str]] = [
+    ({}, "Give either TRACKINGID or SINCE"),
+    ({"TRACKINGID": "x"}, "There is no TRACKINGID x in this account"),
+    ({"SINCE": "noon"}, "SINCE must be ISO 8601 with an offset, such as 2026-11-22T12:00:00+00:00"),
+    (
+        {"SINCE": "2026-11-22T12:00:00Z", "UNTIL": "noon"},
+        "UNTIL must be ISO 8601 with an offset, such as 2026-11-22T12:00:00+00:00",
+    ),
+    ({"SINCE": "2026-11-22T12:00:00Z", "UNTIL": "2026-11-22T12:00:00Z"}, "UNTIL must be later than SINCE"),
+]
+
+
+@pytest.mark.parametrize(("given", "info"), REPLAYS)
+def test_a_refused_replay_names_its_parameters_in_the_dialect(
+    world: SimpleNamespace, given: dict[str, str], info: str
+) -> None:
+    pairs = {"ACTION": "replayPostbacks", "API_KEY": KEY, **given}
+    elements = "".join(f"<{name}>{value}</{name}>" for name, value in pairs.items())
+    posted = post("/API/wxml/1.3/", f"<REQUEST>{elements}</REQUEST>".encode(), "")[1].decode()
+    assert f"<ERRORCODE>E100</ERRORCODE><ERRORINFO>{info}</ERRORINFO>" in posted
+    lower = info
+    for name in ("TRACKINGID", "SINCE", "UNTIL"):
+        lower = lower.replace(name, name.lower())
+    assert f"<ERRORINFO>{lower}</ERRORINFO>" in get(urlencode({n.lower(): v for n, v in pairs.items()})).decode()
+
+
+SKYCORE_FAILURES: list[tuple[str, str, str]] = [
+    ("", "E301", "NAME must have 1 to 200 characters"),
+    ("<NAME>a</NAME>", "E304", "SUBJECT is missing"),
+    ("<NAME>a</NAME><SUBJECT>a</SUBJECT>", "E302", "There are no slides; 1 to 8 are needed"),
+    ("<NAME>a</NAME><SUBJECT>a</SUBJECT><SLIDE/>", "E303", "slide 1 is empty; it needs a text or a medium"),
+    (
+        "<NAME>a</NAME><SUBJECT>a</SUBJECT><SLIDE duration='0'><TEXT>a</TEXT></SLIDE>",
+        "E230",
+        "slide 1: DURATION must be 1 to 60 whole seconds",
+    ),
+    (
+        "<NAME>a</NAME><SUBJECT>a</SUBJECT><SLIDE duration='3'><TEXT>a</TEXT><DURATION>3</DURATION></SLIDE>",
+        "E100",
+        "slide 1: DURATION stands more than once",
+    ),
+    (
+        "<NAME>a</NAME><SUBJECT>a</SUBJECT><SLIDE><AUDIO/><VIDEO/></SLIDE>",
+        "E226",
+        "slide 1: AUDIO and VIDEO cannot be in one slide; put them in two",
+    ),
+    (
+        "<NAME>a</NAME><SUBJECT>a</SUBJECT><SLIDE><PDF/></SLIDE>",
+        "E357",
+        "slide 1: the PDF needs a URL of at most 2000 characters",
+    ),
+]
+
+
+@pytest.mark.parametrize(("rest", "code", "info"), SKYCORE_FAILURES)
 def test_skycore_has_its_own_codes_for_what_is_missing_in_content(
     world: SimpleNamespace, rest: str, code: str, info: str
 ) -> None:

@@ -63,6 +63,18 @@ def test_templates_are_listed_with_all_their_fields(world: SimpleNamespace, answ
     )
 
 
+def test_skycore_takes_its_older_spellings_and_names_them_in_refusals(world: SimpleNamespace) -> None:
+    pages = "<START_DATE>2026-11-22</START_DATE><PAGE_NUMBER>2</PAGE_NUMBER><ITEMS_PER_PAGE>7</ITEMS_PER_PAGE>"
+    xml = f"<REQUEST><ACTION>getMmsIds</ACTION><API_KEY>{KEY}</API_KEY>{pages}</REQUEST>"
+    answer = post("/API/wxml/1.3/", xml.encode(), "")[1].decode()
+    assert "<PAGENUMBER>2</PAGENUMBER><ITEMSPERPAGE>7</ITEMSPERPAGE>" in answer
+    assert "<STARTDATE>2026-11-22T00:00:00+00:00</STARTDATE>" in answer
+    answer = post("/API/wxml/1.3/", xml.replace(">7<", ">0<").encode(), "")[1].decode()
+    assert "<ERRORINFO>ITEMS_PER_PAGE must be a whole number from 1 to 1000</ERRORINFO>" in answer
+    refused = get(f"action=getmmsids&api_key={KEY}&page_number=1&pagenumber=1")
+    assert b"<ERRORINFO>page_number stands more than once</ERRORINFO>" in refused
+
+
 def test_templates_are_listed_in_the_other_dialects(world: SimpleNamespace) -> None:
     Template.objects.update(created_at=CREATED)
     world.template.slides.all().delete()

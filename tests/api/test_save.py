@@ -18,7 +18,7 @@ from PIL import Image
 
 from mms.models import Medium, Template
 from tests.adaptation.pictures import saved
-from tests.api.documents import SAVE, file, image, request
+from tests.api.documents import SAVE, SEND, file, image, request
 from tests.api.sockets import listening, read_headers
 from tests.scripted import Scripted, serving
 
@@ -168,3 +168,23 @@ def test_the_same_bytes_stored_at_the_same_moment_are_stored_once(
     assert Medium.objects.filter(sha256__in=hashes).count() == 2
     assert files(media_folder) == sorted(hashes)
     assert {content(medium) for medium in Medium.objects.filter(sha256__in=hashes)} == set(pictures)
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.parametrize("action", ["saveMMS", "sendMMS"])
+def test_no_connection_to_the_database_is_held_while_media_are_fetched(
+    world: SimpleNamespace, media_folder: Path, answer: Post, action: str
+) -> None:
+    held: list[int] = []
+
+    def serve(client: socket.socket) -> None:
+        read_headers(client)
+        counts = connection.pool.get_stats()  # type: ignore[attr-defined]  # PostgreSQL's has it
+        held.append(counts["pool_size"] - counts["pool_available"])
+        picture = saved(PICTURE, "PNG")
+        client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(picture), picture))
+
+    with listening(serve) as gallery:
+        answered = answer(request({**SEND, **SAVE, "action": action, "slide": image(f"{gallery.url}/a")}))
+    assert b"Success" in answered
+    assert held == [0]

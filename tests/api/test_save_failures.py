@@ -28,10 +28,10 @@ SAVE_FAILURES: list[tuple[Elements, bytes]] = [
         {"message-subject": "x" * 81},
         failure("E314", "message-subject: the subject has 81 characters; at most 80 are allowed"),
     ),
-    ({"slide": None}, failure("E312", "There are no slides")),
+    ({"slide": None}, failure("E312", "There are no slides; 1 to 8 are needed")),
     ({"slide": [HELLO] * 9}, failure("E225", "There are 9 slides; 8 are allowed")),
-    ({"slide": [HELLO, ""]}, failure("E313", "slide 2 is empty")),
-    ({"slide": [HELLO, "<duration>5</duration>"]}, failure("E313", "slide 2 is empty")),
+    ({"slide": [HELLO, ""]}, failure("E313", "slide 2 is empty; it needs a text or a medium")),
+    ({"slide": [HELLO, "<duration>5</duration>"]}, failure("E313", "slide 2 is empty; it needs a text or a medium")),
     ({"slide": HELLO * 2}, failure("E100", "slide 1: message-text stands more than once")),
     ({"slide": AN_IMAGE * 2}, failure("E100", "slide 1: image stands more than once")),
     (
@@ -67,11 +67,15 @@ IMAGE_FAILURES: list[tuple[Say, bytes]] = [
     (file(saved(Image.new("RGB", (8, 8)), "TIFF"), "image/tiff"), failure("E629", NO_PICTURE)),
     (
         file(content_type="video/mp4"),
-        failure("E629", "slide 1: the file is image/jpeg, its server calls it video/mp4"),
+        failure(
+            "E629", "slide 1: the file is image/jpeg, its server calls it video/mp4: let its Content-Type be right"
+        ),
     ),
     (
         file(content_type="Text/HTML; charset=utf-8"),
-        failure("E629", "slide 1: the file is image/jpeg, its server calls it text/html"),
+        failure(
+            "E629", "slide 1: the file is image/jpeg, its server calls it text/html: let its Content-Type be right"
+        ),
     ),
     (
         file(b"\xff\xd8" + b"x" * 5_000_000),

@@ -84,7 +84,10 @@ SEND_FAILURES: list[tuple[Elements, bytes]] = [
     ({"operator-id": "AT&amp;T"}, refused("E650", "operator-id must be a whole number")),
     ({"operator-id": "9" * 5000}, refused("E650", "operator-id must be a whole number")),
     ({"operator-id": ["31002", "31002"]}, refused("E650", "operator-id stands more than once")),
-    ({"operator-id": "31003"}, refused("E651", "operator-id 31003 is unknown")),
+    (
+        {"operator-id": "31003"},
+        refused("E651", "operator-id 31003 is unknown; leave it out to have the carrier looked up"),
+    ),
     # fallback-sms-text
     (
         {"fallback-sms-text": LONG},
@@ -92,7 +95,7 @@ SEND_FAILURES: list[tuple[Elements, bytes]] = [
     ),
     (
         {"fallback-sms-text": "Dear {{title}}"},
-        refused("E100", "fallback-sms-text: data has no value for the merge tag title"),
+        refused("E100", "fallback-sms-text: data has no value for the merge tag title; give it one, or a default"),
     ),
     # custom-subject
     (
@@ -113,7 +116,10 @@ SEND_FAILURES: list[tuple[Elements, bytes]] = [
             "custom-subject: the subject holds (U+000A control character); only plain GSM or Latin text is allowed",
         ),
     ),
-    (subject("Dear {{title}}"), refused("E100", "custom-subject: data has no value for the merge tag title")),
+    (
+        subject("Dear {{title}}"),
+        refused("E100", "custom-subject: data has no value for the merge tag title; give it one, or a default"),
+    ),
     (
         {**subject("{{long}}"), "data": f"<long>{'x' * 81}</long>"},
         refused("E314", "custom-subject: the subject has 81 characters; at most 80 are allowed"),
@@ -134,7 +140,10 @@ SEND_FAILURES: list[tuple[Elements, bytes]] = [
         refused("E100", "custom-text: value must hold text alone, with &lt; written as &amp;lt;"),
     ),
     (texts(("2", LONG)), refused("E334", "slide 2: the text has 5001 characters; 5000 are allowed")),
-    (texts(("2", "{{pin}}")), refused("E100", "slide 2: data has no value for the merge tag pin")),
+    (
+        texts(("2", "{{pin}}")),
+        refused("E100", "slide 2: data has no value for the merge tag pin; give it one, or a default"),
+    ),
     # data
     ({"data": ["<pin>1</pin>", "<pin>2</pin>"]}, refused("E100", "data stands more than once")),
     ({"data": "<pin>1</pin><PIN>2</PIN>"}, refused("E100", "data: pin stands more than once")),
@@ -239,13 +248,16 @@ def paced(**limit: Any) -> Callable[[SimpleNamespace], None]:
 
 # What differs in the world from that of a sendSavedMMS that is accepted -> the answer.
 WORLD_FAILURES: list[tuple[Callable[[SimpleNamespace], None], bytes]] = [
-    (account(status="blocked"), refused("E103", "This account is blocked")),
-    (account(api_access=False), refused("E105", "This account has no API access")),
+    (account(status="blocked"), refused("E103", "This account is blocked; contact support")),
+    (account(api_access=False), refused("E105", "This account has no API access; contact support")),
     (
         account(allowed_networks=["192.0.2.0/24"]),
-        refused("E112", "Calls from 127.0.0.1 are not allowed for this account"),
+        refused("E112", "Calls from 127.0.0.1 are not allowed for this account; have the address added to its list"),
     ),
-    (key_for("savemms"), refused("E107", "This api-key may not be used for sendSavedMMS")),
+    (
+        key_for("savemms"),
+        refused("E107", "This api-key may not be used for sendSavedMMS; use another key of the account"),
+    ),
     (paced(minimum_interval=500), refused("E106", "Calls must be 500 ms apart; wait and send it again")),
     (
         paced(throughput={"sendsavedMMS": 1}),
@@ -267,7 +279,7 @@ WORLD_FAILURES: list[tuple[Callable[[SimpleNamespace], None], bytes]] = [
     (another_account_has_the_service, refused("E627", "service-id is not one of the account's: 12345")),
     (
         template_subject("Dear {{title}}"),
-        refused("E100", "the template's subject: data has no value for the merge tag title"),
+        refused("E100", "the template's subject: data has no value for the merge tag title; give it one, or a default"),
     ),
     (
         no_carrier,
@@ -277,7 +289,7 @@ WORLD_FAILURES: list[tuple[Callable[[SimpleNamespace], None], bytes]] = [
     (blocked_by_the_account, refused("E114", "The recipient is on this account's block list")),
     (
         provisioned_on(31003),
-        refused("E619", "The sender address 28444 is not provisioned on the carrier AT&amp;T"),
+        refused("E619", "The sender address 28444 is not provisioned on the carrier AT&amp;T; send from another"),
     ),
     (carrier(enabled=False), refused("E628", "The carrier AT&amp;T is not supported at present")),
     (carrier(mmsc_url=""), refused("E628", "The carrier AT&amp;T is not supported at present")),

@@ -9,7 +9,7 @@ import yaml
 from lxml import etree
 
 from tests.api.documents import KEY, NUMBER
-from tests.conformance.clients import Client, Json, Server, Sinch, Skycore
+from tests.conformance.clients import Client, Get, Json, Server, Sinch, Skycore
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -41,10 +41,18 @@ def server(request: pytest.FixtureRequest) -> Server:
     )
 
 
-@pytest.fixture(params=["sinch", "skycore", "json"])
+# The XML dialects, by the clients that speak them and the schemas that hold for them.
+XML: dict[str, tuple[type[Sinch] | type[Skycore], str]] = {
+    "sinch": (Sinch, "sinch"),
+    "skycore": (Skycore, "skycore"),
+    "get": (Get, "skycore"),
+}
+
+
+@pytest.fixture(params=[*XML, "json"])
 def client(request: pytest.FixtureRequest, server: Server) -> Client:
     if request.param == "json":
         return Json(server, yaml.safe_load(server.fetch("/ep/v2/openapi.yaml")))
-    document = server.fetch(f"/ep/v1/schema/{request.param}.xsd").encode()
-    schema = etree.XMLSchema(etree.fromstring(document))
-    return Sinch(server, schema) if request.param == "sinch" else Skycore(server, schema)
+    speaks, schema = XML[request.param]
+    document = server.fetch(f"/ep/v1/schema/{schema}.xsd").encode()
+    return speaks(server, etree.XMLSchema(etree.fromstring(document)))

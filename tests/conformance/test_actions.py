@@ -82,6 +82,18 @@ def test_postbacks_are_sent_again(client: Client, order: dict[str, Any]) -> None
     assert client("replayPostbacks", since=datetime.now(UTC).isoformat())["replayed"] == "0"
 
 
+def test_a_refusal_names_the_parameter_as_the_client_writes_it(client: Client, order: dict[str, Any]) -> None:
+    asked: list[tuple[str, dict[str, str], str]] = [
+        ("replayPostbacks", {}, "tracking-id"),
+        ("replayPostbacks", {"since": "noon"}, "since"),
+        ("replayPostbacks", {"tracking_id": "x"}, "tracking-id"),
+        ("sendSavedMMS", {**order, "ddm_message_timeout": "soon"}, "ddm-message-timeout"),
+        ("sendSavedMMS", {**order, "custom_subject": "x" * 81}, "custom-subject"),
+    ]
+    for action, content, name in asked:
+        assert client.called(name) in client(action, **content)["error-info"].replace(":", "").split()
+
+
 def test_everything_that_may_be_given_is_taken(client: Client, order: dict[str, Any]) -> None:
     soon = (datetime.now(UTC) + timedelta(hours=1)).isoformat(timespec="seconds")
     answer = client(

@@ -70,6 +70,31 @@ def test_a_doubled_report_is_answered_and_changes_nothing(send: Send, drive: Dri
     assert Report.objects.count() == 1
 
 
+def test_two_words_that_we_do_not_know_are_two_reports(send: Send, drive: Drive, reported: Reported) -> None:
+    message = send()
+    drive()
+    for word in ("Parked", "Lost", "Parked"):
+        assert reported("M1", word) == 200
+    assert [(report.status, report.raw_status) for report in Report.objects.all()] == [
+        ("Unknown", "Parked"),
+        ("Unknown", "Lost"),
+    ]
+    assert [event.text for event in message.events.filter(kind="report")] == ["Parked", "Lost"]
+
+
+def test_a_carriers_own_words_mean_what_its_table_says(
+    world: SimpleNamespace, send: Send, drive: Drive, reported: Reported
+) -> None:
+    type(world.carrier).objects.update(status_overrides={"4": "Rejected", "Read": "Retrieved"})
+    ends = {"4": "rejected", "Read": "delivered", "Expired": "expired"}
+    for number, (word, status) in enumerate(ends.items(), 1):
+        message = send()
+        drive()
+        assert reported(f"M{number}", word) == 200
+        message.refresh_from_db()
+        assert message.status == status
+
+
 def test_a_repetition_may_name_the_handset_that_the_first_did_not(
     world: SimpleNamespace, send: Send, drive: Drive, reported: Reported
 ) -> None:

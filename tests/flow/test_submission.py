@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from mms import delivery, flow, overdue, submission
-from mms.models import Attempt, Carrier, Event, Message, Report
+from mms.models import Attempt, Carrier, Discovery, Event, Message, Report
 from tests.scripted import Answer, Say, Scripted
 from tests.wire import IPHONE, Drive, codes, envelope, kinds, submit_rsp
 
@@ -215,6 +215,45 @@ def test_the_customer_is_not_told_where_our_mmsc_is(world: SimpleNamespace, send
         drive(later(hours=hours))
     assert message.postbacks.get().fields["status-details"] == "the MMSC did not take the message"
     assert "127.0.0.1" in message.attempts.all()[0].text
+
+
+# --- a carrier that is switched off -----------------------------------------------------------------------------------
+
+
+def switch(carrier: Carrier, *, on: bool) -> None:
+    Carrier.objects.filter(pk=carrier.pk).update(enabled=on)
+
+
+def test_what_was_accepted_waits_while_its_carrier_is_off_and_goes_on_when_it_is_on_again(
+    world: SimpleNamespace, send: Send, drive: Drive, mmsc: Scripted
+) -> None:
+    messages = [send(), send("<ddm-message-text>Free</ddm-message-text>", to="14044790001")]
+    switch(world.carrier, on=False)
+    drive(later(hours=1))
+    overdue.end_held(later(hours=1))
+    assert ([Message.objects.get(pk=m.pk).status for m in messages], mmsc.received) == (["accepted"] * 2, [])
+    switch(world.carrier, on=True)
+    drive(later(hours=1))
+    assert [Message.objects.get(pk=m.pk).status for m in messages] == ["submitted", "discovering"]
+    switch(world.carrier, on=False)
+    drive(later(hours=2))
+    assert kinds(messages[1])[-1] == "deadline"
+
+
+def test_what_expires_while_its_carrier_is_off_has_failed(
+    world: SimpleNamespace, send: Send, drive: Drive, mmsc: Scripted
+) -> None:
+    message = send("<ddm-message-text>Free</ddm-message-text>")
+    flow.claim(later(seconds=1), 10)  # it waits for a discovery, whose DDM is due now
+    switch(world.carrier, on=False)
+    for days in (1, 4):
+        drive(later(days=days))
+        overdue.end_held(later(days=days))
+    message.refresh_from_db()
+    assert (message.status, codes(message), mmsc.received) == ("failed", ["E501", "E101"], [])
+    details = message.postbacks.get(code="E101").fields["status-details"]
+    assert details == "its carrier was not available before it expired"
+    assert Discovery.objects.get().status == "failed"
 
 
 # --- workers that die: each test stops where a kill would, and looks at the message after the lease ------------------

@@ -1,0 +1,48 @@
+"""What is to go where an MMS cannot: as the request says, else as saveMMS stored it with the content."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils import timezone
+
+from billing.models import Account
+from mms.api import fields
+from mms.api.errors import Refusal
+from mms.api.nodes import Node
+from mms.models import Template
+
+
+@dataclass(frozen=True, slots=True)
+class Fallback:
+    """Named as the fields of templates and messages that hold it."""
+
+    fallback_text: str
+    disable_fallback_sms: bool
+    disable_fallback_sms_link: bool
+    fallback_sms_link_expiration: datetime | None
+
+
+def given(request: Node, default: Template) -> Fallback:
+    """What the request says, and of what it does not mention, what the template says. Raises Refusal."""
+    return Fallback(
+        fields.long_text(request, "fallback_sms_text") or default.fallback_text,
+        fields.flag(request, "disable_fallback_sms", default=default.disable_fallback_sms),
+        fields.flag(request, "disable_fallback_sms_link", default=default.disable_fallback_sms_link),
+        fields.future(request, "fallback_sms_link_expiration", fields.LINK_EXPIRATION_MAX)
+        or default.fallback_sms_link_expiration,
+    )
+
+
+def for_message(request: Node, account: Account, template: Template) -> Fallback:
+    """The fallback of a message of this template. Raises Refusal, also where it lacks what it needs."""
+    found = given(request, template)
+    if found.disable_fallback_sms:
+        return found
+    if account.fallback_text_required and not found.fallback_text:
+        name = request.called("fallback_sms_text")
+        raise Refusal("E622", f"{name} is missing, and this account requires it")
+    expiration = found.fallback_sms_link_expiration
+    if expiration and expiration <= timezone.now() and not found.disable_fallback_sms_link:
+        name, content = request.called("fallback_sms_link_expiration"), request.called("mms_id")
+        raise Refusal("E100", f"The {name} that {content} {template.pk} was saved with has passed; give another")
+    return found

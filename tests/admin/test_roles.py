@@ -1,0 +1,88 @@
+"""The roles that a new platform comes with: what each operator sees, and what is kept from him."""
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.test import Client
+from django.urls import reverse
+
+from mms.models import Message
+
+
+def operator(role: str) -> Client:
+    user = User.objects.create_user("rita", is_staff=True)
+    user.groups.add(Group.objects.get(name=role))
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def lists(client: Client) -> dict[str, str]:
+    """The lists that the sidebar shows, by their titles."""
+    groups = client.get(reverse("admin:index")).context["sidebar_navigation"]
+    items = [item for group in groups for item in group["items"] if item["has_permission"]]
+    return {item["title"]: str(item["link"]) for item in items[1:]}  # the first is the dashboard
+
+
+def pages(client: Client) -> Iterator[str]:
+    """The first page, each list, and the page of a row of each."""
+    yield client.get(reverse("admin:index")).content.decode()
+    for link in lists(client).values():
+        answer = client.get(link)
+        yield answer.content.decode()
+        for row in answer.context["cl"].result_list[:1]:
+            yield client.get(f"{link}{row.pk}/change/").content.decode()
+
+
+SEEN_BY_SUPPORT = (
+    "Messages, Discoveries, Attempts, Delivery reports, Postbacks, Templates, Media, Renditions, Handsets, Profiles, "
+    "Accounts, API keys, Sender addresses, Prices, Ledger, Low-balance notices, Carriers"
+)
+SEEN_BY_OPERATORS = (
+    "Messages, Discoveries, Attempts, Delivery reports, Postbacks, Templates, Media, Renditions, Handsets, Profiles, "
+    "Handset cache, Accounts, API keys, Sender addresses, Blocked numbers, Prices, Ledger, Low-balance notices, "
+    "Carriers"
+)
+
+
+@pytest.mark.parametrize(
+    ("role", "titles"),
+    [
+        ("Operator", SEEN_BY_OPERATORS),
+        ("Support", SEEN_BY_SUPPORT),
+        ("Finance", "Accounts, Prices, Ledger, Low-balance notices"),
+        ("Handset editor", "Handsets, Profiles"),
+    ],
+)
+def test_each_role_sees_its_lists(world: SimpleNamespace, role: str, titles: str) -> None:
+    client = operator(role)
+    assert list(shown := lists(client)) == titles.split(", ")
+    assert {client.get(link).status_code for link in shown.values()} == {200}
+
+
+def test_support_sees_neither_whole_numbers_nor_secrets_and_changes_nothing(world: SimpleNamespace) -> None:
+    client = operator("Support")
+    shown = "".join(pages(client))
+    message = Message.objects.latest("pk")
+    numbers = Message.objects.values_list("number", flat=True)
+    secrets = [world.account.signing_secret, world.carrier.mmsc_password, world.carrier.inbound_password]
+    assert [secret for secret in (*numbers, *secrets) if secret in shown] == []
+    assert f"{message.number[:4]}…{message.number[-2:]}" in shown
+    found = client.get(reverse("admin:mms_message_changelist"), {"q": message.number})
+    assert message.tracking_id in found.content.decode()
+    assert client.post(reverse("admin:billing_account_change", args=[world.account.pk])).status_code == 403
+
+
+def test_an_operator_sees_whole_numbers(world: SimpleNamespace) -> None:
+    shown = operator("Operator").get(reverse("admin:mms_message_changelist")).content.decode()
+    assert Message.objects.latest("pk").number in shown
+
+
+def test_finance_books_money_and_sees_no_messages(world: SimpleNamespace) -> None:
+    client = operator("Finance")
+    form = {"_form_submitted": "on", "amount": "12.50", "note": "invoice 7"}
+    client.post(reverse("admin:billing_account_top_up", args=[world.account.pk]), form)
+    assert world.account.ledger.latest("pk").note == "invoice 7"
+    assert client.get(reverse("admin:mms_message_changelist")).status_code == 403
