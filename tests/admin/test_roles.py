@@ -37,12 +37,12 @@ def pages(client: Client) -> Iterator[str]:
 
 
 SEEN_BY_SUPPORT = (
-    "Messages, Discoveries, Attempts, Delivery reports, Postbacks, Templates, Media, Renditions, Handsets, Profiles, "
-    "Accounts, API keys, Sender addresses, Prices, Ledger, Low-balance notices, Carriers"
+    "Messages, Discoveries, Attempts, Delivery reports, Postbacks, Templates, Slides, Media, Renditions, Handsets, "
+    "Profiles, Accounts, API keys, Sender addresses, Prices, Ledger, Low-balance notices, Carriers"
 )
 SEEN_BY_OPERATORS = (
-    "Messages, Discoveries, Attempts, Delivery reports, Postbacks, Templates, Media, Renditions, Handsets, Profiles, "
-    "Handset cache, Accounts, API keys, Sender addresses, Blocked numbers, Prices, Ledger, Low-balance notices, "
+    "Messages, Discoveries, Attempts, Delivery reports, Postbacks, Templates, Slides, Media, Renditions, Handsets, "
+    "Profiles, Handset cache, Accounts, API keys, Sender addresses, Blocked numbers, Prices, Ledger, Low-balance notices, "
     "Carriers"
 )
 

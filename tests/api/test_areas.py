@@ -192,7 +192,7 @@ def lettered(world: SimpleNamespace, text: str, slide: int = 1) -> None:
 
 
 SEND_REFUSED: list[tuple[str, str, str]] = [
-    ("Dear {{nickname}}", "E100", "data has no value for the merge tag nickname"),
+    ("Dear {{nickname}}", "E100", "data has no value for the merge tag nickname; give it one, or a default"),
     ("Dear {{firstname}}", "E100",
      'the text holds "日" (U+65E5 CJK UNIFIED IDEOGRAPH-65E5), which cannot be drawn in sans'),
     ("Dear {{lastname}}", "E334",
@@ -217,7 +217,8 @@ def test_sendmms_checks_areas_and_data_together(world: SimpleNamespace, answer: 
     order: Elements = {**SEND, "action": "sendMMS", "mms-id": None, "name": "a"}
     slide = picture(web.url, changed(text="Dear {{nickname}}"))
     refused = answer(request({**order, "slide": slide}))
-    assert refused == failure("E100", f"{HERE}data has no value for the merge tag nickname", NUMBER)
+    lacking = "data has no value for the merge tag nickname; give it one, or a default"
+    assert refused == failure("E100", HERE + lacking, NUMBER)
     assert web.received == []
     assert b"Success" in answer(request({**order, "slide": slide, "data": "<nickname>Bo</nickname>"}))
     assert TextArea.objects.get().slide.template == Message.objects.get().template

@@ -96,6 +96,7 @@ class Process:
         """kill -9, the whole group at once."""
         with suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
+        self.process.kill()  # just forked, it leads no group yet
         self.process.join()
 
     def kill_main(self) -> None:
@@ -176,6 +177,7 @@ class Platform:
 
     def _start(self, module: str, *arguments: str) -> Process:
         log = self._folder / f"{len(self._processes)}-{module}.log"
+        log.touch()  # it is read from now on, and written to once the process is there
         self._processes.append(Process(preloaded.start(module, list(arguments), self._environment, log), log))
         return self._processes[-1]
 

@@ -36,5 +36,6 @@ def options(port: int) -> list[str]:
         f"--port={port}",
         f"--workers={WORKERS}",
         f"--blocking-threads={THREADS}",
+        "--log-config=platform/config/granian.json",
         "config.wsgi:application",
     ]
