@@ -11,7 +11,7 @@ from django.db import connection
 
 from config.embedded.ports import HOST
 from simulator.bench import BenchError, yardstick
-from simulator.bench.figures import Figure, Series, alternate
+from simulator.bench.figures import Figure, Series, alternate, at_least
 from simulator.bench.load import Load, drive
 from simulator.bench.stage import Stage
 from simulator.bench.web import THREADS, WORKERS, serving
@@ -42,7 +42,7 @@ GROUP BY mms_message.id
 """
 
 
-def accept_rate(stage: Stage) -> Figure:
+def accept_rate(stage: Stage) -> list[Figure]:
     """The seed request to numbers whose handsets are known, against pgbench at the same concurrency."""
     yardstick.make_table()
     with serving(stage) as port:
@@ -55,13 +55,13 @@ def accept_rate(stage: Stage) -> Figure:
             lambda: yardstick.inserts(stage.database_url, CONNECTIONS, stage.seconds),
         )
     proven = nothing_lost([answer for load in (warm_up, *loads) for answer in load.answers])
-    return Figure(
+    figure = Figure(
         Series("accepted sendSavedMMS", "requests/s", tuple(load.rate for load in loads)),
         Series(yardstick.NAME, yardstick.UNIT, tuple(inserts)),
-        target=0.20,
-        wanted=0.50,
+        at_least(0.20, wanted=0.50),
         notes=(*_circumstances(loads), proven),
     )
+    return [figure]
 
 
 def _make_world(port: int) -> None:

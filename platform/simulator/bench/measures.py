@@ -1,9 +1,13 @@
-"""Every measure of the bench. A further one is a function from a Stage to a Figure, named here."""
+"""Every measure of the bench, by its name. A further one is a function from a Stage to its Figures, named here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 from simulator.bench.accept import accept_rate
 from simulator.bench.figures import Figure
 from simulator.bench.stage import Stage
 
-MEASURES: tuple[Callable[[Stage], Figure], ...] = (accept_rate,)
+Measure = Callable[[Stage], Sequence[Figure]]
+
+MEASURES: Mapping[str, Measure] = {
+    "accept": accept_rate,
+}

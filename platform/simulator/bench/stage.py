@@ -24,11 +24,15 @@ DURABLE = ("fsync", "synchronous_commit", "full_page_writes")
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Where to measure, how often, and for how many seconds each time; the folder is for logs."""
+    """Where to measure, how often, and for how many seconds each time; the folder is for logs.
+
+    `messages` is how many pass through processes whose memory is watched.
+    """
 
     database_url: str
     rounds: int
     seconds: int
+    messages: int
     folder: Path
 
 
@@ -48,7 +52,7 @@ def server() -> dict[str, str]:
 
 
 @contextmanager
-def staged(rounds: int, seconds: int, folder: Path) -> Iterator[Stage]:
+def staged(rounds: int, seconds: int, messages: int, folder: Path) -> Iterator[Stage]:
     """A migrated database of its own, which is Django's default database meanwhile.
 
     Raises BenchError if it cannot be made.
@@ -59,7 +63,7 @@ def staged(rounds: int, seconds: int, folder: Path) -> Iterator[Stage]:
     try:
         with _default_database(name):
             call_command("migrate", verbosity=0)
-            yield Stage(url, rounds, seconds, folder)
+            yield Stage(url, rounds, seconds, messages, folder)
     finally:
         # By force: the connections of a child that was killed may linger.
         _run("DROP DATABASE {} WITH (FORCE)", name)
