@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+from simulator.bench import picture
 from simulator.bench.accept import accept_rate
 from simulator.bench.figures import Figure
 from simulator.bench.stage import Stage
@@ -10,4 +11,5 @@ Measure = Callable[[Stage], Sequence[Figure]]
 
 MEASURES: Mapping[str, Measure] = {
     "accept": accept_rate,
+    "picture": picture.adaptation,
 }
