@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from simulator.bench import picture
+from simulator.bench import picture, sweep
 from simulator.bench.accept import accept_rate
 from simulator.bench.figures import Figure
 from simulator.bench.stage import Stage
@@ -12,4 +12,5 @@ Measure = Callable[[Stage], Sequence[Figure]]
 MEASURES: Mapping[str, Measure] = {
     "accept": accept_rate,
     "picture": picture.adaptation,
+    "sweep": sweep.sweep,
 }

@@ -70,6 +70,13 @@ def staged(rounds: int, seconds: int, messages: int, folder: Path) -> Iterator[S
 
 
 @contextmanager
+def standing_on(stage: Stage) -> Iterator[None]:
+    """Its database is Django's default one meanwhile, for a measure that has several."""
+    with _default_database(urlsplit(stage.database_url).path.lstrip("/")):
+        yield
+
+
+@contextmanager
 def _connected() -> Iterator[psycopg.Connection]:
     try:
         with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
