@@ -1,8 +1,9 @@
 """The load generator's process: posts the bodies it is given, over connections that stay open.
 
-`python -m simulator.bench.generator URL CONNECTIONS SECONDS` reads a JSON list of bodies from standard input,
-posts them in turns, each connection waiting for its answer, and writes what it saw as one JSON object. It ends
-with status 1 and a sentence if an answer is not HTTP 200 or a connection breaks.
+`python -m simulator.bench.generator URL CONNECTIONS SECONDS [--once]` reads a JSON list of bodies from standard input,
+posts them in turns, each connection waiting for its answer, and writes what it saw as one JSON object: for so many
+seconds, or until each body was posted once. It ends with status 1 and a sentence if an answer is not HTTP 200 or a
+connection breaks.
 
 Plain streams and no HTTP client: it shares the processors with what it measures, and the quickest client takes
 several times as much.
@@ -25,9 +26,10 @@ class Broken(Exception):
     """An answer that is none."""
 
 
-async def main(url: str, connections: int, seconds: float, bodies: list[str]) -> dict[str, object]:
+async def main(url: str, connections: int, seconds: float, bodies: list[str], once: bool) -> dict[str, object]:
     """What the connections saw: answers, each one's milliseconds, and the seconds that it all took."""
-    requests = itertools.cycle([_request(url, body.encode()) for body in bodies])
+    encoded = [_request(url, body.encode()) for body in bodies]
+    requests = iter(encoded) if once else itertools.cycle(encoded)
     latencies: list[float] = []
     answers: list[str] = []
     begin = time.perf_counter()
@@ -47,11 +49,11 @@ async def main(url: str, connections: int, seconds: float, bodies: list[str]) ->
 async def _post(
     url: str, requests: Iterator[bytes], deadline: float, latencies: list[float], answers: list[str]
 ) -> None:
-    """One connection: a request, its answer, the next request, until the deadline."""
+    """One connection: a request, its answer, the next request, until the deadline or the last request."""
     address = urlsplit(url)
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
-    while (sent := time.perf_counter()) < deadline:
-        writer.write(next(requests))
+    while (sent := time.perf_counter()) < deadline and (request := next(requests, None)):
+        writer.write(request)
         answers.append(await _answer(reader))
         latencies.append((time.perf_counter() - sent) * 1000)
     writer.close()
@@ -79,7 +81,9 @@ def _request(url: str, body: bytes) -> bytes:
 
 if __name__ == "__main__":
     try:
-        seen = asyncio.run(main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), json.load(sys.stdin)))
+        seen = asyncio.run(
+            main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), json.load(sys.stdin), "--once" in sys.argv)
+        )
     except* (Broken, OSError, EOFError) as problems:
         sys.exit(f"the load generator: {problems.exceptions[0]!r}")
     json.dump(seen, sys.stdout)

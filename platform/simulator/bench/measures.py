@@ -6,11 +6,13 @@ from simulator.bench import picture, sweep
 from simulator.bench.accept import accept_rate
 from simulator.bench.figures import Figure
 from simulator.bench.stage import Stage
+from simulator.bench.whole_way import whole_way
 
 Measure = Callable[[Stage], Sequence[Figure]]
 
 MEASURES: Mapping[str, Measure] = {
     "accept": accept_rate,
+    "way": whole_way,
     "picture": picture.adaptation,
     "sweep": sweep.sweep,
 }
