@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from simulator.bench import picture, sweep
+from simulator.bench import picture, postbacks, sweep
 from simulator.bench.accept import accept_rate
 from simulator.bench.figures import Figure
 from simulator.bench.stage import Stage
@@ -15,4 +15,5 @@ MEASURES: Mapping[str, Measure] = {
     "way": whole_way,
     "picture": picture.adaptation,
     "sweep": sweep.sweep,
+    "postbacks": postbacks.isolation,
 }
