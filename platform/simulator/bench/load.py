@@ -44,6 +44,11 @@ def send(url: str, bodies: Sequence[str], connections: int, seconds: int = 300) 
     return load
 
 
+def drive_until_broken(url: str, bodies: Sequence[str], connections: int, seconds: int) -> Load:
+    """Posts the bodies in turns until each connection has broken, or for so long: what was answered until then."""
+    return _posted(url, bodies, connections, seconds, "--until-broken")
+
+
 def _posted(url: str, bodies: Sequence[str], connections: int, seconds: int, *options: str) -> Load:
     command = [sys.executable, "-m", "simulator.bench.generator", url, str(connections), str(seconds), *options]
     try:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from simulator.bench import picture, postbacks, sweep
+from simulator.bench import crash, picture, postbacks, sweep
 from simulator.bench.accept import accept_rate
 from simulator.bench.figures import Figure
 from simulator.bench.stage import Stage
@@ -13,6 +13,7 @@ Measure = Callable[[Stage], Sequence[Figure]]
 MEASURES: Mapping[str, Measure] = {
     "accept": accept_rate,
     "way": whole_way,
+    "crash": crash.crashes,
     "picture": picture.adaptation,
     "sweep": sweep.sweep,
     "postbacks": postbacks.isolation,

@@ -77,7 +77,7 @@ def missed(figures: Sequence[Figure]) -> Iterator[str]:
 
 
 def _notes(figures: Sequence[Figure]) -> Iterator[str]:
-    return (f"{figure.measured.name}: {note}" for figure in figures for note in figure.notes)
+    return (f"{figure.measured.name}: {'; '.join(figure.notes)}" for figure in figures if figure.notes)
 
 
 def _quiet(circumstances: Mapping[str, Any]) -> str:

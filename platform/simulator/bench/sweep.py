@@ -54,7 +54,7 @@ class Crowd:
 
     def wait(self, count: int) -> None:
         """So many more wait."""
-        with standing_on(self._stage), connection.cursor() as cursor:
+        with standing_on(self._stage.database_url), connection.cursor() as cursor:
             account = world.load(NO_SIMULATOR)
             template, _ = Template.objects.get_or_create(account=account, name="Bench")
             values = {"account": account.pk, "template": template.pk, "carrier": Carrier.objects.get().pk}
@@ -71,7 +71,7 @@ class Crowd:
 
     def sweep(self) -> float:
         """Milliseconds that the sweep of the next 1,000 takes. Raises BenchError if it does not find just these."""
-        with standing_on(self._stage):
+        with standing_on(self._stage.database_url):
             overdue.wake(self._moment(0))  # the connection is made, and has seen the tables
             begin = time.perf_counter()
             overdue.wake(self._moment(DUE))
