@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from simulator.bench import crash, picture, postbacks, sweep
+from simulator.bench import crash, handsets, memory, picture, postbacks, sweep
 from simulator.bench.accept import accept_rate
 from simulator.bench.figures import Figure
 from simulator.bench.stage import Stage
@@ -15,6 +15,8 @@ MEASURES: Mapping[str, Measure] = {
     "way": whole_way,
     "crash": crash.crashes,
     "picture": picture.adaptation,
+    "handsets": handsets.cold_renditions,
     "sweep": sweep.sweep,
     "postbacks": postbacks.isolation,
+    "memory": memory.growth,
 }

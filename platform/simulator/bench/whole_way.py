@@ -94,10 +94,10 @@ def whole_way(stage: Stage) -> list[Figure]:
     """With a prompt MMSC and customer beside pgbench, with slow ones beside that, and the processor time."""
     yardstick.make_table()
     with running(stage, SLOW) as place:
-        _make_world(place)
+        make_world(place)
         meter = Meter({**place.processes.pids(*PROGRAMS), **servers()})
         for port in (place.prompt, place.slow):
-            _play(place, port, WARM_UP, meter)
+            play(place, port, requests(WARM_UP), meter)
         rounds = [_turn(stage, place, meter) for _ in range(stage.rounds)]
     prompt, slow, inserts = (list(each) for each in zip(*rounds, strict=True))
     return _figures(prompt, slow, inserts)
@@ -105,9 +105,9 @@ def whole_way(stage: Stage) -> list[Figure]:
 
 def _turn(stage: Stage, place: Running, meter: Meter) -> tuple[Round, Round, float]:
     """A round with the prompt servers, one with the slow ones, one of the yardstick."""
-    messages = A_SECOND * stage.seconds
-    prompt = _play(place, place.prompt, messages, meter)
-    slow = _play(place, place.slow, messages, meter)
+    bodies = requests(A_SECOND * stage.seconds)
+    prompt = play(place, place.prompt, bodies, meter)
+    slow = play(place, place.slow, bodies, meter)
     return prompt, slow, yardstick.inserts(stage.database_url, CONNECTIONS, stage.seconds)
 
 
@@ -133,7 +133,7 @@ def _figures(prompt: Sequence[Round], slow: Sequence[Round], inserts: Sequence[f
 def _circumstances(rounds: Sequence[Round]) -> tuple[str, ...]:
     total = sum(each.messages for each in rounds)
     return (
-        f"sent over {CONNECTIONS} connections while the workers are at work; simulator and generator on the same machine",
+        f"sent over {CONNECTIONS} connections while the workers work; simulator and generator on the same machine",
         f"{len(KINDS)} kinds of handset, known; one account; a picture of 12 megapixels, its renditions made before",
         f"checked: {total:,} messages, each submitted once, delivered, N101 and then N102 taken",
     )
@@ -145,35 +145,40 @@ def _by_program(rounds: Sequence[Round]) -> str:
     return ", ".join(f"{name} {spent:.2f}" for name, spent in parts.items())
 
 
-def _make_world(place: Running) -> None:
+def make_world(place: Running) -> None:
     """The demo's customer with prices and funds, a template with a picture, and a known handset for every number."""
     simulator = f"http://{HOST}:{place.prompt}"
     account = world.load(simulator)
     world.fund(account)
     ledger.top_up(account, 1_000_000 * world.FUNDS, "for the bench", timezone.now())
-    identities = [HANDSETS[number[-4:-2]].identity for number in NUMBERS]
-    with connection.cursor() as cursor:
-        cursor.execute(KNOWN_HANDSETS, [NUMBERS, identities])
+    know([(number, HANDSETS[number[-4:-2]].identity) for number in NUMBERS])
     answer = call(place.web, CONTENT.format(simulator).encode())
     if answer.get("mms-id") != str(world.MMS_ID):
         raise BenchError(f"saveMMS was to store mms-id {world.MMS_ID}: {answer}")
 
 
-def _play(place: Running, simulator: int, messages: int, meter: Meter) -> Round:
-    """Sends so many messages, with this simulator as MMSC and customer, and follows them to their ends."""
+def know(handsets: Sequence[tuple[str, str]]) -> None:
+    """Numbers with the identities of their handsets, which have profiles: the platform knows them from now on."""
+    with connection.cursor() as cursor:
+        cursor.execute(KNOWN_HANDSETS, [list(each) for each in zip(*handsets, strict=True)])
+
+
+def play(place: Running, simulator: int, bodies: Sequence[str], meter: Meter) -> Round:
+    """Sends these messages, with this simulator as MMSC and customer, and follows them to their ends."""
     Carrier.objects.update(mmsc_url=f"http://{HOST}:{simulator}/mm7")
     Account.objects.update(postback_url=f"http://{HOST}:{simulator}/postbacks/ok")
     time.sleep(FORGOTTEN)
     before, spent = _last_message(), meter.read()
-    send(f"http://{HOST}:{place.web}/ep/v1/", _requests(messages), CONNECTIONS)
+    send(f"http://{HOST}:{place.web}/ep/v1/", bodies, CONNECTIONS)
     place.processes.wait_for("the last postback", _all_done, PATIENCE)
     taken = {name: seconds - spent[name] for name, seconds in meter.read().items()}
-    return Round(messages, _proven(before, messages), taken)
+    return Round(len(bodies), _proven(before, len(bodies)), taken)
 
 
-def _requests(messages: int) -> list[str]:
-    seed = SEED.read_text()
-    bodies = [re.sub("<to>[0-9]+</to>", f"<to>{number}</to>", seed) for number in NUMBERS]
+def requests(messages: int, numbers: Sequence[str] = NUMBERS, mms_id: int = world.MMS_ID) -> list[str]:
+    """So many requests to send this template to these numbers, in turns."""
+    seed = SEED.read_text().replace(f"<mms-id>{world.MMS_ID}<", f"<mms-id>{mms_id}<")
+    bodies = [re.sub("<to>[0-9]+</to>", f"<to>{number}</to>", seed) for number in numbers]
     return [bodies[index % len(bodies)] for index in range(messages)]
 
 
