@@ -3,6 +3,7 @@
 import base64
 import binascii
 import secrets
+from collections.abc import Sequence
 
 import structlog
 from django.conf import settings
@@ -15,6 +16,7 @@ from mms import callers, doorbell, flow
 from mms.mm7.requests import DeliveryReportReq, Unsupported, answer, fault, read_request
 from mms.mm7.soap import Malformed
 from mms.models import Carrier
+from mms.together import Together
 
 log = structlog.get_logger()
 
@@ -66,10 +68,17 @@ def _answered(request: HttpRequest, carrier: Carrier) -> HttpResponse:
         # Nothing is said to be taken that is not kept: the MMSC's operator sees the refusal.
         refusal = fault(said.transaction_id, 4003, "only delivery reports are taken", said.namespace)
         return HttpResponse(refusal, status=500, content_type=XML)
-    flow.report(carrier, said, timezone.now())
+    _take((carrier, said))
+    return HttpResponse(answer(said), content_type=XML)
+
+
+def _take_all(said: Sequence[tuple[Carrier, DeliveryReportReq]]) -> None:
+    flow.take_reports(said, timezone.now())
     doorbell.ring(doorbell.WORK)
     doorbell.ring(doorbell.NOTIFY)
-    return HttpResponse(answer(said), content_type=XML)
+
+
+_take = Together(_take_all)
 
 
 def _from_its_network(request: HttpRequest, carrier: Carrier) -> bool:

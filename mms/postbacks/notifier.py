@@ -13,10 +13,11 @@ from mms.outbound import Flight, Request
 from mms.postbacks import dialects, outbox
 from mms.postbacks.outbox import Parcel
 
-IN_FLIGHT = 256  # a process
-PER_ACCOUNT = 16  # at once, so that a server that hangs holds up nobody else's
-CLAIM = 8  # of one account at a time
+IN_FLIGHT = 512  # a process
+PER_ACCOUNT = 32  # at once, so that a server that hangs holds up nobody else's
+CLAIM = 16  # of one account at a time
 LAND = 0.05  # seconds to wait for an answer
+GATHER = 0.02  # seconds that an answer waits for others, to be stored with them
 
 
 def run(clock: Callable[[], datetime] = timezone.now) -> None:
@@ -24,7 +25,7 @@ def run(clock: Callable[[], datetime] = timezone.now) -> None:
     with Flight[Parcel](IN_FLIGHT) as flight:
         while True:
             claimed = 0 if stopping.asked() or flight.room <= 0 else _launch(flight, clock())
-            if landed := flight.landed(LAND):
+            if landed := flight.landed(LAND, GATHER):
                 outbox.settle(landed, clock())
             if not claimed and not flight.keys:
                 return
