@@ -105,7 +105,7 @@ def _crash(stage: Stage, folder: Path, accepts: int) -> Crash:
             already = _messages()
             processes.wait_for("accepts", lambda: _messages() >= already + accepts, LONGEST)
         _kill(servers.postgres_pid, *processes.pids("web").values())
-        keys = _acknowledged(load.result().answers)
+        keys = acknowledged(load.result().answers)
     with standing_on(embedded.start(folder).database_url):
         return Crash(len(keys), len(keys) - _whole(keys))
 
@@ -118,7 +118,7 @@ def _messages() -> int:
     return Message.objects.count()
 
 
-def _acknowledged(answers: Sequence[str]) -> list[int]:
+def acknowledged(answers: Sequence[str]) -> list[int]:
     """The primary keys of the messages that were answered with Success, each once. Raises BenchError."""
     # The web process may live to tell a last caller that the database is gone.
     keys = [accept.message_of(answer) for answer in answers if "<status>Success</status>" in answer]

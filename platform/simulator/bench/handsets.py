@@ -1,7 +1,5 @@
 """Messages a second to 20 kinds of handset whose renditions are still to be made, beside messages with warm ones."""
 
-from pathlib import Path
-
 from config.embedded.ports import HOST
 from handsets.models import Handset, Profile
 from mms.models import Rendition
@@ -77,20 +75,17 @@ def _cold(stage: Stage, place: Running, meter: Meter) -> Round:
 
 
 def _new_template(stage: Stage, place: Running) -> int:
-    photograph = _another(stage.folder / "pictures")
-    request = CONTENT.replace(pictures.PHOTOGRAPH, photograph.name).format(f"http://{HOST}:{place.prompt}")
+    folder, name = stage.folder / "pictures", "another.jpg"
+    photograph = (folder / pictures.PHOTOGRAPH).read_bytes()
+    (folder / name).write_bytes(another(photograph, f"after {Rendition.objects.count()} renditions"))
+    request = CONTENT.replace(pictures.PHOTOGRAPH, name).format(f"http://{HOST}:{place.prompt}")
     answer = call(place.web, request.encode())
-    photograph.unlink()
     if "mms-id" not in answer:
         raise BenchError(f"saveMMS was to store a template: {answer}")
     return int(answer["mms-id"])
 
 
-def _another(folder: Path) -> Path:
-    """The photograph as a file of other bytes: with a comment (JPEG's COM segment) that no other has."""
-    number = Rendition.objects.count()
-    comment = f"round {number}".encode()
-    photograph = (folder / pictures.PHOTOGRAPH).read_bytes()
-    path = folder / f"round-{number}.jpg"
-    path.write_bytes(photograph[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment + photograph[2:])
-    return path
+def another(photograph: bytes, comment: str) -> bytes:
+    """The same JPEG in other bytes: with a comment (its COM segment)."""
+    segment = b"\xff\xfe" + (len(comment.encode()) + 2).to_bytes(2, "big") + comment.encode()
+    return photograph[:2] + segment + photograph[2:]

@@ -40,11 +40,11 @@ def growth(stage: Stage) -> list[Figure]:
 
 def _play(place: Running, messages: int) -> None:
     meter = Meter({})
-    for size in _portions(messages):
+    for size in portions(messages):
         play(place, place.prompt, requests(size), meter)
 
 
-def _portions(messages: int) -> Iterator[int]:
+def portions(messages: int) -> Iterator[int]:
     while messages > 0:
         yield min(messages, MOST)
         messages -= MOST

@@ -24,6 +24,7 @@ SELECT 14000000000 + %(first)s + n, '28444', %(carrier)s, %(account)s, 'Device D
        %(begin)s + interval '1 ms' * due, %(begin)s + interval '1 ms' * due, %(begin)s, 1, 0
 FROM (SELECT n, %(first)s + row_number() OVER (ORDER BY n / 50000, hashint4(n)) AS due
       FROM generate_series(1, %(count)s) n) numbers
+ORDER BY n
 """
 # A message for each, that waits as long, and whose customer was told of the DDM.
 MESSAGES = """
@@ -37,6 +38,7 @@ WITH message AS (
            created_at, 0, 0, id, 'Spring is here', text, '', 5, false, 'US', '', '{}', '{}', '', false, false, '', '',
            0, 0, 0, false
     FROM mms_discovery d WHERE NOT EXISTS (SELECT FROM mms_message WHERE discovery_id = d.id)
+    ORDER BY id
     RETURNING id, created_at
 )
 INSERT INTO mms_event (message_id, at, kind, text, details)
@@ -55,15 +57,7 @@ class Crowd:
     def wait(self, count: int) -> None:
         """So many more wait."""
         with standing_on(self._stage.database_url), connection.cursor() as cursor:
-            account = world.load(NO_SIMULATOR)
-            template, _ = Template.objects.get_or_create(account=account, name="Bench")
-            values = {"account": account.pk, "template": template.pk, "carrier": Carrier.objects.get().pk}
-            values |= {"first": self._waited, "count": count, "begin": self._begin}
-            # Whom they belong to is known to exist: to check that for each takes four times as long as to write them.
-            cursor.execute("SET session_replication_role = replica")
-            cursor.execute(DISCOVERIES, values)
-            cursor.execute(MESSAGES, values)
-            cursor.execute("RESET session_replication_role")
+            store(self._waited, count, self._begin)
             # What goes on in the background after so much was written would be taken for the sweep's.
             cursor.execute("VACUUM ANALYZE")
             cursor.execute("CHECKPOINT")
@@ -89,6 +83,20 @@ class Crowd:
         over = Discovery.objects.filter(status=Status.EXPIRED).count()
         if (awake, over) != (self._swept, self._swept):
             raise BenchError(f"{self._swept} were due; the sweeps moved {awake} messages and {over} discoveries")
+
+
+def store(already: int, count: int, begin: datetime) -> None:
+    """So many messages and discoveries beside those that are there already, the next due a millisecond after them."""
+    account = world.load(NO_SIMULATOR)
+    template, _ = Template.objects.get_or_create(account=account, name="Bench")
+    values = {"account": account.pk, "template": template.pk, "carrier": Carrier.objects.get().pk}
+    values |= {"first": already, "count": count, "begin": begin}
+    with connection.cursor() as cursor:
+        # Whom they belong to is known to exist: to check that for each takes four times as long as to write them.
+        cursor.execute("SET session_replication_role = replica")
+        cursor.execute(DISCOVERIES, values)
+        cursor.execute(MESSAGES, values)
+        cursor.execute("RESET session_replication_role")
 
 
 def sweep(stage: Stage) -> list[Figure]:
