@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from contextlib import nullcontext
@@ -14,7 +15,7 @@ import pytest
 import yaml
 from django.core.management import CommandError, call_command
 
-from simulator.bench import BenchError, accept, web
+from simulator.bench import BenchError, accept, report, web
 from simulator.bench.figures import Figure, Series, at_least
 from simulator.bench.stage import Stage
 from simulator.management.commands import bench as command
@@ -112,8 +113,8 @@ def test_the_others_are_taken_when_one_breaks(monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.setattr(command, "MEASURES", {"broken": broken, "sound": sound})
     monkeypatch.setattr(command, "staged", lambda **_: nullcontext())
     monkeypatch.setattr(command, "settings", SimpleNamespace(BASE_DIR=tmp_path))
-    monkeypatch.setattr(command.report, "busy", lambda: 0.0)
-    monkeypatch.setattr(command.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(report, "busy", lambda: 0.0)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
 
     with pytest.raises(CommandError, match="broken is broken: the moon is not full"):
         call_command("bench")

@@ -127,10 +127,6 @@ def acknowledged(answers: Sequence[str]) -> list[int]:
     return keys
 
 
-def _environment(servers: embedded.Servers) -> dict[str, str]:
-    return child_environment(DATABASE_URL=servers.database_url, REDIS_URL=servers.redis_url)
-
-
 def _kill(*programs: int) -> None:
     """kill -9 to the programs and then to all that they started."""
     processes = [psutil.Process(pid) for pid in programs]

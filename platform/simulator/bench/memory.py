@@ -13,7 +13,7 @@ from simulator.bench.whole_way import PROGRAMS, make_world, play, requests
 
 MB = 1024 * 1024
 # Messages that are sent at once: what waits between the steps is held in the database, but bodies are in memory here.
-MOST = 10_000
+MOST = 5_000
 
 
 def growth(stage: Stage) -> list[Figure]:

@@ -89,7 +89,7 @@ def standing_on(database_url: str) -> Iterator[None]:
     """This database is Django's default one meanwhile."""
     connection = cast(DatabaseWrapper, connections["default"])
     former = {name: connection.settings_dict[name] for name in ("HOST", "PORT", "USER", "PASSWORD", "NAME")}
-    parsed = dj_database_url.parse(database_url)
+    parsed: Mapping[str, Any] = {**dj_database_url.parse(database_url)}
     _point(connection, {name: parsed[name] for name in former})
     try:
         yield

@@ -2,6 +2,7 @@
 
 import time
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection
 from django.utils import timezone
@@ -89,8 +90,8 @@ def store(already: int, count: int, begin: datetime) -> None:
     """So many messages and discoveries beside those that are there already, the next due a millisecond after them."""
     account = world.load(NO_SIMULATOR)
     template, _ = Template.objects.get_or_create(account=account, name="Bench")
-    values = {"account": account.pk, "template": template.pk, "carrier": Carrier.objects.get().pk}
-    values |= {"first": already, "count": count, "begin": begin}
+    whose = {"account": account.pk, "template": template.pk, "carrier": Carrier.objects.get().pk}
+    values: dict[str, Any] = {**whose, "first": already, "count": count, "begin": begin}
     with connection.cursor() as cursor:
         # Whom they belong to is known to exist: to check that for each takes four times as long as to write them.
         cursor.execute("SET session_replication_role = replica")
