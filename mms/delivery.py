@@ -106,12 +106,12 @@ def _launch_messages(flight: Flight[Submit], clock: Clock) -> int:
     while ready:
         submission.renew(ready, clock())
         group, ready = ready[:GROUP], ready[GROUP:]
-        _launch_adapted(flight, _adapted(group, composer, clock), clock)
+        _launch_adapted(flight, adapted(group, composer, clock), clock)
         _bring_home(flight, 0, clock)
     return claimed
 
 
-def _adapted(group: Sequence[Message], composer: Composer, clock: Clock) -> list[tuple[Adapted, Request]]:
+def adapted(group: Sequence[Message], composer: Composer, clock: Clock) -> list[tuple[Adapted, Request]]:
     """The messages as adapted to their handsets, with the requests that submit them; without those that cannot go."""
     now = clock()
     known = cache.known({message.number for message in group}, now)

@@ -13,9 +13,9 @@ from mms.outbound import Flight, Request
 from mms.postbacks import dialects, outbox
 from mms.postbacks.outbox import Parcel
 
-IN_FLIGHT = 512  # a process
-PER_ACCOUNT = 32  # at once, so that a server that hangs holds up nobody else's
-CLAIM = 16  # of one account at a time
+IN_FLIGHT = 1024  # a process
+PER_ACCOUNT = 64  # at once, so that a server that hangs holds up nobody else's
+CLAIM = 32  # of one account at a time
 LAND = 0.05  # seconds to wait for an answer
 GATHER = 0.02  # seconds that an answer waits for others, to be stored with them
 
