@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 
 from django.db.models import Q
 
+from config import bulk
 from handsets import cache
 from handsets.models import CachedHandset
-from mms import bulk
 from mms.mm7.requests import DeliveryReportReq
 from mms.mm7.status import MMStatus
 from mms.models import AWAITING_REPORT, Attempt, Carrier, Discovery, Message, Report, Status
