@@ -51,8 +51,8 @@ def insert(rows: Sequence[Row]) -> Sequence[Row]:
     )
     with connection.cursor() as cursor:
         cursor.execute(sql, _values(rows, fields))
-        for row, (row.pk,) in zip(rows, cursor.fetchall(), strict=True):
-            row._state.adding = False
+        for row, (pk,) in zip(rows, cursor.fetchall(), strict=True):
+            row.pk, row._state.adding = pk, False
     return rows
 
 
