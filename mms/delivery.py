@@ -32,7 +32,8 @@ CLAIM = 64  # rows of one carrier at a time, and the room that a claim waits for
 GROUP = 32  # messages prepared before they are launched
 WAKE_EVERY = 1.0  # seconds between two looks at deadlines and leases
 LAND = 0.05  # seconds to wait for an answer
-GATHER = 0.03  # seconds that an answer waits for others, to be stored with them
+CLAIM_EVERY = 0.1  # seconds between two claims while something is in flight: what comes meanwhile goes together
+GATHER = 0.05  # seconds that an answer waits for others, to be stored with them
 # Seconds between tries to store what an MMSC answered while the database restarts.
 STORE_LADDER = (0.2, 0.5, 1, 2, 4, 8, 15)
 
@@ -65,14 +66,17 @@ def run(clock: Clock = timezone.now) -> None:
 
 
 def _work(flight: Flight[Submit], clock: Clock) -> None:
-    woken = -WAKE_EVERY
+    woken = looked = -WAKE_EVERY
     while not stopping.asked():
         if time.monotonic() - woken >= WAKE_EVERY:
             overdue.wake(clock())
             woken = time.monotonic()
-        claimed = _launch_messages(flight, clock) + _launch_discoveries(flight, clock)
+        claimed = None
+        if not flight.keys or time.monotonic() - looked >= CLAIM_EVERY:
+            looked = time.monotonic()
+            claimed = _launch_messages(flight, clock) + _launch_discoveries(flight, clock)
         _bring_home(flight, LAND, clock, GATHER)
-        if not claimed and not flight.keys:
+        if claimed == 0 and not flight.keys:
             return
 
 
@@ -106,12 +110,12 @@ def _launch_messages(flight: Flight[Submit], clock: Clock) -> int:
     while ready:
         submission.renew(ready, clock())
         group, ready = ready[:GROUP], ready[GROUP:]
-        _launch_adapted(flight, _adapted(group, composer, clock), clock)
+        _launch_adapted(flight, adapted(group, composer, clock), clock)
         _bring_home(flight, 0, clock)
     return claimed
 
 
-def _adapted(group: Sequence[Message], composer: Composer, clock: Clock) -> list[tuple[Adapted, Request]]:
+def adapted(group: Sequence[Message], composer: Composer, clock: Clock) -> list[tuple[Adapted, Request]]:
     """The messages as adapted to their handsets, with the requests that submit them; without those that cannot go."""
     now = clock()
     known = cache.known({message.number for message in group}, now)

@@ -60,14 +60,15 @@ def wait(messages: Collection[Message], now: datetime) -> set[int]:
 
     The caller holds the transaction and the messages' rows.
     """
-    known = cache.known({message.number for message in messages}, now)
-    candidates = [message for message in messages if needed(message, message.number in known)]
+    possible = [message for message in messages if needed(message, known=False)]
+    known = cache.known_numbers({message.number for message in possible}, now)
+    candidates = [message for message in possible if needed(message, message.number in known)]
     waiting: set[int] = set()
     # In the order of the numbers, so that two workers never wait for each other's discoveries.
     for message in sorted(candidates, key=lambda m: (m.number, m.pk)):
         joined = _open_or_join(message, now)
         # Looked up only now: a report that came while we waited for the discovery's row has filled the cache.
-        if needed(message, known=bool(cache.known([message.number], now))):
+        if needed(message, known=bool(cache.known_numbers([message.number], now))):
             _wait(message, joined, now)
             waiting.add(message.pk)
         elif joined.opened:

@@ -15,8 +15,9 @@ from datetime import datetime, timedelta
 from django.db import transaction
 
 from billing import ledger, prices
+from config import bulk
 from handsets import cache
-from mms import bulk, charging, discovery, removal, reports, submission, timeline
+from mms import charging, discovery, removal, reports, submission, timeline
 from mms.adaptation.plan import CannotFit
 from mms.mm7 import client
 from mms.mm7.answers import Answer

@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 
 from django.db.models import Q
 
+from config import bulk
 from handsets import cache
 from handsets.models import CachedHandset
-from mms import bulk
 from mms.mm7.requests import DeliveryReportReq
 from mms.mm7.status import MMStatus
 from mms.models import AWAITING_REPORT, Attempt, Carrier, Discovery, Message, Report, Status
@@ -82,8 +82,10 @@ def _attempts_named(names: Iterable[tuple[int, str]]) -> dict[tuple[int, str], A
     carriers, ids = zip(*wanted, strict=True)
     # Without the empty ones in so many words, PostgreSQL would not see that their index will do.
     named = Attempt.objects.filter(carrier__in=set(carriers), mmsc_id__in=set(ids)).exclude(mmsc_id="")
-    sent = named.select_related("message", "discovery").order_by("pk")
-    return {(attempt.carrier_id, attempt.mmsc_id): attempt for attempt in sent}
+    sent = named.select_related("message", "discovery").only(
+        "carrier", "mmsc_id", "message__number", "discovery__number"
+    )
+    return {(attempt.carrier_id, attempt.mmsc_id): attempt for attempt in sent.order_by("pk")}
 
 
 def _recipient(request: DeliveryReportReq, attempt: Attempt | None) -> str:

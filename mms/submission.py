@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 from django.db import connection, transaction
 from django.db.models import F
 
-from mms import bulk
+from config import bulk
 from mms.mm7.answers import Answer
 from mms.mm7.codes import Outcome
 from mms.models import Attempt, Discovery, Message, Status
@@ -96,7 +96,7 @@ def start(prepared: Sequence[tuple[Sent, int]], now: datetime) -> list[tuple[Sen
         type(prepared[0][0])._default_manager.filter(pk__in=held).update(due_at=now + LEASE, tries=F("tries") + 1)
         for sent, _ in mine:
             sent.due_at, sent.tries = now + LEASE, sent.tries + 1
-        attempts = Attempt.objects.bulk_create(_attempt(sent, size, now) for sent, size in mine)
+        attempts = bulk.insert([_attempt(sent, size, now) for sent, size in mine])
     return [(sent, attempt) for (sent, _), attempt in zip(mine, attempts, strict=True)]
 
 

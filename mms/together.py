@@ -1,57 +1,83 @@
-"""Calls of many threads done together: one commit for requests that wait at the same moment."""
+"""Work of many threads done in one go: one of them does it for all that wait at the same moment."""
 
-import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Generic, TypeVar
-
-import structlog
-
-log = structlog.get_logger()
+from queue import SimpleQueue
+from threading import Lock
+from typing import Final, Generic, TypeVar
 
 Item = TypeVar("Item")
+Result = TypeVar("Result")
 
-MOST = 64  # calls done at once
-
-
-@dataclass(eq=False, slots=True)
-class _Call(Generic[Item]):
-    item: Item
-    begun: bool = False
-    done: bool = False
+MOST: Final = 64  # items at once
 
 
-class Together(Generic[Item]):
-    """Does `act` for the items of all threads that called it while an earlier `act` was at work.
+class Together(Generic[Item, Result]):
+    """Calls `act` with the items of the threads that wait, and gives each thread the result of its own.
 
-    It has no thread of its own: whoever has the turn acts for all that wait. Where that fails, each acts for itself,
-    so that one bad item fails its own call alone.
+    One thread acts at a time. It does not wait for more items than there are, and then leaves the lead to the first of
+    those that came meanwhile. What `act` raises is raised in each thread whose item it had. Who has acted calls
+    `afterwards`, when the others have their results.
     """
 
-    def __init__(self, act: Callable[[Sequence[Item]], None]) -> None:
-        self._act = act
-        self._waiting: deque[_Call[Item]] = deque()
-        self._turn = threading.Lock()
+    def __init__(self, act: Callable[[Sequence[Item]], Sequence[Result]], afterwards: Callable[[], None]) -> None:
+        self._act, self._afterwards = act, afterwards
+        self._lock = Lock()
+        self.waiting: deque[_Turn[Item, Result]] = deque()
+        self._led = False
 
-    def __call__(self, item: Item) -> None:
-        """Returns once `act` has returned for the item; raises what it raised."""
-        call = _Call(item)
-        self._waiting.append(call)
-        with self._turn:
-            while not call.begun:
-                self._act_for_next()
-        if not call.done:
-            self._act([item])
+    def __call__(self, item: Item) -> Result:
+        """The result for this item, once it is there."""
+        turn = _Turn[Item, Result](item)
+        with self._lock:
+            self.waiting.append(turn)
+            if not self._led:
+                self._led = True
+                turn.said.put(None)
+        if turn.said.get() is None:
+            self._lead()
+        return turn.result()
 
-    def _act_for_next(self) -> None:
-        calls = [self._waiting.popleft() for _ in range(min(MOST, len(self._waiting)))]
-        for call in calls:
-            call.begun = True
+    def _lead(self) -> None:
+        """Acts for those that wait; the caller is the first of them."""
+        with self._lock:
+            turns = [self.waiting.popleft() for _ in range(min(MOST, len(self.waiting)))]
         try:
-            self._act([call.item for call in calls])
-        except Exception as problem:  # noqa: BLE001 - whatever it is, it comes again to the thread whose it is
-            log.warning("done together, it failed: each for itself now", calls=len(calls), problem=str(problem).strip())
-        else:
-            for call in calls:
-                call.done = True
+            results = self._act([turn.item for turn in turns])
+            for turn, result in zip(turns, results, strict=True):
+                turn.end(result)
+        except BaseException as problem:  # noqa: BLE001 - it is raised in every one of the threads
+            for turn in turns:
+                turn.fail(problem)
+        finally:
+            self._hand_over()
+        self._afterwards()
+
+    def _hand_over(self) -> None:
+        with self._lock:
+            self._led = bool(self.waiting)
+            if self.waiting:
+                self.waiting[0].said.put(None)
+
+
+class _Turn(Generic[Item, Result]):
+    """An item whose thread waits: for its result, or to be told to lead (None)."""
+
+    def __init__(self, item: Item) -> None:
+        self.item = item
+        self.said: SimpleQueue[bool | None] = SimpleQueue()
+        self._result: Result
+        self._problem: BaseException | None = None
+
+    def end(self, result: Result) -> None:
+        self._result = result
+        self.said.put(True)
+
+    def fail(self, problem: BaseException) -> None:
+        self._problem = problem
+        self.said.put(False)
+
+    def result(self) -> Result:
+        if self._problem:
+            raise self._problem
+        return self._result

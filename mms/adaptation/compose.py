@@ -117,7 +117,7 @@ def _parts(planned: Plan, media: dict[str, Medium], shelf: Shelf) -> tuple[Part,
         audio, video = passed.get(Kind.AUDIO), passed.get(Kind.VIDEO)
         shown.append(SmilSlide(slide.duration, _name(image), _name(text), _name(audio), _name(video)))
     if planned.limits.smil:
-        document = smil(shown, planned.limits.screen_width, planned.limits.screen_height)
+        document = smil(tuple(shown), planned.limits.screen_width, planned.limits.screen_height)
         parts.insert(0, Part("smil", "message.smil", SMIL, document))
     return tuple(parts)
 

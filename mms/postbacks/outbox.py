@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.db.models import F, QuerySet
 
 from billing.models import Account
-from mms import bulk
+from config import bulk
 from mms.models import Message, Postback, PostbackAttempt
 from mms.outbound import NoReply, Reply
 from mms.postbacks import dialects, notices
@@ -110,8 +110,8 @@ def _parcels(keys: set[int], now: datetime) -> list[Parcel]:
         cursor.execute(TAKE, {"keys": list(keys), "lease": lease})
         numbers = dict(cursor.fetchall())
     postbacks = list(Postback.objects.filter(pk__in=keys).prefetch_related("account").order_by("pk"))
-    attempts = PostbackAttempt.objects.bulk_create(
-        PostbackAttempt(postback=postback, url=postback.address, started_at=now) for postback in postbacks
+    attempts = bulk.insert(
+        [PostbackAttempt(postback=postback, url=postback.address, started_at=now) for postback in postbacks]
     )
     return [
         Parcel(postback, attempt, numbers[postback.pk] or 1, lease)

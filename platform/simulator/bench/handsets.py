@@ -8,7 +8,7 @@ from simulator.bench.figures import Figure, Series, alternate, at_least
 from simulator.bench.processors import Meter, servers
 from simulator.bench.running import Running, running
 from simulator.bench.stage import Stage
-from simulator.bench.whole_way import CONTENT, PROGRAMS, WARM_UP, Round, know, make_world, play, requests
+from simulator.bench.whole_way import CONTENT, PROGRAMS, WARM_UP, Round, analyze, know, make_world, play, requests
 from simulator.demo import pictures
 from simulator.demo.web import call
 from simulator.numbers import KB
@@ -27,6 +27,7 @@ def cold_renditions(stage: Stage) -> list[Figure]:
         _make_kinds()
         meter = Meter({**place.processes.pids(*PROGRAMS), **servers()})
         play(place, place.prompt, requests(WARM_UP), meter)
+        analyze()
         cold, warm = alternate(
             stage.rounds,
             lambda: _cold(stage, place, meter),

@@ -49,7 +49,7 @@ def running(stage: Stage, slow: float) -> Iterator[Running]:
         for name, port, pause in (("prompt", place.prompt, 0.0), ("slow", place.slow, slow)):
             processes.start(name, "simulator", *_simulator(stage, port, place.web, pause))
         for name, options in CELERY.items():
-            processes.start(name, "celery", "-A", "config", *options, "--loglevel", "info")
+            processes.start(name, "celery", "-A", "config", *options, *_named(name), "--loglevel", "info")
         try:
             processes.wait_for("the web process", lambda: answers(place.web, "/ep/v1/"))
             processes.wait_for("the prompt simulator", lambda: answers(place.prompt, "/numbers"))
@@ -57,6 +57,11 @@ def running(stage: Stage, slow: float) -> Iterator[Running]:
         except DemoError as error:
             raise BenchError(str(error)) from error
         yield place
+
+
+def _named(name: str) -> tuple[str, ...]:
+    """What tells workers of one machine apart; in production each has a host of its own."""
+    return () if name == "beat" else ("-n", f"{name}@%h")
 
 
 def _simulator(stage: Stage, port: int, platform: int, pause: float) -> list[str]:

@@ -98,6 +98,7 @@ def whole_way(stage: Stage) -> list[Figure]:
         meter = Meter({**place.processes.pids(*PROGRAMS), **servers()})
         for port in (place.prompt, place.slow):
             play(place, port, requests(WARM_UP), meter)
+        analyze()
         rounds = [_turn(stage, place, meter) for _ in range(stage.rounds)]
     prompt, slow, inserts = (list(each) for each in zip(*rounds, strict=True))
     return _figures(prompt, slow, inserts)
@@ -133,7 +134,7 @@ def _figures(prompt: Sequence[Round], slow: Sequence[Round], inserts: Sequence[f
 def _circumstances(rounds: Sequence[Round]) -> tuple[str, ...]:
     total = sum(each.messages for each in rounds)
     return (
-        f"sent over {CONNECTIONS} connections while the workers work; simulator and generator on the same machine",
+        f"sent over {CONNECTIONS} connections while the workers are at work; simulator and generator beside them",
         f"{len(KINDS)} kinds of handset, known; one account; a picture of 12 megapixels, its renditions made before",
         f"checked: {total:,} messages, each submitted once, delivered, N101 and then N102 taken",
     )
@@ -155,6 +156,12 @@ def make_world(place: Running) -> None:
     answer = call(place.web, CONTENT.format(simulator).encode())
     if answer.get("mms-id") != str(world.MMS_ID):
         raise BenchError(f"saveMMS was to store mms-id {world.MMS_ID}: {answer}")
+
+
+def analyze() -> None:
+    """What a server that has been at work for a while knows of its tables."""
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
 
 
 def know(handsets: Sequence[tuple[str, str]]) -> None:

@@ -1,7 +1,7 @@
-"""Many rows in one statement: what differs between them goes along as arrays, one a column.
+"""Many rows in one statement: their values go along as arrays, one a column.
 
-Django's bulk_update() writes a CASE with a branch for every row and every column, and takes longer to put it together
-than PostgreSQL to do it.
+Django's bulk_create() and bulk_update() write an expression for every row and every column, and take longer to put
+their SQL together than PostgreSQL takes to do it.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,13 @@ Row = TypeVar("Row", bound=Model)
 AnyField: TypeAlias = "Field[Any, Any]"
 
 UPDATE = "UPDATE {table} SET {changes} FROM unnest({arrays}) AS changed({columns}) WHERE {table}.{key} = changed.{key}"
-INSERT = "INSERT INTO {table} ({columns}) SELECT * FROM unnest({arrays}) ON CONFLICT DO NOTHING RETURNING {returned}"
+INSERT = """
+INSERT INTO {table} ({columns})
+SELECT {columns} FROM unnest({arrays}) WITH ORDINALITY AS new({columns}, place) ORDER BY place RETURNING {key}
+"""
+INSERT_NEW = (
+    "INSERT INTO {table} ({columns}) SELECT * FROM unnest({arrays}) ON CONFLICT DO NOTHING RETURNING {returned}"
+)
 
 
 def update(rows: Sequence[Row], *names: str) -> None:
@@ -34,6 +40,22 @@ def update(rows: Sequence[Row], *names: str) -> None:
         cursor.execute(sql, _values(rows, [key, *changed]))
 
 
+def insert(rows: Sequence[Row]) -> Sequence[Row]:
+    """Inserts the rows in their order, in which they get their keys, too; returns them."""
+    if not rows:
+        return rows
+    key = _key(rows[0])
+    fields = [field for field in rows[0]._meta.concrete_fields if field is not key]
+    sql = INSERT.format(
+        table=_table(rows[0]), columns=", ".join(map(_quoted, fields)), arrays=_arrays(fields), key=_quoted(key)
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(sql, _values(rows, fields))
+        for row, (pk,) in zip(rows, cursor.fetchall(), strict=True):
+            row.pk, row._state.adding = pk, False
+    return rows
+
+
 def insert_new(rows: Sequence[Row], *unique: str) -> list[Row]:
     """Inserts the rows, but for those whose like, by these unique fields, is there already; returns the inserted.
 
@@ -44,7 +66,7 @@ def insert_new(rows: Sequence[Row], *unique: str) -> list[Row]:
     key = _key(rows[0])
     fields = [field for field in rows[0]._meta.concrete_fields if field is not key]
     names = [_field(rows[0], name) for name in unique]
-    sql = INSERT.format(
+    sql = INSERT_NEW.format(
         table=_table(rows[0]),
         columns=", ".join(map(_quoted, fields)),
         arrays=_arrays(fields),
@@ -76,7 +98,13 @@ def _quoted(field: AnyField) -> str:
 
 
 def _arrays(fields: Sequence[AnyField]) -> str:
-    return ", ".join(f"%s::{field.db_type(connection)}[]" for field in fields)
+    return ", ".join(f"%s::{_type(field)}[]" for field in fields)
+
+
+def _type(field: AnyField) -> str:
+    """Its type in the database; for texts the one without a length, since a cast would cut what is too long."""
+    name = str(field.db_type(connection))
+    return "text" if name.startswith("varchar") else name
 
 
 def _values(rows: Sequence[Model], fields: Sequence[AnyField]) -> list[list[Any]]:
