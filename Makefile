@@ -27,7 +27,7 @@ types: $(STAMP) ## mypy, strict
 
 bench: $(STAMP) ## figures beside the machine's own limits
 	$(PY) manage.py servers start
-	$(PY) manage.py bench
+	$(PY) manage.py bench --messages 5000
 
 lock: $(STAMP) ## newest versions that pyproject.toml allows, with their hashes
 	$(PY) -m uv pip compile $(LOCKING) --output-file requirements.txt pyproject.toml

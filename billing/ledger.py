@@ -17,6 +17,7 @@ from billing import low_balance
 from billing.amounts import shown
 from billing.available import AVAILABLE, month
 from billing.models import Account, Balance, LedgerEntry, Proof
+from config import bulk
 
 Kind = LedgerEntry.Kind
 
@@ -137,7 +138,7 @@ def _book(lines: list[LedgerEntry]) -> None:
     """Writes those of the lines that are not in the ledger yet, and adds them to the balances."""
     known = _already_booked(lines)
     new = [line for line in lines if (line.message, line.kind) not in known]
-    LedgerEntry.objects.bulk_create(new)
+    bulk.insert(new)
     by_account: Mapping[int, list[LedgerEntry]] = _grouped(new)
     with connection.cursor() as cursor:
         # In one order for all, so that two bookings never wait for each other.

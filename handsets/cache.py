@@ -1,6 +1,7 @@
 """The handset cache: number -> the handset that it was last seen with."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,7 +18,10 @@ NO_INFORMATION = {"", "default", "unknown", "none", "null"}
 # A report overrules a caller's hint and a later sighting an earlier one, never the other way round.
 UPSERT = """
 INSERT INTO handsets_cachedhandset AS cached (number, handset_id, source, first_seen, last_seen)
-VALUES (%(number)s, %(handset)s, %(source)s, %(seen)s, %(seen)s)
+SELECT number, handset, source, seen, seen
+FROM unnest(%(numbers)s::text[], %(handsets)s::bigint[], %(sources)s::text[], %(seen)s::timestamptz[])
+    AS sighting(number, handset, source, seen)
+ORDER BY number
 ON CONFLICT (number) DO UPDATE SET
     previous_handset_id = CASE WHEN cached.handset_id = excluded.handset_id
                                THEN cached.previous_handset_id ELSE cached.handset_id END,
@@ -30,19 +34,35 @@ WHERE cached.last_seen <= excluded.last_seen
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A number that was seen with the handset of this identity."""
+
+    number: str
+    identity: str
+    source: CachedHandset.Source
+    seen: datetime
+
+
 def known(numbers: Collection[str], now: datetime) -> dict[str, Handset]:
     """The handsets of those numbers whose entry is young enough to be believed (HANDSET_CACHE_DAYS)."""
-    return {entry.number: entry.handset for entry in _believed(numbers, now)}
+    # Prefetched, not joined: there are few handsets among many numbers.
+    entries = _believed(now).filter(number__in=numbers).prefetch_related("handset__profile")
+    return {entry.number: entry.handset for entry in entries}
+
+
+def known_numbers(numbers: Collection[str], now: datetime) -> set[str]:
+    """Those of the numbers that known() has a handset for."""
+    return set(_believed(now).filter(number__in=numbers).values_list("number", flat=True)) if numbers else set()
 
 
 def entry(number: str, now: datetime) -> CachedHandset | None:
     """The number's entry, with its handset, if it is young enough to be believed."""
-    return _believed([number], now).first()
+    return _believed(now).filter(number=number).select_related("handset__profile").first()
 
 
-def _believed(numbers: Collection[str], now: datetime) -> QuerySet[CachedHandset]:
-    oldest = now - timedelta(days=settings.HANDSET_CACHE_DAYS)
-    return CachedHandset.objects.select_related("handset__profile").filter(number__in=numbers, last_seen__gt=oldest)
+def _believed(now: datetime) -> QuerySet[CachedHandset]:
+    return CachedHandset.objects.filter(last_seen__gt=now - timedelta(days=settings.HANDSET_CACHE_DAYS))
 
 
 def identity_of(reported: str | None) -> str | None:
@@ -51,12 +71,42 @@ def identity_of(reported: str | None) -> str | None:
     return None if identity.lower() in NO_INFORMATION else identity
 
 
-def saw(number: str, identity: str, source: CachedHandset.Source, seen: datetime) -> Handset:
+def saw(number: str, identity: str, source: CachedHandset.Source, seen: datetime) -> None:
     """Records that the number was seen with the handset of this identity, which may be new to us."""
-    handset, _ = Handset.objects.get_or_create(identity=identity)
+    saw_all([Sighting(number, identity, source, seen)])
+
+
+def saw_all(sightings: Sequence[Sighting]) -> None:
+    """Records all of them; of one number the latest counts."""
+    latest = {sighting.number: sighting for sighting in sorted(sightings, key=lambda sighting: sighting.seen)}
+    _upsert(UPSERT, list(latest.values()), {})
+
+
+def _upsert(sql: str, sightings: Sequence[Sighting], more: Mapping[str, Any]) -> None:
+    if not sightings:
+        return
+    handsets = _handsets({sighting.identity for sighting in sightings})
+    values: dict[str, Any] = {
+        "numbers": [sighting.number for sighting in sightings],
+        "handsets": [handsets[sighting.identity] for sighting in sightings],
+        "sources": [sighting.source for sighting in sightings],
+        "seen": [sighting.seen for sighting in sightings],
+    }
     with connection.cursor() as cursor:
-        cursor.execute(UPSERT, {"number": number, "handset": handset.pk, "source": source, "seen": seen})
-    return handset
+        cursor.execute(sql, {**values, **more})
+
+
+def _handsets(identities: Collection[str]) -> dict[str, int]:
+    """The keys of the handsets of these identities; those that are new to us are added."""
+    found = _keys(identities)
+    if missing := sorted(set(identities) - found.keys()):
+        Handset.objects.bulk_create([Handset(identity=identity) for identity in missing], ignore_conflicts=True)
+        found = _keys(identities)
+    return found
+
+
+def _keys(identities: Collection[str]) -> dict[str, int]:
+    return dict(Handset.objects.filter(identity__in=identities).values_list("identity", "pk"))
 
 
 # A caller's hint never overrules what a carrier reported, unless that is too old to be believed.
@@ -72,13 +122,4 @@ def hint(number: str, identity: str, now: datetime) -> None:
     if handset.profile_id is None:
         return
     oldest = now - timedelta(days=settings.HANDSET_CACHE_DAYS)
-    source = CachedHandset.Source.CALLER
-    values: dict[str, Any] = {
-        "number": number,
-        "handset": handset.pk,
-        "source": source,
-        "seen": now,
-        "oldest": oldest,
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(HINT, values)
+    _upsert(HINT, [Sighting(number, handset.identity, CachedHandset.Source.CALLER, now)], {"oldest": oldest})

@@ -37,7 +37,8 @@ def undelivered(messages: Iterable[Message], now: datetime) -> None:
 def _fresh(messages: Iterable[Message]) -> list[Message]:
     """The rows as they are now: who pays for a DDM is decided after the message was claimed."""
     keys = [message.pk for message in messages]
-    return list(Message.objects.filter(pk__in=keys, reserved__gt=0).select_related("account")) if keys else []
+    rows = Message.objects.filter(pk__in=keys, reserved__gt=0).prefetch_related("account")
+    return list(rows.only("account", "price_mms", "price_ddm", "pays_ddm", "reserved")) if keys else []
 
 
 def _ddm(message: Message) -> int:

@@ -15,9 +15,10 @@ from structlog.contextvars import bound_contextvars
 from config import stopping
 from handsets import cache
 from mms import doorbell, flow, overdue, submission
-from mms.adaptation import compose
+from mms.adaptation.compose import Composer
 from mms.adaptation.plan import CannotFit
 from mms.adaptation.texts import crlf
+from mms.flow import Adapted
 from mms.mm7 import client
 from mms.mm7.answers import Answer
 from mms.mm7.submit import Part
@@ -27,12 +28,14 @@ from mms.submission import Landing
 
 log = structlog.get_logger()
 
-IN_FLIGHT = 128  # submits at once, a process
-PER_CARRIER = 64  # of one carrier, so that one that hangs leaves room for the others
-CLAIM = 16  # rows of one carrier at a time
-GROUP = 4  # messages prepared before they are launched
+IN_FLIGHT = 320  # submits at once, a process
+PER_CARRIER = 64  # of one carrier, so that one that hangs leaves room for the others; a claim may add as many again
+CLAIM = 64  # rows of one carrier at a time, and the room that a claim waits for: a batch costs little more than a row
+GROUP = 32  # messages prepared before they are launched
 WAKE_EVERY = 1.0  # seconds between two looks at deadlines and leases
 LAND = 0.05  # seconds to wait for an answer
+CLAIM_EVERY = 0.1  # seconds between two claims while something is in flight: what comes meanwhile goes together
+GATHER = 0.05  # seconds that an answer waits for others, to be stored with them
 # Seconds between tries to store what an MMSC answered while the database restarts.
 STORE_LADDER = (0.2, 0.5, 1, 2, 4, 8, 15)
 
@@ -65,14 +68,17 @@ def run(clock: Clock = timezone.now) -> None:
 
 
 def _work(flight: Flight[Submit], clock: Clock) -> None:
-    woken = -WAKE_EVERY
+    woken = looked = -WAKE_EVERY
     while not stopping.asked():
         if time.monotonic() - woken >= WAKE_EVERY:
             overdue.wake(clock())
             woken = time.monotonic()
-        claimed = _launch_messages(flight, clock) + _launch_discoveries(flight, clock)
-        _bring_home(flight, LAND, clock)
-        if not claimed and not flight.keys:
+        claimed = None
+        if not flight.keys or time.monotonic() - looked >= CLAIM_EVERY:
+            looked = time.monotonic()
+            claimed = _launch_messages(flight, clock) + _launch_discoveries(flight, clock)
+        _bring_home(flight, LAND, clock, GATHER)
+        if claimed == 0 and not flight.keys:
             return
 
 
@@ -83,12 +89,14 @@ def _busy(flight: Flight[Submit]) -> list[int]:
 
 
 def _launch_discoveries(flight: Flight[Submit], clock: Clock) -> int:
-    if flight.room <= 0:
+    if flight.room < CLAIM:
         return 0
     now = clock()
     claimed = flow.claim_discoveries(now, CLAIM, _busy(flight), flight.room)
-    prepared = [(found, client.request(found, _ddm(found), now)) for found in claimed]
-    _launch(flight, prepared, clock)
+    requests = {found.pk: client.request(found, _ddm(found), now) for found in claimed}
+    sizes = [(found, len(requests[found.pk].body)) for found in claimed]
+    for found, attempt in submission.start(sizes, clock()):
+        flight.launch(Submit(found, attempt), requests[found.pk])
     return len(claimed)
 
 
@@ -97,51 +105,57 @@ def _ddm(found: Discovery) -> tuple[Part, ...]:
 
 
 def _launch_messages(flight: Flight[Submit], clock: Clock) -> int:
-    if flight.room <= 0:
+    if flight.room < CLAIM:
         return 0
     ready, claimed = flow.claim(clock(), CLAIM, _busy(flight), flight.room)
-    for start in range(0, len(ready), GROUP):
-        submission.renew(ready[start:], clock())
-        group = ready[start : start + GROUP]
-        prepared = [(message, request) for message in group if (request := _prepared(message, clock))]
-        _launch(flight, prepared, clock)
+    composer = Composer(ready)
+    while ready:
+        submission.renew(ready, clock())
+        group, ready = ready[:GROUP], ready[GROUP:]
+        _launch_adapted(flight, adapted(group, composer, clock), clock)
         _bring_home(flight, 0, clock)
     return claimed
 
 
-def _prepared(message: Message, clock: Clock) -> Request | None:
-    """The request that submits the message as adapted to its handset, or None where there is none to send."""
+def adapted(group: Sequence[Message], composer: Composer, clock: Clock) -> list[tuple[Adapted, Request]]:
+    """The messages as adapted to their handsets, with the requests that submit them; without those that cannot go."""
+    now = clock()
+    known = cache.known({message.number for message in group}, now)
+    for message in group:
+        message.handset = known.get(message.number)
+    return [ready for message in group if (ready := _prepared(message, composer, now))]
+
+
+def _prepared(message: Message, composer: Composer, now: datetime) -> tuple[Adapted, Request] | None:
     with bound_contextvars(tracking_id=message.tracking_id):
         try:
-            return _adapted(message, clock())
+            return _composed(message, composer, now)
         except DATABASE_GONE:
             raise
         except Exception as problem:
             log.exception("a message could not be prepared")
-            flow.unprepared(message, f"{type(problem).__name__}: {problem}"[:300], clock())
+            flow.unprepared(message, f"{type(problem).__name__}: {problem}"[:300], now)
             return None
 
 
-def _adapted(message: Message, now: datetime) -> Request | None:
-    message.handset = cache.known([message.number], now).get(message.number)
-    result = compose.compose(message)
+def _composed(message: Message, composer: Composer, now: datetime) -> tuple[Adapted, Request] | None:
+    result = composer.compose(message)
     if isinstance(result, CannotFit):
         flow.cannot_fit(message, result, now)
         return None
-    flow.adapted(message, result, now)
-    return client.request(message, result.parts, now)
+    request = client.request(message, result.parts, now)
+    return Adapted(message, result, len(request.body)), request
 
 
-def _launch(flight: Flight[Submit], prepared: Sequence[tuple[Sent, Request]], clock: Clock) -> None:
+def _launch_adapted(flight: Flight[Submit], ready: Sequence[tuple[Adapted, Request]], clock: Clock) -> None:
     """Writes the attempts, then lets the requests go."""
-    requests = {sent.pk: request for sent, request in prepared}
-    sizes = [(sent, len(request.body)) for sent, request in prepared]
-    for sent, attempt in submission.start(sizes, clock()):
-        flight.launch(Submit(sent, attempt), requests[sent.pk])
+    requests = {adapted.message.pk: request for adapted, request in ready}
+    for message, attempt in flow.adapted([adapted for adapted, _ in ready], clock()):
+        flight.launch(Submit(message, attempt), requests[message.pk])
 
 
-def _bring_home(flight: Flight[Submit], wait: float, clock: Clock) -> None:
-    landed = flight.landed(wait)
+def _bring_home(flight: Flight[Submit], wait: float, clock: Clock, gather: float = 0.0) -> None:
+    landed = flight.landed(wait, gather)
     _settle(landed, Discovery, flow.discoveries_submitted, clock)
     _settle(landed, Message, flow.submitted, clock)
     if landed:

@@ -17,7 +17,7 @@ from django.db import connection
 from django.db.models import Exists, OuterRef, QuerySet, prefetch_related_objects
 
 from handsets import cache
-from mms import timeline
+from mms import reports, timeline
 from mms.models import Discovery, Event, Message, Report, Status
 from mms.postbacks import notices
 from mms.postbacks.notices import Notice
@@ -60,14 +60,15 @@ def wait(messages: Collection[Message], now: datetime) -> set[int]:
 
     The caller holds the transaction and the messages' rows.
     """
-    known = cache.known({message.number for message in messages}, now)
-    candidates = [message for message in messages if needed(message, message.number in known)]
+    possible = [message for message in messages if needed(message, known=False)]
+    known = cache.known_numbers({message.number for message in possible}, now)
+    candidates = [message for message in possible if needed(message, message.number in known)]
     waiting: set[int] = set()
     # In the order of the numbers, so that two workers never wait for each other's discoveries.
     for message in sorted(candidates, key=lambda m: (m.number, m.pk)):
         joined = _open_or_join(message, now)
         # Looked up only now: a report that came while we waited for the discovery's row has filled the cache.
-        if needed(message, known=bool(cache.known([message.number], now))):
+        if needed(message, known=bool(cache.known_numbers([message.number], now))):
             _wait(message, joined, now)
             waiting.add(message.pk)
         elif joined.opened:
@@ -124,6 +125,35 @@ def failed(discovery: Discovery, reason: str, now: datetime) -> None:
     notice = Notice("E501", notices.MESSAGE_FAILED, reason)
     timeline.write((Entry(m, "ddm-failed", reason, notice) for m in waiting), now)
     _wake(waiting, now)
+
+
+def locked(keys: Collection[int]) -> dict[int, Discovery]:
+    """These discoveries, their rows locked in the order of their numbers."""
+    if not keys:
+        return {}
+    rows = Discovery.objects.select_for_update(no_key=True).filter(pk__in=keys)
+    return {found.pk: found for found in rows.order_by("number", "pk")}
+
+
+def messages(discoveries: Collection[int]) -> set[int]:
+    """The messages that wait for one of these discoveries, or waited."""
+    if not discoveries:
+        return set()
+    return set(Message.objects.filter(discovery__in=discoveries).values_list("pk", flat=True))
+
+
+def apply(found: Discovery, report: Report, now: datetime) -> None:
+    """A report on the DDM; the first final one, even after the deadline, lets every message that waits go on."""
+    final = reports.final_status(report)
+    if found.status == Status.IN_DOUBT:
+        found.status = Status.SUBMITTED
+        taken(found, now)
+    if final is not None and not found.answered_at:
+        found.answered_at = now
+        if found.status == Status.SUBMITTED:
+            found.status, found.due_at = final, None
+        reported(found, report, now)
+    found.save(update_fields=["answered_at", "status", "due_at"])
 
 
 def reported(discovery: Discovery, report: Report, now: datetime) -> None:

@@ -8,12 +8,14 @@ makes a call over the network; delivery.py drives them and makes the calls in be
 nobody answers, overdue.py tells.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
 
 from billing import ledger, prices
+from config import bulk
 from handsets import cache
 from mms import charging, discovery, removal, reports, submission, timeline
 from mms.adaptation.compose import Composed
@@ -21,7 +23,7 @@ from mms.adaptation.plan import CannotFit
 from mms.mm7 import client
 from mms.mm7.answers import Answer
 from mms.mm7.requests import DeliveryReportReq
-from mms.models import Carrier, Discovery, Message, Report, Status, Template
+from mms.models import Attempt, Carrier, Discovery, Message, Report, Status, Template
 from mms.order import Order
 from mms.postbacks import notices
 from mms.postbacks.notices import Notice
@@ -114,13 +116,31 @@ def claim_discoveries(
 # --- adapt --------------------------------------------------------------------------------------------------------
 
 
-def adapted(message: Message, made: Composed, now: datetime) -> None:
-    """Notes for which handset the message was adapted, what had to change, and how many bytes it has now."""
+@dataclass(frozen=True, slots=True)
+class Adapted:
+    """A message as it is ready to go out, and the bytes of its request."""
+
+    message: Message
+    made: Composed
+    request_size: int
+
+
+def adapted(group: Sequence[Adapted], now: datetime) -> list[tuple[Message, Attempt]]:
+    """Writes an attempt for each that is still ours, and for which handset it was adapted; these may leave now."""
     with transaction.atomic():
-        Message.objects.filter(pk=message.pk).update(handset=message.handset)
-        to = str(message.handset) if message.handset else "the generic profile"
-        details = {"changes": made.changes, "bytes": made.size, "renditions": made.renditions}
-        timeline.write([Entry(message, "adapted", f"to {to}", details=details)], now)
+        started = submission.start([(each.message, each.request_size) for each in group], now)
+        ours = {message.pk for message, _ in started}
+        bulk.update([message for message, _ in started], "handset")
+        timeline.write([_adaptation(each) for each in group if each.message.pk in ours], now)
+    return started
+
+
+def _adaptation(adapted: Adapted) -> Entry:
+    """For which handset, what had to change, and how many bytes it has now."""
+    message, made = adapted.message, adapted.made
+    to = str(message.handset) if message.handset else "the generic profile"
+    details = {"changes": made.changes, "bytes": made.size, "renditions": made.renditions}
+    return Entry(message, "adapted", f"to {to}", details=details)
 
 
 def cannot_fit(message: Message, verdict: CannotFit, now: datetime) -> None:
@@ -150,14 +170,9 @@ def submitted(landings: Sequence[Landing[Message]], now: datetime) -> None:
         moved = submission.settle(landings, now)
         charging.hold(landing.sent for landing in landings)
         timeline.write([_told(landing) for landing in moved], now)
-        taken = [landing.sent.pk for landing in moved if landing.sent.status == Status.SUBMITTED]
-        failed = [landing.sent.pk for landing in moved if landing.sent.status == Status.FAILED]
-        Message.objects.filter(pk__in=taken).update(submitted_at=now)
-        Message.objects.filter(pk__in=failed).update(final_at=now)
         charging.submitted([landing.sent for landing in moved if landing.sent.status == Status.SUBMITTED], now)
         charging.never_submitted([landing.sent for landing in moved if landing.sent.status == Status.FAILED], now)
-        for report in reports.early(landing.attempt for landing in landings):
-            apply(report, now)
+        apply(reports.early([landing.attempt for landing in landings]), now)
 
 
 def _told(landing: Landing[Message]) -> Entry:
@@ -181,8 +196,7 @@ def discoveries_submitted(landings: Sequence[Landing[Discovery]], now: datetime)
     with transaction.atomic():
         for landing in submission.settle(landings, now):
             _ddm_answered(landing, now)
-        for report in reports.early(landing.attempt for landing in landings):
-            apply(report, now)
+        apply(reports.early([landing.attempt for landing in landings]), now)
 
 
 def _ddm_answered(landing: Landing[Discovery], now: datetime) -> None:
@@ -202,52 +216,78 @@ def _refusal(answer: Answer, what: str) -> str:
 
 def report(carrier: Carrier, request: DeliveryReportReq, now: datetime) -> Report:
     """An MMSC's delivery report, kept and applied once however often it comes; committed when this returns."""
+    return take_reports([(carrier, request)], now)[0]
+
+
+def take_reports(said: Sequence[tuple[Carrier, DeliveryReportReq]], now: datetime) -> list[Report]:
+    """Delivery reports that came together, in their order: all of them are committed when this returns, or none."""
     with transaction.atomic():
-        kept, new = reports.record(carrier, request, now)
-        reports.learn(kept, cache.identity_of(request.handset))
-        if new:
-            apply(kept, now)
-    return kept
+        kept = reports.record(said, now)
+        reports.learn(
+            [(report, cache.identity_of(request.handset)) for (report, _), (_, request) in zip(kept, said, strict=True)]
+        )
+        apply([report for report, new in kept if new], now)
+    return [report for report, _ in kept]
 
 
-def apply(report: Report, now: datetime) -> None:
-    """What a matched report means for its message or for those that wait for its discovery."""
-    attempt = report.attempt
-    if attempt and attempt.message_id is not None:
-        _apply_to_message(report, attempt.message_id, now)
-    elif attempt and attempt.discovery_id is not None:
-        _apply_to_discovery(report, attempt.discovery_id, now)
+def apply(found: Sequence[Report], now: datetime) -> None:
+    """What matched reports mean for their messages, or for those that wait for their discoveries."""
+    matched = [(report, report.attempt) for report in found if report.attempt]
+    of_messages = [(report, a.message_id) for report, a in matched if a.message_id is not None]
+    of_discoveries = [(report, a.discovery_id) for report, a in matched if a.discovery_id is not None]
+    # Everything is locked before anything is done, in one order for all: first the discoveries, then the messages.
+    discoveries = discovery.locked({key for _, key in of_discoveries})
+    messages = _locked({key for _, key in of_messages} | discovery.messages(discoveries))
+    _apply_to_messages([(report, messages[key]) for report, key in of_messages], now)
+    for report, key in of_discoveries:
+        discovery.apply(discoveries[key], report, now)
 
 
-def _apply_to_message(report: Report, key: int, now: datetime) -> None:
-    message = _locked_message(key)
-    final = reports.final_status(report)
+def _locked(keys: Collection[int]) -> dict[int, Message]:
+    if not keys:
+        return {}
+    rows = Message.objects.select_for_update(no_key=True).filter(pk__in=keys).prefetch_related("carrier", "account")
+    return {message.pk: message for message in rows.order_by(*submission.LOCKED)}
+
+
+def _apply_to_messages(found: Sequence[tuple[Report, Message]], now: datetime) -> None:
+    entries: list[Entry] = []
+    confirmed: list[Message] = []
+    undelivered: list[Message] = []
+    for report, message in found:
+        final = reports.final_status(report)
+        if _confirms(message, final):
+            message.status, message.submitted_at = Status.SUBMITTED, now
+            confirmed.append(message)
+            entries.append(_confirmation(message))
+        if final is None or message.status != Status.SUBMITTED:
+            entries.append(Entry(message, "report", _said(report)))
+            continue
+        message.status, message.due_at, message.final_at = final, None, now
+        entries.append(_reported(message, report))
+        if final != Status.DELIVERED:
+            undelivered.append(message)
+    bulk.update(_once(message for _, message in found), "status", "due_at", "submitted_at", "final_at")
+    charging.hold([*confirmed, *undelivered])
+    charging.submitted(confirmed, now)
+    charging.undelivered(undelivered, now)
+    timeline.write(entries, now)
+
+
+def _once(messages: Iterable[Message]) -> list[Message]:
+    return list({message.pk: message for message in messages}.values())
+
+
+def _confirms(message: Message, final: Status | None) -> bool:
+    """Whether the report says that the message did reach the MMSC, which we did not know."""
     # Delivered although the MMSC had refused a try: another one would deliver it twice.
     refused = message.status == Status.ACCEPTED and final == Status.DELIVERED
-    if message.status == Status.IN_DOUBT or refused:
-        _confirm(message, now)
-    if final is None or message.status != Status.SUBMITTED:
-        timeline.write([Entry(message, "report", _said(report))], now)
-        return
-    message.status, message.due_at, message.final_at = final, None, now
-    message.save(update_fields=["status", "due_at", "final_at"])
-    if final != Status.DELIVERED:
-        charging.undelivered([message], now)
-    timeline.write([_reported(message, report)], now)
+    return message.status == Status.IN_DOUBT or refused
 
 
-def _locked_message(key: int) -> Message:
-    rows = Message.objects.select_for_update(no_key=True, of=("self",)).select_related("carrier", "account")
-    return rows.get(pk=key)
-
-
-def _confirm(message: Message, now: datetime) -> None:
-    """A report says that the message did reach the MMSC: N101."""
-    message.status, message.submitted_at = Status.SUBMITTED, now
-    message.save(update_fields=["status", "submitted_at"])
-    charging.submitted([message], now)
+def _confirmation(message: Message) -> Entry:
     details = "confirmed by its delivery report"
-    timeline.write([Entry(message, "submitted", details, Notice("N101", notices.MESSAGE_SENT, details))], now)
+    return Entry(message, "submitted", details, Notice("N101", notices.MESSAGE_SENT, details))
 
 
 def _reported(message: Message, report: Report) -> Entry:
@@ -258,20 +298,6 @@ def _reported(message: Message, report: Report) -> Entry:
 
 def _said(report: Report) -> str:
     return " ".join(filter(None, [report.raw_status, report.text, report.identity]))
-
-
-def _apply_to_discovery(report: Report, key: int, now: datetime) -> None:
-    found = Discovery.objects.select_for_update(no_key=True).get(pk=key)
-    if found.status == Status.IN_DOUBT:
-        found.status = Status.SUBMITTED
-        discovery.taken(found, now)
-    final = reports.final_status(report)
-    if final is not None and not found.answered_at:
-        found.answered_at = now
-        if found.status == Status.SUBMITTED:
-            found.status, found.due_at = final, None
-        discovery.reported(found, report, now)
-    found.save(update_fields=["answered_at", "status", "due_at"])
 
 
 # --- an operator's word -------------------------------------------------------------------------------------------

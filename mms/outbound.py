@@ -226,12 +226,15 @@ class Flight(Generic[Key]):
         self._keys[future] = key
         future.add_done_callback(self._ended.put)
 
-    def landed(self, wait: float) -> list[tuple[Key, Reply | NoReply]]:
-        """Those that have ended, after waiting at most `wait` seconds for the first of them."""
+    def landed(self, wait: float, gather: float = 0.0) -> list[tuple[Key, Reply | NoReply]]:
+        """Those that have ended, after at most `wait` seconds for the first and `gather` seconds for others with it."""
         ended: list[Future[Reply | NoReply]] = []
+        until = time.monotonic() + wait
         with suppress(Empty):
             while len(ended) < len(self._keys):
-                ended.append(self._ended.get(timeout=0 if ended else wait))
+                ended.append(self._ended.get(timeout=max(0.0, until - time.monotonic())))
+                if len(ended) == 1:
+                    until = time.monotonic() + gather
         return [(self._keys.pop(future), future.result()) for future in ended]
 
 

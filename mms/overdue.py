@@ -106,11 +106,9 @@ def _discoveries_over(now: datetime) -> int:
 def _match_reports(now: datetime) -> int:
     with transaction.atomic():
         matched = reports.match_again(now, BATCH)
-        # All that is learned first, in one order: a report that comes in has its cached handset before its message.
-        for report in sorted(matched, key=lambda report: report.number):
-            reports.learn(report, report.identity)
-        for report in matched:
-            flow.apply(report, now)
+        # All that is learned first: a report that comes in has its cached handset before its message.
+        reports.learn((report, report.identity) for report in matched)
+        flow.apply(matched, now)
     return len(matched)
 
 

@@ -4,9 +4,13 @@ A report may overtake the answer to our submit, may come twice, late, or for a m
 It is matched by the MMSC's MessageID; where that is unknown, it is matched again on a ladder.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import TypeAlias
 
+from django.db.models import Q
+
+from config import bulk
 from handsets import cache
 from handsets.models import CachedHandset
 from mms.mm7.requests import DeliveryReportReq
@@ -26,32 +30,64 @@ MATCH_LADDER = (
 )
 
 
-def record(carrier: Carrier, request: DeliveryReportReq, now: datetime) -> tuple[Report, bool]:
-    """The report as it is kept, and whether it is new: no repetition. The caller holds the transaction."""
-    attempt = _attempt_named(carrier, request.message_id or "")
-    number = _recipient(request, attempt)
-    return Report.objects.get_or_create(
+def record(said: Sequence[tuple[Carrier, DeliveryReportReq]], now: datetime) -> list[tuple[Report, bool]]:
+    """Each report as it is kept, and whether it is new: no repetition. The caller holds the transaction."""
+    named = _attempts_named([(carrier.pk, request.message_id or "") for carrier, request in said])
+    given = [
+        _report(carrier, request, named.get((carrier.pk, request.message_id or "")), now) for carrier, request in said
+    ]
+    # In one order for all: two that take the same reports would else each wait for the other.
+    new = {id(report) for report in bulk.insert_new(sorted(given, key=_identity), *IDENTITY)}
+    kept = {_identity(report): report for report in given if id(report) in new}
+    kept |= _kept([report for report in given if _identity(report) not in kept])
+    return [(kept[_identity(report)], id(report) in new) for report in given]
+
+
+# What makes two reports the same report.
+Identity: TypeAlias = tuple[int, str, str, str, str]
+IDENTITY = ("carrier", "mmsc_id", "number", "status", "raw_status")
+
+
+def _identity(report: Report) -> Identity:
+    return report.carrier_id, report.mmsc_id, report.number, report.status, report.raw_status
+
+
+def _report(carrier: Carrier, request: DeliveryReportReq, attempt: Attempt | None, now: datetime) -> Report:
+    return Report(
         carrier=carrier,
         mmsc_id=request.message_id or "",
-        number=number,
+        number=_recipient(request, attempt),
         status=request.status,
         raw_status=request.raw_status[:200],
-        defaults={
-            "text": request.status_text,
-            "identity": cache.identity_of(request.handset) or "",
-            "reported_at": request.date,
-            "received_at": now,
-            "attempt": attempt,
-            "due_at": None if attempt else now + MATCH_LADDER[0],
-        },
+        text=request.status_text,
+        identity=cache.identity_of(request.handset) or "",
+        reported_at=request.date,
+        received_at=now,
+        attempt=attempt,
+        due_at=None if attempt else now + MATCH_LADDER[0],
     )
 
 
-def _attempt_named(carrier: Carrier, mmsc_id: str) -> Attempt | None:
-    if not mmsc_id:
-        return None
-    named = Attempt.objects.filter(carrier=carrier, mmsc_id=mmsc_id).select_related("message", "discovery")
-    return named.order_by("pk").last()
+def _kept(repeated: Sequence[Report]) -> dict[Identity, Report]:
+    """The first ones, of which these are repetitions."""
+    if not repeated:
+        return {}
+    names = Q(mmsc_id__in={report.mmsc_id for report in repeated}, carrier__in={r.carrier_id for r in repeated})
+    return {_identity(report): report for report in Report.objects.filter(names).select_related("attempt")}
+
+
+def _attempts_named(names: Iterable[tuple[int, str]]) -> dict[tuple[int, str], Attempt]:
+    """By carrier and MessageID, the attempt that was answered with it: the last, should there be several."""
+    wanted = {name for name in names if name[1]}
+    if not wanted:
+        return {}
+    carriers, ids = zip(*wanted, strict=True)
+    # Without the empty ones in so many words, PostgreSQL would not see that their index will do.
+    named = Attempt.objects.filter(carrier__in=set(carriers), mmsc_id__in=set(ids)).exclude(mmsc_id="")
+    sent = named.select_related("message", "discovery").only(
+        "carrier", "mmsc_id", "message__number", "discovery__number"
+    )
+    return {(attempt.carrier_id, attempt.mmsc_id): attempt for attempt in sent.order_by("pk")}
 
 
 def _recipient(request: DeliveryReportReq, attempt: Attempt | None) -> str:
@@ -64,28 +100,36 @@ def _recipient(request: DeliveryReportReq, attempt: Attempt | None) -> str:
     return next((number for number in addresses if len(number) > 6), addresses[0] if addresses else "")[:30]
 
 
-def learn(report: Report, identity: str | None) -> None:
-    """Fills the handset cache from a report that names a handset, whatever became of the message.
+def learn(named: Iterable[tuple[Report, str | None]]) -> None:
+    """Fills the handset cache from reports and the handsets that they name, whatever became of the messages.
 
-    As of the moment when it first came: what was learned since is newer. A repetition may name what the first did not.
+    As of the moment when each first came: what was learned since is newer. A repetition may name what the first did
+    not.
     """
-    if not (identity and report.number):
-        return
+    cache.saw_all(
+        [
+            cache.Sighting(report.number, identity, _source(report), report.received_at)
+            for report, identity in named
+            if identity and report.number
+        ]
+    )
+
+
+def _source(report: Report) -> CachedHandset.Source:
     ddm = bool(report.attempt and report.attempt.discovery_id)
-    source = CachedHandset.Source.DDM_REPORT if ddm else CachedHandset.Source.DELIVERY_REPORT
-    cache.saw(report.number, identity, source, report.received_at)
+    return CachedHandset.Source.DDM_REPORT if ddm else CachedHandset.Source.DELIVERY_REPORT
 
 
-def early(attempts: Iterable[Attempt]) -> list[Report]:
+def early(attempts: Sequence[Attempt]) -> list[Report]:
     """The reports that were here before the answers that these attempts just got, now matched to them."""
-    found = []
-    for attempt in attempts:
-        reports = Report.objects.select_for_update(skip_locked=True, of=("self",)).filter(
-            carrier=attempt.carrier_id, mmsc_id=attempt.mmsc_id, attempt=None
-        )
-        for report in reports if attempt.mmsc_id else ():
-            _match(report, attempt)
-            found.append(report)
+    named = {(attempt.carrier_id, attempt.mmsc_id): attempt for attempt in attempts if attempt.mmsc_id}
+    waiting = Report.objects.select_for_update(skip_locked=True, of=("self",)).filter(
+        carrier__in={carrier for carrier, _ in named}, mmsc_id__in={name for _, name in named}, attempt=None
+    )
+    found = [report for report in waiting if (report.carrier_id, report.mmsc_id) in named]
+    for report in found:
+        report.attempt, report.due_at = named[report.carrier_id, report.mmsc_id], None
+    bulk.update(found, "attempt", "due_at")
     return found
 
 
@@ -99,10 +143,12 @@ def match_again(now: datetime, limit: int) -> list[Report]:
 
     The caller holds the transaction; that order is the one in which all lock what was sent (submission.LOCKED).
     """
-    due = Report.objects.select_for_update(skip_locked=True, of=("self",)).filter(due_at__lte=now)
+    rows = Report.objects.select_for_update(skip_locked=True, of=("self",)).filter(due_at__lte=now)
+    due = list(rows.order_by("due_at")[:limit])
+    named = _attempts_named((report.carrier_id, report.mmsc_id) for report in due)
     matched = []
-    for report in due.select_related("carrier").order_by("due_at")[:limit]:
-        attempt = _attempt_named(report.carrier, report.mmsc_id) or _attempt_without_name(report)
+    for report in due:
+        attempt = named.get((report.carrier_id, report.mmsc_id)) or _attempt_without_name(report)
         if attempt:
             _match(report, attempt)
             matched.append(report)

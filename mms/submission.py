@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 from django.db import connection, transaction
 from django.db.models import F
 
+from config import bulk
 from mms.mm7.answers import Answer
 from mms.mm7.codes import Outcome
 from mms.models import Attempt, Carrier, Discovery, Message, Status
@@ -69,7 +70,8 @@ def claim(model: type[Sent], now: datetime, per_carrier: int, busy: Sequence[int
         keys = [key for (key,) in cursor.fetchall()]
     if keys:
         model._default_manager.filter(pk__in=keys).update(status=Status.SENDING, due_at=now + LEASE)
-    return list(model._default_manager.filter(pk__in=keys).select_related("carrier", "account").order_by("pk"))
+    # Prefetched, not joined: there are few carriers and accounts among many rows.
+    return list(model._default_manager.filter(pk__in=keys).prefetch_related("carrier", "account").order_by("pk"))
 
 
 def held(model: type[Sent], now: datetime, limit: int) -> list[Sent]:
@@ -107,7 +109,7 @@ def start(prepared: Sequence[tuple[Sent, int]], now: datetime) -> list[tuple[Sen
         type(prepared[0][0])._default_manager.filter(pk__in=held).update(due_at=now + LEASE, tries=F("tries") + 1)
         for sent, _ in mine:
             sent.due_at, sent.tries = now + LEASE, sent.tries + 1
-        attempts = Attempt.objects.bulk_create(_attempt(sent, size, now) for sent, size in mine)
+        attempts = bulk.insert([_attempt(sent, size, now) for sent, size in mine])
     return [(sent, attempt) for (sent, _), attempt in zip(mine, attempts, strict=True)]
 
 
@@ -135,15 +137,18 @@ def settle(landings: Sequence[Landing[Sent]], now: datetime) -> list[Landing[Sen
     The caller holds the transaction.
     """
     attempts = [_completed(landing, now) for landing in landings]
-    Attempt.objects.bulk_update(attempts, ["finished_at", "outcome", "code", "text", "mmsc_id"])
+    bulk.update(attempts, "finished_at", "outcome", "code", "text", "mmsc_id")
     movable = _movable(landings)
     moved = [landing for landing in landings if landing.sent.pk in movable]
     for landing in moved:
         _move(landing, now)
-    if moved:
-        manager = type(moved[0].sent)._default_manager
-        manager.bulk_update([m.sent for m in moved], ["status", "due_at"])
+    _write_moved([landing.sent for landing in moved])
     return moved
+
+
+def _write_moved(moved: Sequence[Message | Discovery]) -> None:
+    moments = ("submitted_at", "final_at") if any(isinstance(sent, Message) for sent in moved) else ()
+    bulk.update(moved, "status", "due_at", *moments)
 
 
 def _completed(landing: Landing[Sent], now: datetime) -> Attempt:
@@ -178,6 +183,9 @@ def _move(landing: Landing[Sent], now: datetime) -> None:
         sent.status, sent.due_at = Status.ACCEPTED, retry
     else:
         sent.status, sent.due_at = Status.FAILED, None
+    if isinstance(sent, Message):
+        sent.submitted_at = now if sent.status == Status.SUBMITTED else sent.submitted_at
+        sent.final_at = now if sent.status == Status.FAILED else None
 
 
 def _retry_at(outcome: Outcome, sent: Message | Discovery, now: datetime) -> datetime | None:
@@ -221,7 +229,7 @@ def leases_over(model: type[Sent], now: datetime, limit: int) -> list[tuple[Sent
     open_attempts.update(finished_at=now, outcome=Attempt.Outcome.IN_DOUBT, text="the worker died")
     for sent in rows:
         _take_back(sent, sent.pk in left, now)
-    model._default_manager.bulk_update(rows, ["status", "due_at", "losses"])
+    bulk.update(rows, "status", "due_at", "losses")
     return [(sent, sent.pk in left) for sent in rows]
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from config import bulk
 from mms.models import Event, Message, Postback
 from mms.postbacks.notices import Notice, fields
 
@@ -27,19 +28,23 @@ def write(entries: Iterable[Entry], now: datetime) -> None:
     Holding the rows keeps the primary keys of one message's postbacks in the order of its steps.
     """
     entries = list(entries)
-    Event.objects.bulk_create(
-        Event(message=e.message, at=e.happened_at or now, kind=e.kind, text=e.text, details=e.details) for e in entries
-    )
-    Postback.objects.bulk_create(
-        Postback(
-            account=e.message.account,
-            message=e.message,
-            code=e.notice.code,
-            fields=fields(e.notice, e.message, e.happened_at or now),
-            dialect=e.message.account.postback_dialect,
-            due_at=now,
-            created_at=now,
-        )
-        for e in entries
-        if e.notice and e.message.account.postback_url
+    bulk.insert([_event(entry, now) for entry in entries])
+    bulk.insert([_postback(e, e.notice, now) for e in entries if e.notice and e.message.account.postback_url])
+
+
+def _event(entry: Entry, now: datetime) -> Event:
+    at = entry.happened_at or now
+    return Event(message_id=entry.message.pk, at=at, kind=entry.kind, text=entry.text, details=entry.details)
+
+
+def _postback(entry: Entry, notice: Notice, now: datetime) -> Postback:
+    message = entry.message
+    return Postback(
+        account_id=message.account_id,
+        message_id=message.pk,
+        code=notice.code,
+        fields=fields(notice, message, entry.happened_at or now),
+        dialect=message.account.postback_dialect,
+        due_at=now,
+        created_at=now,
     )

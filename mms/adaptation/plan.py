@@ -192,7 +192,7 @@ def _text(slide: SlideContent, limits: Limits) -> bytes:
 
 def _longest_smil(content: Content, limits: Limits) -> bytes:
     """The presentation as long as it can become: every slide with all that it may have, of the longest names."""
-    slides = [
+    slides = tuple(
         SmilSlide(
             slide.duration,
             media_name(number, "image/webp"),
@@ -201,7 +201,7 @@ def _longest_smil(content: Content, limits: Limits) -> bytes:
             media_name(number, "video/3gpp") if others(slide) else None,
         )
         for number, slide in enumerate(content.slides, 1)
-    ]
+    )
     return smil(slides, limits.screen_width, limits.screen_height)
 
 

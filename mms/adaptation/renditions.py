@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 
 from django.core.files.base import ContentFile
@@ -34,6 +35,29 @@ def stored(of: Medium | Rendition) -> bytes:
     """The bytes of an original or of a rendition."""
     with of.file.open("rb") as file:
         return bytes(file.read())
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """Renditions and bytes for messages that are adapted together: each found, and its file read, once."""
+
+    _renditions: dict[tuple[int, str], Rendition] = field(default_factory=dict)
+    _bytes: dict[str, bytes] = field(default_factory=dict)
+
+    def rendition(self, medium: Medium, recipe: Recipe) -> Rendition:
+        """As rendition() does. Those that were there when the medium was read with its renditions cost no query."""
+        key = medium.pk, recipe.key
+        if key not in self._renditions:
+            read = (made for made in medium.renditions.all() if made.recipe == recipe.key)
+            self._renditions[key] = next(read, None) or rendition(medium, recipe)
+        return self._renditions[key]
+
+    def stored(self, of: Medium | Rendition) -> bytes:
+        """As stored() does."""
+        name = str(of.file)
+        if name not in self._bytes:
+            self._bytes[name] = stored(of)
+        return self._bytes[name]
 
 
 def _existing(medium: Medium, recipe: Recipe) -> Rendition | None:

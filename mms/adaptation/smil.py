@@ -1,7 +1,7 @@
 """The presentation part of a message: MMS SMIL as in the OMA MMS Conformance Document, chapter "MMS SMIL"."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 EXTENSIONS = {
@@ -53,7 +53,8 @@ def text_name(slide: int) -> str:
     return f"slide{slide}.txt"
 
 
-def smil(slides: Sequence[SmilSlide], screen_width: int, screen_height: int) -> bytes:
+@lru_cache(maxsize=256)  # the messages of a campaign differ in their texts, not in this
+def smil(slides: tuple[SmilSlide, ...], screen_width: int, screen_height: int) -> bytes:
     """The SMIL document, in ASCII: a root layout as large as the screen (pixels), one `par` a slide.
 
     Its regions are `Image` and `Text`, of which only those in use are there.

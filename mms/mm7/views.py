@@ -3,6 +3,7 @@
 import base64
 import binascii
 import secrets
+from collections.abc import Sequence
 
 import structlog
 from django.conf import settings
@@ -16,6 +17,7 @@ from mms.mm7.requests import DeliveryReportReq, Unsupported, answer, fault, read
 from mms.mm7.soap import Malformed
 from mms.mm7.status import MMStatus
 from mms.models import Carrier, Report
+from mms.together import Together
 from mms.tracking import name_of
 
 log = structlog.get_logger()
@@ -68,11 +70,22 @@ def _answered(request: HttpRequest, carrier: Carrier) -> HttpResponse:
         # Nothing is said to be taken that is not kept: the MMSC's operator sees the refusal.
         refusal = fault(said.transaction_id, 4003, "only delivery reports are taken", said.namespace)
         return HttpResponse(refusal, status=500, content_type=XML)
-    report = flow.report(carrier, said, timezone.now())
+    report = _take((carrier, said))
     log.info("report", carrier=carrier.slug, status=report.status, **_about(report))
+    return HttpResponse(answer(said), content_type=XML)
+
+
+def _take_all(said: Sequence[tuple[Carrier, DeliveryReportReq]]) -> list[Report]:
+    return flow.take_reports(said, timezone.now())
+
+
+def _ring() -> None:
     doorbell.ring(doorbell.WORK)
     doorbell.ring(doorbell.NOTIFY)
-    return HttpResponse(answer(said), content_type=XML)
+
+
+# Reports come in crowds, as submits go: one commit for those that wait at the same moment.
+_take = Together(_take_all, _ring)
 
 
 def _about(report: Report) -> dict[str, str | int | None]:

@@ -12,6 +12,7 @@ from django.db import connection, transaction
 from django.db.models import F, QuerySet
 
 from billing.models import Account
+from config import bulk
 from mms.models import Message, Postback, PostbackAttempt
 from mms.outbound import NoReply, Reply
 from mms.postbacks import dialects, notices
@@ -34,22 +35,34 @@ WHERE billing_account.id <> ALL(%(busy)s)
 ORDER BY due.due_at, due.id LIMIT %(room)s
 """
 
-# In a statement of its own, after the rows are locked. An earlier postback that ends unseen by it wakes its followers
-# after it has ended, in a transaction of its own (settle): that finds our rows and waits for our locks, so what is
-# put off here is never forgotten.
-BLOCKED = """
-SELECT later.id, min(earlier.due_at) FROM mms_postback later
-JOIN mms_postback earlier
-  ON earlier.message_id = later.message_id AND earlier.id < later.id AND earlier.due_at IS NOT NULL
-WHERE later.id = ANY(%(keys)s)
-GROUP BY later.id
+# Puts off those that wait for an earlier postback of their message. In a statement of its own, after the rows are
+# locked: an earlier one that ends unseen by it wakes its followers after it has ended, in a transaction of its own
+# (settle); that finds our rows and waits for our locks, so what is put off here is never forgotten.
+PUT_OFF = """
+UPDATE mms_postback SET due_at = GREATEST(blocked.until, %(soonest)s)
+FROM (
+    SELECT later.id, min(earlier.due_at) AS until FROM mms_postback later
+    JOIN mms_postback earlier
+      ON earlier.message_id = later.message_id AND earlier.id < later.id AND earlier.due_at IS NOT NULL
+    WHERE later.id = ANY(%(keys)s)
+    GROUP BY later.id
+) blocked
+WHERE mms_postback.id = blocked.id
+RETURNING mms_postback.id
 """
 
-NUMBERED = """
-SELECT later.id, count(*) FROM mms_postback later
-JOIN mms_postback earlier ON earlier.message_id = later.message_id AND earlier.id <= later.id
-WHERE later.id = ANY(%(keys)s)
-GROUP BY later.id
+END = """
+UPDATE mms_postback SET status = %(status)s, due_at = NULL, ended_at = %(now)s
+WHERE id = ANY(%(keys)s) AND status = 'pending' RETURNING id
+"""
+
+# Takes them, and says of each which of its message's postbacks it is, from 1.
+TAKE = """
+UPDATE mms_postback SET due_at = %(lease)s, tries = tries + 1 WHERE id = ANY(%(keys)s)
+RETURNING id, (
+    SELECT count(*) FROM mms_postback earlier
+    WHERE earlier.message_id = mms_postback.message_id AND earlier.id <= mms_postback.id
+)
 """
 
 
@@ -85,68 +98,85 @@ def _locked(now: datetime, per_account: int, busy: Sequence[int], room: int) -> 
 def _put_off(keys: set[int], now: datetime) -> set[int]:
     """Puts off those that wait for an earlier postback of their message; returns their keys."""
     with connection.cursor() as cursor:
-        cursor.execute(BLOCKED, {"keys": list(keys)})
-        blocked = dict(cursor.fetchall())
-    for key, earlier_due in blocked.items():
-        Postback.objects.filter(pk=key).update(due_at=max(earlier_due, now + timedelta(milliseconds=1)))
-    return set(blocked)
-
-
-def _numbers(keys: set[int]) -> dict[int, int]:
-    """The place of each of them among the postbacks of its message, from 1."""
-    with connection.cursor() as cursor:
-        cursor.execute(NUMBERED, {"keys": list(keys)})
-        return dict(cursor.fetchall())
+        cursor.execute(PUT_OFF, {"keys": list(keys), "soonest": now + timedelta(milliseconds=1)})
+        return {key for (key,) in cursor.fetchall()}
 
 
 def _parcels(keys: set[int], now: datetime) -> list[Parcel]:
-    lease, numbers = now + LEASE, _numbers(keys)
-    Postback.objects.filter(pk__in=keys).update(due_at=lease, tries=F("tries") + 1)
-    postbacks = list(Postback.objects.filter(pk__in=keys).select_related("account").order_by("pk"))
-    attempts = PostbackAttempt.objects.bulk_create(
-        PostbackAttempt(postback=postback, url=postback.address, started_at=now) for postback in postbacks
+    if not keys:
+        return []
+    lease = now + LEASE
+    with connection.cursor() as cursor:
+        cursor.execute(TAKE, {"keys": list(keys), "lease": lease})
+        numbers = dict(cursor.fetchall())
+    postbacks = list(Postback.objects.filter(pk__in=keys).prefetch_related("account").order_by("pk"))
+    attempts = bulk.insert(
+        [PostbackAttempt(postback=postback, url=postback.address, started_at=now) for postback in postbacks]
     )
     return [
-        Parcel(postback, attempt, numbers.get(postback.pk, 1), lease)
+        Parcel(postback, attempt, numbers[postback.pk] or 1, lease)
         for postback, attempt in zip(postbacks, attempts, strict=True)
     ]
 
 
 def settle(landed: Sequence[tuple[Parcel, Reply | NoReply]], now: datetime) -> None:
     """Completes the attempts: taken, to be tried again later, or given up. Then the followers of the ended are due."""
-    given_up = []
+    taken, retried, given_up = _sorted_out(landed)
     with transaction.atomic():
-        for parcel, result in sorted(landed, key=lambda pair: pair[0].postback.pk):
-            _complete(parcel.attempt, result)
-            if isinstance(result, Reply) and result.status == 200:
-                _end(parcel, Postback.Status.TAKEN, now)
-            elif parcel.postback.round_tries <= len(RETRY_LADDER):
-                _retry(parcel, now + RETRY_LADDER[parcel.postback.round_tries - 1])
-            elif _end(parcel, Postback.Status.GIVEN_UP, now):
-                given_up.append(parcel.postback)
-        _tell_of(given_up, now)
+        bulk.update([_completed(*pair) for pair in landed], "duration_ms", "http_status", "answer", "error")
+        _lock([parcel for parcel, _ in landed])
+        _end(taken, Postback.Status.TAKEN, now)
+        for parcel in retried:
+            _retry(parcel, now + RETRY_LADDER[parcel.postback.round_tries - 1])
+        _tell_of(_end(given_up, Postback.Status.GIVEN_UP, now), now)
     _wake_followers([parcel.postback for parcel, _ in landed], now)
 
 
-def _complete(attempt: PostbackAttempt, result: Reply | NoReply) -> None:
+def _sorted_out(landed: Sequence[tuple[Parcel, Reply | NoReply]]) -> tuple[list[Parcel], list[Parcel], list[Parcel]]:
+    """Those that were taken, those that are tried again, and those that are given up."""
+    taken = [parcel for parcel, result in landed if _took(result)]
+    failed = [parcel for parcel, result in landed if not _took(result)]
+    retried = [parcel for parcel in failed if parcel.postback.round_tries <= len(RETRY_LADDER)]
+    given_up = [parcel for parcel in failed if parcel.postback.round_tries > len(RETRY_LADDER)]
+    return taken, retried, given_up
+
+
+def _took(result: Reply | NoReply) -> bool:
+    return isinstance(result, Reply) and result.status == 200
+
+
+def _completed(parcel: Parcel, result: Reply | NoReply) -> PostbackAttempt:
+    attempt = parcel.attempt
     attempt.duration_ms = round(result.seconds * 1000)
     if isinstance(result, Reply):
         attempt.http_status = result.status
         attempt.answer = result.body[:ANSWER_KEPT].decode("utf-8", "replace").replace("\x00", "\ufffd")
     else:
         attempt.error = result.reason
-    attempt.save(update_fields=["duration_ms", "http_status", "answer", "error"])
+    return attempt
 
 
-def _end(parcel: Parcel, status: Postback.Status, now: datetime) -> bool:
-    """The postback is done with, even if another worker has taken it over. Returns whether it was not before."""
-    pending = Postback.objects.filter(pk=parcel.postback.pk, status=Postback.Status.PENDING)
-    return bool(pending.update(status=status, due_at=None, ended_at=now))
+def _lock(parcels: Sequence[Parcel]) -> None:
+    """In one order for all, so that no two workers wait for each other."""
+    keys = [parcel.postback.pk for parcel in parcels]
+    list(Postback.objects.select_for_update(no_key=True).filter(pk__in=keys).order_by("pk").values_list("pk"))
+
+
+def _end(parcels: Sequence[Parcel], status: Postback.Status, now: datetime) -> list[Postback]:
+    """These are done with, even if another worker has taken them over. Returns those that were not before."""
+    if not parcels:
+        return []
+    by_key = {parcel.postback.pk: parcel.postback for parcel in parcels}
+    with connection.cursor() as cursor:
+        cursor.execute(END, {"keys": sorted(by_key), "status": status.value, "now": now})
+        return [by_key[key] for key in sorted(key for (key,) in cursor.fetchall())]
 
 
 def _tell_of(given_up: Sequence[Postback], now: datetime) -> None:
     """An E999 for each of them, last in line among its message's postbacks. An E999 is followed by none."""
     told_of = [postback for postback in given_up if postback.code != notices.GIVEN_UP and postback.address]
+    if not told_of:
+        return
     messages = Message.objects.filter(pk__in=[postback.message_id for postback in told_of])
     # Holding the rows keeps the primary keys of one message's postbacks in the order of what they tell.
     list(messages.select_for_update(no_key=True).order_by("pk").values_list("pk"))

@@ -12,7 +12,7 @@ from simulator.app import Settings, make_app
 def main() -> None:
     options = _parser().parse_args()
     expected = aiohttp.encode_basic_auth(options.mm7_user, options.mm7_password) if options.mm7_user else None
-    settings = Settings(options.report_url, expected, options.log, options.pictures)
+    settings = Settings(options.report_url, expected, options.log, options.pictures, options.pause)
     # Requests that hang by design would hold up the end; nothing else takes a second.
     web.run_app(make_app(settings), host=options.host, port=options.port, shutdown_timeout=1, access_log=None)
 
@@ -26,6 +26,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--mm7-password", default="")
     parser.add_argument("--log", type=Path, help="append every log entry to this file, one JSON document a line")
     parser.add_argument("--pictures", type=Path, help="serve the files of this folder under /pictures/")
+    parser.add_argument("--pause", type=float, default=0.0, help="seconds before MMSC and customer take up a request")
     return parser
 
 

@@ -77,7 +77,7 @@ TEXT = SmilSlide(2.5, None, "slide2.txt")
 def test_the_presentation_has_the_regions_in_use_and_a_par_for_each_slide(
     slides: list[SmilSlide], screen: tuple[int, int], document: bytes
 ) -> None:
-    assert smil(slides, *screen) == document
+    assert smil(tuple(slides), *screen) == document
 
 
 def test_parts_are_named_by_slide_and_type() -> None:

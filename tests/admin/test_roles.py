@@ -42,8 +42,8 @@ SEEN_BY_SUPPORT = (
 )
 SEEN_BY_OPERATORS = (
     "Messages, Discoveries, Attempts, Delivery reports, Postbacks, Templates, Slides, Media, Renditions, Handsets, "
-    "Profiles, Handset cache, Accounts, API keys, Sender addresses, Blocked numbers, Prices, Ledger, Low-balance notices, "
-    "Carriers"
+    "Profiles, Handset cache, Accounts, API keys, Sender addresses, Blocked numbers, Prices, Ledger, "
+    "Low-balance notices, Carriers"
 )
 
 

@@ -3,15 +3,22 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import psycopg
 import pytest
 import yaml
+from django.core.management import CommandError, call_command
 
-from simulator.bench import BenchError, accept, web
+from simulator.bench import BenchError, accept, report, web
+from simulator.bench.figures import Figure, Series, at_least
+from simulator.bench.stage import Stage
+from simulator.management.commands import bench as command
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -36,7 +43,7 @@ def databases() -> set[str]:
 def test_the_bench_prints_a_ratio_keeps_it_and_leaves_no_database() -> None:
     before = databases()
 
-    done = bench("--rounds", "1", "--seconds", "1")
+    done = bench("accept", "--rounds", "1", "--seconds", "1")
 
     assert done.returncode == 0, done.stderr
     path = Path(re.findall(r"kept in (\S+\.json)", done.stdout)[0])
@@ -44,7 +51,7 @@ def test_the_bench_prints_a_ratio_keeps_it_and_leaves_no_database() -> None:
     path.unlink()
     (figure,) = kept["figures"]
     assert figure["measured"]["rounds"][0] > 1
-    assert figure["ratio"] == figure["measured"]["rounds"][0] / figure["yardstick"]["rounds"][0]
+    assert figure["value"] == figure["measured"]["rounds"][0] / figure["yardstick"]["rounds"][0]
     assert kept["postgresql"]["fsync"] == kept["postgresql"]["synchronous_commit"] == "on"
     assert re.search(r"checked: ([\d,]+) answered Success = \1 messages", done.stdout)
     assert databases() == before
@@ -87,6 +94,35 @@ def test_a_number_of_rounds_that_is_none_is_refused(rounds: str) -> None:
 
     assert done.returncode == 2
     assert f"{rounds} is not a whole number of 1 or more" in done.stderr
+
+
+def test_a_measure_that_is_none_is_refused() -> None:
+    done = bench("tea")
+
+    assert done.returncode == 2
+    assert "tea is none of the measures: accept" in done.stderr
+
+
+def test_the_others_are_taken_when_one_breaks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def broken(_: Stage) -> list[Figure]:
+        raise BenchError("the moon is not full")
+
+    def sound(_: Stage) -> list[Figure]:
+        return [Figure(Series("things", "things/s", (1.0,)), None, at_least(2.0))]
+
+    monkeypatch.setattr(command, "MEASURES", {"broken": broken, "sound": sound})
+    monkeypatch.setattr(command, "staged", lambda **_: nullcontext())
+    monkeypatch.setattr(command, "settings", SimpleNamespace(BASE_DIR=tmp_path))
+    monkeypatch.setattr(report, "busy", lambda: 0.0)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+
+    with pytest.raises(CommandError, match="broken is broken: the moon is not full"):
+        call_command("bench")
+
+    (path,) = (tmp_path / "var" / "bench").glob("*.json")
+    kept = json.loads(path.read_text())
+    assert kept["broken"] == {"broken": "the moon is not full"}
+    assert [(each["measured"]["name"], each["met"]) for each in kept["figures"]] == [("things", False)]
 
 
 @pytest.mark.django_db

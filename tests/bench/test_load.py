@@ -9,7 +9,7 @@ import pytest
 
 from config.embedded.ports import free_port
 from simulator.bench import BenchError
-from simulator.bench.load import drive
+from simulator.bench.load import drive, drive_until_broken
 
 
 class Door(BaseHTTPRequestHandler):
@@ -69,6 +69,15 @@ def test_connections_stay_open() -> None:
 def test_an_answer_that_is_not_200_ends_the_run() -> None:
     with served() as (url, _), pytest.raises(BenchError, match="500"):
         drive(url, ["500"], connections=2, seconds=1)
+
+
+def test_a_connection_that_breaks_ends_alone_where_that_is_expected() -> None:
+    with served() as (url, seen):
+        load = drive_until_broken(url, ["<a/>", "<b/>", "500"], connections=2, seconds=5)
+
+    assert sorted(load.answers) == sorted(body for _, body in seen if body != "500")
+    assert [body for _, body in seen].count("500") == 2
+    assert load.seconds < 5
 
 
 def test_a_door_that_is_shut_ends_the_run() -> None:

@@ -48,14 +48,15 @@ def test_a_postback_that_is_put_off_while_the_one_before_it_is_taken_is_due_at_o
     assert parcel.postback == first
     found_blocked, go_on = threading.Event(), threading.Event()
 
-    def pause_before_putting_off(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
-        if sql.startswith('UPDATE "mms_postback"'):
+    def pause_after_putting_off(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
+        result = execute(sql, *rest)
+        if sql == outbox.PUT_OFF:
             found_blocked.set()
             go_on.wait(timeout=30)
-        return execute(sql, *rest)
+        return result
 
     def claim() -> list[outbox.Parcel]:
-        with connection.execute_wrapper(pause_before_putting_off):
+        with connection.execute_wrapper(pause_after_putting_off):
             return outbox.claim(NOW, 8)
 
     with ThreadPoolExecutor() as workers:

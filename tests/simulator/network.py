@@ -108,7 +108,8 @@ async def network(
     report_url: str = "",
     report_user: str | None = None,
     authorization: str | None = None,
-    **files: Path,
+    log_file: Path | None = None,
+    pictures: Path | None = None,
 ) -> AsyncIterator[Network]:
     """A simulator that waits for nothing, and its VASP, which answers the first reports with `statuses`."""
     pauses: list[float] = []
@@ -121,7 +122,7 @@ async def network(
     listener.router.add_post("/reports", vasp.handle)
     async with TestServer(listener) as server:
         url = report_url or str(server.make_url("/reports").with_user(report_user))
-        app = make_app(Settings(url, authorization, sleep=pause, **files))
+        app = make_app(Settings(url, authorization, log_file, pictures, sleep=pause))
         async with TestClient(TestServer(app)) as client:
             yield Network(client, vasp, pauses)
 

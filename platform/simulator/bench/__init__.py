@@ -1,6 +1,6 @@
 """`manage.py bench`: what the platform reaches, each figure beside the machine's own limit in the same run.
 
-A measure is one function from a Stage to a Figure; measures.py lists them.
+A measure is one function from a Stage to its Figures; measures.py lists them.
 """
 
 

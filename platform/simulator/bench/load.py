@@ -33,7 +33,24 @@ class Load:
 
 def drive(url: str, bodies: Sequence[str], connections: int, seconds: int) -> Load:
     """Posts the bodies in turns for so long. Raises BenchError if an answer is not HTTP 200 or none comes."""
-    command = [sys.executable, "-m", "simulator.bench.generator", url, str(connections), str(seconds)]
+    return _posted(url, bodies, connections, seconds)
+
+
+def send(url: str, bodies: Sequence[str], connections: int, seconds: int = 300) -> Load:
+    """Posts each of the bodies once. Raises BenchError as drive() does, or if they take longer than so many seconds."""
+    load = _posted(url, bodies, connections, seconds, "--once")
+    if len(load.answers) < len(bodies):
+        raise BenchError(f"only {len(load.answers)} of {len(bodies)} requests were answered in {seconds} seconds")
+    return load
+
+
+def drive_until_broken(url: str, bodies: Sequence[str], connections: int, seconds: int) -> Load:
+    """Posts the bodies in turns until each connection has broken, or for so long: what was answered until then."""
+    return _posted(url, bodies, connections, seconds, "--until-broken")
+
+
+def _posted(url: str, bodies: Sequence[str], connections: int, seconds: int, *options: str) -> Load:
+    command = [sys.executable, "-m", "simulator.bench.generator", url, str(connections), str(seconds), *options]
     try:
         done = subprocess.run(
             command,

@@ -2,13 +2,14 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 from urllib.parse import urlsplit
 
+import dj_database_url
 import psycopg
 from django.conf import settings
 from django.core.management import call_command
@@ -24,11 +25,15 @@ DURABLE = ("fsync", "synchronous_commit", "full_page_writes")
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Where to measure, how often, and for how many seconds each time; the folder is for logs."""
+    """Where to measure, how often, and for how many seconds each time; the folder is for logs.
+
+    `messages` is how many pass through processes whose memory is watched.
+    """
 
     database_url: str
     rounds: int
     seconds: int
+    messages: int
     folder: Path
 
 
@@ -48,7 +53,7 @@ def server() -> dict[str, str]:
 
 
 @contextmanager
-def staged(rounds: int, seconds: int, folder: Path) -> Iterator[Stage]:
+def staged(rounds: int, seconds: int, messages: int, folder: Path) -> Iterator[Stage]:
     """A migrated database of its own, which is Django's default database meanwhile.
 
     Raises BenchError if it cannot be made.
@@ -57,9 +62,9 @@ def staged(rounds: int, seconds: int, folder: Path) -> Iterator[Stage]:
     url = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{name}").geturl()
     _run("CREATE DATABASE {}", name)
     try:
-        with _default_database(name):
+        with standing_on(url):
             call_command("migrate", verbosity=0)
-            yield Stage(url, rounds, seconds, folder)
+            yield Stage(url, rounds, seconds, messages, folder)
     finally:
         # By force: the connections of a child that was killed may linger.
         _run("DROP DATABASE {} WITH (FORCE)", name)
@@ -80,20 +85,22 @@ def _run(statement: str, name: str) -> None:
 
 
 @contextmanager
-def _default_database(name: str) -> Iterator[None]:
+def standing_on(database_url: str) -> Iterator[None]:
+    """This database is Django's default one meanwhile."""
     connection = cast(DatabaseWrapper, connections["default"])
-    former = connection.settings_dict["NAME"]
-    _point(connection, name)
+    former = {name: connection.settings_dict[name] for name in ("HOST", "PORT", "USER", "PASSWORD", "NAME")}
+    parsed: Mapping[str, Any] = {**dj_database_url.parse(database_url)}
+    _point(connection, {name: parsed[name] for name in former})
     try:
         yield
     finally:
         _point(connection, former)
 
 
-def _point(connection: DatabaseWrapper, name: str) -> None:
+def _point(connection: DatabaseWrapper, place: Mapping[str, Any]) -> None:
     connection.close()
     connection.close_pool()  # its connections are to the database of before
-    connection.settings_dict["NAME"] = name
+    connection.settings_dict.update(place)
 
 
 def libpq_environment(database_url: str) -> dict[str, str]:

@@ -17,15 +17,20 @@ WORKERS, THREADS = 2, 16
 @contextmanager
 def serving(stage: Stage) -> Iterator[int]:
     """Its port on loopback, while it serves the stage's database; its log is web.log. Raises BenchError."""
-    port = free_port()
     environment = child_environment(DATABASE_URL=stage.database_url)
     with Processes(settings.BASE_DIR, environment, stage.folder) as processes:
-        processes.start("web", "granian", *options(port))
-        try:
-            processes.wait_for("the web process", lambda: answers(port, "/ep/v1/"))
-        except DemoError as error:
-            raise BenchError(str(error)) from error
-        yield port
+        yield start(processes)
+
+
+def start(processes: Processes) -> int:
+    """Starts it as "web" and waits until it answers; its port on loopback. Raises BenchError."""
+    port = free_port()
+    processes.start("web", "granian", *options(port))
+    try:
+        processes.wait_for("the web process", lambda: answers(port, "/ep/v1/"))
+    except DemoError as error:
+        raise BenchError(str(error)) from error
+    return port
 
 
 def options(port: int) -> list[str]:

@@ -71,6 +71,10 @@ class Processes:
                 start_new_session=True,
             )
 
+    def pids(self, *names: str) -> dict[str, int]:
+        """The process ids of these."""
+        return {name: self._running[name].pid for name in names}
+
     def log(self, name: str) -> Path:
         """The file that holds what this process says."""
         return self._logs / f"{name}.log"

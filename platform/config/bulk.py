@@ -1,0 +1,116 @@
+"""Many rows in one statement: their values go along as arrays, one a column.
+
+Django's bulk_create() and bulk_update() write an expression for every row and every column, and take longer to put
+their SQL together than PostgreSQL takes to do it.
+"""
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias, TypeVar
+
+from django.db import connection
+from django.db.models import Field, Model
+
+Row = TypeVar("Row", bound=Model)
+AnyField: TypeAlias = "Field[Any, Any]"
+
+UPDATE = "UPDATE {table} SET {changes} FROM unnest({arrays}) AS changed({columns}) WHERE {table}.{key} = changed.{key}"
+INSERT = """
+INSERT INTO {table} ({columns})
+SELECT {columns} FROM unnest({arrays}) WITH ORDINALITY AS new({columns}, place) ORDER BY place RETURNING {key}
+"""
+INSERT_NEW = (
+    "INSERT INTO {table} ({columns}) SELECT * FROM unnest({arrays}) ON CONFLICT DO NOTHING RETURNING {returned}"
+)
+
+
+def update(rows: Sequence[Row], *names: str) -> None:
+    """Writes these fields of the rows as they are in memory."""
+    if not rows:
+        return
+    key = _key(rows[0])
+    changed = [_field(rows[0], name) for name in names]
+    sql = UPDATE.format(
+        table=_table(rows[0]),
+        key=_quoted(key),
+        changes=", ".join(f"{_quoted(field)} = changed.{_quoted(field)}" for field in changed),
+        arrays=_arrays([key, *changed]),
+        columns=", ".join(map(_quoted, [key, *changed])),
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(sql, _values(rows, [key, *changed]))
+
+
+def insert(rows: Sequence[Row]) -> Sequence[Row]:
+    """Inserts the rows in their order, in which they get their keys, too; returns them."""
+    if not rows:
+        return rows
+    key = _key(rows[0])
+    fields = [field for field in rows[0]._meta.concrete_fields if field is not key]
+    sql = INSERT.format(
+        table=_table(rows[0]), columns=", ".join(map(_quoted, fields)), arrays=_arrays(fields), key=_quoted(key)
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(sql, _values(rows, fields))
+        for row, (pk,) in zip(rows, cursor.fetchall(), strict=True):
+            row.pk, row._state.adding = pk, False
+    return rows
+
+
+def insert_new(rows: Sequence[Row], *unique: str) -> list[Row]:
+    """Inserts the rows, but for those whose like, by these unique fields, is there already; returns the inserted.
+
+    Whoever inserts the like at the same moment is waited for: callers keep to one order.
+    """
+    if not rows:
+        return []
+    key = _key(rows[0])
+    fields = [field for field in rows[0]._meta.concrete_fields if field is not key]
+    names = [_field(rows[0], name) for name in unique]
+    sql = INSERT_NEW.format(
+        table=_table(rows[0]),
+        columns=", ".join(map(_quoted, fields)),
+        arrays=_arrays(fields),
+        returned=", ".join(map(_quoted, [key, *names])),
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(sql, _values(rows, fields))
+        keys = {tuple(values): pk for pk, *values in cursor.fetchall()}
+    for row in rows:
+        # Of several alike, the first.
+        row.pk = keys.pop(tuple(getattr(row, field.attname) for field in names), None)
+    return [row for row in rows if row.pk is not None]
+
+
+def _key(row: Model) -> AnyField:
+    return row._meta.pk
+
+
+def _field(row: Model, name: str) -> AnyField:
+    return row._meta.get_field(name)  # type: ignore[return-value]  # none of ours names a relation from the other side
+
+
+def _table(row: Model) -> str:
+    return connection.ops.quote_name(row._meta.db_table)
+
+
+def _quoted(field: AnyField) -> str:
+    return connection.ops.quote_name(str(field.column))
+
+
+def _arrays(fields: Sequence[AnyField]) -> str:
+    return ", ".join(f"%s::{_type(field)}[]" for field in fields)
+
+
+def _type(field: AnyField) -> str:
+    """Its type in the database; for texts the one without a length, since a cast would cut what is too long."""
+    name = str(field.db_type(connection))
+    return "text" if name.startswith("varchar") else name
+
+
+def _values(rows: Sequence[Model], fields: Sequence[AnyField]) -> list[list[Any]]:
+    return [[_value(row, field) for row in rows] for field in fields]
+
+
+def _value(row: Model, field: AnyField) -> Any:
+    value = field.get_db_prep_save(getattr(row, field.attname), connection)
+    return str(value) if isinstance(value, str) else value  # a choice is its text, also among texts

@@ -1,0 +1,105 @@
+"""A step costs a number of statements that does not depend on how many messages take it together."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from billing import ledger
+from billing.models import Price
+from handsets import cache
+from handsets.models import CachedHandset
+from mms import delivery, flow
+from mms.adaptation.compose import Composer
+from mms.mm7.answers import Answer
+from mms.mm7.codes import Outcome
+from mms.mm7.requests import DeliveryReportReq, read_request
+from mms.models import Message, Postback
+from mms.outbound import Reply
+from mms.postbacks import outbox
+from mms.submission import Landing
+from tests.wire import IPHONE, report_body
+
+Send = Callable[..., Message]
+
+TAKEN = Reply(200, "", b"", 0.1)
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Counted:
+    """The number of statements of each step, by its name."""
+
+    def __init__(self) -> None:
+        self.statements: dict[str, int] = {}
+
+    @contextmanager
+    def __call__(self, step: str) -> Iterator[None]:
+        with CaptureQueriesContext(connection) as captured:
+            yield
+        self.statements[step] = len(captured)
+
+
+def whole_way(world: SimpleNamespace, send: Send, messages: int) -> dict[str, int]:
+    """Statements of the steps that so many messages take together."""
+    counted = Counted()
+    numbers = [f"1404479{messages:02}{number:02}" for number in range(messages)]
+    for number in numbers:
+        cache.saw(number, IPHONE, CachedHandset.Source.DELIVERY_REPORT, now())
+        send(to=number)
+    with counted("claim"):
+        claimed, _ = flow.claim(now(), messages)
+    with counted("adapt"):
+        ready = delivery.adapted(claimed, Composer(claimed), now)
+    with counted("start"):
+        started = flow.adapted([adapted for adapted, _ in ready], now())
+    landings = [Landing(sent, a, Answer(Outcome.SUBMITTED, 1000, "", f"B{sent.pk}")) for sent, a in started]
+    with counted("submitted"):
+        flow.submitted(landings, now())
+    said = [report(f"B{sent.pk}", sent.number) for sent, _ in started]
+    with counted("reports"):
+        flow.take_reports([(world.carrier, request) for request in said], now())
+    for turn in ("N101", "N102"):
+        with counted(f"claim {turn}"):
+            parcels = outbox.claim(now(), 2 * messages)
+        assert [parcel.postback.code for parcel in parcels] == [turn] * messages
+        with counted(f"settle {turn}"):
+            outbox.settle([(parcel, TAKEN) for parcel in parcels], now())
+    return counted.statements
+
+
+def report(message_id: str, number: str) -> DeliveryReportReq:
+    said = read_request("text/xml", report_body(message_id, number, "Retrieved", IPHONE))
+    assert isinstance(said, DeliveryReportReq)
+    return said
+
+
+def test_each_step_of_many_takes_as_many_statements_as_that_of_two(world: SimpleNamespace, send: Send) -> None:
+    Price.objects.create(message_class="mms", amount=50)
+    ledger.top_up(world.account, 1_000_000, "", now())
+
+    few, many = whole_way(world, send, 2), whole_way(world, send, 20)
+
+    assert many == few
+    assert set(Message.objects.values_list("status", flat=True)) == {"delivered"}
+    assert Postback.objects.filter(status="taken").count() == 2 * 22
+    assert ledger.prove() == []
+
+
+def test_reports_that_come_together_are_each_taken_once(world: SimpleNamespace, send: Send) -> None:
+    messages = [send(), send()]
+    claimed, _ = flow.claim(now(), 2)
+    ready = delivery.adapted(claimed, Composer(claimed), now)
+    started = flow.adapted([adapted for adapted, _ in ready], now())
+    flow.submitted([Landing(sent, a, Answer(Outcome.SUBMITTED, 1000, "", f"B{sent.pk}")) for sent, a in started], now())
+    first, second = (report(f"B{message.pk}", message.number) for message in messages)
+
+    flow.take_reports([(world.carrier, said) for said in (second, first, second, first)], now())
+
+    told = list(Postback.objects.order_by("message", "pk").values_list("message", "code"))
+    assert told == [(message.pk, code) for message in messages for code in ("N101", "N102")]
