@@ -18,8 +18,10 @@ from simulator.chaos.world import SERVICE, Customer
 from simulator.demo.web import HOST
 from simulator.demo.world import SENDER
 
-PATIENCE = 90.0  # seconds for which an order under a key is tried
-PAUSE = 1.0  # seconds between two tries
+# Seconds before each further try of an order under a key; then its customer gives up.
+RETRY_LADDER = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
+# Requests at once: customers who all wait for a server that is away must not bury it when it comes back.
+CONNECTIONS = 32
 TIMEOUT = aiohttp.ClientTimeout(total=20)
 DDM = "This message is free of charge and tells us what your telephone can show."
 
@@ -55,6 +57,7 @@ class Customers:
         self._picture = f"{pictures}/pictures/night.jpg"
         self._customers = customers
         self._expiry = expiry
+        self._connections = asyncio.Semaphore(CONNECTIONS)
         self.asked: list[Asked] = []
 
     def send(self, orders: Sequence[Order], start: float) -> Thread:
@@ -75,21 +78,23 @@ class Customers:
 
     async def _order(self, session: aiohttp.ClientSession, order: Order, asked: Asked) -> None:
         written = self._written(order)
-        deadline = time.monotonic() + PATIENCE
-        while not asked.known:
-            await self._try(session, written, asked)
-            if asked.strange or not order.keyed or time.monotonic() > deadline:
+        await self._try(session, written, asked)
+        for pause in RETRY_LADDER if order.keyed else ():
+            if asked.known or asked.strange:
                 break
-            if not asked.known:
-                await asyncio.sleep(PAUSE)
+            await asyncio.sleep(pause)
+            await self._try(session, written, asked)
         if order.doubled and asked.acknowledged:
             await self._try(session, written, asked)
 
     async def _try(self, session: aiohttp.ClientSession, written: Written, asked: Asked) -> None:
         try:
-            async with session.request(
-                written.method, self._url + written.path, data=written.body, headers=written.headers
-            ) as answer:
+            async with (
+                self._connections,
+                session.request(
+                    written.method, self._url + written.path, data=written.body, headers=written.headers
+                ) as answer,
+            ):
                 status, body = answer.status, await answer.read()
         except (aiohttp.ClientError, OSError, TimeoutError):
             asked.unanswered += 1

@@ -9,8 +9,10 @@ from django.utils import timezone
 from mms.models import Discovery, Message, Postback, Report, Status
 from simulator.chaos.stage import Stage
 
-PATIENCE = 300.0  # seconds
+# Seconds that it may take: what a killed worker held comes back after two minutes, and a busy machine is slow.
+PATIENCE, PATIENCE_EACH = 240.0, 0.06
 LOOK = 1.0  # seconds
+TELL = 10.0
 # So many looks in a row must find nothing to do and nothing new: what the MMSC says late may be under way.
 STILL = 5
 # What is due later than this waits for its next try; a lease ends sooner.
@@ -18,26 +20,31 @@ SOON = timedelta(minutes=2, seconds=30)
 UNDER_WAY = (Status.ENCODING, Status.ACCEPTED, Status.DISCOVERING, Status.SENDING)
 
 
-def drain(stage: Stage, expiry: datetime, tell: Callable[[str], None]) -> float | None:
-    """Waits until nothing is left to do; the seconds that it took, or None where PATIENCE was not enough.
+def patience(messages: int) -> float:
+    """Seconds in which a backlog of so many messages must have drained."""
+    return PATIENCE + PATIENCE_EACH * messages
+
+
+def drain(stage: Stage, expiry: datetime, seconds: float, tell: Callable[[str], None]) -> float | None:
+    """Waits until nothing is left to do; the seconds that it took, or None if more than `seconds`.
 
     `expiry` is that of the messages that expire. What waits for a further try does not wait here: the run brings it
     forward, and lets the MMSC report what it holds back.
     """
     stage.reconnect()
     start = idle_since = time.monotonic()
-    looks, size, told = 0, 0, ""
+    looks, size, tell_at = 0, 0, start
     while looks < STILL:
-        if time.monotonic() - start > PATIENCE:
+        if time.monotonic() - start > seconds:
             return None
         stage.processes.check()
         hurry(timezone.now())
         stage.tell("/control/release")
         size, before = stage.log.stat().st_size, size
         left = backlog(expiry)
-        if left != told:
-            tell(left or "nothing is left to do")
-            told = left
+        if left and time.monotonic() >= tell_at:
+            tell(left)
+            tell_at += TELL
         if left or size != before:
             looks, idle_since = 0, time.monotonic()
         else:

@@ -27,14 +27,14 @@ class Network:
     """The simulator's log by what is asked of it."""
 
     submits: Mapping[str, Sequence[Entry]]  # by TransactionID
-    reports: Mapping[str, Sequence[Entry]]  # the final ones that we answered, by the MMSC's name of the message
+    reports: Mapping[str, Sequence[Entry]]  # the final ones, by the MMSC's name of the message
 
     def name(self, transaction: str) -> str | None:
         """The MMSC's name of what it took under the TransactionID."""
         return next((entry["message_id"] for entry in self.submits.get(transaction, ()) if entry["message_id"]), None)
 
     def ends(self, transaction: str) -> list[Entry]:
-        """The final reports on it that we answered, in their order."""
+        """The final reports on it, in their order, whether or not our answer reached the MMSC."""
         return list(self.reports.get(self.name(transaction) or "", ()))
 
 
@@ -44,13 +44,18 @@ def network(evidence: Evidence) -> Network:
     for entry in evidence.log:
         if entry["kind"] == "submit":
             submits[entry["transaction_id"]].append(entry)
-        elif entry["kind"] == "report" and entry["http_status"] == 200 and _end(entry):
+        elif entry["kind"] == "report" and _end(entry):
             reports[entry["message_id"]].append(entry)
     return Network(submits, reports)
 
 
 def _end(report: Entry) -> str | None:
     return FINAL_REPORTS.get(report["mm_status"].lower())
+
+
+def answered(reports: Sequence[Entry]) -> list[Entry]:
+    """Those that the MMSC knows that we have; the others we may have, or not."""
+    return [report for report in reports if report["http_status"] == 200]
 
 
 def refused(entry: Entry) -> bool:
@@ -71,7 +76,7 @@ def explained(story: Story, seen: Network, unmatched: frozenset[str]) -> str | N
         case "failed":
             return _failed(story, taken, reports)
         case "submitted":
-            return "submitted, and no final report came" if taken and not reports else None
+            return "submitted, and no final report came" if taken and not answered(reports) else None
         case "in_doubt":
             return _in_doubt(taken, reports, unmatched)
     return None
@@ -80,7 +85,7 @@ def explained(story: Story, seen: Network, unmatched: frozenset[str]) -> str | N
 def _expired(story: Story, reports: Sequence[Entry]) -> str | None:
     if "expired" in map(_end, reports):
         return "expired, says the report"
-    return "expired without a report" if _overdue(story) and not _before(reports, story.final_at) else None
+    return "expired without a report" if _overdue(story) and not _before(answered(reports), story.final_at) else None
 
 
 def _failed(story: Story, taken: str | None, reports: Sequence[Entry]) -> str | None:
@@ -94,7 +99,7 @@ def _failed(story: Story, taken: str | None, reports: Sequence[Entry]) -> str | 
 def _in_doubt(taken: str | None, reports: Sequence[Entry], unmatched: frozenset[str]) -> str | None:
     if taken is None:
         return "in doubt, never taken"
-    if not reports:
+    if not answered(reports):
         return "in doubt, taken, and no final report came"
     return "in doubt, taken, its report could be of several" if taken in unmatched else None
 

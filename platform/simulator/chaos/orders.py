@@ -7,7 +7,7 @@ from random import Random
 from simulator.numbers import BEHAVIOURS, HANDSETS
 
 # Messages a second; a small run takes as long as it needs for some faults.
-RATE = 20.0
+RATE = 14.0
 SHORTEST = 40.0
 # Of all orders, how many ... (the rest: the opposite)
 PLAIN = 0.5  # ... go to numbers whose messages are simply delivered

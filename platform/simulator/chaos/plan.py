@@ -80,26 +80,23 @@ class Fault:
 def faults(seed: int, seconds: float) -> list[Fault]:
     """The faults of a run of so many seconds, by their moments; all are mended at its end.
 
-    Each kind comes once before any comes again, and a target is struck by one at a time.
+    All kinds come about equally often, and a target is struck by one at a time.
     """
     random = Random(f"faults {seed}")  # noqa: S311 - to be repeated, not to be secret
     planned: list[Fault] = []
     free: dict[str, float] = {}
-    waiting = _shuffled(random)
+    waiting: list[Kind] = []
     at = CALM
     while at < seconds:
+        if len(waiting) < len(Kind):
+            waiting += random.sample(list(Kind), len(Kind))
         fault = next(_possible(random, at, seconds, waiting, free), None)
         if fault:
             waiting.remove(fault.kind)
             free[fault.target] = fault.end + RECOVERY
             planned.append(fault)
-        waiting = waiting or _shuffled(random)
         at += random.uniform(*PAUSES)
     return planned
-
-
-def _shuffled(random: Random) -> list[Kind]:
-    return random.sample(list(Kind), len(Kind))
 
 
 def _possible(

@@ -13,9 +13,9 @@ from rich.console import Console
 
 from simulator.chaos import checks, evidence, orders, plan, report
 from simulator.chaos.customers import Asked, Customers, progress
-from simulator.chaos.drain import PATIENCE, drain
+from simulator.chaos.drain import drain, patience
 from simulator.chaos.faults import befall
-from simulator.chaos.stage import Stage, running
+from simulator.chaos.stage import PLATFORM, Stage, running
 from simulator.chaos.world import CUSTOMERS
 from simulator.demo.processes import DemoError
 from simulator.demo.stage import url
@@ -63,9 +63,12 @@ class Command(BaseCommand):
         self._wait(stage, sending, customers.asked)
         took = time.monotonic() - self._begin
         self._say("the faults are over")
-        drained = drain(stage, expiry, self._say)
+        limit = patience(len(ordered))
+        drained = drain(stage, expiry, limit, self._say)
         if drained is None:
-            self._say(f"the backlog did not drain in {PATIENCE:.0f} s")
+            self._say(f"the backlog did not drain in {limit:.0f} s")
+        for name in PLATFORM:  # nothing moves while the evidence is gathered
+            stage.processes.kill(name)
         found = evidence.gathered(customers.asked, stage.log)
         return report.Run(seed, len(ordered), took, planned, drained, found, checks.breaches(found))
 
