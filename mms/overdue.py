@@ -104,14 +104,25 @@ def _discoveries_over(now: datetime) -> int:
 
 
 def _match_reports(now: datetime) -> int:
+    looked_at = 0
+    while looked_at < BATCH and _match_report(now):
+        looked_at += 1
+    return looked_at
+
+
+def _match_report(now: datetime) -> bool:
+    """Looks again at the report that is due longest; whether there was one.
+
+    A transaction each: in one for many, balances would be booked in the order of the reports, and others wait for them
+    in the order of the accounts.
+    """
     with transaction.atomic():
-        matched = reports.match_again(now, BATCH)
-        # All that is learned first, in one order: a report that comes in has its cached handset before its message.
-        for report in sorted(matched, key=lambda report: report.number):
+        report = reports.match_again(now)
+        if report and report.attempt:
+            # First, as with a report that comes in: it has its cached handset before its message.
             reports.learn(report, report.identity)
-        for report in matched:
             flow.apply(report, now)
-    return len(matched)
+    return report is not None
 
 
 def _content_over(now: datetime) -> int:

@@ -94,21 +94,21 @@ def _match(report: Report, attempt: Attempt) -> None:
     report.save(update_fields=["attempt", "due_at"])
 
 
-def match_again(now: datetime, limit: int) -> list[Report]:
-    """Those unmatched reports whose time has come and that have a match now, in the order of their numbers.
+def match_again(now: datetime) -> Report | None:
+    """The unmatched report whose time came longest ago, now matched or put off; None where none is due.
 
-    The caller holds the transaction; that order is the one in which all lock what was sent (submission.LOCKED).
+    The caller holds the transaction.
     """
     due = Report.objects.select_for_update(skip_locked=True, of=("self",)).filter(due_at__lte=now)
-    matched = []
-    for report in due.select_related("carrier").order_by("due_at")[:limit]:
-        attempt = _attempt_named(report.carrier, report.mmsc_id) or _attempt_without_name(report)
-        if attempt:
-            _match(report, attempt)
-            matched.append(report)
-        else:
-            _later(report, now)
-    return sorted(matched, key=lambda report: report.number)
+    report = due.select_related("carrier").order_by("due_at").first()
+    if report is None:
+        return None
+    attempt = _attempt_named(report.carrier, report.mmsc_id) or _attempt_without_name(report)
+    if attempt:
+        _match(report, attempt)
+    else:
+        _later(report, now)
+    return report
 
 
 def _later(report: Report, now: datetime) -> None:

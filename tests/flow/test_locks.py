@@ -2,21 +2,23 @@
 
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
-from django.db import Error, connection
+from django.db import Error, connection, transaction
 
 from billing import ledger
 from billing.models import Account, Price
-from mms import flow, submission
+from mms import flow, overdue, submission
 from mms.mm7.answers import Answer
 from mms.mm7.codes import Outcome
 from mms.models import Message
 from mms.submission import Landing
+from tests.processes.platform_under_test import eventually
 
 Send = Callable[..., Message]
+Reported = Callable[..., int]
 
 ROUNDS = 10
 
@@ -62,3 +64,64 @@ def test_workers_that_book_for_the_same_accounts_never_deadlock(world: SimpleNam
         worker.join()
     assert problems == []
     assert Message.objects.filter(status="submitted").count() == 2 * ROUNDS
+
+
+def working(work: Callable[[], None], problems: list[Error]) -> threading.Thread:
+    """Does the work in a thread of its own; what PostgreSQL has against it goes to the problems."""
+
+    def run() -> None:
+        try:
+            work()
+        except Error as problem:
+            problems.append(problem)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
+
+
+def waiting_for_a_lock() -> int:
+    """How many of the test's own connections wait for a row that another holds."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        return int(cursor.fetchone()[0])
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_matching_reports_holds_no_balance_while_it_waits_for_another(
+    world: SimpleNamespace, send: Send, reported: Reported
+) -> None:
+    """One message in doubt is of the second account, the other, with a higher number, of the first."""
+    Price.objects.create(message_class="mms", amount=50)
+    second = Account.objects.create(name="Second")
+    for account in (world.account, second):
+        ledger.top_up(account, 1000, "", datetime.now(UTC))
+    messages = [send(to=number) for number in ("14044790000", "14044790001")]
+    Message.objects.filter(pk=messages[0].pk).update(account=second)
+    claimed, _ = flow.claim(datetime.now(UTC), len(messages))
+    flow.submitted([landed(message, Outcome.IN_DOUBT) for message in claimed], datetime.now(UTC))
+    for name, message in zip("AB", messages, strict=True):
+        reported(name, "Retrieved", number=message.number)
+    problems: list[Error] = []
+
+    def book() -> None:
+        with transaction.atomic():
+            ledger.hold({world.account.pk, second.pk})
+
+    def wake() -> None:
+        overdue.wake(datetime.now(UTC) + timedelta(seconds=2))
+
+    with transaction.atomic():
+        ledger.hold({world.account.pk, 0})
+        threads = []
+        for waiting, work in enumerate((book, wake), 1):
+            threads.append(working(work, problems))
+            eventually(lambda waiting=waiting: waiting_for_a_lock() == waiting)
+    for thread in threads:
+        thread.join()
+    assert problems == []
+    assert Message.objects.filter(status="delivered").count() == 2
