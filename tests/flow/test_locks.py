@@ -13,9 +13,10 @@ from billing.models import Account, Price
 from mms import flow, overdue, submission
 from mms.mm7.answers import Answer
 from mms.mm7.codes import Outcome
-from mms.models import Message
+from mms.models import Discovery, Message
 from mms.submission import Landing
 from tests.processes.platform_under_test import eventually
+from tests.wire import IPHONE, Drive
 
 Send = Callable[..., Message]
 Reported = Callable[..., int]
@@ -125,3 +126,33 @@ def test_matching_reports_holds_no_balance_while_it_waits_for_another(
         thread.join()
     assert problems == []
     assert Message.objects.filter(status="delivered").count() == 2
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_a_claim_that_joins_a_discovery_holds_no_message_that_its_report_waits_for(
+    world: SimpleNamespace, send: Send, reported: Reported, drive: Drive
+) -> None:
+    """The first message has gone on without the report, and is due together with one that joins the discovery."""
+    ddm = "<ddm-message-text>What is your telephone?</ddm-message-text>"
+    send(f"{ddm}<ddm-message-timeout>1</ddm-message-timeout>")
+    send(ddm)  # keeps it open
+    drive()
+    now = datetime.now(UTC) + timedelta(seconds=61)
+    overdue.wake(now)
+    send(f"{ddm}<ddm-message-timeout>1</ddm-message-timeout>")
+    problems: list[Error] = []
+    statuses: list[int] = []
+
+    def report() -> None:
+        statuses.append(reported("M1", "Retrieved", IPHONE))
+
+    with transaction.atomic():
+        Discovery.objects.select_for_update(no_key=True).get()
+        threads = []
+        for waiting, work in enumerate((report, lambda: flow.claim(now, 10)), 1):
+            threads.append(working(work, problems))
+            eventually(lambda waiting=waiting: waiting_for_a_lock() == waiting)
+    for thread in threads:
+        thread.join()
+    assert (problems, statuses) == ([], [200])
+    assert Discovery.objects.get().answered_at
