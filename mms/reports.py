@@ -103,7 +103,9 @@ def match_again(now: datetime) -> Report | None:
     report = due.select_related("carrier").order_by("due_at").first()
     if report is None:
         return None
-    attempt = _attempt_named(report.carrier, report.mmsc_id) or _attempt_without_name(report)
+    # Asked in this order: what stops being sent after the first question is known by its name at the second.
+    busy = _is_being_sent_to(report)
+    attempt = _attempt_named(report.carrier, report.mmsc_id) or (None if busy else _attempt_without_name(report))
     if attempt:
         _match(report, attempt)
     else:
@@ -118,15 +120,19 @@ def _later(report: Report, now: datetime) -> None:
     report.save(update_fields=["matches", "due_at"])
 
 
-def _attempt_without_name(report: Report) -> Attempt | None:
-    """The attempt whose MessageID we were never told, where the report can be about no other.
+def _is_being_sent_to(report: Report) -> bool:
+    """Whether a message or DDM to the number is on its way, and may be what the report is about."""
+    to_number = {"carrier": report.carrier_id, "number": report.number}
+    return any(m._default_manager.filter(**to_number, status=Status.SENDING).exists() for m in (Message, Discovery))
 
-    That is so when nothing is being sent to the number and exactly one message or DDM to it, in doubt or taken
-    without a name, awaits its report. Its attempt takes the MessageID, so that later reports find it.
+
+def _attempt_without_name(report: Report) -> Attempt | None:
+    """The attempt whose MessageID we were never told, where nothing is being sent to the report's number.
+
+    It is the one that the report is about if exactly one message or DDM to the number, in doubt or taken without a
+    name, awaits its report. The attempt takes the MessageID, so that later reports find it.
     """
     to_number = {"carrier": report.carrier_id, "number": report.number}
-    if any(m._default_manager.filter(**to_number, status=Status.SENDING).exists() for m in (Message, Discovery)):
-        return None
     awaiting = [
         sent.attempts.order_by("pk").last()
         for model in (Message, Discovery)

@@ -24,9 +24,9 @@ Reported = Callable[..., int]
 ROUNDS = 10
 
 
-def landed(message: Message, outcome: Outcome) -> Landing[Message]:
+def landed(message: Message, outcome: Outcome, name: str | None = None) -> Landing[Message]:
     [(sent, attempt)] = submission.start([(message, 1000)], datetime.now(UTC))
-    return Landing(sent, attempt, Answer(outcome, None, "", None))
+    return Landing(sent, attempt, Answer(outcome, None, "", name))
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
@@ -156,3 +156,33 @@ def test_a_claim_that_joins_a_discovery_holds_no_message_that_its_report_waits_f
         thread.join()
     assert (problems, statuses) == ([], [200])
     assert Discovery.objects.get().answered_at
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_a_report_is_not_taken_for_that_of_a_doubtful_message_while_the_right_one_is_answered(
+    world: SimpleNamespace, send: Send, reported: Reported
+) -> None:
+    """The second message's report comes before its answer, which is stored while the report is being matched."""
+    doubtful, answered = send(), send()
+    claimed, _ = flow.claim(datetime.now(UTC), 2)
+    flow.submitted([landed(claimed[0], Outcome.IN_DOUBT)], datetime.now(UTC))
+    landing = landed(claimed[1], Outcome.SUBMITTED, "M2")
+    reported("M2", "Retrieved")
+    problems: list[Error] = []
+
+    def store_the_answer() -> None:
+        flow.submitted([landing], datetime.now(UTC))
+
+    def by_name(execute: Callable[..., object], sql: str, *rest: object) -> object:
+        found = execute(sql, *rest)
+        if '"mms_attempt"."mmsc_id" = ' in sql and landing.attempt.finished_at is None:
+            working(store_the_answer, problems).join()
+        return found
+
+    with connection.execute_wrapper(by_name):
+        overdue.wake(datetime.now(UTC) + timedelta(seconds=2))
+    assert (landing.attempt.finished_at is not None, problems) == (True, [])
+    overdue.wake(datetime.now(UTC) + timedelta(minutes=1))
+    doubtful.refresh_from_db()
+    answered.refresh_from_db()
+    assert (doubtful.status, answered.status) == ("in_doubt", "delivered")
