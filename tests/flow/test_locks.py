@@ -1,7 +1,7 @@
 """Workers that meet over the same rows."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
@@ -83,6 +83,15 @@ def working(work: Callable[[], None], problems: list[Error]) -> threading.Thread
     return thread
 
 
+def waiting(works: Sequence[Callable[[], None]], problems: list[Error]) -> list[threading.Thread]:
+    """Begins each of the works, one after the other, once those before it wait for a row that another holds."""
+    threads: list[threading.Thread] = []
+    for work in works:
+        threads.append(working(work, problems))
+        eventually(lambda: waiting_for_a_lock() == len(threads))
+    return threads
+
+
 def waiting_for_a_lock() -> int:
     """How many of the test's own connections wait for a row that another holds."""
     with connection.cursor() as cursor:
@@ -118,10 +127,7 @@ def test_matching_reports_holds_no_balance_while_it_waits_for_another(
 
     with transaction.atomic():
         ledger.hold({world.account.pk, 0})
-        threads = []
-        for waiting, work in enumerate((book, wake), 1):
-            threads.append(working(work, problems))
-            eventually(lambda waiting=waiting: waiting_for_a_lock() == waiting)
+        threads = waiting((book, wake), problems)
     for thread in threads:
         thread.join()
     assert problems == []
@@ -146,12 +152,12 @@ def test_a_claim_that_joins_a_discovery_holds_no_message_that_its_report_waits_f
     def report() -> None:
         statuses.append(reported("M1", "Retrieved", IPHONE))
 
+    def claim() -> None:
+        flow.claim(now, 10)
+
     with transaction.atomic():
         Discovery.objects.select_for_update(no_key=True).get()
-        threads = []
-        for waiting, work in enumerate((report, lambda: flow.claim(now, 10)), 1):
-            threads.append(working(work, problems))
-            eventually(lambda waiting=waiting: waiting_for_a_lock() == waiting)
+        threads = waiting((report, claim), problems)
     for thread in threads:
         thread.join()
     assert (problems, statuses) == ([], [200])

@@ -115,7 +115,8 @@ class Customers:
             ("client-reference", order.reference),
         ]
         if order.inline:
-            slide = [("image", [("url", self._picture)]), ("message-text", "Good night from the shore.")]
+            image: Fields = [("url", self._picture)]
+            slide: Fields = [("image", image), ("message-text", "Good night from the shore.")]
             fields += [("name", "Inline"), ("message-subject", "Good night"), ("slide", slide)]
         else:
             fields += [("mms-id", customer.mms_id)]
