@@ -145,10 +145,10 @@ def _answers_over(now: datetime) -> int:
 STEPS = (
     _leases_over,
     _ddm_leases_over,
+    _match_reports,  # before a message is told as expired that was reported
     _deadlines,
     _expiries,
     _discoveries_over,
-    _match_reports,
     _content_over,
     _files_over,
     _answers_over,
