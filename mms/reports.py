@@ -7,11 +7,13 @@ It is matched by the MMSC's MessageID; where that is unknown, it is matched agai
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from django.db.models import QuerySet
+
 from handsets import cache
 from handsets.models import CachedHandset
 from mms.mm7.requests import DeliveryReportReq
 from mms.mm7.status import MMStatus
-from mms.models import AWAITING_REPORT, Attempt, Carrier, Discovery, Message, Report, Status
+from mms.models import Attempt, Carrier, Discovery, Message, Report, Status
 
 # When a report without a match is matched again, each after the one before; then it waits for an operator.
 MATCH_LADDER = (
@@ -24,6 +26,11 @@ MATCH_LADDER = (
     timedelta(hours=6),
     timedelta(days=1),
 )
+
+
+# How long after its expiry something may still be reported, by an MMSC that could not reach us.
+LATE = timedelta(days=1)
+PERHAPS_TAKEN = (Attempt.Outcome.IN_DOUBT, Attempt.Outcome.SUBMITTED)
 
 
 def record(carrier: Carrier, request: DeliveryReportReq, now: datetime) -> tuple[Report, bool]:
@@ -129,21 +136,22 @@ def _is_being_sent_to(report: Report) -> bool:
 def _attempt_without_name(report: Report) -> Attempt | None:
     """The attempt whose MessageID we were never told, where nothing is being sent to the report's number.
 
-    It is the one that the report is about if exactly one message or DDM to the number, in doubt or taken without a
-    name, awaits its report. The attempt takes the MessageID, so that later reports find it.
+    It is the one that the report is about if no other message or DDM to the number can be: in doubt or taken without a
+    name, also where we wait for its report no longer. The attempt takes the MessageID, so that later reports find it.
     """
-    to_number = {"carrier": report.carrier_id, "number": report.number}
-    awaiting = [
-        sent.attempts.order_by("pk").last()
-        for model in (Message, Discovery)
-        for sent in model._default_manager.filter(**to_number, status__in=AWAITING_REPORT)
-    ]
-    candidates = [a for a in awaiting if a and not a.mmsc_id and a.started_at <= report.received_at]
+    candidates = [*_nameless(report, "message"), *_nameless(report, "discovery")]
     if len(candidates) != 1:
         return None
     candidates[0].mmsc_id = report.mmsc_id
     candidates[0].save(update_fields=["mmsc_id"])
     return candidates[0]
+
+
+def _nameless(report: Report, sent: str) -> QuerySet[Attempt]:
+    """The submits of messages, or of DDMs, that the MMSC may have taken under a name that we do not know."""
+    to_number = {f"{sent}__carrier": report.carrier_id, f"{sent}__number": report.number}
+    may_report = {f"{sent}__expires_at__gt": report.received_at - LATE, "started_at__lte": report.received_at}
+    return Attempt.objects.filter(**to_number, **may_report, outcome__in=PERHAPS_TAKEN, mmsc_id="")
 
 
 # The status that a final report gives what was sent.
