@@ -82,7 +82,7 @@ def told(*codes: str) -> tuple[Told, ...]:
     return tuple(Told(str(event), code, "taken") for event, code in enumerate(codes, 1))
 
 
-IN_DOUBT = {"status": "in_doubt", "final_at": None, "outcomes": ("transient", "in_doubt")}
+IN_DOUBT = {"status": "in_doubt", "outcomes": ("transient", "in_doubt")}
 OVER = {"expires_at": NOW - timedelta(minutes=1), "final_at": NOW}
 
 
@@ -165,6 +165,7 @@ EXPLAINED = {
     "in doubt, taken, its report could be of several": replace(story(**IN_DOUBT), unmatched=frozenset({"M"})),
     "expired, says the report": log(reported("M", "Expired"), without="report", status="expired"),
     "expired without a report": log(without="report", status="expired", **OVER),
+    "expired, reported too late": log(status="expired", **OVER),
     "rejected": log(reported("M", "Rejected"), without="report", status="rejected"),
     "failed, says the report": log(reported("M", "NotSupported"), without="report", status="failed"),
     "failed after doubt, at its expiry": log(

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from simulator.behaviour import Trouble
 from simulator.chaos.evidence import Entry, Evidence, Story
@@ -18,6 +18,8 @@ FINAL_REPORTS = {
     "notsupported": "failed",
     "delivery condition not met": "failed",
 }
+# A report that overtook the answer to the submit is matched after a second, at the next look.
+MATCHED = timedelta(seconds=3)
 # What the MMSC did not take and said so, or cut off before it could have it: it may be sent again.
 REFUSALS = frozenset({Trouble.RESET_UNREAD, Trouble.HTTP_500, Trouble.HTTP_503})
 
@@ -85,7 +87,9 @@ def explained(story: Story, seen: Network, unmatched: frozenset[str]) -> str | N
 def _expired(story: Story, reports: Sequence[Entry]) -> str | None:
     if "expired" in map(_end, reports):
         return "expired, says the report"
-    return "expired without a report" if _overdue(story) and not _before(answered(reports), story.final_at) else None
+    if not _overdue(story) or _before(answered(reports), story.final_at - MATCHED):
+        return None
+    return "expired without a report" if not reports else "expired, reported too late"
 
 
 def _failed(story: Story, taken: str | None, reports: Sequence[Entry]) -> str | None:
@@ -105,9 +109,9 @@ def _in_doubt(taken: str | None, reports: Sequence[Entry], unmatched: frozenset[
 
 
 def _overdue(story: Story) -> bool:
-    return story.final_at is not None and story.final_at >= story.expires_at
+    return story.final_at >= story.expires_at
 
 
-def _before(reports: Sequence[Entry], moment: datetime | None) -> bool:
+def _before(reports: Sequence[Entry], moment: datetime) -> bool:
     """Whether one of the reports was answered before then."""
-    return any(moment is not None and datetime.fromisoformat(entry["at"]) < moment for entry in reports)
+    return any(datetime.fromisoformat(entry["at"]) < moment for entry in reports)

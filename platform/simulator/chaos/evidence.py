@@ -4,7 +4,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ class Story:
     number: str
     status: str
     expires_at: datetime
-    final_at: datetime | None = None
+    final_at: datetime  # the end of time where it is not final
     submitted: bool = False
     discovery: int | None = None
     outcomes: tuple[str, ...] = ()
@@ -123,7 +123,7 @@ def _story(message: Message, outcomes: tuple[str, ...], told: tuple[Told, ...], 
         number=message.number,
         status=message.status,
         expires_at=message.expires_at,
-        final_at=message.final_at,
+        final_at=message.final_at or datetime.max.replace(tzinfo=UTC),
         submitted=message.submitted_at is not None,
         discovery=message.discovery_id,
         outcomes=outcomes,
