@@ -82,8 +82,8 @@ def told(*codes: str) -> tuple[Told, ...]:
     return tuple(Told(str(event), code, "taken") for event, code in enumerate(codes, 1))
 
 
-IN_DOUBT = {"status": "in_doubt", "outcomes": ("transient", "in_doubt")}
-OVER = {"expires_at": NOW - timedelta(minutes=1), "final_at": NOW}
+IN_DOUBT: dict[str, Any] = {"status": "in_doubt", "outcomes": ("transient", "in_doubt")}
+OVER: dict[str, Any] = {"expires_at": NOW - timedelta(minutes=1), "final_at": NOW}
 
 
 def test_a_clean_story_breaks_no_rule() -> None:
