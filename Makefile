@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 SOURCES := platform mms handsets billing tests manage.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types bench lock clean
+.PHONY: help demo test lint types bench chaos lock clean
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
@@ -28,6 +28,9 @@ types: $(STAMP) ## mypy, strict
 bench: $(STAMP) ## figures beside the machine's own limits
 	$(PY) manage.py servers start
 	$(PY) manage.py bench --messages 5000
+
+chaos: $(STAMP) ## thousands of messages while everything fails that can; SEED=1 MESSAGES=5000
+	$(PY) manage.py chaos --seed $(or $(SEED),1) --messages $(or $(MESSAGES),5000)
 
 lock: $(STAMP) ## newest versions that pyproject.toml allows, with their hashes
 	$(PY) -m uv pip compile $(LOCKING) --output-file requirements.txt pyproject.toml

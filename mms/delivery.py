@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TypeVar
 
 import structlog
-from django.db import InterfaceError, OperationalError, connection
+from django.db import connection
 from django.utils import timezone
 from structlog.contextvars import bound_contextvars
 
@@ -24,6 +24,7 @@ from mms.mm7.answers import Answer
 from mms.mm7.submit import Part
 from mms.models import Attempt, Discovery, Message
 from mms.outbound import Flight, NoReply, Reply, Request
+from mms.storing import DATABASE_GONE, store
 from mms.submission import Landing
 
 log = structlog.get_logger()
@@ -36,10 +37,6 @@ WAKE_EVERY = 1.0  # seconds between two looks at deadlines and leases
 LAND = 0.05  # seconds to wait for an answer
 CLAIM_EVERY = 0.1  # seconds between two claims while something is in flight: what comes meanwhile goes together
 GATHER = 0.05  # seconds that an answer waits for others, to be stored with them
-# Seconds between tries to store what an MMSC answered while the database restarts.
-STORE_LADDER = (0.2, 0.5, 1, 2, 4, 8, 15)
-
-DATABASE_GONE = (OperationalError, InterfaceError)
 
 Sent = TypeVar("Sent", Message, Discovery)
 Clock = Callable[[], datetime]
@@ -174,7 +171,7 @@ def _settle(
         if isinstance(submit.sent, model)
     ]
     if landings:
-        _store(lambda: step(landings, clock()))
+        store(landings, lambda some: step(some, clock()))
     for landing in landings:
         _log(landing.sent, landing.answer)
 
@@ -183,17 +180,3 @@ def _log(sent: Message | Discovery, answer: Answer) -> None:
     what = {"tracking_id": sent.tracking_id} if isinstance(sent, Message) else {"discovery": sent.pk}
     said = {"outcome": answer.outcome, "code": answer.code}
     log.info("submit", carrier=sent.carrier.slug, attempt=sent.tries, **said, **what)
-
-
-def _store(step: Callable[[], None]) -> None:
-    """Stores answers that cannot be asked for again, through a restart of the database if need be."""
-    for wait in STORE_LADDER:
-        try:
-            step()
-        except DATABASE_GONE as problem:
-            log.warning("answers wait for the database", problem=str(problem).strip())
-            connection.close()
-            time.sleep(wait)
-        else:
-            return
-    step()

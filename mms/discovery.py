@@ -58,7 +58,8 @@ def needed(message: Message, known: bool) -> bool:
 def wait(messages: Collection[Message], now: datetime) -> set[int]:
     """Lets those of the claimed messages that need it wait for a discovery; returns their keys.
 
-    The caller holds the transaction and the messages' rows.
+    The caller holds the transaction and the messages' leases, but not their rows: a discovery's row is locked before
+    those of its messages.
     """
     possible = [message for message in messages if needed(message, known=False)]
     known = cache.known_numbers({message.number for message in possible}, now)
@@ -68,8 +69,8 @@ def wait(messages: Collection[Message], now: datetime) -> set[int]:
     for message in sorted(candidates, key=lambda m: (m.number, m.pk)):
         joined = _open_or_join(message, now)
         # Looked up only now: a report that came while we waited for the discovery's row has filled the cache.
-        if needed(message, known=bool(cache.known_numbers([message.number], now))):
-            _wait(message, joined, now)
+        found = cache.known_numbers([message.number], now)
+        if needed(message, known=bool(found)) and _wait(message, joined, now):
             waiting.add(message.pk)
         elif joined.opened:
             Discovery.objects.filter(pk=joined.discovery).delete()
@@ -96,14 +97,18 @@ def _deadline(message: Message, now: datetime) -> datetime:
     return min(now + timedelta(minutes=message.ddm_timeout), message.expires_at)
 
 
-def _wait(message: Message, joined: Joined, now: datetime) -> None:
+def _wait(message: Message, joined: Joined, now: datetime) -> bool:
+    """Lets the message wait, if its lease is not over."""
+    held = Message.objects.filter(pk=message.pk, status=Status.SENDING, due_at=message.due_at)
     message.status, message.due_at = Status.DISCOVERING, _deadline(message, now)
     message.discovery_id = joined.discovery
-    message.save(update_fields=["status", "due_at", "discovery"])
+    if not held.update(status=message.status, due_at=message.due_at, discovery=joined.discovery):
+        return False
     text = "waits for a discovery" if joined.opened else "joins the open discovery"
     timeline.write([Entry(message, "discovering", f"{text} until {message.due_at:%H:%M:%S}")], now)
     if joined.status == Status.SUBMITTED:
         timeline.write([_sent(message, shared=True)], now)
+    return True
 
 
 def _sent(message: Message, *, shared: bool) -> Entry:

@@ -98,6 +98,8 @@ def claim(
         claimed = submission.claim(Message, now, per_carrier, busy, room)
         live = [message for message in claimed if message.expires_at > now]
         fail([m for m in claimed if m.expires_at <= now], "it expired before it could be sent", now)
+    # Under their leases alone: a report holds the discovery's row when it comes for those of its messages.
+    with transaction.atomic():
         waiting = discovery.wait(live, now)
     return [message for message in live if message.pk not in waiting], len(claimed)
 

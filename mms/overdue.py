@@ -104,12 +104,25 @@ def _discoveries_over(now: datetime) -> int:
 
 
 def _match_reports(now: datetime) -> int:
+    looked_at = 0
+    while looked_at < BATCH and _match_report(now):
+        looked_at += 1
+    return looked_at
+
+
+def _match_report(now: datetime) -> bool:
+    """Looks again at the report that is due longest; whether there was one.
+
+    A transaction each: in one for many, balances would be booked in the order of the reports, and others wait for them
+    in the order of the accounts.
+    """
     with transaction.atomic():
-        matched = reports.match_again(now, BATCH)
-        # All that is learned first: a report that comes in has its cached handset before its message.
-        reports.learn((report, report.identity) for report in matched)
-        flow.apply(matched, now)
-    return len(matched)
+        report = reports.match_again(now)
+        if report and report.attempt:
+            # First, as with a report that comes in: it has its cached handset before its message.
+            reports.learn([(report, report.identity)])
+            flow.apply([report], now)
+    return report is not None
 
 
 def _content_over(now: datetime) -> int:
@@ -132,10 +145,10 @@ def _answers_over(now: datetime) -> int:
 STEPS = (
     _leases_over,
     _ddm_leases_over,
+    _match_reports,  # before a message is told as expired that was reported
     _deadlines,
     _expiries,
     _discoveries_over,
-    _match_reports,
     _content_over,
     _files_over,
     _answers_over,

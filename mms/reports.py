@@ -8,14 +8,14 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from config import bulk
 from handsets import cache
 from handsets.models import CachedHandset
 from mms.mm7.requests import DeliveryReportReq
 from mms.mm7.status import MMStatus
-from mms.models import AWAITING_REPORT, Attempt, Carrier, Discovery, Message, Report, Status
+from mms.models import Attempt, Carrier, Discovery, Message, Report, Status
 
 # When a report without a match is matched again, each after the one before; then it waits for an operator.
 MATCH_LADDER = (
@@ -28,6 +28,11 @@ MATCH_LADDER = (
     timedelta(hours=6),
     timedelta(days=1),
 )
+
+
+# How long after its expiry something may still be reported, by an MMSC that could not reach us.
+LATE = timedelta(days=1)
+PERHAPS_TAKEN = (Attempt.Outcome.IN_DOUBT, Attempt.Outcome.SUBMITTED)
 
 
 def record(said: Sequence[tuple[Carrier, DeliveryReportReq]], now: datetime) -> list[tuple[Report, bool]]:
@@ -138,23 +143,24 @@ def _match(report: Report, attempt: Attempt) -> None:
     report.save(update_fields=["attempt", "due_at"])
 
 
-def match_again(now: datetime, limit: int) -> list[Report]:
-    """Those unmatched reports whose time has come and that have a match now, in the order of their numbers.
+def match_again(now: datetime) -> Report | None:
+    """The unmatched report whose time came longest ago, now matched or put off; None where none is due.
 
-    The caller holds the transaction; that order is the one in which all lock what was sent (submission.LOCKED).
+    The caller holds the transaction.
     """
-    rows = Report.objects.select_for_update(skip_locked=True, of=("self",)).filter(due_at__lte=now)
-    due = list(rows.order_by("due_at")[:limit])
-    named = _attempts_named((report.carrier_id, report.mmsc_id) for report in due)
-    matched = []
-    for report in due:
-        attempt = named.get((report.carrier_id, report.mmsc_id)) or _attempt_without_name(report)
-        if attempt:
-            _match(report, attempt)
-            matched.append(report)
-        else:
-            _later(report, now)
-    return sorted(matched, key=lambda report: report.number)
+    due = Report.objects.select_for_update(skip_locked=True, of=("self",)).filter(due_at__lte=now)
+    report = due.order_by("due_at").first()
+    if report is None:
+        return None
+    name = report.carrier_id, report.mmsc_id
+    # Asked in this order: what stops being sent after the first question is known by its name at the second.
+    busy = _is_being_sent_to(report)
+    attempt = _attempts_named([name]).get(name) or (None if busy else _attempt_without_name(report))
+    if attempt:
+        _match(report, attempt)
+    else:
+        _later(report, now)
+    return report
 
 
 def _later(report: Report, now: datetime) -> None:
@@ -164,26 +170,31 @@ def _later(report: Report, now: datetime) -> None:
     report.save(update_fields=["matches", "due_at"])
 
 
-def _attempt_without_name(report: Report) -> Attempt | None:
-    """The attempt whose MessageID we were never told, where the report can be about no other.
-
-    That is so when nothing is being sent to the number and exactly one message or DDM to it, in doubt or taken
-    without a name, awaits its report. Its attempt takes the MessageID, so that later reports find it.
-    """
+def _is_being_sent_to(report: Report) -> bool:
+    """Whether a message or DDM to the number is on its way, and may be what the report is about."""
     to_number = {"carrier": report.carrier_id, "number": report.number}
-    if any(m._default_manager.filter(**to_number, status=Status.SENDING).exists() for m in (Message, Discovery)):
-        return None
-    awaiting = [
-        sent.attempts.order_by("pk").last()
-        for model in (Message, Discovery)
-        for sent in model._default_manager.filter(**to_number, status__in=AWAITING_REPORT)
-    ]
-    candidates = [a for a in awaiting if a and not a.mmsc_id and a.started_at <= report.received_at]
+    return any(m._default_manager.filter(**to_number, status=Status.SENDING).exists() for m in (Message, Discovery))
+
+
+def _attempt_without_name(report: Report) -> Attempt | None:
+    """The attempt whose MessageID we were never told, where nothing is being sent to the report's number.
+
+    It is the one that the report is about if no other message or DDM to the number can be: in doubt or taken without a
+    name, also where we wait for its report no longer. The attempt takes the MessageID, so that later reports find it.
+    """
+    candidates = [*_nameless(report, "message"), *_nameless(report, "discovery")]
     if len(candidates) != 1:
         return None
     candidates[0].mmsc_id = report.mmsc_id
     candidates[0].save(update_fields=["mmsc_id"])
     return candidates[0]
+
+
+def _nameless(report: Report, sent: str) -> QuerySet[Attempt]:
+    """The submits of messages, or of DDMs, that the MMSC may have taken under a name that we do not know."""
+    to_number = {f"{sent}__carrier": report.carrier_id, f"{sent}__number": report.number}
+    may_report = {f"{sent}__expires_at__gt": report.received_at - LATE, "started_at__lte": report.received_at}
+    return Attempt.objects.filter(**to_number, **may_report, outcome__in=PERHAPS_TAKEN, mmsc_id="")
 
 
 # The status that a final report gives what was sent.

@@ -41,6 +41,21 @@ def test_processes_end_with_their_children(processes: Processes) -> None:
     assert [process for process in alive if process.status() != psutil.STATUS_ZOMBIE] == []
 
 
+def test_a_killed_process_takes_its_children_along_and_goes_on_in_its_log(processes: Processes) -> None:
+    log = processes.log("parent")
+    with processes:
+        processes.start("parent", "parent")
+        processes.wait_for("its first words", lambda: log.read_text().endswith("\n"))
+        first = [psutil.Process(int(pid)) for pid in log.read_text().split()]
+        processes.kill("parent")
+        processes.check()
+        processes.start("parent", "parent")
+        processes.wait_for("further words", lambda: log.read_text().count("\n") == 2)
+
+    _, alive = psutil.wait_procs(first, timeout=5)
+    assert [process for process in alive if process.status() != psutil.STATUS_ZOMBIE] == []
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_every_signal_that_ends_the_demo_ends_its_processes_first(processes: Processes, number: signal.Signals) -> None:
     before = signal.getsignal(number)

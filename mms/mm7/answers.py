@@ -8,7 +8,7 @@ from typing import Final
 from lxml import etree
 
 from mms.mm7.codes import NO_OVERRIDES, Outcome, outcome
-from mms.mm7.soap import Malformed, find, find_all, read_envelope, text, value
+from mms.mm7.soap import MAX_ID, Malformed, find, find_all, read_envelope, text, value
 
 MAX_TEXT: Final = 500  # characters kept of the MMSC's explanation
 
@@ -56,7 +56,7 @@ def read_answer(
 
 def _read_response(http_status: int, response: etree._Element, overrides: Mapping[int, Outcome]) -> Answer:
     code = _status_code(response)
-    message_id = value(response, "messageid") or None
+    message_id = _name(response)
     if code is not None:
         return Answer(outcome(code, overrides), code, _explanation(response), message_id)
     if message_id:  # a message that has a name there was taken there
@@ -66,7 +66,7 @@ def _read_response(http_status: int, response: etree._Element, overrides: Mappin
 
 def _read_fault(fault: etree._Element, overrides: Mapping[int, Outcome]) -> Answer:
     explanation = _explanation(fault) or value(fault, "faultstring")[:MAX_TEXT]
-    message_id = value(fault, "messageid") or None
+    message_id = _name(fault)
     code = _status_code(fault) or _code_in_prose(fault)
     if code is None:
         return Answer(_by_faultcode(value(fault, "faultcode")), None, explanation, message_id)
@@ -74,6 +74,10 @@ def _read_fault(fault: etree._Element, overrides: Mapping[int, Outcome]) -> Answ
     if result is Outcome.SUBMITTED:  # a refusal that says success: only the MMSC's operator can tell
         result = Outcome.IN_DOUBT
     return Answer(result, code, explanation, message_id)
+
+
+def _name(element: etree._Element) -> str | None:
+    return value(element, "messageid")[:MAX_ID] or None
 
 
 def _without_soap(http_status: int, why: str) -> Answer:

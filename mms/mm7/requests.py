@@ -10,6 +10,7 @@ from xml.sax.saxutils import quoteattr
 from lxml import etree
 
 from mms.mm7.soap import (
+    MAX_ID,
     REL_6,
     Malformed,
     find,
@@ -24,7 +25,6 @@ from mms.mm7.soap import (
 from mms.mm7.status import NO_NUMBERS, MMStatus, read_status
 from mms.xml import xml_text
 
-MAX_ID: Final = 200  # characters of an id, as many as are stored; real ones stay under 100
 MAX_TEXT: Final = 500  # characters kept of a status text or a subject
 MAX_HANDSET: Final = 500  # characters; what is longer is no identity
 

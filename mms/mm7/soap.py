@@ -15,6 +15,7 @@ SCHEMAS: Final = "http://www.3gpp.org/ftp/Specs/archive/23_series/23.140/schema/
 REL_5: Final = SCHEMAS + "REL-5-MM7-1-0"
 REL_6: Final = SCHEMAS + "REL-6-MM7-1-4"
 
+MAX_ID: Final = 200  # characters of an id, as many as are stored; real ones stay under 100
 MAX_BODY: Final = 8 * 1024 * 1024  # bytes; a message from a handset with its media
 MAX_ENVELOPE: Final = 64 * 1024  # bytes; real ones stay under 10 KB
 MAX_DEPTH: Final = 32  # elements inside each other; real ones stay under 10

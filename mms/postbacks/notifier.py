@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 import structlog
+from django.db import connection
 from django.utils import timezone
 
 from config import stopping
@@ -15,6 +16,7 @@ from mms import tracking
 from mms.outbound import Flight, NoReply, Reply, Request
 from mms.postbacks import dialects, outbox
 from mms.postbacks.outbox import Parcel
+from mms.storing import DATABASE_GONE, store
 
 log = structlog.get_logger()
 
@@ -29,18 +31,34 @@ GATHER = 0.02  # seconds that an answer waits for others, to be stored with them
 def run(clock: Callable[[], datetime] = timezone.now) -> None:
     """Works until nothing is due and nothing in flight. Asked to stop, it takes on no more and ends what it has."""
     with Flight[Parcel](IN_FLIGHT) as flight:
-        looked = -CLAIM_EVERY
-        while True:
-            claimed = None
-            if not flight.keys or time.monotonic() - looked >= CLAIM_EVERY:
-                looked = time.monotonic()
-                claimed = 0 if stopping.asked() or flight.room <= 0 else _launch(flight, clock())
-            if landed := flight.landed(LAND, GATHER):
-                outbox.settle(landed, clock())
-                for parcel, result in landed:
-                    _log(parcel, result)
-            if claimed == 0 and not flight.keys:
-                return
+        try:
+            _work(flight, clock)
+        except DATABASE_GONE as problem:
+            log.warning("the database is gone", problem=str(problem).strip(), in_flight=len(flight.keys))
+            connection.close()
+        finally:
+            # What the customers' servers answer to what is in flight is stored before the task ends.
+            while flight.keys:
+                _bring_home(flight, clock)
+
+
+def _work(flight: Flight[Parcel], clock: Callable[[], datetime]) -> None:
+    looked = -CLAIM_EVERY
+    while True:
+        claimed = None
+        if not flight.keys or time.monotonic() - looked >= CLAIM_EVERY:
+            looked = time.monotonic()
+            claimed = 0 if stopping.asked() or flight.room <= 0 else _launch(flight, clock())
+        _bring_home(flight, clock)
+        if claimed == 0 and not flight.keys:
+            return
+
+
+def _bring_home(flight: Flight[Parcel], clock: Callable[[], datetime]) -> None:
+    if landed := flight.landed(LAND, GATHER):
+        store(landed, lambda some: outbox.settle(some, clock()))
+        for parcel, result in landed:
+            _log(parcel, result)
 
 
 def _launch(flight: Flight[Parcel], now: datetime) -> int:

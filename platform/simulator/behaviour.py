@@ -1,6 +1,6 @@
 """What becomes of a message: how its submit is answered, and which reports follow."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 ALWAYS = 1_000_000
@@ -32,11 +32,15 @@ class Shape(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """How one try to submit is answered: by a status code (in a SubmitRsp or a Fault), or by trouble."""
+    """How one try to submit is answered: by a status code (in a SubmitRsp or a Fault), or by trouble.
+
+    An answer goes out `wait` seconds after the request was read, and acted on.
+    """
 
     status_code: int = 1000
     fault: bool = False
     trouble: Trouble | None = None
+    wait: float = 0.0
 
     @property
     def takes(self) -> bool:
@@ -78,3 +82,29 @@ class Behaviour:
 def both(story: str, fate: Fate) -> Behaviour:
     """A number that does the same with either kind of message."""
     return Behaviour(story, ddm=fate, content=fate)
+
+
+@dataclass(frozen=True, slots=True)
+class Mood:
+    """What befalls every message for a while, whatever its number: trouble, late answers, reports that come twice."""
+
+    trouble: Trouble | None = None
+    wait: float = 0.0
+    doubles: bool = False
+
+    def answer(self, answer: Answer) -> Answer:
+        return Answer(trouble=self.trouble) if self.trouble else replace(answer, wait=self.wait)
+
+    def fate(self, fate: Fate) -> Fate:
+        return replace(fate, reports=tuple(status for status in fate.reports for _ in "12")) if self.doubles else fate
+
+
+MOODS = {
+    "well": Mood(),
+    "hangs": Mood(Trouble.HANG),
+    "resets-unread": Mood(Trouble.RESET_UNREAD),
+    "resets-taken": Mood(Trouble.RESET_TAKEN),
+    "slow": Mood(wait=2.0),
+    "too-slow": Mood(wait=8.0),
+    "reports-twice": Mood(doubles=True),
+}

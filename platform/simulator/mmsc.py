@@ -11,7 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from simulator import facts, numbers, soap
-from simulator.behaviour import Answer, Fate, Trouble
+from simulator.behaviour import MOODS, Answer, Fate, Mood, Trouble
 from simulator.handset import refusal
 from simulator.log import Archive, Entry, Exchange, Log
 from simulator.numbers import Subscriber
@@ -48,6 +48,7 @@ class Mmsc:
         self._authorization = authorization
         self._sleep = sleep
         self._transactions = Transactions()
+        self._mood = Mood()
         self._held: dict[str, list[asyncio.Event]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -71,6 +72,11 @@ class Mmsc:
         for event in events:
             event.set()
         return len(events)
+
+    def feel(self, mood: str) -> None:
+        """Be in the mood of that name from now on. Raises KeyError where there is none."""
+        self._mood = MOODS[mood]
+        self._log.add("mood", name=mood)
 
     async def close(self) -> None:
         """Drop the reports that are still to be sent."""
@@ -99,7 +105,7 @@ class Mmsc:
     def _loses_connection(self, seen: Glimpse) -> bool:
         transaction_id = seen.dialect.transaction_id
         subscriber = numbers.subscriber(seen.recipient)
-        answer = subscriber.behaviour.content.answer_to(self._transactions.next_try(transaction_id))
+        answer = self._answer(subscriber.behaviour.content, self._transactions.next_try(transaction_id))
         if answer.trouble is not Trouble.RESET_UNREAD:
             return False
         self._log.add(
@@ -132,7 +138,7 @@ class Mmsc:
 
     async def _submit(self, request: web.Request, body: bytes, submit: Submit) -> web.StreamResponse:
         subscriber = numbers.subscriber(submit.recipient)
-        fate = subscriber.fate(submit.is_ddm)
+        fate = self._mood.fate(subscriber.fate(submit.is_ddm))
         decision = self._decide(submit.dialect.transaction_id, fate)
         envelope = _envelope(submit, decision)
         refused = refusal(subscriber.handset, submit.parts)
@@ -143,6 +149,8 @@ class Mmsc:
             await self._send(reports, at_once=fate.early)
         if decision.answer.trouble:
             return await self._trouble(request, decision.answer.trouble)
+        if decision.answer.wait:
+            await self._sleep(decision.answer.wait)
         return _soap_response(envelope, fault=decision.answer.fault)
 
     def _decide(self, transaction_id: str, fate: Fate) -> Decision:
@@ -150,9 +158,12 @@ class Mmsc:
         known = self._transactions.message_id(transaction_id)
         if known:
             return Decision(Answer(), known, attempt, duplicate=True)
-        answer = fate.answer_to(attempt)
+        answer = self._answer(fate, attempt)
         message_id = self._transactions.take(transaction_id) if answer.takes else None
         return Decision(answer, message_id, attempt, duplicate=False)
+
+    def _answer(self, fate: Fate, attempt: int) -> Answer:
+        return self._mood.answer(fate.answer_to(attempt))
 
     def _record(self, submit: Submit, subscriber: Subscriber, decision: Decision, refused: str | None) -> Entry:
         answer = decision.answer

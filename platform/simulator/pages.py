@@ -45,6 +45,7 @@ class Pages:
             web.get("/submits/{seq:[0-9]+}/mm7", self.mm7),
             web.get("/messages/{message_id}/parts/{part:[0-9]+}", self.part),
             web.post("/control/release", self.release),
+            web.post("/control/mood", self.mood),
         ]
 
     async def log(self, request: web.Request) -> web.Response:
@@ -86,6 +87,14 @@ class Pages:
     async def release(self, request: web.Request) -> web.Response:
         """Report the held messages of `number`, or all of them."""
         return web.json_response({"released": self._mmsc.release(request.query.get("number", ""))})
+
+    async def mood(self, request: web.Request) -> web.Response:
+        """Put the MMSC in the mood of that `name` (behaviour.MOODS)."""
+        try:
+            self._mmsc.feel(request.query.get("name", ""))
+        except KeyError as unknown:
+            raise web.HTTPBadRequest(text=f"there is no mood {unknown}") from None
+        return web.json_response({})
 
 
 def _page(path: Path) -> Handler:

@@ -1,29 +1,32 @@
 """Workers that meet over the same rows."""
 
 import threading
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
-from django.db import Error, connection
+from django.db import Error, connection, transaction
 
 from billing import ledger
 from billing.models import Account, Price
-from mms import flow, submission
+from mms import flow, overdue, submission
 from mms.mm7.answers import Answer
 from mms.mm7.codes import Outcome
-from mms.models import Message
+from mms.models import Discovery, Message
 from mms.submission import Landing
+from tests.processes.platform_under_test import eventually
+from tests.wire import IPHONE, Drive
 
 Send = Callable[..., Message]
+Reported = Callable[..., int]
 
 ROUNDS = 10
 
 
-def landed(message: Message, outcome: Outcome) -> Landing[Message]:
+def landed(message: Message, outcome: Outcome, name: str | None = None) -> Landing[Message]:
     [(sent, attempt)] = submission.start([(message, 1000)], datetime.now(UTC))
-    return Landing(sent, attempt, Answer(outcome, None, "", None))
+    return Landing(sent, attempt, Answer(outcome, None, "", name))
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
@@ -62,3 +65,130 @@ def test_workers_that_book_for_the_same_accounts_never_deadlock(world: SimpleNam
         worker.join()
     assert problems == []
     assert Message.objects.filter(status="submitted").count() == 2 * ROUNDS
+
+
+def working(work: Callable[[], None], problems: list[Error]) -> threading.Thread:
+    """Does the work in a thread of its own; what PostgreSQL has against it goes to the problems."""
+
+    def run() -> None:
+        try:
+            work()
+        except Error as problem:
+            problems.append(problem)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
+
+
+def waiting(works: Sequence[Callable[[], None]], problems: list[Error]) -> list[threading.Thread]:
+    """Begins each of the works, one after the other, once those before it wait for a row that another holds."""
+    threads: list[threading.Thread] = []
+    for work in works:
+        threads.append(working(work, problems))
+        eventually(lambda: waiting_for_a_lock() == len(threads))
+    return threads
+
+
+def waiting_for_a_lock() -> int:
+    """How many of the test's own connections wait for a row that another holds."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        return int(cursor.fetchone()[0])
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_matching_reports_holds_no_balance_while_it_waits_for_another(
+    world: SimpleNamespace, send: Send, reported: Reported
+) -> None:
+    """One message in doubt is of the second account, the other, with a higher number, of the first."""
+    Price.objects.create(message_class="mms", amount=50)
+    second = Account.objects.create(name="Second")
+    for account in (world.account, second):
+        ledger.top_up(account, 1000, "", datetime.now(UTC))
+    messages = [send(to=number) for number in ("14044790000", "14044790001")]
+    Message.objects.filter(pk=messages[0].pk).update(account=second)
+    claimed, _ = flow.claim(datetime.now(UTC), len(messages))
+    flow.submitted([landed(message, Outcome.IN_DOUBT) for message in claimed], datetime.now(UTC))
+    for name, message in zip("AB", messages, strict=True):
+        reported(name, "Retrieved", number=message.number)
+    problems: list[Error] = []
+
+    def book() -> None:
+        with transaction.atomic():
+            ledger.hold({world.account.pk, second.pk})
+
+    def wake() -> None:
+        overdue.wake(datetime.now(UTC) + timedelta(seconds=2))
+
+    with transaction.atomic():
+        ledger.hold({world.account.pk, 0})
+        threads = waiting((book, wake), problems)
+    for thread in threads:
+        thread.join()
+    assert problems == []
+    assert Message.objects.filter(status="delivered").count() == 2
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_a_claim_that_joins_a_discovery_holds_no_message_that_its_report_waits_for(
+    world: SimpleNamespace, send: Send, reported: Reported, drive: Drive
+) -> None:
+    """The first message has gone on without the report, and is due together with one that joins the discovery."""
+    ddm = "<ddm-message-text>What is your telephone?</ddm-message-text>"
+    send(f"{ddm}<ddm-message-timeout>1</ddm-message-timeout>")
+    send(ddm)  # keeps it open
+    drive()
+    now = datetime.now(UTC) + timedelta(seconds=61)
+    overdue.wake(now)
+    send(f"{ddm}<ddm-message-timeout>1</ddm-message-timeout>")
+    problems: list[Error] = []
+    statuses: list[int] = []
+
+    def report() -> None:
+        statuses.append(reported("M1", "Retrieved", IPHONE))
+
+    def claim() -> None:
+        flow.claim(now, 10)
+
+    with transaction.atomic():
+        Discovery.objects.select_for_update(no_key=True).get()
+        threads = waiting((report, claim), problems)
+    for thread in threads:
+        thread.join()
+    assert (problems, statuses) == ([], [200])
+    assert Discovery.objects.get().answered_at
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_a_report_is_not_taken_for_that_of_a_doubtful_message_while_the_right_one_is_answered(
+    world: SimpleNamespace, send: Send, reported: Reported
+) -> None:
+    """The second message's report comes before its answer, which is stored while the report is being matched."""
+    doubtful, answered = send(), send()
+    claimed, _ = flow.claim(datetime.now(UTC), 2)
+    flow.submitted([landed(claimed[0], Outcome.IN_DOUBT)], datetime.now(UTC))
+    landing = landed(claimed[1], Outcome.SUBMITTED, "M2")
+    reported("M2", "Retrieved")
+    problems: list[Error] = []
+
+    def store_the_answer() -> None:
+        flow.submitted([landing], datetime.now(UTC))
+
+    def by_name(execute: Callable[..., object], sql: str, *rest: object) -> object:
+        found = execute(sql, *rest)
+        if '"mms_attempt"."mmsc_id" = ' in sql and landing.attempt.finished_at is None:
+            working(store_the_answer, problems).join()
+        return found
+
+    with connection.execute_wrapper(by_name):
+        overdue.wake(datetime.now(UTC) + timedelta(seconds=2))
+    assert (landing.attempt.finished_at is not None, problems) == (True, [])
+    overdue.wake(datetime.now(UTC) + timedelta(minutes=1))
+    doubtful.refresh_from_db()
+    answered.refresh_from_db()
+    assert (doubtful.status, answered.status) == ("in_doubt", "delivered")

@@ -196,6 +196,33 @@ def test_a_report_is_not_given_to_one_of_two_messages_in_doubt(
     assert Report.objects.get().attempt is None
 
 
+def test_a_report_is_not_given_to_a_message_in_doubt_while_it_may_be_that_of_a_ddm_that_is_over(
+    send: Send, drive: Drive, mmsc: Scripted, reported: Reported
+) -> None:
+    mmsc.first("reset", "reset")
+    message = send("<ddm-message-text>What?</ddm-message-text><ddm-message-timeout>1</ddm-message-timeout>")
+    drive()
+    drive(later(minutes=2))
+    Attempt.objects.update(started_at=datetime.now(UTC))  # both before the report, which comes at no chosen moment
+    reported("X", "Retrieved", IPHONE)
+    drive(later(minutes=3))
+    message.refresh_from_db()
+    assert (message.status, codes(message)) == ("in_doubt", ["E501"])
+    assert Report.objects.get().attempt is None
+
+
+def test_a_report_that_comes_before_the_expiry_counts_though_both_are_seen_to_after_it(
+    send: Send, drive: Drive, mmsc: Scripted, reported: Reported
+) -> None:
+    mmsc.first("reset")
+    message = send()
+    drive()
+    reported("X", "Retrieved", IPHONE)
+    drive(later(days=4))
+    message.refresh_from_db()
+    assert (message.status, codes(message)) == ("delivered", ["N101", "N102"])
+
+
 def test_in_doubt_until_it_expires_is_told_as_failed(send: Send, drive: Drive, mmsc: Scripted) -> None:
     mmsc.first("reset")
     message = send()

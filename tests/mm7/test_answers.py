@@ -151,3 +151,10 @@ def test_a_reference_to_no_character_is_left_out(half: str) -> None:
     status = f"<StatusCode>1000</StatusCode><StatusText>ta{half}ken</StatusText>"
     body = soap(f"<SubmitRsp><Status>{status}</Status><MessageID>m-3</MessageID></SubmitRsp>")
     assert read_answer(200, XML, body) == Answer(Outcome.SUBMITTED, 1000, "taken", "m-3")
+
+
+@pytest.mark.parametrize("answer", ["<SubmitRsp>{}</SubmitRsp>", "<Fault>{}</Fault>"])
+def test_a_name_longer_than_is_stored_is_cut(answer: str) -> None:
+    name = "n" * 201
+    found = read_answer(200, XML, soap(answer.format(f"<MessageID>{name}</MessageID>")))
+    assert found.message_id == name[:200]

@@ -208,6 +208,47 @@ async def test_releasing_a_number_that_holds_nothing_releases_nothing() -> None:
         assert await answer.json() == {"released": 0}
 
 
+async def feel(net: Network, mood: str) -> int:
+    async with net.client.post("/control/mood", params={"name": mood}) as answer:
+        return answer.status
+
+
+@pytest.mark.parametrize(
+    ("mood", "taken", "waits"),
+    [("hangs", False, [120.0]), ("resets-unread", False, []), ("resets-taken", True, [0.1])],
+)
+async def test_a_mood_of_the_mmsc_breaks_every_submit_until_it_is_well_again(
+    mood: str, taken: bool, waits: list[float]
+) -> None:
+    async with network() as net:
+        assert await feel(net, mood) == 200
+        with pytest.raises(aiohttp.ClientError):
+            await net.submit(sample("picture").to(number("00")))
+        assert bool((await net.last_submit())["message_id"]) == taken
+        assert net.pauses == waits
+        await feel(net, "well")
+        assert status_code((await net.submit(sample("picture").to(number("00"), "tx-2")))[1]) == "1000"
+
+
+async def test_a_slow_mmsc_answers_late_and_takes_what_it_is_sent() -> None:
+    async with network() as net:
+        await feel(net, "slow")
+        _, answer = await net.submit(sample("picture").to(number("00")))
+        assert (status_code(answer), sorted(net.pauses)) == ("1000", [0.1, 2.0])
+
+
+async def test_an_mmsc_that_reports_twice_repeats_each_report() -> None:
+    async with network() as net:
+        await feel(net, "reports-twice")
+        await net.submit(sample("picture").to(number("19")))
+        assert await statuses(net, 6) == ["Forwarded"] * 2 + ["Deferred"] * 2 + ["Retrieved"] * 2
+
+
+async def test_an_unknown_mood_is_refused() -> None:
+    async with network() as net:
+        assert await feel(net, "cheerful") == 400
+
+
 def test_every_behaviour_tells_its_story_and_no_two_tell_the_same() -> None:
     assert len({behaviour.story for behaviour in BEHAVIOURS.values()}) == len(BEHAVIOURS)
     assert all(len(digits) == 2 and digits.isdecimal() for digits in BEHAVIOURS | HANDSETS)

@@ -35,6 +35,7 @@ class Processes:
         self._environment = {**os.environ, "PYTHONUNBUFFERED": "1", **environment}
         self._logs = logs
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._killed: set[str] = set()
         self._handlers = {number: signal.getsignal(number) for number in SIGNALS}
 
     def __enter__(self) -> Self:
@@ -59,8 +60,11 @@ class Processes:
             signal.signal(number, handler)
 
     def start(self, name: str, *arguments: str) -> None:
-        """Starts `python -m <arguments>`; the signals of our terminal do not reach it."""
-        with self.log(name).open("wb") as log:
+        """Starts `python -m <arguments>`; the signals of our terminal do not reach it.
+
+        One that is started again goes on in its log.
+        """
+        with self.log(name).open("ab" if name in self._killed else "wb") as log:
             self._running[name] = subprocess.Popen(
                 [sys.executable, "-m", *arguments],
                 cwd=self._folder,
@@ -74,6 +78,13 @@ class Processes:
     def pids(self, *names: str) -> dict[str, int]:
         """The process ids of these."""
         return {name: self._running[name].pid for name in names}
+
+    def kill(self, name: str) -> None:
+        """kill -9, with all its children; no longer watched until it is started again."""
+        process = self._running.pop(name)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        self._killed.add(name)
 
     def log(self, name: str) -> Path:
         """The file that holds what this process says."""

@@ -1,0 +1,88 @@
+"""A PostgreSQL and a Redis-protocol server of the run's own, to be stopped and killed."""
+
+import os
+import secrets
+import shutil
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import redis
+
+from config.embedded.home import Home
+from config.embedded.ports import Server, bring_up, free_port
+from config.embedded.postgres import Postgres
+from config.embedded.valkey import Valkey
+from simulator.chaos import ChaosError
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """Both servers and their ports."""
+
+    postgres: Postgres
+    valkey: Valkey
+    postgres_port: int
+    valkey_port: int
+
+    @classmethod
+    def start(cls, folder: Path) -> Self:
+        """Starts new ones, with nothing in them."""
+        home, password = Home.of(folder), secrets.token_hex(24)
+        shutil.rmtree(home.path, ignore_errors=True)
+        home.make()
+        postgres, valkey = Postgres(home, password), Valkey(home, password)
+        return cls(postgres, valkey, bring_up(postgres, free_port()), bring_up(valkey, free_port()))
+
+    @property
+    def database_url(self) -> str:
+        return self.postgres.url(self.postgres_port)
+
+    @property
+    def redis_url(self) -> str:
+        return self.valkey.url(self.valkey_port)
+
+    def stop_postgres(self) -> None:
+        """A fast shutdown: every transaction is rolled back, every connection closed."""
+        self.postgres.stop(self.postgres_port)
+
+    def kill_postgres(self) -> None:
+        """kill -9 of the postmaster; its children end when they notice."""
+        os.kill(self.postgres.pid(), signal.SIGKILL)
+
+    def start_postgres(self) -> None:
+        _again(self.postgres, self.postgres_port)
+
+    def flush_redis(self) -> None:
+        """FLUSHALL: queues, bindings and rings are gone."""
+        with redis.Redis.from_url(self.redis_url) as client:
+            client.flushall()
+
+    def stop_redis(self) -> None:
+        self.valkey.stop(self.valkey_port)
+
+    def start_redis(self) -> None:
+        _again(self.valkey, self.valkey_port)
+
+    def destroy(self) -> None:
+        self.stop_postgres()
+        self.stop_redis()
+        shutil.rmtree(self.postgres.home.path, ignore_errors=True)
+
+
+def _again(server: Server, port: int) -> None:
+    """On its port: it is the one that everybody knows. Raises ChaosError where another program took it."""
+    if bring_up(server, port) != port:
+        raise ChaosError(f"port {port} was taken while its server was down")
+
+
+@contextmanager
+def started(folder: Path) -> Iterator[Servers]:
+    servers = Servers.start(folder)
+    try:
+        yield servers
+    finally:
+        servers.destroy()

@@ -1,0 +1,85 @@
+"""What was answered and cannot be asked for again is stored: through a restart of the database, and each for itself."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+import pytest
+from django.db import connection
+
+from mms.models import Message, Postback
+from mms.postbacks import outbox
+from tests.scripted import Scripted
+from tests.wire import Drive, codes
+
+Send = Callable[..., Message]
+
+# The server ends the connection at this step, once, as it ends all of them when it restarts.
+DIES = """
+CREATE SEQUENCE deaths;
+CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF nextval('deaths') = 1 THEN PERFORM pg_terminate_backend(pg_backend_pid()); END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER die BEFORE {step} ON {table} FOR EACH ROW EXECUTE FUNCTION die();
+"""
+LIVES = "DROP TRIGGER die ON {table}; DROP FUNCTION die(); DROP SEQUENCE deaths"
+
+REFUSES = """
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not this one'; END $$;
+CREATE TRIGGER refuse BEFORE UPDATE ON mms_attempt FOR EACH ROW WHEN (NEW.mmsc_id = 'M2') EXECUTE FUNCTION refuse();
+"""
+
+
+def execute(sql: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+
+
+@contextmanager
+def dying(step: str, table: str) -> Iterator[None]:
+    execute(DIES.format(step=step, table=table))
+    try:
+        yield
+    finally:
+        execute(LIVES.format(table=table))
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.parametrize("table", ["mms_attempt", "mms_postbackattempt"])
+def test_an_answer_that_meets_a_restart_of_the_database_is_stored_once_it_is_back(
+    world: SimpleNamespace, send: Send, drive: Drive, mmsc: Scripted, customer: Scripted, table: str
+) -> None:
+    message = send()
+    with dying("UPDATE", table):
+        drive()
+    message.refresh_from_db()
+    assert (message.status, codes(message)) == ("submitted", ["N101"])
+    assert Postback.objects.get().status == Postback.Status.TAKEN
+    assert (len(mmsc.received), len(customer.received)) == (1, 1)
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_a_notifier_outlives_a_restart_of_the_database_before_it_sends_anything(
+    world: SimpleNamespace, send: Send, drive: Drive, customer: Scripted
+) -> None:
+    send()
+    with dying("INSERT", "mms_postbackattempt"):
+        drive()
+    assert customer.received == []
+    drive(datetime.now(UTC) + outbox.LEASE)
+    assert Postback.objects.get().status == Postback.Status.TAKEN
+    assert len(customer.received) == 1
+
+
+def test_an_answer_that_cannot_be_stored_takes_no_other_along(
+    world: SimpleNamespace, send: Send, drive: Drive, mmsc: Scripted
+) -> None:
+    execute(REFUSES)
+    messages = [send() for _ in range(3)]
+    drive()
+    found = dict(Message.objects.values_list("attempts__mmsc_id", "status"))
+    assert found == {"M1": "submitted", "": "sending", "M3": "submitted"}
+    assert len(mmsc.received) == len(messages)
