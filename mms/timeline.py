@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from config import prepared
 from mms.models import Event, Message, Postback
 from mms.postbacks.notices import Notice, fields
 
@@ -27,9 +28,7 @@ def write(entries: Iterable[Entry], now: datetime) -> None:
     Holding the rows keeps the primary keys of one message's postbacks in the order of its steps.
     """
     entries = list(entries)
-    Event.objects.bulk_create(
-        Event(message=e.message, at=e.happened_at or now, kind=e.kind, text=e.text, details=e.details) for e in entries
-    )
+    prepared.insert([_event(entry, now) for entry in entries])
     Postback.objects.bulk_create(
         Postback(
             account=e.message.account,
@@ -43,3 +42,8 @@ def write(entries: Iterable[Entry], now: datetime) -> None:
         for e in entries
         if e.notice and e.message.account.postback_url
     )
+
+
+def _event(entry: Entry, now: datetime) -> Event:
+    at = entry.happened_at or now
+    return Event(message=entry.message, at=at, kind=entry.kind, text=entry.text, details=entry.details)

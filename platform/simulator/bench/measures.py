@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from simulator.bench.accept import accept_rate
+from simulator.bench.accept import accept_rate, one_account
 from simulator.bench.figures import Figure
 from simulator.bench.stage import Stage
 
-MEASURES: tuple[Callable[[Stage], Figure], ...] = (accept_rate,)
+MEASURES: tuple[Callable[[Stage], Figure], ...] = (accept_rate, one_account)

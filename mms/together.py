@@ -1,0 +1,83 @@
+"""Work of many threads done in one go: one of them does it for all that wait at the same moment."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from queue import SimpleQueue
+from threading import Lock
+from typing import Final, Generic, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+MOST: Final = 64  # items at once
+
+
+class Together(Generic[Item, Result]):
+    """Calls `act` with the items of the threads that wait, and gives each thread the result of its own.
+
+    One thread acts at a time. It does not wait for more items than there are, and then leaves the lead to the first of
+    those that came meanwhile. What `act` raises is raised in each thread whose item it had. Who has acted calls
+    `afterwards`, when the others have their results.
+    """
+
+    def __init__(self, act: Callable[[Sequence[Item]], Sequence[Result]], afterwards: Callable[[], None]) -> None:
+        self._act, self._afterwards = act, afterwards
+        self._lock = Lock()
+        self.waiting: deque[_Turn[Item, Result]] = deque()
+        self._led = False
+
+    def __call__(self, item: Item) -> Result:
+        """The result for this item, once it is there."""
+        turn = _Turn[Item, Result](item)
+        with self._lock:
+            self.waiting.append(turn)
+            if not self._led:
+                self._led = True
+                turn.said.put(None)
+        if turn.said.get() is None:
+            self._lead()
+        return turn.result()
+
+    def _lead(self) -> None:
+        """Acts for those that wait; the caller is the first of them."""
+        with self._lock:
+            turns = [self.waiting.popleft() for _ in range(min(MOST, len(self.waiting)))]
+        try:
+            results = self._act([turn.item for turn in turns])
+            for turn, result in zip(turns, results, strict=True):
+                turn.end(result)
+        except BaseException as problem:  # noqa: BLE001 - it is raised in every one of the threads
+            for turn in turns:
+                turn.fail(problem)
+        finally:
+            self._hand_over()
+        self._afterwards()
+
+    def _hand_over(self) -> None:
+        with self._lock:
+            self._led = bool(self.waiting)
+            if self.waiting:
+                self.waiting[0].said.put(None)
+
+
+class _Turn(Generic[Item, Result]):
+    """An item whose thread waits: for its result, or to be told to lead (None)."""
+
+    def __init__(self, item: Item) -> None:
+        self.item = item
+        self.said: SimpleQueue[bool | None] = SimpleQueue()
+        self._result: Result
+        self._problem: BaseException | None = None
+
+    def end(self, result: Result) -> None:
+        self._result = result
+        self.said.put(True)
+
+    def fail(self, problem: BaseException) -> None:
+        self._problem = problem
+        self.said.put(False)
+
+    def result(self) -> Result:
+        if self._problem:
+            raise self._problem
+        return self._result
