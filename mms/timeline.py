@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from config import bulk
+from config import prepared
 from mms.models import Event, Message, Postback
 from mms.postbacks.notices import Notice, fields
 
@@ -28,13 +28,8 @@ def write(entries: Iterable[Entry], now: datetime) -> None:
     Holding the rows keeps the primary keys of one message's postbacks in the order of its steps.
     """
     entries = list(entries)
-    bulk.insert([_event(entry, now) for entry in entries])
-    bulk.insert([_postback(e, e.notice, now) for e in entries if e.notice and e.message.account.postback_url])
-
-
-def _event(entry: Entry, now: datetime) -> Event:
-    at = entry.happened_at or now
-    return Event(message_id=entry.message.pk, at=at, kind=entry.kind, text=entry.text, details=entry.details)
+    prepared.insert([_event(entry, now) for entry in entries])
+    prepared.insert([_postback(e, e.notice, now) for e in entries if e.notice and e.message.account.postback_url])
 
 
 def _postback(entry: Entry, notice: Notice, now: datetime) -> Postback:
@@ -48,3 +43,8 @@ def _postback(entry: Entry, notice: Notice, now: datetime) -> Postback:
         due_at=now,
         created_at=now,
     )
+
+
+def _event(entry: Entry, now: datetime) -> Event:
+    at = entry.happened_at or now
+    return Event(message_id=entry.message.pk, at=at, kind=entry.kind, text=entry.text, details=entry.details)

@@ -57,10 +57,11 @@ INSTALLED_APPS = [
     "simulator",
 ]
 
-# The doors for probes and scrapers come first. Sessions, CSRF and messages serve the admin alone; they are lazy, so the
-# other doors do not pay for them.
+# The doors for probes and scrapers come first, then those of customers. Sessions, CSRF and messages serve the admin
+# alone; they are lazy, so what is left does not pay for them.
 MIDDLEWARE = [
     "mms.observation.views.watched",
+    "config.doors.straight",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -92,7 +93,7 @@ DATABASES = {
     "default": {
         **dj_database_url.parse(os.environ["DATABASE_URL"]),
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {"pool": {"min_size": 1, "max_size": 20, "timeout": 10}},
+        "OPTIONS": {"pool": {"min_size": 1, "max_size": 20, "timeout": 10}, "prepare_threshold": 0},
     }
 }
 
@@ -121,6 +122,7 @@ REDIS_URL = os.environ["REDIS_URL"]
 CELERY_BROKER_URL = REDIS_URL
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_DB_REUSE_MAX = 1000  # tasks, after which a worker's connections are made anew
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 # No book of unacknowledged tasks: there is nothing to deliver again, and a worker that has such a task in hand

@@ -1,10 +1,13 @@
-"""How many sendSavedMMS a second are accepted: each answered Success once its message and event are committed."""
+"""How many sendSavedMMS a second are accepted: each answered Success once its message, its event and its reservation
+
+are committed. Of one account, and of as many accounts as there are connections.
+"""
 
 import base64
+import itertools
 import re
 from collections import Counter
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from statistics import median
 
 from django.db import connection
@@ -15,30 +18,27 @@ from simulator.bench.figures import Figure, Series, alternate, at_least
 from simulator.bench.load import Load, drive
 from simulator.bench.stage import Stage
 from simulator.bench.web import THREADS, WORKERS, serving
-from simulator.demo import world
-from simulator.demo.web import call
+from simulator.demo import customers, world
 
-CONNECTIONS = 32
+CONNECTIONS = ACCOUNTS = 32
 WARM_UP = 2  # seconds
 NUMBERS = [f"1404479{last:04}" for last in range(1000)]
-SEED = Path(world.__file__).with_name("seed.xml")
 # No worker runs, so nobody calls the carrier.
 NO_SIMULATOR = "http://127.0.0.1:9"
-
-CONTENT = f"""<request><action>saveMMS</action><api-key>{world.API_KEY}</api-key><name>Bench</name>
-<message-subject>Hello {{{{firstname|you}}}}</message-subject>
-<slide><message-text>Dear {{{{firstname|customer}}}}</message-text></slide></request>"""
 
 KNOWN_HANDSETS = """
 INSERT INTO handsets_cachedhandset (number, handset_id, source, first_seen, last_seen)
 SELECT unnest(%s::text[]), min(id), 'ddm-report', now(), now() FROM handsets_handset
+ON CONFLICT DO NOTHING
 """
 
-# Each message, with how often its timeline says that it was accepted.
+# Each message, with how often its timeline says that it was accepted, and how often its price was reserved.
 STORED = """
-SELECT mms_message.id, count(mms_event.id) FROM mms_message
-LEFT JOIN mms_event ON mms_event.message_id = mms_message.id AND mms_event.kind = 'accepted'
-GROUP BY mms_message.id
+SELECT id,
+    (SELECT count(*) FROM mms_event WHERE message_id = mms_message.id AND kind = 'accepted'),
+    (SELECT count(*) FROM billing_ledgerentry WHERE message = mms_message.id AND kind = 'reserve'
+     AND reserved_change = mms_message.reserved AND reserved_change > 0)
+FROM mms_message
 """
 
 
@@ -46,12 +46,11 @@ def accept_rate(stage: Stage) -> list[Figure]:
     """The seed request to numbers whose handsets are known, against pgbench at the same concurrency."""
     yardstick.make_table()
     with serving(stage) as port:
-        make_world(port)
-        door, bodies = f"http://{HOST}:{port}/ep/v1/", requests()
-        warm_up = drive(door, bodies, CONNECTIONS, WARM_UP)
+        send = _customers(port, 1)
+        warm_up = send(WARM_UP)
         loads, inserts = alternate(
             stage.rounds,
-            lambda: drive(door, bodies, CONNECTIONS, stage.seconds),
+            lambda: send(stage.seconds),
             lambda: yardstick.inserts(stage.database_url, CONNECTIONS, stage.seconds),
         )
     proven = nothing_lost([answer for load in (warm_up, *loads) for answer in load.answers])
@@ -64,37 +63,54 @@ def accept_rate(stage: Stage) -> list[Figure]:
     return [figure]
 
 
-def make_world(port: int) -> None:
-    """The demo's customer with the template that the seed request names, and a known handset for every number."""
+def one_account(stage: Stage) -> list[Figure]:
+    """All connections on one account, so on one balance, against the same load on an account each."""
+    with serving(stage) as port:
+        send_as_one, send_as_many = _customers(port, 1), _customers(port, ACCOUNTS)
+        warm_up = [send_as_one(WARM_UP), send_as_many(WARM_UP)]
+        one, many = alternate(stage.rounds, lambda: send_as_one(stage.seconds), lambda: send_as_many(stage.seconds))
+    proven = nothing_lost([answer for load in (*warm_up, *one, *many) for answer in load.answers])
+    figure = Figure(
+        Series("accepted sendSavedMMS of one account", "requests/s", tuple(load.rate for load in one)),
+        Series(f"the same of {ACCOUNTS} accounts", "requests/s", tuple(load.rate for load in many)),
+        at_least(0.80, wanted=1.00),
+        notes=(proven,),
+    )
+    return [figure]
+
+
+def _customers(port: int, accounts: int) -> Callable[[int], Load]:
+    """So many customers like the demo's; returns what has them send for so many seconds over all connections."""
+    bodies = requests(accounts)
+    return lambda seconds: drive(f"http://{HOST}:{port}/ep/v1/", bodies, CONNECTIONS, seconds)
+
+
+def requests(accounts: int) -> list[str]:
+    """What so many new customers like the demo's ask for, in turns: stored content to numbers of known handsets."""
     world.load(NO_SIMULATOR)
     with connection.cursor() as cursor:
         cursor.execute(KNOWN_HANDSETS, [NUMBERS])
-    answer = call(port, CONTENT.encode())
-    if answer.get("mms-id") != str(world.MMS_ID):
-        raise BenchError(f"saveMMS was to store mms-id {world.MMS_ID}: {answer}")
-
-
-def requests() -> list[str]:
-    seed = SEED.read_text()
-    return [re.sub("<to>[0-9]+</to>", f"<to>{number}</to>", seed) for number in NUMBERS]
+    orders = itertools.cycle([customers.order(f"{name} of {accounts}") for name in range(accounts)])
+    return [order.replace("14044790000", number) for order, number in zip(orders, NUMBERS, strict=False)]
 
 
 def nothing_lost(answers: Sequence[str]) -> str:
-    """Says that every Success has its own message with its event, and no message is without a Success.
+    """Says that every Success has its own message with event and reservation, and no message is without a Success.
 
     Raises BenchError where that is not so.
     """
     acknowledged = Counter(message_of(answer) for answer in answers)
     with connection.cursor() as cursor:
         cursor.execute(STORED)
-        stored = dict(cursor.fetchall())
-    if acknowledged != stored or set(stored.values()) != {1}:
+        stored = {message: (events, reservations) for message, events, reservations in cursor.fetchall()}
+    if acknowledged != Counter(stored.keys()) or set(stored.values()) != {(1, 1)}:
         missing = len(acknowledged.keys() - stored.keys())
+        whole = [*stored.values()].count((1, 1))
         raise BenchError(
-            f"{acknowledged.total()} answered Success for {len(acknowledged)} messages, {len(stored)} messages "
-            f"with {sum(stored.values())} accepted events in the database, {missing} acknowledged and lost"
+            f"{acknowledged.total()} answered Success for {len(acknowledged)} messages, {len(stored)} messages, "
+            f"{whole} of them with event and reservation, in the database, {missing} acknowledged and lost"
         )
-    return f"checked: {len(stored):,} answered Success = {len(stored):,} messages, each with its accepted event"
+    return f"checked: {len(stored):,} answered Success = {len(stored):,} messages, each with event and reservation"
 
 
 def message_of(answer: str) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -11,10 +11,7 @@ import psutil  # type: ignore[import-untyped]
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
-from django.utils import timezone
 
-from billing import ledger
-from billing.models import Account
 from config import embedded
 from config.embedded import ServersError
 from config.embedded.ports import HOST
@@ -23,7 +20,6 @@ from simulator.bench import BenchError, accept, web
 from simulator.bench.figures import Figure, Series, at_most
 from simulator.bench.load import drive_until_broken
 from simulator.bench.stage import Stage, child_environment, standing_on
-from simulator.demo import world
 from simulator.demo.processes import Processes
 
 TIMES = 5
@@ -31,7 +27,6 @@ TIMES = 5
 BEFORE, LATER = 200, 37
 # Seconds that the load would go on without the kill.
 LONGEST = 60
-FUNDS = 1_000_000 * world.FUNDS
 
 # Of these messages, those that are there whole: accepted once in their timeline, reserved once in the ledger.
 WHOLE = """
@@ -58,8 +53,8 @@ def crashes(stage: Stage) -> list[Figure]:
     with TemporaryDirectory(prefix="mms-bench-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         try:
-            _prepare(stage, folder)
-            kills = [_crash(stage, folder, BEFORE + LATER * number) for number in range(TIMES)]
+            bodies = _prepare(folder)
+            kills = [_crash(stage, folder, bodies, BEFORE + LATER * number) for number in range(TIMES)]
         except ServersError as error:
             raise BenchError(str(error)) from error
         finally:
@@ -84,23 +79,18 @@ def _circumstances(acknowledged: int) -> tuple[str, ...]:
     )
 
 
-def _prepare(stage: Stage, folder: Path) -> None:
-    """The database with its world, funded to the end."""
-    url = embedded.start(folder).database_url
-    with standing_on(url):
+def _prepare(folder: Path) -> list[str]:
+    """The database with its world; what its customer asks for."""
+    with standing_on(embedded.start(folder).database_url):
         call_command("migrate", verbosity=0)
-        with web.serving(replace(stage, database_url=url)) as port:
-            accept.make_world(port)
-        account = Account.objects.get(name=world.ACCOUNT)
-        world.fund(account)
-        ledger.top_up(account, FUNDS, "for the bench", timezone.now())
+        return accept.requests(1)
 
 
-def _crash(stage: Stage, folder: Path, accepts: int) -> Crash:
+def _crash(stage: Stage, folder: Path, bodies: Sequence[str], accepts: int) -> Crash:
     servers = embedded.start(folder)
     with Processes(settings.BASE_DIR, _environment(servers), stage.folder) as processes, ThreadPoolExecutor(1) as pool:
         door = f"http://{HOST}:{web.start(processes)}/ep/v1/"
-        load = pool.submit(drive_until_broken, door, accept.requests(), accept.CONNECTIONS, LONGEST)
+        load = pool.submit(drive_until_broken, door, bodies, accept.CONNECTIONS, LONGEST)
         with standing_on(servers.database_url):
             already = _messages()
             processes.wait_for("accepts", lambda: _messages() >= already + accepts, LONGEST)

@@ -18,13 +18,14 @@ from billing.models import Account
 from config.embedded.ports import HOST
 from mms.models import Carrier
 from simulator.bench import BenchError, yardstick
-from simulator.bench.accept import CONNECTIONS, SEED
+from simulator.bench.accept import CONNECTIONS
 from simulator.bench.figures import Figure, Series, at_least, at_most
 from simulator.bench.load import send
 from simulator.bench.processors import Meter, servers
 from simulator.bench.running import Running, running
 from simulator.bench.stage import Stage
 from simulator.demo import pictures, world
+from simulator.demo.customers import SEED
 from simulator.demo.web import call
 from simulator.numbers import HANDSETS
 
