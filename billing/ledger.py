@@ -84,7 +84,7 @@ def reserve_all(wanted: Iterable[Wanted], now: datetime) -> dict[int, Insufficie
     short = [one for account, ones in by_account.items() if account not in covered for one in ones]
     refused = _covered_singly(short, now)
     held = [one for ones in by_account.values() for one in ones if one.message not in refused]
-    prepared.insert([_reserved(one, now) for one in held])
+    bulk.insert([_reserved(one, now) for one in held])
     return refused
 
 

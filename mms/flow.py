@@ -16,7 +16,7 @@ from django.db import OperationalError, transaction
 
 from billing import ledger, prices
 from billing.ledger import Wanted
-from config import bulk, prepared
+from config import bulk
 from handsets import cache
 from mms import acceptance, charging, discovery, reports, submission, timeline
 from mms.acceptance import Outcome, OutcomeUnknown
@@ -62,7 +62,7 @@ def _accepted(orders: Sequence[Order], now: datetime) -> list[Outcome]:
     good = [order for order, fault in zip(orders, faults, strict=True) if fault is None]
     messages = [_message(order, key, now) for order, key in zip(good, acceptance.new_keys(len(good)), strict=True)]
     unpaid = ledger.reserve_all([Wanted(m.account, m.pk, m.reserved) for m in messages], now)
-    prepared.insert([message for message in messages if message.pk not in unpaid])
+    bulk.insert([message for message in messages if message.pk not in unpaid])
     timeline.write([_entered(message) for message in messages if message.pk not in unpaid], now)
     for order, message in zip(good, messages, strict=True):
         if order.device and message.pk not in unpaid:

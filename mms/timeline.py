@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from config import prepared
+from config import bulk
 from mms.models import Event, Message, Postback
 from mms.postbacks.notices import Notice, fields
 
@@ -28,8 +28,13 @@ def write(entries: Iterable[Entry], now: datetime) -> None:
     Holding the rows keeps the primary keys of one message's postbacks in the order of its steps.
     """
     entries = list(entries)
-    prepared.insert([_event(entry, now) for entry in entries])
-    prepared.insert([_postback(e, e.notice, now) for e in entries if e.notice and e.message.account.postback_url])
+    bulk.insert([_event(entry, now) for entry in entries])
+    bulk.insert([_postback(e, e.notice, now) for e in entries if e.notice and e.message.account.postback_url])
+
+
+def _event(entry: Entry, now: datetime) -> Event:
+    at = entry.happened_at or now
+    return Event(message_id=entry.message.pk, at=at, kind=entry.kind, text=entry.text, details=entry.details)
 
 
 def _postback(entry: Entry, notice: Notice, now: datetime) -> Postback:
@@ -43,8 +48,3 @@ def _postback(entry: Entry, notice: Notice, now: datetime) -> Postback:
         due_at=now,
         created_at=now,
     )
-
-
-def _event(entry: Entry, now: datetime) -> Event:
-    at = entry.happened_at or now
-    return Event(message_id=entry.message.pk, at=at, kind=entry.kind, text=entry.text, details=entry.details)

@@ -40,8 +40,8 @@ def imported(source: str) -> set[str]:
 
 def modules(package: str) -> Iterator[Path]:
     for path in sorted(SOURCES[package].rglob("*.py")):
-        # Demo and chaos load a small world into the platform; the network itself meets that over the wire alone.
-        if package != "simulator" or not {"demo", "chaos", "management"} & set(path.parts):
+        # Demo, bench and chaos load a small world into the platform; the network itself meets that over the wire alone.
+        if package != "simulator" or not {"demo", "bench", "chaos", "management"} & set(path.parts):
             yield path
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -53,8 +53,8 @@ def crashes(stage: Stage) -> list[Figure]:
     with TemporaryDirectory(prefix="mms-bench-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         try:
-            bodies = _prepare(folder)
-            kills = [_crash(stage, folder, bodies, BEFORE + LATER * number) for number in range(TIMES)]
+            _prepare(stage, folder)
+            kills = [_crash(stage, folder, BEFORE + LATER * number) for number in range(TIMES)]
         except ServersError as error:
             raise BenchError(str(error)) from error
         finally:
@@ -79,18 +79,20 @@ def _circumstances(acknowledged: int) -> tuple[str, ...]:
     )
 
 
-def _prepare(folder: Path) -> list[str]:
-    """The database with its world; what its customer asks for."""
-    with standing_on(embedded.start(folder).database_url):
+def _prepare(stage: Stage, folder: Path) -> None:
+    """The database with its world, funded to the end."""
+    url = embedded.start(folder).database_url
+    with standing_on(url):
         call_command("migrate", verbosity=0)
-        return accept.requests(1)
+        with web.serving(replace(stage, database_url=url)) as port:
+            accept.make_world(port)
 
 
-def _crash(stage: Stage, folder: Path, bodies: Sequence[str], accepts: int) -> Crash:
+def _crash(stage: Stage, folder: Path, accepts: int) -> Crash:
     servers = embedded.start(folder)
     with Processes(settings.BASE_DIR, _environment(servers), stage.folder) as processes, ThreadPoolExecutor(1) as pool:
         door = f"http://{HOST}:{web.start(processes)}/ep/v1/"
-        load = pool.submit(drive_until_broken, door, bodies, accept.CONNECTIONS, LONGEST)
+        load = pool.submit(drive_until_broken, door, accept.requests(), accept.CONNECTIONS, LONGEST)
         with standing_on(servers.database_url):
             already = _messages()
             processes.wait_for("accepts", lambda: _messages() >= already + accepts, LONGEST)

@@ -12,7 +12,7 @@ Measure = Callable[[Stage], Sequence[Figure]]
 
 MEASURES: Mapping[str, Measure] = {
     "accept": accept_rate,
-    "one_account": one_account,
+    "account": one_account,
     "way": whole_way,
     "crash": crash.crashes,
     "picture": picture.adaptation,
