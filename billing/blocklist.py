@@ -1,10 +1,21 @@
 """Block lists: the numbers that nothing is sent to, by one account or by anybody."""
 
+from collections.abc import Collection
+
 from django.db.models import Q
 
 from billing.models import Account, BlockedNumber
+from config import prepared
+
+ENTRIES = "SELECT account_id, number FROM billing_blockednumber WHERE number = ANY(%s)"
 
 
 def entry(account: Account, number: str) -> BlockedNumber | None:
     """Why the account may not send to the number: its own entry or the platform's, or None where it may."""
     return BlockedNumber.objects.filter(Q(account=account) | Q(account=None), number=number).first()
+
+
+def blocked(wanted: Collection[tuple[int, str]]) -> set[tuple[int, str]]:
+    """Those of the pairs of account and number that the account may not send to."""
+    entries = set(prepared.rows(ENTRIES, [[number for _, number in wanted]]))
+    return {(account, number) for account, number in wanted if {(account, number), (None, number)} & entries}

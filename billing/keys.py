@@ -4,21 +4,36 @@ The hash is fast on purpose: a key is 190 random bits, so there is nothing to gu
 """
 
 import hashlib
+import json
 import secrets
 import string
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
-from django.db.models import Q
 
 from billing.models import Account, ApiKey
+from config import prepared
+from config.memory import remembered
 
 ALPHABET = string.ascii_letters + string.digits
 LENGTH = 32
 PREFIX = 6
 # How exactly the last use of a key is kept: not for the price of a write a call.
 USE_NOTED = timedelta(minutes=1)
+
+# What lets a call through, in the order of `_terms`.
+TERMS = """
+SELECT k.id, k.allowed_actions, a.status, a.api_access, a.fallback_text_required, a.service_required,
+    a.allowed_networks, a.minimum_interval, a.throughput
+FROM billing_apikey k JOIN billing_account a ON a.id = k.account_id
+WHERE k.id = ANY(%s) AND k.revoked_at IS NULL
+"""
+NOTE_USE = """
+UPDATE billing_apikey SET last_used_at = %s
+WHERE id = ANY(%s) AND (last_used_at IS NULL OR last_used_at <= %s)
+"""
 
 
 def digest(key: str) -> str:
@@ -41,7 +56,12 @@ def issue(account: Account, key: str | None = None, label: str = "", actions: Se
 
 def find(key: str) -> ApiKey | None:
     """The key's row with its account, or None where no such key is valid."""
-    return ApiKey.objects.select_related("account").filter(digest=digest(key), revoked_at=None).first()
+    return _of_digest(digest(key))
+
+
+@remembered
+def _of_digest(digest: str) -> ApiKey | None:
+    return ApiKey.objects.select_related("account").filter(digest=digest, revoked_at=None).first()
 
 
 def account_of(key: str) -> Account | None:
@@ -50,9 +70,25 @@ def account_of(key: str) -> Account | None:
     return found.account if found else None
 
 
-def used(key: ApiKey, now: datetime) -> None:
-    """Notes that the key is in use, once a minute however often it is."""
+def unchanged(keys: Iterable[ApiKey]) -> set[int]:
+    """The primary keys of those that let calls through on the same terms as when they were read."""
+    remembered = {key.pk: _terms(key) for key in keys}
+    return {key for key, *terms in prepared.rows(TERMS, [list(remembered)]) if _read(terms) == remembered[key]}
+
+
+def _terms(key: ApiKey) -> list[Any]:
+    of = key.account
+    duties = [of.status, of.api_access, of.fallback_text_required, of.service_required]
+    return [key.allowed_actions, *duties, of.allowed_networks, of.minimum_interval, of.throughput]
+
+
+def _read(terms: list[Any]) -> list[Any]:
+    return [*terms[:-1], json.loads(terms[-1])]
+
+
+def used(keys: Iterable[ApiKey], now: datetime) -> None:
+    """Notes that the keys are in use, once a minute however often they are."""
     stale = now - USE_NOTED
-    if key.last_used_at is None or key.last_used_at <= stale:
-        unnoted = Q(last_used_at=None) | Q(last_used_at__lte=stale)
-        ApiKey.objects.filter(unnoted, pk=key.pk).update(last_used_at=now)
+    unnoted = {key.pk for key in keys if key.last_used_at is None or key.last_used_at <= stale}
+    if unnoted:
+        prepared.rows(NOTE_USE, [now, list(unnoted), stale])

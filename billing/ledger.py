@@ -6,10 +6,9 @@ step that is repeated books nothing. Amounts are micro-units: 1,000,000 is 1.00.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
 
 from django.db import connection, transaction
 
@@ -17,15 +16,19 @@ from billing import low_balance
 from billing.amounts import shown
 from billing.available import AVAILABLE, month
 from billing.models import Account, Balance, LedgerEntry, Proof
-from config import bulk
+from config import bulk, prepared
 
 Kind = LedgerEntry.Kind
 
+# In one order for all.
+HOLD = "SELECT FROM billing_balance WHERE account_id = ANY(%s) ORDER BY account_id FOR NO KEY UPDATE"
+
 # One statement, so that no interleaving of parallel calls overdraws: whoever comes second sees the first's amount.
 RESERVE = f"""
-UPDATE billing_balance b SET reserved = b.reserved + %(amount)s
-FROM billing_account a
-WHERE b.account_id = %(account)s AND a.id = b.account_id AND COALESCE({AVAILABLE} >= %(amount)s, TRUE)
+UPDATE billing_balance b SET reserved = b.reserved + wanted.amount
+FROM billing_account a, unnest(%(accounts)s::bigint[], %(amounts)s::bigint[]) AS wanted (account, amount)
+WHERE b.account_id = wanted.account AND a.id = b.account_id AND COALESCE({AVAILABLE} >= wanted.amount, TRUE)
+RETURNING b.account_id
 """  # noqa: S608 - made of constants
 
 BOOK = """
@@ -52,18 +55,66 @@ class Charge:
     reserved: int
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a message may cost at most, to be held for it."""
+
+    account: Account
+    message: int
+    amount: int
+
+
 def reserve(account: Account, message: int, amount: int, now: datetime) -> None:
     """Holds the amount for the message. Raises InsufficientFunds, and then nothing is booked."""
-    if not amount:
-        return
-    Balance.objects.bulk_create([Balance(account=account)], ignore_conflicts=True)
-    values: dict[str, Any] = {"amount": amount, "account": account.pk, "month": month(now)}
-    with connection.cursor() as cursor:
-        cursor.execute(RESERVE, values)
-        if not cursor.rowcount:
-            raise InsufficientFunds(_refusal(account, amount))
-    LedgerEntry.objects.create(
-        account=account, kind=Kind.RESERVE, message=message, balance_change=0, reserved_change=amount, created_at=now
+    for problem in reserve_all([Wanted(account, message, amount)], now).values():
+        raise problem
+
+
+def reserve_all(wanted: Iterable[Wanted], now: datetime) -> dict[int, InsufficientFunds]:
+    """Holds these amounts, as many of them as each account can pay for, in their order.
+
+    Returns the messages that are not covered, with the reason; for them nothing is booked.
+    """
+    by_account: dict[int, list[Wanted]] = defaultdict(list)
+    for one in wanted:
+        if one.amount:
+            by_account[one.account.pk].append(one)
+    hold(by_account)
+    covered = _covered({account: sum(one.amount for one in ones) for account, ones in by_account.items()}, now)
+    short = [one for account, ones in by_account.items() if account not in covered for one in ones]
+    refused = _covered_singly(short, now)
+    held = [one for ones in by_account.values() for one in ones if one.message not in refused]
+    bulk.insert([_reserved(one, now) for one in held])
+    return refused
+
+
+def _covered_singly(wanted: Sequence[Wanted], now: datetime) -> dict[int, InsufficientFunds]:
+    """Holds one amount after the other, of accounts that cannot pay for all of theirs or never had a balance."""
+    accounts = {one.account.pk for one in wanted}
+    Balance.objects.bulk_create((Balance(account_id=account) for account in accounts), ignore_conflicts=True)
+    return {
+        one.message: InsufficientFunds(_refusal(one.account, one.amount))
+        for one in wanted
+        if not _covered({one.account.pk: one.amount}, now)
+    }
+
+
+def _covered(amounts: Mapping[int, int], now: datetime) -> set[int]:
+    """Holds the amount of each account that can pay for it; which these are."""
+    if not amounts:
+        return set()
+    values = {"accounts": list(amounts), "amounts": list(amounts.values()), "month": month(now)}
+    return {account for (account,) in prepared.rows(RESERVE, values)}
+
+
+def _reserved(wanted: Wanted, now: datetime) -> LedgerEntry:
+    return LedgerEntry(
+        account_id=wanted.account.pk,
+        kind=Kind.RESERVE,
+        message=wanted.message,
+        balance_change=0,
+        reserved_change=wanted.amount,
+        created_at=now,
     )
 
 
@@ -81,7 +132,7 @@ def hold(accounts: Collection[int]) -> None:
     For a transaction that books several times: else two of them could each wait for a balance that the other has.
     """
     if len(accounts) > 1:
-        list(Balance.objects.select_for_update(no_key=True).filter(account__in=accounts).order_by("account"))
+        prepared.rows(HOLD, [list(accounts)])
 
 
 def settle(charges: Iterable[Charge], now: datetime) -> None:

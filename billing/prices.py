@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from django.db.models import Q
 
 from billing.models import Account, Price
+from config.memory import remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class Quote:
         return self.mms + (self.ddm if ddm else 0)
 
 
+@remembered
 def quote(account: Account, country: str, operator_id: int) -> Quote:
     """The prices for a message of the account to that country over that operator; what has no price is free."""
     applicable = Price.objects.filter(

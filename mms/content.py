@@ -11,6 +11,8 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import transaction
 
+from billing.models import Account
+from config.memory import remembered
 from mms import removal
 from mms.adaptation.content import Area, Source
 from mms.encoding import queue as encodings
@@ -41,6 +43,12 @@ class NewSlide:
 
 class _MediumRemoved(Exception):
     """A medium that was known has gone with the last template that showed it: it has to be stored anew."""
+
+
+@remembered
+def template(account: Account, key: int) -> Template | None:
+    """The account's content of this mms-id, in whatever state it is, unless the customer deleted it."""
+    return Template.objects.filter(account=account, pk=key, deleted_at=None).first()
 
 
 def save(template: Template, slides: Sequence[NewSlide], now: datetime) -> None:

@@ -12,12 +12,14 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import transaction
+from django.db import OperationalError, transaction
 
 from billing import ledger, prices
+from billing.ledger import Wanted
 from config import bulk
 from handsets import cache
-from mms import charging, discovery, removal, reports, submission, timeline
+from mms import acceptance, charging, discovery, reports, submission, timeline
+from mms.acceptance import Outcome, OutcomeUnknown
 from mms.adaptation.compose import Composed
 from mms.adaptation.plan import CannotFit
 from mms.mm7 import client
@@ -34,38 +36,58 @@ from mms.timeline import Entry
 EXPIRY = client.LONGEST_EXPIRY
 
 
-class TemplateDeleted(Exception):
-    """The template was deleted while the order for it was being checked."""
-
-
 # --- accept ---------------------------------------------------------------------------------------------------
 
 
-def accept(order: Order, now: datetime) -> Message:
-    """Makes the order a message, due now and paid for: from here on it cannot be lost. One transaction.
+def accept(orders: Sequence[Order], now: datetime) -> list[Outcome]:
+    """Makes the orders messages, due now and paid for: from here on none of them can be lost. One transaction for all.
 
-    One whose template is still being encoded waits for that. Raises TemplateDeleted and ledger.InsufficientFunds; then
-    nothing is stored.
+    Returns what became of each, in their order: its message, or why there is none; then nothing of it is stored. One
+    whose template is still being encoded waits for that. Raises OutcomeUnknown.
     """
-    with transaction.atomic():
-        if not removal.usable(order.template):
-            raise TemplateDeleted
-        if order.device:
+    done = False
+    try:
+        with transaction.atomic():
+            outcomes = _accepted(orders, now)
+            done = True
+    except OperationalError as problem:
+        if done:
+            raise OutcomeUnknown from problem
+        raise
+    return outcomes
+
+
+def _accepted(orders: Sequence[Order], now: datetime) -> list[Outcome]:
+    faults = acceptance.faults(orders, now)
+    good = [order for order, fault in zip(orders, faults, strict=True) if fault is None]
+    messages = [_message(order, key, now) for order, key in zip(good, acceptance.new_keys(len(good)), strict=True)]
+    unpaid = ledger.reserve_all([Wanted(m.account, m.pk, m.reserved) for m in messages], now)
+    bulk.insert([message for message in messages if message.pk not in unpaid])
+    timeline.write([_entered(message) for message in messages if message.pk not in unpaid], now)
+    for order, message in zip(good, messages, strict=True):
+        if order.device and message.pk not in unpaid:
             cache.hint(order.number, order.device, now)
-        expiry = _expiry(order, now)
-        locked = order.template.status == Template.Status.ENCODING
-        status, due_at = (Status.ENCODING, expiry) if locked else (Status.ACCEPTED, now)
-        message = Message.objects.create(
-            **order.fields(),
-            **_prices(order),
-            status=status,
-            due_at=due_at,
-            created_at=now,
-            expires_at=expiry,
-        )
-        ledger.reserve(order.account, message.pk, message.reserved, now)
-        timeline.write([Entry(message, "accepted", f"to {order.carrier} from {message.sender}")], now)
-    return message
+    outcomes = iter([unpaid.get(message.pk, message) for message in messages])
+    return [fault or next(outcomes) for fault in faults]
+
+
+def _entered(message: Message) -> Entry:
+    return Entry(message, "accepted", f"to {message.carrier} from {message.sender}")
+
+
+def _message(order: Order, key: int, now: datetime) -> Message:
+    expiry = _expiry(order, now)
+    locked = order.template.status == Template.Status.ENCODING
+    status, due_at = (Status.ENCODING, expiry) if locked else (Status.ACCEPTED, now)
+    return Message(
+        pk=key,
+        **order.fields(),
+        **_prices(order),
+        status=status,
+        due_at=due_at,
+        created_at=now,
+        expires_at=expiry,
+    )
 
 
 def _expiry(order: Order, now: datetime) -> datetime:

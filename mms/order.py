@@ -4,8 +4,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from billing.models import Account, Service
+from billing.models import Account, ApiKey, Service
 from mms.models import Carrier, Template
+
+# What only the acceptance needs.
+NOT_KEPT = {"device", "expires_at", "key"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +38,8 @@ class Order:
     from_mask: str = ""
     client_reference: str = ""
     expires_at: datetime | None = None
+    key: ApiKey | None = None  # what was checked may be as old as memory is, and the key is to be looked at again
 
     def fields(self) -> dict[str, Any]:
-        """The fields of the message that this order becomes: all but what only its acceptance needs."""
-        return {name: getattr(self, name) for name in self.__slots__ if name not in {"device", "expires_at"}}
+        """The fields of the message that this order becomes: all but what is not kept."""
+        return {name: getattr(self, name) for name in self.__slots__ if name not in NOT_KEPT}

@@ -12,6 +12,7 @@ import structlog
 from django.core.files.storage import default_storage
 from django.db import connection, transaction
 
+from config import prepared
 from mms.models import DiscardedFile, Encoding, Medium, Message, Rendition, Slide, SlideMedium, Template
 
 log = structlog.get_logger()
@@ -21,15 +22,13 @@ LOOK_AGAIN = timedelta(minutes=1)
 
 
 # Any number of transactions may hold a row so at once. A foreign key alone would not do: it is checked at the commit.
-USABLE = "SELECT 1 FROM mms_template WHERE id = %s AND deleted_at IS NULL FOR KEY SHARE"
+USABLE = "SELECT id FROM mms_template WHERE id = ANY(%s) AND deleted_at IS NULL FOR KEY SHARE"
 HOLD = "SELECT id FROM mms_medium WHERE id = ANY(%s) FOR KEY SHARE"
 
 
-def usable(template: Template) -> bool:
-    """Whether a message of it may be accepted. The caller's transaction holds it from here on."""
-    with connection.cursor() as cursor:
-        cursor.execute(USABLE, [template.pk])
-        return cursor.fetchone() is not None
+def usable(templates: Collection[int]) -> set[int]:
+    """Those of which messages may be accepted. The caller's transaction holds them from here on."""
+    return {key for (key,) in prepared.rows(USABLE, [list(templates)])}
 
 
 def hold(media: Collection[Medium]) -> bool:

@@ -1,9 +1,14 @@
 """Which sender address and which carrier a message takes."""
 
 import phonenumbers
+from django.db.models import Q
 
-from billing.models import Account, SenderAddress
+from billing.models import Account, SenderAddress, Service
+from config.memory import remembered
 from mms.models import Carrier, NumberPrefix
+
+# How many first digits of a number choose the part of the table of prefixes that is looked at.
+HEAD = 4
 
 
 def region(number: str) -> str | None:
@@ -15,8 +20,8 @@ def region(number: str) -> str | None:
         parsed = phonenumbers.parse(f"+{number}")
     except phonenumbers.NumberParseException:
         return None
-    as_dialled = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
-    if not phonenumbers.is_possible_number(parsed) or as_dialled != f"+{number}":
+    as_dialled = f"{parsed.country_code}{phonenumbers.national_significant_number(parsed)}"
+    if as_dialled != number or not phonenumbers.is_possible_number(parsed):
         return None
     return phonenumbers.region_code_for_number(parsed) or _main_region(parsed)
 
@@ -26,6 +31,13 @@ def _main_region(number: phonenumbers.PhoneNumber) -> str:
     return phonenumbers.region_code_for_country_code(number.country_code or 0)
 
 
+@remembered
+def is_sender(account: Account, address: str) -> bool:
+    """Whether the address is one of the account's, for whatever country."""
+    return account.senders.filter(address=address).exists()
+
+
+@remembered
 def sender_for(account: Account, requested: str, country: str) -> SenderAddress | None:
     """The sender address for a recipient of that country: the one requested where it is assigned to the country,
 
@@ -42,7 +54,31 @@ def sender_for(account: Account, requested: str, country: str) -> SenderAddress 
 
 def carrier_for(number: str) -> Carrier | None:
     """The carrier of the longest known prefix of the number, or None where none is known."""
-    prefixes = [number[:length] for length in range(1, len(number) + 1)]
-    known = NumberPrefix.objects.filter(prefix__in=prefixes).select_related("carrier")
-    longest = max(known, key=lambda found: len(found.prefix), default=None)
-    return longest.carrier if longest else None
+    carriers = _prefixes(number[:HEAD])
+    prefixes = (number[:length] for length in range(len(number), 0, -1))
+    longest = next((prefix for prefix in prefixes if prefix in carriers), None)
+    return _carrier(carriers[longest]) if longest else None
+
+
+@remembered
+def _prefixes(head: str) -> dict[str, int]:
+    """The prefixes that numbers with these first digits may have."""
+    shorter = Q(prefix__in=[head[:length] for length in range(1, len(head))])
+    return dict(NumberPrefix.objects.filter(shorter | Q(prefix__startswith=head)).values_list("prefix", "carrier"))
+
+
+@remembered
+def _carrier(key: int) -> Carrier | None:
+    return Carrier.objects.filter(pk=key).first()
+
+
+@remembered
+def carrier_named(operator_id: int) -> Carrier | None:
+    """The carrier that customers name by this operator-id."""
+    return Carrier.objects.filter(operator_id=operator_id).first()
+
+
+@remembered
+def service_named(account: Account, code: str) -> Service | None:
+    """The account's campaign that he names by this service-id."""
+    return Service.objects.filter(account=account, code=code).first()

@@ -63,3 +63,10 @@ def _name(variable: str, value: str) -> None:
 
 # When this file is loaded: the other conftest.py files, loaded right after it, import models.
 _prepare()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remembered() -> None:
+    from config import memory
+
+    memory.forget()

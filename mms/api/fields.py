@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from django.utils import timezone
 
 from billing.models import Account, Service
-from mms import routing
+from mms import content, routing
 from mms.adaptation.texts import MissingValue, merge, subject_problem
 from mms.api.errors import Refusal
 from mms.api.nodes import Node, Unclear
@@ -43,8 +43,8 @@ def whole(text: str, least: int, most: int) -> int | None:
     return int(text) if least <= int(text) <= most else None
 
 
-def number(request: Node) -> str:
-    """The recipient, E.164 digits."""
+def number(request: Node) -> tuple[str, str]:
+    """The recipient, E.164 digits, and his country."""
     to = once(request, "to", "E110")
     if not to:
         raise Refusal("E110", f"{request.called('to')} is missing")
@@ -54,16 +54,17 @@ def number(request: Node) -> str:
     if not (digits.isascii() and digits.isdigit()):
         wanted = "a number in international format: country code and digits only"
         raise Refusal("E110", f"{request.called('to')} must be {wanted}")
-    if routing.region(digits) is None:
+    country = routing.region(digits)
+    if country is None:
         raise Refusal("E110", f"{request.called('to')} is not a possible number: {digits[:20]}")
-    return digits
+    return digits, country
 
 
 def requested_sender(request: Node, account: Account) -> str:
     sender = once(request, "from", "E111")
     if not sender:
         raise Refusal("E111", f"{request.called('from')} is missing")
-    if not account.senders.filter(address=sender).exists():
+    if not routing.is_sender(account, sender):
         name = request.called("from")
         raise Refusal("E111", f"{name} is not one of the account's sender addresses: {sender[:20]}")
     return sender
@@ -75,7 +76,7 @@ def template(request: Node, account: Account) -> Template:
     if not mms_id:
         raise Refusal("E620", f"{request.called('mms_id')} is missing")
     key = whole(mms_id, 1, ID_MAX)
-    found = Template.objects.filter(account=account, pk=key, deleted_at=None).first() if key else None
+    found = content.template(account, key) if key else None
     if found is None:
         raise no_template(request, mms_id)
     return found
@@ -114,7 +115,7 @@ def service(request: Node, account: Account) -> Service | None:
         return None
     if not code:
         raise Refusal("E627", f"{name} is missing")
-    found = Service.objects.filter(account=account, code=code).first()
+    found = routing.service_named(account, code)
     if found is None:
         raise Refusal("E627", f"{name} is not one of the account's: {code[:40]}")
     return found
@@ -128,7 +129,7 @@ def operator(request: Node) -> Carrier | None:
     given = whole(operator_id, 0, OPERATOR_ID_MAX)
     if given is None:
         raise Refusal("E650", f"{request.called('operator_id')} must be a whole number")
-    found = Carrier.objects.filter(operator_id=given).first()
+    found = routing.carrier_named(given)
     if found is None:
         raise Refusal(
             "E651",

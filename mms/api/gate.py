@@ -1,6 +1,7 @@
 """The gate: whose call it is, and whether this account, this key and this caller may make it now."""
 
 from collections.abc import Container
+from dataclasses import dataclass, field
 from typing import Final
 
 from django.utils import timezone
@@ -8,6 +9,7 @@ from django.utils import timezone
 from billing import keys
 from billing.actions import Action
 from billing.models import Account, ApiKey
+from config import memory
 from mms import callers
 from mms.api import fields, pace
 from mms.api.errors import Refusal
@@ -17,35 +19,56 @@ from mms.api.nodes import Node
 ALIASES: Final = {"getmmsids": Action.GET_MMS_TEMPLATES.value}
 
 
-def admit(request: Node, action: str, actions: Container[str], address: str) -> Account:
-    """The account that makes this request for the action from this address, where it may.
+@dataclass(slots=True)
+class Call:
+    """A request for an action, from this address."""
 
-    `actions` holds the names, in lower case, of those that the door knows. Raises Refusal, in the documented order.
-    """
-    found = _key(request)  # E104
-    account = found.account
-    if account.status == Account.Status.BLOCKED:
-        raise Refusal("E103", "This account is blocked; contact support")
-    if not account.api_access:
-        raise Refusal("E105", "This account has no API access; contact support")
-    if account.allowed_networks and not callers.within(address, account.allowed_networks):
-        raise Refusal(
-            "E112", f"Calls from {address[:50]} are not allowed for this account; have the address added to its list"
-        )
-    if action.lower() not in actions:
-        raise Refusal("E107", f"The action is unknown: {action[:40]}")
-    called = ALIASES.get(action.lower(), action.lower())
-    if not found.may(called):
-        name = request.called("api_key")
-        raise Refusal("E107", f"This {name} may not be used for {action[:40]}; use another key of the account")
-    pace.check(account, called)  # E106, E113
-    return account
+    request: Node
+    action: str
+    address: str
+    account: Account | None = field(default=None, init=False)  # once it is admitted
+    _counted: pace.Limits | None = field(default=None, init=False)
 
+    @property
+    def name(self) -> str:
+        """The action, as names are compared."""
+        return self.action.lower()
 
-def _key(request: Node) -> ApiKey:
-    key = fields.once(request, "api_key", "E104")
-    found = keys.find(key) if key else None
-    if found is None:
-        raise Refusal("E104", f"{request.called('api_key')} is {'unknown' if key else 'missing'}")
-    keys.used(found, timezone.now())
-    return found
+    def admitted(self, actions: Container[str]) -> ApiKey:
+        """The key by which the call is made, where it may be.
+
+        `actions` holds the names, in lower case, of those that the door knows. Raises Refusal, in the documented order.
+        """
+        found = self._key()  # E104
+        account = found.account
+        if account.status == Account.Status.BLOCKED:
+            raise Refusal("E103", "This account is blocked; contact support")
+        if not account.api_access:
+            raise Refusal("E105", "This account has no API access; contact support")
+        if account.allowed_networks and not callers.within(self.address, account.allowed_networks):
+            refused = f"Calls from {self.address[:50]} are not allowed for this account"
+            raise Refusal("E112", f"{refused}; have the address added to its list")
+        if self.name not in actions:
+            raise Refusal("E107", f"The action is unknown: {self.action[:40]}")
+        called = ALIASES.get(self.name, self.name)
+        if not found.may(called):
+            refused = f"This {self.request.called('api_key')} may not be used for {self.action[:40]}"
+            raise Refusal("E107", f"{refused}; use another key of the account")
+        self._count(pace.limits(account, called))  # E106, E113
+        self.account = account
+        return found
+
+    def _key(self) -> ApiKey:
+        key = fields.once(self.request, "api_key", "E104")
+        found = keys.find(key) if key else None
+        if found is None:
+            raise Refusal("E104", f"{self.request.called('api_key')} is {'unknown' if key else 'missing'}")
+        if not memory.in_use():  # else whoever makes use of the memory notes it
+            keys.used([found], timezone.now())
+        return found
+
+    def _count(self, limits: pace.Limits) -> None:
+        """Once a call, also where it is looked at a second time."""
+        if limits != self._counted:
+            pace.check(limits)
+            self._counted = limits

@@ -41,6 +41,21 @@ return ''
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How often an account may call for an action: milliseconds between calls, calls a second; 0: any."""
+
+    account: int
+    action: str
+    interval: int
+    throughput: int
+
+
+def limits(account: Account, action: str) -> Limits:
+    """What is set for calls of the account for the action."""
+    return Limits(account.pk, action, account.minimum_interval, account.calls_per_second(action) or 0)
+
+
 @dataclass
 class Pace:
     """The counts, and until when a server that is out of reach is left alone."""
@@ -51,29 +66,27 @@ class Pace:
     def __post_init__(self) -> None:
         self.count: Script = self.server.register_script(COUNT)
 
-    def verdict(self, account: Account, action: str) -> str:
-        """Counts a call of the action: E106 or E113 where it comes too soon, else ""."""
-        interval, throughput = account.minimum_interval, account.calls_per_second(action) or 0
-        if not (interval or throughput) or time.monotonic() < self.silent_until:
+    def verdict(self, limits: Limits) -> str:
+        """Counts a call: E106 or E113 where it comes too soon, else ""."""
+        if not (limits.interval or limits.throughput) or time.monotonic() < self.silent_until:
             return ""
         # The braces keep the keys of an account together in a cluster.
-        keys = [f"pace:{{{account.pk}}}:interval", f"pace:{{{account.pk}}}:{action}"]
+        keys = [f"pace:{{{limits.account}}}:interval", f"pace:{{{limits.account}}}:{limits.action}"]
         try:
-            return bytes(self.count(keys, [interval, throughput])).decode()
+            return bytes(self.count(keys, [limits.interval, limits.throughput])).decode()
         except doorbell.OUT_OF_REACH as problem:
             self.silent_until = time.monotonic() + doorbell.PAUSE
-            log.warning("calls are let through uncounted", account=account.pk, problem=str(problem))
+            log.warning("calls are let through uncounted", account=limits.account, problem=str(problem))
             return ""
 
 
 _pace = Pace()
 
 
-def check(account: Account, action: str) -> None:
-    """Counts a call of the action. Raises Refusal: E106 or E113 where it comes too soon."""
-    code = _pace.verdict(account, action)
+def check(limits: Limits) -> None:
+    """Counts a call. Raises Refusal: E106 or E113 where it comes too soon."""
+    code = _pace.verdict(limits)
     if code == "E106":
-        raise Refusal(code, f"Calls must be {account.minimum_interval} ms apart; wait and send it again")
+        raise Refusal(code, f"Calls must be {limits.interval} ms apart; wait and send it again")
     if code == "E113":
-        limit = account.calls_per_second(action)
-        raise Refusal(code, f"More than {limit} calls of this action in a second; wait and send it again")
+        raise Refusal(code, f"More than {limits.throughput} calls of this action in a second; wait and send it again")

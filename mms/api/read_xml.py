@@ -1,7 +1,7 @@
 """An XML request in either dialect, as a tree: the root element tells which one it is."""
 
 import codecs
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from lxml import etree
 
@@ -16,7 +16,7 @@ def read(body: bytes) -> Node:
     dialect = next((dialect for dialect in XML_DIALECTS if dialect.request == _local_name(root)), None)
     if dialect is None:
         raise Refusal("E100", "The root element must be request or REQUEST")
-    return _node(root, dialect, dialect.known, depth=1)
+    return _node(root, dialect.request, dialect, dialect.known, depth=1)
 
 
 def _parsed(body: bytes) -> etree._Element:
@@ -50,21 +50,21 @@ def _where(problem: etree.XMLSyntaxError, before: bytes) -> str:
     return f"Not well-formed at line {line}, column {column}{reason}"
 
 
-def _node(element: etree._Element, dialect: Dialect, known: Iterable[str], depth: int) -> Node:
+def _node(element: etree._Element, wire: str, dialect: Dialect, known: Collection[str], depth: int) -> Node:
     if depth > DEPTH_MAX:
         raise Refusal("E108", f"Elements are nested deeper than {DEPTH_MAX}")
-    wire = _local_name(element)
+    named = [(_local_name(child), child) for child in element]
     # The names in data are the customer's own.
-    inside = {_local_name(child) for child in element} if wire == dialect.parameters["data"] else known
-    children = [_node(child, dialect, inside, depth + 1) for child in element if _local_name(child) in inside]
+    inside = {name for name, _ in named} if wire == dialect.parameters["data"] else known
+    children = [_node(child, name, dialect, inside, depth + 1) for name, child in named if name in inside]
+    if wire == dialect.parameters["slide"]:
+        children = [*_attributes(element, dialect), *children]
     text = (element.text or "").strip()
-    return Node(dialect, wire, text, (*_attributes(element, dialect), *children), plain=len(element) == 0)
+    return Node(dialect, wire, text, tuple(children), plain=not named)
 
 
 def _attributes(element: etree._Element, dialect: Dialect) -> list[Node]:
     """The duration of a slide may be an attribute, in either case."""
-    if _local_name(element) != dialect.parameters["slide"]:
-        return []
     name = dialect.parameters["duration"]
     return [
         Node(dialect, name, str(text).strip())
@@ -74,4 +74,4 @@ def _attributes(element: etree._Element, dialect: Dialect) -> list[Node]:
 
 
 def _local_name(element: etree._Element) -> str:
-    return etree.QName(element).localname
+    return str(element.tag).rpartition("}")[2]

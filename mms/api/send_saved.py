@@ -9,7 +9,9 @@ from django.utils import timezone
 
 from billing.ledger import InsufficientFunds
 from billing.models import Account
+from config.memory import remembered
 from mms import doorbell, flow
+from mms.acceptance import Outdated, TemplateDeleted
 from mms.adaptation.content import Area
 from mms.api import areas, dry_run, fields, idempotency
 from mms.api.answers import Fields, success
@@ -65,9 +67,14 @@ def queued(message: Message) -> Fields:
 def stored(request: Node, account: Account) -> Found:
     """The template that the request names. Its text areas cost a query only where there are any."""
     template = fields.sendable_template(request, account)
+    return Found(template, *_slides(template))
+
+
+@remembered
+def _slides(template: Template) -> tuple[Mapping[int, str], Mapping[int, Sequence[Area]]]:
     slides = list(template.slides.annotate(lettered=LETTERED).values_list("position", "text", "lettered"))
     areas = _areas(template) if any(lettered for _, _, lettered in slides) else {}
-    return Found(template, {position: text for position, text, _ in slides}, areas)
+    return {position: text for position, text, _ in slides}, areas
 
 
 def _areas(template: Template) -> Mapping[int, Sequence[Area]]:
@@ -83,7 +90,7 @@ def order(request: Node, account: Account, find: FindContent = stored) -> Order:
 
     `find` finds what is to be sent.
     """
-    number = fields.number(request)
+    number, country = fields.number(request)
     requested = fields.requested_sender(request, account)
     found = find(request, account)
     service = fields.service(request, account)
@@ -107,7 +114,7 @@ def order(request: Node, account: Account, find: FindContent = stored) -> Order:
     from_mask = fields.mask(request)
     client_reference = fields.short_text(request, "client_reference", 200)
     expires_at = fields.future(request, "expires_at")
-    way = route(request, account, number, requested, operator)
+    way = route(request, account, number, country, requested, operator)
     return Order(
         account=account,
         number=number,
@@ -126,7 +133,7 @@ def order(request: Node, account: Account, find: FindContent = stored) -> Order:
         from_mask=from_mask,
         client_reference=client_reference,
         expires_at=expires_at,
-        country=way.country,
+        country=country,
         sender=way.sender.address,
         carrier=way.carrier,
     )
@@ -191,12 +198,19 @@ def check_texts(request: Node, slides: Mapping[int, str], fallback_text: str, da
     fields.merged(fallback_text, data, request.called("fallback_sms_text"))
 
 
-def accepted(request: Node, order: Order) -> Message:
-    if order.account.status == Account.Status.BILLING_SUSPENDED:
+def check_not_suspended(account: Account) -> None:
+    if account.status == Account.Status.BILLING_SUSPENDED:
         raise Refusal("E713", "The account is suspended for billing; settle what is due")
-    try:
-        return flow.accept(order, timezone.now())
-    except InsufficientFunds as problem:
-        raise Refusal("E713", str(problem)) from None
-    except flow.TemplateDeleted:
-        raise fields.no_template(request, str(order.template.pk)) from None
+
+
+def accepted(request: Node, order: Order) -> Message:
+    check_not_suspended(order.account)
+    (outcome,) = flow.accept([order], timezone.now())
+    match outcome:
+        case InsufficientFunds():
+            raise Refusal("E713", str(outcome))
+        case TemplateDeleted():
+            raise fields.no_template(request, str(order.template.pk))
+        case Outdated():
+            raise outcome
+    return outcome

@@ -2,27 +2,22 @@
 
 import time
 import uuid
-from collections.abc import Callable, Iterable
-from typing import Any, ClassVar, Final
+from collections.abc import Callable
+from typing import IO, Any, ClassVar, Final, cast
 
 import structlog
-from django.http import HttpRequest
-from django.http.response import HttpResponseBase
-from rest_framework.exceptions import APIException
-from rest_framework.negotiation import BaseContentNegotiation
-from rest_framework.parsers import BaseParser
-from rest_framework.renderers import BaseRenderer
-from rest_framework.request import Request
-from rest_framework.response import Response
-from rest_framework.views import APIView
+from django.http import HttpRequest, HttpResponse
+from django.views.generic import View
 
+from billing.actions import Action as Name
 from billing.models import Account
 from mms import callers
-from mms.api import fields, gate, idempotency, read_pairs
+from mms.api import express, fields, idempotency, read_pairs
 from mms.api.answers import Answer, Fields, failure
 from mms.api.delete import delete_mms
 from mms.api.dialects import SINCH, SINCH_JSON, SKYCORE, Dialect
 from mms.api.errors import Refusal
+from mms.api.gate import Call
 from mms.api.login import login_user
 from mms.api.message import get_message
 from mms.api.nodes import Node
@@ -52,46 +47,38 @@ ACTIONS: Final[dict[str, Action]] = {
 }
 
 
-class ByTheBody(BaseContentNegotiation):
-    """Real clients are careless with headers: what a request is, its body tells."""
+class Door(View):
+    """One request, one answer in its dialect; business failures are answered with HTTP 200 and a Failure.
 
-    def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser:
-        return next(iter(parsers))
-
-    def select_renderer(
-        self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
-    ) -> tuple[BaseRenderer, str]:
-        renderer = next(iter(renderers))
-        return renderer, renderer.media_type
-
-
-class Door(APIView):
-    """One request, one answer in its dialect; business failures are answered with HTTP 200 and a Failure."""
+    Of Django REST framework it has the parsers and the renderers. What that negotiates and checks beside them costs as
+    much as all that a request is read and checked for here, and real clients are careless with the headers.
+    """
 
     http_method_names = ["post"]
-    content_negotiation_class = ByTheBody
     expected: ClassVar[str] = "POST an XML request"
     own_dialect: ClassVar[Dialect]
+    parser: ClassVar[XmlParser | JsonParser]
+    renderer: ClassVar[XmlRenderer | JsonRenderer]
     node: Node | None = None
-    action = ""
-    account: Account | None = None
+    call: Call | None = None
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    def dispatch(self, request: HttpRequest, *_: Any, **__: Any) -> HttpResponse:
         began = time.perf_counter()
-        response = super().dispatch(request, *args, **kwargs)
-        self._log(response, time.perf_counter() - began)
+        answer, status = self._answer(request)
+        response = self._response(answer, status)
+        self._log(answer, status, time.perf_counter() - began)
         return response
 
-    def _log(self, response: HttpResponseBase, seconds: float) -> None:
+    def _log(self, answer: Answer, status: int, seconds: float) -> None:
         """The one line of this request. An action that is not one of ours could be anything: it is left out."""
-        answer: Fields = response.data.fields if isinstance(response, Response) else {}
+        call = self.call
         log.info(
             "request",
-            action=self.action if self.action in ACTIONS else "",
-            account=self.account.pk if self.account else None,
-            code=answer.get("error_code", ""),
-            tracking_id=answer.get("tracking_id", ""),
-            status=response.status_code,
+            action=call.name if call and call.name in ACTIONS else "",
+            account=call.account.pk if call and call.account else None,
+            code=answer.fields.get("error_code", ""),
+            tracking_id=answer.fields.get("tracking_id", ""),
+            status=status,
             ms=round(seconds * 1000, 1),
         )
 
@@ -100,42 +87,66 @@ class Door(APIView):
         """The request's; the door's own where the request could not be read that far."""
         return self.node.dialect if self.node else self.own_dialect
 
-    def post(self, request: Request) -> Response:
-        return self.answered(_read(request.data))
+    def _answer(self, request: HttpRequest) -> tuple[Answer, int]:
+        """The answer, with its HTTP status."""
+        if str(request.method).lower() not in self.http_method_names:
+            return self._failure("E100", self.expected), 405
+        try:
+            answered = self._acted(self.read(request))
+        except Refusal as refusal:
+            return self._failure(refusal.code, refusal.info), 200
+        except Exception:
+            reference = uuid.uuid4().hex[:12]
+            log.exception("a request failed", reference=reference)
+            return self._failure("E503", f"Internal error, reference {reference}"), 500
+        return Answer(self.dialect, answered), 200
 
-    def answered(self, node: Node) -> Response:
+    def read(self, request: HttpRequest) -> Node:
+        """The request as a tree. Raises Refusal."""
+        body = cast(IO[bytes], request)  # a request is the stream of its body
+        return self.parser.parse(body, parser_context={"request": request})
+
+    def _acted(self, node: Node) -> Fields:
         self.node = node
         name = fields.once(node, "action")
         if not name:
             raise Refusal("E100", f"{node.called('action')} is missing")
-        self.action = name.lower()
-        self.account = gate.admit(node, name, ACTIONS, callers.address(self.request._request))
-        asked = idempotency.with_header(node, self.request.headers.get("Idempotency-Key", ""))
-        return Response(Answer(self.dialect, ACTIONS[self.action](asked, self.account)))
+        self.call = Call(node, name, callers.address(self.request))
+        return self._express(self.call) or self._ordinary(self.call)
 
-    def handle_exception(self, problem: Exception) -> Response:
-        if isinstance(problem, Refusal):
-            return self._failure(problem.code, problem.info)
-        if isinstance(problem, APIException):
-            return self._failure("E100", self.expected, problem.status_code)
-        reference = uuid.uuid4().hex[:12]
-        log.error("a request failed", reference=reference, exc_info=problem)
-        return self._failure("E503", f"Internal error, reference {reference}", 500)
+    def _express(self, call: Call) -> Fields | None:
+        plain = call.name == Name.SEND_SAVED_MMS and "Idempotency-Key" not in self.request.headers
+        return express.answer(call) if plain else None
 
-    def _failure(self, code: str, info: str, status: int = 200) -> Response:
-        return Response(failure(self.dialect, self._to(), code, info), status=status)
+    def _ordinary(self, call: Call) -> Fields:
+        key = call.admitted(ACTIONS)
+        asked = idempotency.with_header(call.request, self.request.headers.get("Idempotency-Key", ""))
+        return ACTIONS[call.name](asked, key.account)
+
+    def _failure(self, code: str, info: str) -> Answer:
+        return failure(self.dialect, self._to(), code, info)
 
     def _to(self) -> str:
         """What the request gave as recipient, where it could be read that far."""
         recipients = self.node.all("to") if self.node else []
         return recipients[0].text[:50] if recipients else ""
 
+    def _response(self, answer: Answer, status: int) -> HttpResponse:
+        content = self.renderer.render(answer)
+        headers = {
+            "Content-Type": f"{self.renderer.media_type}; charset={self.renderer.charset}",
+            "Content-Length": str(len(content)),
+        }
+        if status == 405:
+            headers["Allow"] = ", ".join(self.http_method_names).upper()
+        return HttpResponse(content, status=status, headers=headers)
+
 
 class SinchDoor(Door):
     """POST of XML, in either dialect."""
 
-    parser_classes = [XmlParser]
-    renderer_classes = [XmlRenderer]
+    parser = XmlParser()
+    renderer = XmlRenderer()
     own_dialect = SINCH
 
 
@@ -143,26 +154,21 @@ class SkycoreDoor(Door):
     """POST of XML in either dialect, raw or as a form field; GET of key/value pairs."""
 
     http_method_names = ["get", "post"]
-    parser_classes = [XmlParser]
-    renderer_classes = [XmlRenderer]
+    parser = XmlParser()
+    renderer = XmlRenderer()
     own_dialect = SKYCORE
     expected = "POST an XML request, or GET with parameters"
 
-    def get(self, request: Request) -> Response:
-        return self.answered(read_pairs.read(request.META.get("QUERY_STRING", "")))
+    def read(self, request: HttpRequest) -> Node:
+        if request.method == "GET":
+            return read_pairs.read(request.META.get("QUERY_STRING", ""))
+        return super().read(request)
 
 
 class JsonDoor(Door):
     """POST of JSON, with the key in the header x-api-key."""
 
-    parser_classes = [JsonParser]
-    renderer_classes = [JsonRenderer]
+    parser = JsonParser()
+    renderer = JsonRenderer()
     own_dialect = SINCH_JSON
     expected = "POST a JSON request"
-
-
-def _read(data: object) -> Node:
-    """The request that our parser read. DRF does not call it for an empty body."""
-    if not isinstance(data, Node):
-        raise Refusal("E100", "There is no request in the body")
-    return data

@@ -1,22 +1,28 @@
-"""Many rows in one statement: their values go along as arrays, one a column.
+"""Many rows in one statement: their values go along as JSON, or as arrays, one a column.
 
 Django's bulk_create() and bulk_update() write an expression for every row and every column, and take longer to put
 their SQL together than PostgreSQL takes to do it.
 """
 
+import json
 from collections.abc import Sequence
+from functools import cache
+from operator import attrgetter
 from typing import Any, TypeAlias, TypeVar
 
 from django.db import connection
 from django.db.models import Field, Model
 
+from config import prepared
+
 Row = TypeVar("Row", bound=Model)
 AnyField: TypeAlias = "Field[Any, Any]"
 
 UPDATE = "UPDATE {table} SET {changes} FROM unnest({arrays}) AS changed({columns}) WHERE {table}.{key} = changed.{key}"
+# As JSON, so that the statement is the same for any number of rows and can be prepared.
 INSERT = """
 INSERT INTO {table} ({columns})
-SELECT {columns} FROM unnest({arrays}) WITH ORDINALITY AS new({columns}, place) ORDER BY place RETURNING {key}
+SELECT {columns} FROM json_populate_recordset(NULL::{table}, %s) WITH ORDINALITY ORDER BY ordinality RETURNING {key}
 """
 INSERT_NEW = (
     "INSERT INTO {table} ({columns}) SELECT * FROM unnest({arrays}) ON CONFLICT DO NOTHING RETURNING {returned}"
@@ -41,19 +47,23 @@ def update(rows: Sequence[Row], *names: str) -> None:
 
 
 def insert(rows: Sequence[Row]) -> Sequence[Row]:
-    """Inserts the rows in their order, in which they get their keys, too; returns them."""
+    """Inserts the rows in their order, in which they get their keys, too, unless all have one; returns them."""
     if not rows:
         return rows
-    key = _key(rows[0])
-    fields = [field for field in rows[0]._meta.concrete_fields if field is not key]
-    sql = INSERT.format(
-        table=_table(rows[0]), columns=", ".join(map(_quoted, fields)), arrays=_arrays(fields), key=_quoted(key)
-    )
-    with connection.cursor() as cursor:
-        cursor.execute(sql, _values(rows, fields))
-        for row, (pk,) in zip(rows, cursor.fetchall(), strict=True):
-            row.pk, row._state.adding = pk, False
+    statement, names, values = _insertion(type(rows[0]), keyed=rows[0].pk is not None)
+    written = json.dumps([dict(zip(names, values(row), strict=True)) for row in rows], default=str)
+    for row, (pk,) in zip(rows, prepared.rows(statement, [written]), strict=True):
+        row.pk, row._state.adding = pk, False
     return rows
+
+
+@cache
+def _insertion(model: type[Model], *, keyed: bool) -> tuple[str, list[str], "attrgetter[Any]"]:
+    """The statement, the columns that it is given, and how their values are read from a row."""
+    key, table = model._meta.pk, connection.ops.quote_name(model._meta.db_table)
+    fields = [field for field in model._meta.concrete_fields if keyed or field is not key]
+    statement = INSERT.format(table=table, columns=", ".join(map(_quoted, fields)), key=_quoted(key))
+    return statement, [str(field.column) for field in fields], attrgetter(*(field.attname for field in fields))
 
 
 def insert_new(rows: Sequence[Row], *unique: str) -> list[Row]:

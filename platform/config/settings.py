@@ -57,10 +57,11 @@ INSTALLED_APPS = [
     "simulator",
 ]
 
-# The doors for probes and scrapers come first. Sessions, CSRF and messages serve the admin alone; they are lazy, so the
-# other doors do not pay for them.
+# The doors for probes and scrapers come first, then those of customers. Sessions, CSRF and messages serve the admin
+# alone; they are lazy, so what is left does not pay for them.
 MIDDLEWARE = [
     "mms.observation.views.watched",
+    "config.doors.straight",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -92,7 +93,7 @@ DATABASES = {
     "default": {
         **dj_database_url.parse(os.environ["DATABASE_URL"]),
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {"pool": {"min_size": 1, "max_size": 20, "timeout": 10}},
+        "OPTIONS": {"pool": {"min_size": 1, "max_size": 20, "timeout": 10}, "prepare_threshold": 0},
     }
 }
 

@@ -90,20 +90,20 @@ def rendition(medium: Any) -> Rendition:
 
 def order(here: SimpleNamespace, number: str, **more: Any) -> Message:
     """A message that was just accepted."""
-    return flow.accept(
-        Order(
-            account=here.account,
-            number=number,
-            sender="28444",
-            carrier=here.carrier,
-            template=here.template,
-            service=here.service,
-            country="US",
-            subject="Spring is here",
-            **more,
-        ),
-        NOW,
+    order = Order(
+        account=here.account,
+        number=number,
+        sender="28444",
+        carrier=here.carrier,
+        template=here.template,
+        service=here.service,
+        country="US",
+        subject="Spring is here",
+        **more,
     )
+    (message,) = flow.accept([order], NOW)
+    assert isinstance(message, Message)
+    return message
 
 
 def delivered(here: SimpleNamespace) -> Message:

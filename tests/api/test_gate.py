@@ -17,7 +17,7 @@ from billing import keys
 from billing.actions import Action
 from billing.models import Account, ApiKey
 from mms.api.gate import ALIASES
-from mms.api.pace import Pace
+from mms.api.pace import Pace, limits
 from mms.api.views import ACTIONS
 from tests.api.documents import KEY, NUMBER, SAVE, SEND, failure, request
 from tests.api.sockets import listening, wait_for_the_client_to_leave
@@ -175,7 +175,7 @@ def test_no_second_has_more_calls_than_the_throughput_whoever_counts(world: Simp
         """Between which moments each call was that was let through, counted as a process of its own would."""
         let_through = []
         while (before := monotonic()) < end:
-            if not pace.verdict(account, "sendsavedmms"):
+            if not pace.verdict(limits(account, "sendsavedmms")):
                 let_through.append((before, monotonic()))
         return let_through
 
@@ -204,7 +204,7 @@ def test_without_the_server_every_call_is_let_through_and_it_is_said(
     with listening(lambda connection: connection.close()) as server:
         port = server.port
     pace = Pace(redis.Redis.from_url(f"redis://127.0.0.1:{port}", retry=None))
-    assert [pace.verdict(world.account, "sendsavedmms") for _ in range(3)] == ["", "", ""]
+    assert [pace.verdict(limits(world.account, "sendsavedmms")) for _ in range(3)] == ["", "", ""]
     assert caplog.text.count("calls are let through uncounted") == 1
 
 
@@ -212,7 +212,7 @@ def test_a_server_that_hangs_is_waited_for_once(world: SimpleNamespace) -> None:
     world.account.minimum_interval = 60_000
     with listening(wait_for_the_client_to_leave) as server:
         pace = Pace(redis.Redis.from_url(f"redis://127.0.0.1:{server.port}", socket_timeout=0.2, retry=None))
-        assert [pace.verdict(world.account, "sendsavedmms") for _ in range(5)] == [""] * 5
+        assert [pace.verdict(limits(world.account, "sendsavedmms")) for _ in range(5)] == [""] * 5
         assert server.connections == 1
         pace.server.close()
 

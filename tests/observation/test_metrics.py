@@ -56,7 +56,9 @@ def send(world: SimpleNamespace) -> Callable[[], Message]:
             service=world.service,
             subject="Spring is here",
         )
-        return flow.accept(order, datetime.now(UTC))
+        (message,) = flow.accept([order], datetime.now(UTC))
+        assert isinstance(message, Message)
+        return message
 
     return send
 

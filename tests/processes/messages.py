@@ -37,7 +37,9 @@ def accept(world: SimpleNamespace, to: str, ddm: str = "") -> Message:
         subject="Spring is here",
         ddm_text=ddm,
     )
-    return flow.accept(order, datetime.now(UTC))
+    (message,) = flow.accept([order], datetime.now(UTC))
+    assert isinstance(message, Message)
+    return message
 
 
 def request(to: str, ddm: str = "") -> bytes:

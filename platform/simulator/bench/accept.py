@@ -1,16 +1,19 @@
-"""How many sendSavedMMS a second are accepted: each answered Success once its message and event are committed."""
+"""How many sendSavedMMS a second are accepted: each answered Success once its message, its event and its reservation
+
+are committed; of one account, and of as many as there are connections.
+"""
 
 import base64
+import itertools
 import re
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from statistics import median
 
 from django.db import connection
 
 from config.embedded.ports import HOST
-from simulator.bench import BenchError, yardstick
+from simulator.bench import BenchError, customers, yardstick
 from simulator.bench.figures import Figure, Series, alternate, at_least
 from simulator.bench.load import Load, drive
 from simulator.bench.stage import Stage
@@ -18,10 +21,9 @@ from simulator.bench.web import THREADS, WORKERS, serving
 from simulator.demo import world
 from simulator.demo.web import call
 
-CONNECTIONS = 32
+CONNECTIONS = ACCOUNTS = 32
 WARM_UP = 2  # seconds
 NUMBERS = [f"1404479{last:04}" for last in range(1000)]
-SEED = Path(world.__file__).with_name("seed.xml")
 # No worker runs, so nobody calls the carrier.
 NO_SIMULATOR = "http://127.0.0.1:9"
 
@@ -34,11 +36,13 @@ INSERT INTO handsets_cachedhandset (number, handset_id, source, first_seen, last
 SELECT unnest(%s::text[]), min(id), 'ddm-report', now(), now() FROM handsets_handset
 """
 
-# Each message, with how often its timeline says that it was accepted.
+# Each message, with how often its timeline says that it was accepted, and how often its price was reserved.
 STORED = """
-SELECT mms_message.id, count(mms_event.id) FROM mms_message
-LEFT JOIN mms_event ON mms_event.message_id = mms_message.id AND mms_event.kind = 'accepted'
-GROUP BY mms_message.id
+SELECT id,
+    (SELECT count(*) FROM mms_event WHERE message_id = mms_message.id AND kind = 'accepted'),
+    (SELECT count(*) FROM billing_ledgerentry WHERE message = mms_message.id AND kind = 'reserve'
+     AND reserved_change = mms_message.reserved AND reserved_change > 0)
+FROM mms_message
 """
 
 
@@ -64,9 +68,34 @@ def accept_rate(stage: Stage) -> list[Figure]:
     return [figure]
 
 
+def one_account(stage: Stage) -> list[Figure]:
+    """All connections on one account, so on one balance, against the same load on an account each."""
+    with serving(stage) as port:
+        make_world(port)
+        door, seeds = f"http://{HOST}:{port}/ep/v1/", [customers.seed(f"Customer {n}") for n in range(ACCOUNTS)]
+        of_one, of_many = requests(seeds[:1]), requests(seeds)
+        warm_up = [drive(door, of_one, CONNECTIONS, WARM_UP), drive(door, of_many, CONNECTIONS, WARM_UP)]
+        one, many = alternate(
+            stage.rounds,
+            lambda: drive(door, of_one, CONNECTIONS, stage.seconds),
+            lambda: drive(door, of_many, CONNECTIONS, stage.seconds),
+        )
+    proven = nothing_lost([answer for load in (*warm_up, *one, *many) for answer in load.answers])
+    figure = Figure(
+        Series("accepted sendSavedMMS of one account", "requests/s", tuple(load.rate for load in one)),
+        Series(f"of {ACCOUNTS} accounts", "requests/s", tuple(load.rate for load in many)),
+        at_least(0.80),
+        notes=(proven,),
+    )
+    return [figure]
+
+
 def make_world(port: int) -> None:
-    """The demo's customer with the template that the seed request names, and a known handset for every number."""
-    world.load(NO_SIMULATOR)
+    """The demo's customer, funded to the end, with the template that the seed request names, and a known handset for
+
+    every number.
+    """
+    customers.fund(world.load(NO_SIMULATOR))
     with connection.cursor() as cursor:
         cursor.execute(KNOWN_HANDSETS, [NUMBERS])
     answer = call(port, CONTENT.encode())
@@ -74,27 +103,29 @@ def make_world(port: int) -> None:
         raise BenchError(f"saveMMS was to store mms-id {world.MMS_ID}: {answer}")
 
 
-def requests() -> list[str]:
-    seed = SEED.read_text()
-    return [re.sub("<to>[0-9]+</to>", f"<to>{number}</to>", seed) for number in NUMBERS]
+def requests(seeds: Sequence[str] = (customers.SEED,)) -> list[str]:
+    """One to every number, of the seeds in turns."""
+    in_turns = zip(itertools.cycle(seeds), NUMBERS, strict=False)
+    return [re.sub("<to>[0-9]+</to>", f"<to>{number}</to>", seed) for seed, number in in_turns]
 
 
 def nothing_lost(answers: Sequence[str]) -> str:
-    """Says that every Success has its own message with its event, and no message is without a Success.
+    """Says that every Success has its own message with event and reservation, and no message is without a Success.
 
     Raises BenchError where that is not so.
     """
     acknowledged = Counter(message_of(answer) for answer in answers)
     with connection.cursor() as cursor:
         cursor.execute(STORED)
-        stored = dict(cursor.fetchall())
-    if acknowledged != stored or set(stored.values()) != {1}:
+        stored = {message: (events, reservations) for message, events, reservations in cursor.fetchall()}
+    if acknowledged != Counter(stored.keys()) or set(stored.values()) != {(1, 1)}:
         missing = len(acknowledged.keys() - stored.keys())
+        whole = [*stored.values()].count((1, 1))
         raise BenchError(
-            f"{acknowledged.total()} answered Success for {len(acknowledged)} messages, {len(stored)} messages "
-            f"with {sum(stored.values())} accepted events in the database, {missing} acknowledged and lost"
+            f"{acknowledged.total()} answered Success for {len(acknowledged)} messages, {len(stored)} messages, "
+            f"{whole} of them with event and reservation, in the database, {missing} acknowledged and lost"
         )
-    return f"checked: {len(stored):,} answered Success = {len(stored):,} messages, each with its accepted event"
+    return f"checked: {len(stored):,} answered Success = {len(stored):,} messages, each with event and reservation"
 
 
 def message_of(answer: str) -> int:

@@ -11,10 +11,7 @@ import psutil  # type: ignore[import-untyped]
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
-from django.utils import timezone
 
-from billing import ledger
-from billing.models import Account
 from config import embedded
 from config.embedded import ServersError
 from config.embedded.ports import HOST
@@ -23,7 +20,6 @@ from simulator.bench import BenchError, accept, web
 from simulator.bench.figures import Figure, Series, at_most
 from simulator.bench.load import drive_until_broken
 from simulator.bench.stage import Stage, child_environment, standing_on
-from simulator.demo import world
 from simulator.demo.processes import Processes
 
 TIMES = 5
@@ -31,7 +27,6 @@ TIMES = 5
 BEFORE, LATER = 200, 37
 # Seconds that the load would go on without the kill.
 LONGEST = 60
-FUNDS = 1_000_000 * world.FUNDS
 
 # Of these messages, those that are there whole: accepted once in their timeline, reserved once in the ledger.
 WHOLE = """
@@ -91,9 +86,6 @@ def _prepare(stage: Stage, folder: Path) -> None:
         call_command("migrate", verbosity=0)
         with web.serving(replace(stage, database_url=url)) as port:
             accept.make_world(port)
-        account = Account.objects.get(name=world.ACCOUNT)
-        world.fund(account)
-        ledger.top_up(account, FUNDS, "for the bench", timezone.now())
 
 
 def _crash(stage: Stage, folder: Path, accepts: int) -> Crash:

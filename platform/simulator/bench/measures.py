@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from simulator.bench import crash, handsets, memory, picture, postbacks, sweep
-from simulator.bench.accept import accept_rate
+from simulator.bench.accept import accept_rate, one_account
 from simulator.bench.figures import Figure
 from simulator.bench.stage import Stage
 from simulator.bench.whole_way import whole_way
@@ -12,6 +12,7 @@ Measure = Callable[[Stage], Sequence[Figure]]
 
 MEASURES: Mapping[str, Measure] = {
     "accept": accept_rate,
+    "account": one_account,
     "way": whole_way,
     "crash": crash.crashes,
     "picture": picture.adaptation,

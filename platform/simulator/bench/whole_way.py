@@ -18,7 +18,8 @@ from billing.models import Account
 from config.embedded.ports import HOST
 from mms.models import Carrier
 from simulator.bench import BenchError, yardstick
-from simulator.bench.accept import CONNECTIONS, SEED
+from simulator.bench.accept import CONNECTIONS
+from simulator.bench.customers import SEED
 from simulator.bench.figures import Figure, Series, at_least, at_most
 from simulator.bench.load import send
 from simulator.bench.processors import Meter, servers
@@ -184,7 +185,7 @@ def play(place: Running, simulator: int, bodies: Sequence[str], meter: Meter) ->
 
 def requests(messages: int, numbers: Sequence[str] = NUMBERS, mms_id: int = world.MMS_ID) -> list[str]:
     """So many requests to send this template to these numbers, in turns."""
-    seed = SEED.read_text().replace(f"<mms-id>{world.MMS_ID}<", f"<mms-id>{mms_id}<")
+    seed = SEED.replace(f"<mms-id>{world.MMS_ID}<", f"<mms-id>{mms_id}<")
     bodies = [re.sub("<to>[0-9]+</to>", f"<to>{number}</to>", seed) for number in numbers]
     return [bodies[index % len(bodies)] for index in range(messages)]
 

@@ -1,0 +1,33 @@
+"""Customers for a load: with prices, and funds that no run can spend."""
+
+from pathlib import Path
+
+from django.utils import timezone
+
+from billing import keys, ledger
+from billing.amounts import UNIT
+from billing.models import Account, SenderAddress, Service
+from mms import content
+from mms.content import NewSlide
+from mms.models import Template
+from simulator.demo import world
+
+SEED = Path(world.__file__).with_name("seed.xml").read_text()
+FUNDS = 1_000_000 * UNIT
+
+
+def fund(account: Account) -> None:
+    """Gives the account the demo's prices and funds to the end."""
+    world.fund(account)
+    ledger.top_up(account, FUNDS, "for the bench", timezone.now())
+
+
+def seed(name: str) -> str:
+    """The demo's sendSavedMMS, of a new customer of this name with a template of his own."""
+    account = Account.objects.create(name=name)
+    SenderAddress.objects.create(account=account, address=world.SENDER, country="US", default=True)
+    Service.objects.create(account=account, code=world.SERVICE)
+    template = Template(account=account, name="Bench", subject="Hello {{firstname|you}}")
+    content.save(template, [NewSlide(10, "Dear {{firstname|customer}}", ())], timezone.now())
+    fund(account)
+    return SEED.replace(world.API_KEY, keys.issue(account)).replace(str(world.MMS_ID), str(template.pk))

@@ -1,0 +1,97 @@
+"""What was read a moment ago serves to accept: never to accept what may not be any more, and never to refuse."""
+
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from billing import ledger
+from billing.models import Balance, BlockedNumber, Price, SenderAddress
+from config import memory
+from mms.models import Message, Template
+from tests.api.documents import NUMBER, SEND, request
+
+Change = Callable[[SimpleNamespace], object]
+
+
+def send(**elements: str) -> bytes:
+    return bytes(Client().post("/ep/v1/", request({**SEND, **elements}), content_type="text/xml").content)
+
+
+def taken(answer: bytes) -> bool:
+    return b"<status>Success</status>" in answer
+
+
+def of_account(**changes: object) -> Change:
+    return lambda world: type(world.account).objects.update(**changes)
+
+
+def of_senders(**changes: object) -> Change:
+    return lambda _: SenderAddress.objects.update(**changes)
+
+
+def of_templates(**changes: object) -> Change:
+    return lambda _: Template.objects.update(**changes)
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (lambda world: world.account.api_keys.update(revoked_at=timezone.now()), "E104"),
+        (lambda world: world.account.api_keys.update(allowed_actions=["savemms"]), "E107"),
+        (lambda world: world.account.api_keys.all().delete(), "E104"),
+        (of_account(status="blocked"), "E103"),
+        (of_account(status="billing-suspended"), "E713"),
+        (of_account(api_access=False), "E105"),
+        (of_account(allowed_networks=["192.0.2.1"]), "E112"),
+        (of_account(fallback_text_required=True), "E622"),
+        (lambda world: world.account.blocked_numbers.create(number=NUMBER), "E114"),
+        (lambda _: BlockedNumber.objects.create(number=NUMBER), "E114"),
+        (of_templates(deleted_at=timezone.now()), "E241"),
+        (lambda _: Balance.objects.update(balance=0), "E713"),
+    ],
+)
+def test_what_is_forbidden_is_forbidden_at_once(world: SimpleNamespace, change: Change, code: str) -> None:
+    Price.objects.create(message_class="mms", amount=1)
+    ledger.top_up(world.account, 100, "", timezone.now())
+    assert taken(send())
+    change(world)
+    assert f"<error-code>{code}</error-code>".encode() in send()
+    assert Message.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (of_senders(address="28445"), of_senders(address="28444")),
+        (of_account(status="blocked"), of_account(status="active")),
+        (of_templates(status="encoding"), of_templates(status="ready")),
+        (of_account(minimum_interval=60_000), of_account(minimum_interval=0)),
+    ],
+)
+def test_what_is_allowed_is_allowed_at_once(world: SimpleNamespace, before: Change, after: Change) -> None:
+    before(world)
+    send()
+    assert not taken(send())
+    after(world)
+    assert taken(send())
+
+
+def test_a_call_is_counted_once_though_it_is_looked_at_twice(world: SimpleNamespace) -> None:
+    of_account(minimum_interval=60_000)(world)
+    world.account.blocked_numbers.create(number=NUMBER)
+    assert b"<error-code>E114</error-code>" in send()
+    assert b"<error-code>E106</error-code>" in send(to="14044790001")
+
+
+def test_an_old_price_is_billed_for_as_long_as_it_is_remembered(world: SimpleNamespace) -> None:
+    Price.objects.create(message_class="mms", amount=10)
+    ledger.top_up(world.account, 100, "", timezone.now())
+    send()
+    Price.objects.update(amount=20)
+    send()
+    memory.forget()
+    send()
+    assert list(Message.objects.order_by("pk").values_list("reserved", flat=True)) == [10, 10, 20]

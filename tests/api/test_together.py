@@ -1,0 +1,175 @@
+"""Orders that come at the same moment are accepted in one transaction; each is answered for itself."""
+
+import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+import psycopg
+import pytest
+from django.db import connection
+from django.test import Client
+
+from billing import ledger
+from billing.models import Account, Balance, Price
+from mms import flow
+from mms.acceptance import Outdated, TemplateDeleted
+from mms.api.express import together
+from mms.models import Message, Template
+from mms.order import Order
+from tests.api.documents import SEND, request
+from tests.processes.platform_under_test import eventually
+
+CUSTOMERS = 8
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def order(world: SimpleNamespace, number: str, **changes: object) -> Order:
+    of_world = {
+        "account": world.account, "sender": "28444", "carrier": world.carrier, "template": world.template,
+        "service": world.service, "country": "US", "subject": "Spring is here",
+    }  # fmt: skip
+    return Order(number=number, **{**of_world, **changes})
+
+
+def test_one_bad_order_is_refused_and_the_others_are_accepted(world: SimpleNamespace) -> None:
+    key = world.account.api_keys.select_related("account").get()
+    world.account.blocked_numbers.create(number="14044790001")
+    deleted = Template.objects.create(account=world.account, name="Gone", deleted_at=now())
+    revoked = world.account.api_keys.create(prefix="a", digest="a", revoked_at=now())
+    outcomes = flow.accept(
+        [
+            order(world, "14044790000", key=key),
+            order(world, "14044790001", key=key),
+            order(world, "14044790002", key=key, template=deleted),
+            order(world, "14044790003", key=revoked),
+            order(world, "14044790004", key=key),
+        ],
+        now(),
+    )
+    assert [type(outcome) for outcome in outcomes] == [Message, Outdated, TemplateDeleted, Outdated, Message]
+    stored = Message.objects.order_by("pk")
+    assert [outcome for outcome in outcomes if isinstance(outcome, Message)] == list(stored)
+    assert [message.number for message in stored] == ["14044790000", "14044790004"]
+    assert [message.events.get().text for message in stored] == ["to AT&T from 28444"] * 2
+
+
+def test_of_orders_that_the_funds_do_not_cover_as_many_are_accepted_as_they_cover(world: SimpleNamespace) -> None:
+    other = Account.objects.create(name="Other")
+    Price.objects.create(message_class="mms", amount=50)
+    ledger.top_up(world.account, 120, "", now())
+    ledger.top_up(other, 1000, "", now())
+    outcomes = flow.accept(
+        [order(world, f"1404479000{n}", account=world.account if n % 2 else other) for n in range(8)], now()
+    )
+    accepted = [outcome.number[-1] for outcome in outcomes if isinstance(outcome, Message)]
+    assert accepted == ["0", "1", "2", "3", "4", "6"]
+    assert dict(Balance.objects.values_list("account", "reserved")) == {world.account.pk: 100, other.pk: 200}
+    assert ledger.prove() == []
+
+
+def test_a_message_has_all_that_was_ordered(world: SimpleNamespace) -> None:
+    (outcome,) = flow.accept([order(world, "14044790000", data={"a": "é\n"}, texts={"1": '"'}, device="x")], now())
+    assert isinstance(outcome, Message)
+    stored = Message.objects.get()
+    columns = [field.attname for field in Message._meta.concrete_fields]
+    assert {name: getattr(stored, name) for name in columns} == {name: getattr(outcome, name) for name in columns}
+
+
+def send(number: int) -> bytes:
+    body = request({**SEND, "to": f"140447900{number:02}"})
+    try:
+        return bytes(Client().post("/ep/v1/", body, content_type="text/xml").content)
+    finally:
+        connection.close()
+
+
+# --- many threads -------------------------------------------------------------------------------------------------
+
+committing = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+
+
+def at_once(meanwhile: Callable[[int], object]) -> list[bytes]:
+    """The answers to requests of which the first waits for its template, and all others for the first.
+
+    What is done meanwhile is told the process of the database that the first waits in.
+    """
+    waiting = "SELECT pid FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+    send(0)  # what is remembered from here on
+    with ThreadPoolExecutor(CUSTOMERS) as pool:
+        with psycopg.connect(**connection.get_connection_params()) as other:
+            other.execute("SELECT FROM mms_template FOR UPDATE")
+            answers = [pool.submit(send, number) for number in range(1, CUSTOMERS + 1)]
+            ((pid,),) = eventually(lambda: other.execute(waiting).fetchall())
+            eventually(lambda: len(together.waiting) == CUSTOMERS - 1)
+            meanwhile(pid)
+        return [answer.result() for answer in answers]
+
+
+def terminate(pid: int) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
+
+
+def numbers() -> list[str]:
+    return list(Message.objects.order_by("number").values_list("number", flat=True))
+
+
+ALL = [f"140447900{number:02}" for number in range(CUSTOMERS + 1)]
+
+
+@committing
+def test_those_that_wait_are_accepted_in_one_transaction_and_each_is_told_its_own(world: SimpleNamespace) -> None:
+    answers = at_once(lambda _: None)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT DISTINCT ON (xmin::text) count(*) OVER (PARTITION BY xmin::text) FROM mms_message")
+        assert sorted(cursor.fetchall()) == [(1,), (1,), (CUSTOMERS - 1,)]
+    told = [re.findall(b"<tracking-id>(.+)</tracking-id>", answer)[0].decode() for answer in answers]
+    stored = {message.number: message.tracking_id for message in Message.objects.all()}
+    assert told == [stored[number] for number in ALL[1:]]
+
+
+@committing
+def test_a_connection_that_breaks_before_the_commit_loses_nobody(world: SimpleNamespace) -> None:
+    answers = at_once(terminate)
+    assert all(b"<status>Success</status>" in answer for answer in answers)
+    assert numbers() == ALL
+
+
+@committing
+def test_an_order_that_the_database_does_not_take_hinders_no_other(world: SimpleNamespace) -> None:
+    def forbid(_: int) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE mms_message ADD CONSTRAINT no CHECK (number <> '14044790003') NOT VALID")
+
+    try:
+        answers = at_once(forbid)
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE mms_message DROP CONSTRAINT no")
+    assert [b"<error-code>E503</error-code>" in answer for answer in answers].count(True) == 1
+    assert numbers() == [number for number in ALL if number != "14044790003"]
+
+
+@committing
+def test_where_a_commit_may_have_happened_nothing_is_sent_a_second_time(world: SimpleNamespace) -> None:
+    def die_at_the_commit(_: int) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("""
+                CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS $$
+                BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END $$;
+                CREATE CONSTRAINT TRIGGER die AFTER INSERT ON mms_message DEFERRABLE INITIALLY DEFERRED
+                FOR EACH ROW EXECUTE FUNCTION die();
+            """)
+
+    try:
+        answers = at_once(die_at_the_commit)
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP TRIGGER die ON mms_message; DROP FUNCTION die()")
+    assert all(b"<error-code>E503</error-code>" in answer for answer in answers)
+    assert numbers() == ALL[:1]
