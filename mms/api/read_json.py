@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from mms.api.dialects import SINCH_JSON
 from mms.api.errors import Refusal
-from mms.api.nodes import DEPTH_MAX, Node, leaf
+from mms.api.nodes import DEPTH_MAX, NODES_MAX, Node, leaf
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,11 @@ def read(body: bytes, key: str) -> Node:
 def _parsed(body: bytes) -> Any:
     """Numbers stay as they are written."""
     try:
-        return json.loads(
+        found = json.loads(
             body, object_pairs_hook=_Object, parse_int=str, parse_float=str, parse_constant=_refuse_constant
         )
+        if len(body) > NODES_MAX and _size(found) > NODES_MAX:
+            raise Refusal("E108", f"There are more than {NODES_MAX} values")
     except json.JSONDecodeError as problem:
         where = f"line {problem.lineno}, column {problem.colno}"
         raise Refusal("E108", f"Not well-formed at {where}: {problem.msg}") from None
@@ -49,6 +51,18 @@ def _parsed(body: bytes) -> Any:
         raise Refusal("E108", f"Not well-formed: {problem} is no JSON value") from None
     except RecursionError:
         raise Refusal("E108", "Not well-formed: it is nested too deep") from None
+    return found
+
+
+def _size(value: Any) -> int:
+    """How many values it holds, at any depth."""
+    match value:
+        case _Object():
+            return 1 + sum(_size(member) for _, member in value.members)
+        case list():
+            return 1 + sum(map(_size, value))
+        case _:
+            return 1
 
 
 def _refuse_constant(constant: str) -> NoReturn:
@@ -84,7 +98,5 @@ def _item(wire: str, value: Any, depth: int) -> Iterator[Node]:
             yield Node(SINCH_JSON, wire, children=children, plain=False)
         case list():
             raise Refusal("E100", f"{wire[:40]} holds an array in an array")
-        case bool():
-            yield Node(SINCH_JSON, wire, str(value).lower())
         case _:
-            yield leaf(SINCH_JSON, wire, str(value))
+            yield leaf(SINCH_JSON, wire, str(value).lower() if isinstance(value, bool) else str(value))
