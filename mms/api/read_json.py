@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from mms.api.dialects import SINCH_JSON
@@ -10,11 +9,10 @@ from mms.api.errors import Refusal
 from mms.api.nodes import DEPTH_MAX, NODES_MAX, Node, leaf
 
 
-@dataclass(frozen=True, slots=True)
-class _Object:
+class _Object(tuple[tuple[str, Any], ...]):
     """The members of an object in their order, a repeated one as often as it stands."""
 
-    members: list[tuple[str, Any]]
+    __slots__ = ()
 
 
 class _NotJson(ValueError):
@@ -40,7 +38,7 @@ def _parsed(body: bytes) -> Any:
         found = json.loads(
             body, object_pairs_hook=_Object, parse_int=str, parse_float=str, parse_constant=_refuse_constant
         )
-        if len(body) > NODES_MAX and _size(found) > NODES_MAX:
+        if len(body) > NODES_MAX and _has_too_many(found):
             raise Refusal("E108", f"There are more than {NODES_MAX} values")
     except json.JSONDecodeError as problem:
         where = f"line {problem.lineno}, column {problem.colno}"
@@ -54,15 +52,18 @@ def _parsed(body: bytes) -> Any:
     return found
 
 
-def _size(value: Any) -> int:
-    """How many values it holds, at any depth."""
-    match value:
-        case _Object():
-            return 1 + sum(_size(member) for _, member in value.members)
-        case list():
-            return 1 + sum(map(_size, value))
-        case _:
-            return 1
+def _has_too_many(found: Any) -> bool:
+    """Whether there are more than NODES_MAX values, at any depth; no more than those are looked at."""
+    pending, seen = [found], 0
+    while pending and seen <= NODES_MAX:
+        value = pending.pop()
+        seen += 1
+        match value:
+            case _Object():
+                pending.extend(member for _, member in value)
+            case list():
+                pending.extend(value)
+    return seen > NODES_MAX
 
 
 def _refuse_constant(constant: str) -> NoReturn:
@@ -73,7 +74,7 @@ def _inside(found: _Object, *, in_data: bool, depth: int) -> Iterator[Node]:
     """What the object holds and the dialect knows; the names in data are the customer's own."""
     if depth > DEPTH_MAX:
         raise Refusal("E108", f"Objects are nested deeper than {DEPTH_MAX}")
-    for wire, value in found.members:
+    for wire, value in found:
         if in_data or wire in SINCH_JSON.known:
             yield from _nodes(wire, value, depth)
 

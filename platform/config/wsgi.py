@@ -59,7 +59,9 @@ def reading_first(application: WSGIApplication) -> WSGIApplication:
         if environ.get("wsgi.input_terminated"):
             with unfinished.one_of(callers.of(environ)) as admitted:
                 if not admitted:
-                    return _refused(start_response, "503 Service Unavailable", "too many of your requests are unfinished")
+                    return _refused(
+                        start_response, "503 Service Unavailable", "too many of your requests are unfinished"
+                    )
                 body = environ["wsgi.input"].read(most)
             if len(body) < min(most, int(environ.get("CONTENT_LENGTH") or 0)):
                 return _refused(start_response, "400 Bad Request", "the request is cut short")

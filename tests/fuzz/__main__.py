@@ -15,6 +15,11 @@ for name, value in (
     os.environ[name] = value
 
 
+def tell(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
 def main() -> int:
     import django
 
@@ -35,14 +40,14 @@ def main() -> int:
             f"{figures.slowest * 1000:.0f} ms, memory +{figures.megabytes:.0f} MB\n  {endings}"
         )
 
-    print(f"seed {options.seed}", flush=True)
+    tell(f"seed {options.seed}")
     for target in TARGETS:
         try:
-            print(told(target, run(target, options.seed, options.inputs)), flush=True)
+            tell(told(target, run(target, options.seed, options.inputs)))
         except Crash as crash:
             traceback.print_exception(crash)
             return 1
-    print("no crash")
+    tell("no crash")
     return 0
 
 

@@ -52,8 +52,8 @@ NAMES = tuple(
     sorted({name.encode() for names in PARAMETERS.values() for name in names} | {b"request", b"REQUEST", b"data_"})
 )
 ELEMENTS = tuple(b"<%b>" % name for name in NAMES) + tuple(b"</%b>" % name for name in NAMES)
-MEMBERS = tuple(b',"%b":' % name.encode() for name in sorted(SINCH_JSON.known)) + (b"[[", b"]]", b'{"a":', b'"', b",")
-PAIRS_OF = tuple(b"&%b=" % name.encode() for name in sorted(SKYCORE_GET.known)) + (b"&customtext_1=", b"&data_a=", b"%")
+MEMBERS = (*(b',"%b":' % name.encode() for name in sorted(SINCH_JSON.known)), b"[[", b"]]", b'{"a":', b'"', b",")
+PAIRS_OF = (*(b"&%b=" % name.encode() for name in sorted(SKYCORE_GET.known)), b"&customtext_1=", b"&data_a=", b"%")
 MULTIPART = (
     '--b\r\nContent-Disposition: form-data; name="xml"\r\n\r\n' + SKYCORE + "\r\n--b\r\n"
     'Content-Disposition: form-data; name="file"; filename="a.txt"\r\nContent-Type: text/plain\r\n'
@@ -85,8 +85,8 @@ MM7_NAMES = (
     "detail", "Details", "Status", "MM7Version", "LinkedID", "Subject",
 )  # fmt: skip
 MM7_VALUES = (
-    *VALUES, b"Retrieved", b"Expired", b"1000", b"6102", b"2007: bad", b"tel:+1404/TYPE=PLMN@a", b"env:Server", b"urn:x",
-    b"http://[", b"a b", b"Default",
+    *VALUES, b"Retrieved", b"Expired", b"1000", b"6102", b"2007: bad", b"tel:+1404/TYPE=PLMN@a", b"env:Server",
+    b"urn:x", b"http://[", b"a b", b"Default",
 )  # fmt: skip
 MM7_PIECES = (
     *MM7_VALUES, *XML, *(f"<{name}>".encode() for name in MM7_NAMES), *(f"</{name}>".encode() for name in MM7_NAMES),
@@ -129,8 +129,8 @@ HANDSETS = Corpus(
         )
     ),
     values=(
-        *VALUES, b"default", b"UNKNOWN", b" none ", b"http://", b"http://a/" + b"x" * 500, "é".encode() * 250, b" \t\r\n",
-        b"&#9;", b"&#xFFFE;", b"&#160;", b"&#0;", b"&#xD83D;&#xDE00;", b"a" * 501,
+        *VALUES, b"default", b"UNKNOWN", b" none ", b"http://", b"http://a/" + b"x" * 500, "é".encode() * 250,
+        b" \t\r\n", b"&#9;", b"&#xFFFE;", b"&#160;", b"&#0;", b"&#xD83D;&#xDE00;", b"a" * 501,
     ),
     pieces=(*VALUES, *XML, b"UAProf", b"uaprof=", b"UACapabilities", b"<UAProf>", b"</UAProf>"),
     content_types=CONTENT_TYPES,

@@ -12,11 +12,14 @@ from mms import doorbell
 LOGIN = "/admin/login/"
 WAIT = b"Too many attempts to log in"
 # A script in the page itself, or in an attribute of it, which the policy forbids.
-INLINE = re.compile(rb"<script(?![^>]*\ssrc=)[^>]*>\s*\S|<[^>]*\son(?:click|change|submit|load|error|input)=", re.IGNORECASE)
+INLINE = re.compile(
+    rb"<script(?![^>]*\ssrc=)[^>]*>\s*\S|<[^>]*\son(?:click|change|submit|load|error|input)=", re.IGNORECASE
+)
 
 
 @pytest.fixture
-def olga(db: None) -> User:
+def olga(db: None, settings: Settings) -> User:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # a real one is slow on purpose
     with doorbell.connection() as counts:
         counts.delete(*(counts.keys("login:*") or ["login:none"]))
     return User.objects.create_superuser("olga", password="right")

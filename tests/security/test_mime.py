@@ -31,7 +31,7 @@ BOMBS: dict[str, tuple[str, bytes]] = {
 def test_a_mime_bomb_is_refused_at_once(world: SimpleNamespace, parameters: str, body: bytes) -> None:
     began = time.process_time()
     reply = Client().post("/mm7/att", body, content_type=f"multipart/related; {parameters}", headers=USER)
-    assert time.process_time() - began < 0.5
+    assert time.process_time() - began < 1.0
     assert (reply.status_code, b"<StatusCode>2007</StatusCode>" in reply.content) == (400, True)
 
 
