@@ -10,8 +10,9 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from io import BytesIO
 from typing import Any, Final
+from wsgiref.util import setup_testing_defaults
 
-from django.test import RequestFactory
+from django.core.handlers.wsgi import WSGIRequest
 from lxml import etree
 
 from config.wsgi import readable
@@ -100,10 +101,9 @@ def read_customer(given: Given) -> str:
 
 
 def _body(parser: XmlParser | JsonParser, given: Given) -> Node:
-    environ = RequestFactory()._base_environ(
-        REQUEST_METHOD="POST", CONTENT_TYPE=given.content_type, CONTENT_LENGTH=str(len(given.body))
-    )
-    request = RequestFactory().request(**readable(environ))
+    environ: dict[str, Any] = {"REQUEST_METHOD": "POST", "CONTENT_TYPE": given.content_type}
+    setup_testing_defaults(environ)
+    request = WSGIRequest(readable(environ))
     return parser.parse(BytesIO(given.body), given.content_type, {"request": request})
 
 

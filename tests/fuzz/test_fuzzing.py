@@ -9,7 +9,7 @@ from tests.fuzz.run import Crash, given, run
 from tests.fuzz.targets import REPORT, TARGETS, Target, read_customer
 
 every_target = pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
-INPUTS = 400
+INPUTS = 200
 
 
 @every_target

@@ -10,7 +10,7 @@ import pytest
 from pytest_django import Settings
 
 from mms import outbound
-from mms.outbound import NoReply, Request, allowed
+from mms.outbound import Flight, NoReply, Request, allowed
 from tests.api.sockets import listening, read_headers, saying
 from tests.scripted import Say, Scripted, serving
 
@@ -149,14 +149,14 @@ def test_endless_headers_are_not_kept() -> None:
 )
 def test_the_url_of_a_postback_adds_no_header(customer: Scripted, url: str) -> None:
     port = customer.url.rpartition(":")[2]
-    with outbound.Flight(1) as flight:
+    with Flight[int](1) as flight:
         flight.launch(1, Request(url.replace("{port}", port), b"x", {}, 5.0))
         ((_, result),) = flight.landed(10)
     assert isinstance(result, NoReply) or "x-evil" not in customer.received[0].headers
 
 
 def test_a_header_with_a_line_end_is_not_sent(customer: Scripted) -> None:
-    with outbound.Flight(1) as flight:
+    with Flight[int](1) as flight:
         flight.launch(1, Request(customer.url, b"x", {"X-MMS-Message": "a\r\nX-Evil: 1"}, 5.0))
         ((_, result),) = flight.landed(10)
     assert (isinstance(result, NoReply), customer.received) == (True, [])
