@@ -25,8 +25,8 @@ from mms.api.nodes import Node
 from mms.api.parsers import JsonParser, XmlParser
 from mms.api.renderers import JsonRenderer, XmlRenderer
 from mms.mm7.answers import Answer, read_answer
-from mms.mm7.requests import MAX_ID, MAX_TEXT, Request, Unsupported, answer, fault, read_request
-from mms.mm7.soap import Malformed
+from mms.mm7.requests import MAX_TEXT, Request, Unsupported, answer, fault, read_request
+from mms.mm7.soap import MAX_ID, Malformed
 from mms.models import Template
 from mms.xml import NOT_XML
 from tests.fuzz import corpus
