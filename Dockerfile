@@ -22,7 +22,7 @@ USER mms
 VOLUME /srv/mms/var/media
 
 EXPOSE 8000
-# Threads, because a request waits for its commit; the kernel's backlog takes bursts.
+# Threads, because each waits for the body of a request; config/wsgi.py says how many requests are worked on at once.
 CMD ["granian", "--interface", "wsgi", "--host", "0.0.0.0", "--port", "8000", \
-     "--workers", "2", "--blocking-threads", "16", "--log-config", "platform/config/granian.json", \
+     "--workers", "2", "--blocking-threads", "256", "--log-config", "platform/config/granian.json", \
      "config.wsgi:application"]

@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 SOURCES := platform mms handsets billing tests manage.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types bench chaos lock clean
+.PHONY: help demo test lint types bench chaos fuzz lock clean
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
@@ -31,6 +31,9 @@ bench: $(STAMP) ## figures beside the machine's own limits
 
 chaos: $(STAMP) ## thousands of messages while everything fails that can; SEED=1 MESSAGES=5000
 	$(PY) manage.py chaos --seed $(or $(SEED),1) --messages $(or $(MESSAGES),5000)
+
+fuzz: $(STAMP) ## 100,000 damaged inputs to each parser of what others send; SEED=n: other ones
+	PYTHONPATH=.:platform $(PY) -m tests.fuzz $(if $(SEED),--seed $(SEED))
 
 lock: $(STAMP) ## newest versions that pyproject.toml allows, with their hashes
 	$(PY) -m uv pip compile $(LOCKING) --output-file requirements.txt pyproject.toml

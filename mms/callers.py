@@ -1,21 +1,27 @@
 """Who calls us: the address at the other end, seen through the reverse proxies that are our own."""
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
 
 
 def address(request: HttpRequest) -> str:
-    """The address that the request comes from.
+    """The address that the request comes from."""
+    return of(request.META)
+
+
+def of(environ: Mapping[str, Any]) -> str:
+    """The address that a request of this WSGI environment comes from.
 
     X-Forwarded-For is read from its end, where our own proxies write, up to the first address that is none of theirs:
     what stands before it is only the caller's word.
     """
-    forwarded = request.headers.get("X-Forwarded-For", "")
+    forwarded = environ.get("HTTP_X_FORWARDED_FOR", "")
     before = [hop.strip() for hop in forwarded.split(",") if hop.strip()]
-    caller = str(request.META.get("REMOTE_ADDR", ""))
+    caller = str(environ.get("REMOTE_ADDR", ""))
     while before and within(caller, settings.TRUSTED_PROXIES):
         caller = before.pop()
     return caller

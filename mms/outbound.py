@@ -31,6 +31,9 @@ FETCH_REDIRECTS = 3
 # All of IPv6 that is given out to anybody; what lies outside (site-local, IPv4-translated, ...) is some network's own.
 UNICAST = ipaddress.IPv6Network("2000::/3")
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+# Kept for protocols and for documents (RFC 6890, RFC 9637), which not every version of Python knows; some clouds tell
+# their machines' secrets there.
+KEPT = (ipaddress.ip_network("192.0.0.0/24"), ipaddress.ip_network("3fff::/20"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,9 @@ def allowed(address: str) -> bool:
     ip = _embedded_ipv4(ipaddress.ip_address(address.partition("%")[0]))
     if any(ip in ipaddress.ip_network(network) for network in settings.OUTBOUND_ALLOWED_NETWORKS):
         return True
-    return ip.is_global and not ip.is_multicast and (ip.version == 4 or ip in UNICAST)
+    if ip.is_multicast or any(ip in network for network in KEPT):
+        return False
+    return ip.is_global and (ip.version == 4 or ip in UNICAST)
 
 
 def _embedded_ipv4(

@@ -8,6 +8,8 @@ from mms.xml import NOT_XML
 
 # Deeper than any request nests; libxml2 alone would allow 256, and Python's JSON as much as its stack.
 DEPTH_MAX = 10
+# Elements, or values of JSON, of one request: far more than any has, and read in a twentieth of a second.
+NODES_MAX = 20_000
 
 
 class Unclear(Exception):

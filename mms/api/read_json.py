@@ -2,19 +2,17 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from mms.api.dialects import SINCH_JSON
 from mms.api.errors import Refusal
-from mms.api.nodes import DEPTH_MAX, Node, leaf
+from mms.api.nodes import DEPTH_MAX, NODES_MAX, Node, leaf
 
 
-@dataclass(frozen=True, slots=True)
-class _Object:
+class _Object(tuple[tuple[str, Any], ...]):
     """The members of an object in their order, a repeated one as often as it stands."""
 
-    members: list[tuple[str, Any]]
+    __slots__ = ()
 
 
 class _NotJson(ValueError):
@@ -37,9 +35,11 @@ def read(body: bytes, key: str) -> Node:
 def _parsed(body: bytes) -> Any:
     """Numbers stay as they are written."""
     try:
-        return json.loads(
+        found = json.loads(
             body, object_pairs_hook=_Object, parse_int=str, parse_float=str, parse_constant=_refuse_constant
         )
+        if len(body) > NODES_MAX and _has_too_many(found):
+            raise Refusal("E108", f"There are more than {NODES_MAX} values")
     except json.JSONDecodeError as problem:
         where = f"line {problem.lineno}, column {problem.colno}"
         raise Refusal("E108", f"Not well-formed at {where}: {problem.msg}") from None
@@ -49,6 +49,21 @@ def _parsed(body: bytes) -> Any:
         raise Refusal("E108", f"Not well-formed: {problem} is no JSON value") from None
     except RecursionError:
         raise Refusal("E108", "Not well-formed: it is nested too deep") from None
+    return found
+
+
+def _has_too_many(found: Any) -> bool:
+    """Whether there are more than NODES_MAX values, at any depth; no more than those are looked at."""
+    pending, seen = [found], 0
+    while pending and seen <= NODES_MAX:
+        value = pending.pop()
+        seen += 1
+        match value:
+            case _Object():
+                pending.extend(member for _, member in value)
+            case list():
+                pending.extend(value)
+    return seen > NODES_MAX
 
 
 def _refuse_constant(constant: str) -> NoReturn:
@@ -59,7 +74,7 @@ def _inside(found: _Object, *, in_data: bool, depth: int) -> Iterator[Node]:
     """What the object holds and the dialect knows; the names in data are the customer's own."""
     if depth > DEPTH_MAX:
         raise Refusal("E108", f"Objects are nested deeper than {DEPTH_MAX}")
-    for wire, value in found.members:
+    for wire, value in found:
         if in_data or wire in SINCH_JSON.known:
             yield from _nodes(wire, value, depth)
 
@@ -84,7 +99,5 @@ def _item(wire: str, value: Any, depth: int) -> Iterator[Node]:
             yield Node(SINCH_JSON, wire, children=children, plain=False)
         case list():
             raise Refusal("E100", f"{wire[:40]} holds an array in an array")
-        case bool():
-            yield Node(SINCH_JSON, wire, str(value).lower())
         case _:
-            yield leaf(SINCH_JSON, wire, str(value))
+            yield leaf(SINCH_JSON, wire, str(value).lower() if isinstance(value, bool) else str(value))

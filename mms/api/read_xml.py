@@ -7,7 +7,11 @@ from lxml import etree
 
 from mms.api.dialects import XML_DIALECTS, Dialect
 from mms.api.errors import Refusal
-from mms.api.nodes import DEPTH_MAX, Node
+from mms.api.nodes import DEPTH_MAX, NODES_MAX, Node
+
+# lxml needs the square of their number to list the attributes of an element.
+ATTRIBUTES_MAX = 100
+COUNT = etree.XPath("count(//*)")
 
 
 def read(body: bytes) -> Node:
@@ -36,6 +40,8 @@ def _parsed(body: bytes) -> etree._Element:
         raise Refusal("E108", _where(problem, before=body[: len(body) - len(trimmed)])) from None
     if root.getroottree().docinfo.internalDTD is not None:
         raise Refusal("E108", "A document type declaration is not allowed")
+    if len(body) > NODES_MAX and float(COUNT(root)) > NODES_MAX:  # type: ignore[arg-type]  # a number, as it says
+        raise Refusal("E108", f"There are more than {NODES_MAX} elements")
     return root
 
 
@@ -65,6 +71,8 @@ def _node(element: etree._Element, wire: str, dialect: Dialect, known: Collectio
 
 def _attributes(element: etree._Element, dialect: Dialect) -> list[Node]:
     """The duration of a slide may be an attribute, in either case."""
+    if len(element.attrib) > ATTRIBUTES_MAX:
+        raise Refusal("E108", f"{_local_name(element)} has more than {ATTRIBUTES_MAX} attributes")
     name = dialect.parameters["duration"]
     return [
         Node(dialect, name, str(text).strip())

@@ -33,6 +33,8 @@ _NUMBER: Final = re.compile(
     r"(?:tel:|sip:)?\s*\+?\s*([0-9(][0-9\s().-]*)(?:/TYPE=[^@]*)?(?:[@;].*)?", re.IGNORECASE | re.DOTALL
 )
 _E164_DIGITS: Final = 15
+# A namespace that is fit to be repeated in an answer: some that a broken request has are no URI at all.
+_NAMESPACE: Final = re.compile(r"https?://[\w.-]+(?:/[\w./~-]*)?|urn:[\w-]+:[\w.:/-]+", re.ASCII)
 
 
 class Unsupported(Exception):
@@ -168,7 +170,7 @@ def _operation(root: etree._Element) -> etree._Element:
 def _common(root: etree._Element, operation: etree._Element) -> _Common:
     transaction = find(root, "transactionid")
     spaces = (namespace_of(each) for each in (operation, transaction, *operation) if each is not None)
-    space = next((each for each in spaces if each), REL_6)
+    space = next((each for each in spaces if _NAMESPACE.fullmatch(each)), REL_6)
     return {
         "transaction_id": _identifier("TransactionID", text(transaction)),
         "version": value(operation, "mm7version")[:20] or _version_of(space),

@@ -1,6 +1,7 @@
 """SOAP envelopes: reading hostile and careless ones, writing exact ones (SOAP 1.1; 3GPP TS 23.140, 8.7.9)."""
 
 import re
+import sys
 from collections.abc import Iterator
 from typing import Final
 from xml.sax.saxutils import quoteattr
@@ -8,7 +9,7 @@ from xml.sax.saxutils import quoteattr
 from lxml import etree
 
 from mms.mm7.multipart import parameter, root_part
-from mms.xml import xml_text
+from mms.xml import NOT_XML, xml_text
 
 CONTENT_TYPE: Final = "text/xml; charset=utf-8"
 SCHEMAS: Final = "http://www.3gpp.org/ftp/Specs/archive/23_series/23.140/schema/"
@@ -143,7 +144,8 @@ def _parse(document: str) -> etree._Element:
     except etree.XMLSyntaxError:
         pass
     try:
-        root = _from_text(_REFERENCE.sub(_possible, _BARE_AMPERSAND.sub("&amp;", xml)), recover=True)
+        mended = _REFERENCE.sub(_possible, _BARE_AMPERSAND.sub("&amp;", NOT_XML.sub("", xml)))
+        root = _from_text(mended, recover=True)
     except etree.XMLSyntaxError as error:
         raise Malformed("the body is not XML") from error
     if root is None:
@@ -155,9 +157,9 @@ def _parse(document: str) -> etree._Element:
 
 
 def _possible(reference: re.Match[str]) -> str:
-    """The reference, or nothing for half a surrogate pair: the parser takes it, and then cannot give the text."""
+    """The reference, or nothing where it stands for what no text can hold: the parser takes it when it mends."""
     code = int(reference[1]) if reference[1] else int(reference[2], 16)
-    return "" if 0xD800 <= code <= 0xDFFF else reference[0]
+    return reference[0] if code <= sys.maxunicode and not NOT_XML.match(chr(code)) else ""
 
 
 def _from_text(xml: str, *, recover: bool) -> etree._Element:

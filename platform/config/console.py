@@ -28,6 +28,7 @@ UNFOLD = {
     "SITE_URL": None,
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
+    "LOGIN": {"form": "config.login.LoginForm"},
     "DASHBOARD_CALLBACK": "mms.admin.dashboard.context",
     "COLORS": {
         "primary": {

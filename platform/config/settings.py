@@ -63,6 +63,7 @@ MIDDLEWARE = [
     "mms.observation.views.watched",
     "config.doors.straight",
     "django.middleware.security.SecurityMiddleware",
+    "config.policy.policed",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

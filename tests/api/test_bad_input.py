@@ -91,7 +91,8 @@ NO_REQUESTS: dict[str, tuple[bytes, bytes]] = {
     "attributes": (b"<request " + b" ".join(b'a%d="1"' % n for n in range(MEGABYTE // 10)) + b"/>",
                    failure("E100", "action is missing")),
     "long attribute": (b'<request a="' + b"x" * MEGABYTE + b'"/>', failure("E100", "action is missing")),
-    "many elements": (b"<request>" + b"<a/>" * (MEGABYTE // 4) + b"</request>", failure("E100", "action is missing")),
+    "many elements": (b"<request>" + b"<a/>" * (MEGABYTE // 4) + b"</request>",
+                      failure("E108", "There are more than 20000 elements")),
     "too large": (b"<request>" + b" " * 3 * MEGABYTE + b"</request>",
                   failure("E100", "The request is larger than 2097152 bytes")),
 }  # fmt: skip

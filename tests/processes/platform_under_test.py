@@ -143,7 +143,7 @@ class Platform:
     def web(self) -> Process:
         """The web server, once it listens."""
         serving = ("--interface", "wsgi", "--host", HOST, "--port", str(self.web_port))
-        sized = ("--workers", "1", "--blocking-threads", "8")
+        sized = ("--workers", "1", "--blocking-threads", "256")
         process = self._start("granian", *serving, *sized, "config.wsgi:application")
         eventually(lambda: _listens(self.web_port))
         return process

@@ -11,7 +11,7 @@ from simulator.bench.stage import Stage, child_environment
 from simulator.demo.processes import DemoError, Processes
 from simulator.demo.web import answers
 
-WORKERS, THREADS = 2, 16
+WORKERS, THREADS = 2, 256
 
 
 @contextmanager

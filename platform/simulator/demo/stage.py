@@ -105,7 +105,7 @@ def _simulator(stage: Stage, folder: Path) -> list[str]:
 
 
 def _web(port: int) -> list[str]:
-    threads = ("--workers", "2", "--blocking-threads", "4")
+    threads = ("--workers", "2", "--blocking-threads", "64")
     return [
         "granian",
         "--interface",

@@ -1,0 +1,195 @@
+"""The three parsers of what others send, each driven as its door drives it, up to where the database would be asked.
+
+A target raises what the parser should not have raised, and AssertionError where what it read could not be kept: a
+character that PostgreSQL or XML cannot hold, a text that is longer than its column.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from io import BytesIO
+from typing import Any, Final
+from wsgiref.util import setup_testing_defaults
+
+from django.core.handlers.wsgi import WSGIRequest
+from lxml import etree
+
+from config.wsgi import readable
+from handsets.cache import IDENTITY_MAX, identity_of
+from mms.api import areas, fallback, fields, idempotency, read_pairs, replay, save, send_saved, slides
+from mms.api.answers import failure
+from mms.api.dialects import SINCH, SINCH_JSON, SKYCORE, Dialect
+from mms.api.errors import Refusal
+from mms.api.nodes import Node
+from mms.api.parsers import JsonParser, XmlParser
+from mms.api.renderers import JsonRenderer, XmlRenderer
+from mms.mm7.answers import Answer, read_answer
+from mms.mm7.requests import MAX_TEXT, Request, Unsupported, answer, fault, read_request
+from mms.mm7.soap import MAX_ID, Malformed
+from mms.models import Template
+from mms.xml import NOT_XML
+from tests.fuzz import corpus
+from tests.fuzz.mutation import Corpus, Given
+
+Reader = Callable[[Node], object]
+
+SLIDES = 2  # of the content that a sendSavedMMS is taken to name
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A parser under test. `read` raises for a crash alone; what it returns tells how the input ended."""
+
+    name: str
+    corpus: Corpus
+    read: Callable[[Given], str]
+
+
+def _texts(node: Node) -> None:
+    """What sendSavedMMS and saveMMS fill and look at before they ask the database."""
+    data = send_saved.merge_data(node)
+    texts = send_saved.custom_texts(node, SLIDES)
+    with suppress(Refusal):
+        wanted = slides.wanted(node)
+        send_saved.check_texts(node, {slide.position: slide.text for slide in wanted}, "", data)
+        areas.check_filled({slide.position: slide.areas for slide in wanted}, data, node)
+    subject = send_saved.filled_subject(node, Template(subject="{{name|you}}"), data)
+    _keep([subject, *texts.values(), *data, *data.values()])
+
+
+# Each reads its parameters whatever the others are, so that a fault in one hides none in another.
+READERS: Final[Sequence[Reader]] = (
+    _texts,
+    fields.number,
+    fields.mask,
+    fields.ddm_timeout,
+    save.name,
+    slides.wanted,
+    idempotency.fingerprint,
+    lambda node: _keep([str(value) for value in asdict(fallback.given(node, Template())).values()]),
+    lambda node: fields.checked_subject(fields.once(node, "subject"), "subject"),
+    lambda node: fields.checked_subject(fields.once(node, "ddm_subject"), "ddm_subject"),
+    lambda node: fields.long_text(node, "ddm_text"),
+    lambda node: fields.short_text(node, "device", IDENTITY_MAX),
+    lambda node: fields.short_text(node, "client_reference", 200),
+    lambda node: fields.whole(fields.once(node, "mms_id"), 1, fields.ID_MAX),
+    lambda node: fields.whole(fields.once(node, "operator_id"), 0, fields.OPERATOR_ID_MAX),
+    lambda node: fields.flag(node, "ddm_force"),
+    lambda node: fields.flag(node, "dry_run"),
+    lambda node: fields.future(node, "expires_at"),
+    lambda node: fields.moment(node, "start_date"),
+    lambda node: replay.moment(node, "since"),
+)
+
+
+def read_customer(given: Given) -> str:
+    """A request of a customer, read, each of its parameters read, and every refusal answered."""
+    own, parse = DOORS[given.door]
+    try:
+        node = parse(given)
+    except Refusal as refusal:
+        _check_answer(own, refusal)
+        return "refused"
+    _keep(_all_texts(node))
+    for reader in READERS:
+        try:
+            reader(node)
+        except Refusal as refusal:
+            _check_answer(node.dialect, refusal)
+    return "read"
+
+
+def _body(parser: XmlParser | JsonParser, given: Given) -> Node:
+    environ: dict[str, Any] = {"REQUEST_METHOD": "POST", "CONTENT_TYPE": given.content_type}
+    setup_testing_defaults(environ)
+    request = WSGIRequest(readable(environ))
+    return parser.parse(BytesIO(given.body), given.content_type, {"request": request})
+
+
+DOORS: Final[dict[str, tuple[Dialect, Callable[[Given], Node]]]] = {
+    "xml": (SINCH, lambda given: _body(XmlParser(), given)),
+    "json": (SINCH_JSON, lambda given: _body(JsonParser(), given)),
+    "pairs": (SKYCORE, lambda given: read_pairs.read(given.body.decode("latin-1"))),
+}
+
+
+def _check_answer(dialect: Dialect, refusal: Refusal) -> None:
+    said = failure(dialect, "14044790000", refusal.code, refusal.info)
+    if dialect is SINCH_JSON:
+        json.loads(JsonRenderer().render(said))
+    else:
+        etree.fromstring(XmlRenderer().render(said))
+
+
+def _all_texts(node: Node) -> Iterator[str]:
+    yield from (node.wire, node.text)
+    for child in node.children:
+        yield from _all_texts(child)
+
+
+def _keep(texts: "Iterator[str] | Sequence[str]", longest: int | None = None) -> None:
+    """Fails where a text could not be stored and sent on as it is."""
+    for text in texts:
+        strange = NOT_XML.search(text)
+        assert strange is None, f"holds U+{ord(strange[0]):04X}, which cannot be stored"
+        assert longest is None or len(text) <= longest, f"has {len(text)} characters, more than {longest}"
+
+
+def read_mm7(given: Given) -> str:
+    """A request of an MMSC, with what is answered to it; or its answer to one of ours."""
+    if given.door == "answer":
+        said = read_answer(200, given.content_type, given.body)
+        assert isinstance(said, Answer)
+        _keep([said.text], MAX_TEXT)
+        _keep([said.message_id or ""])
+        return f"answer: {said.outcome}"
+    try:
+        request = read_request(given.content_type, given.body)
+    except Malformed as refusal:
+        return _faulted(fault("", 2007, str(refusal)), "refused")
+    except Unsupported as refusal:
+        return _faulted(fault(refusal.transaction_id, 4003, str(refusal), refusal.namespace), "not supported")
+    _check_request(request)
+    return _faulted(answer(request), "read")
+
+
+def _faulted(reply: bytes, ending: str) -> str:
+    etree.fromstring(reply)
+    return ending
+
+
+def _check_request(request: Request) -> None:
+    values: dict[str, Any] = asdict(request)
+    _keep([value for value in values.values() if isinstance(value, str)], None)
+    _keep([request.transaction_id, request.message_id or ""], MAX_ID)
+    _keep([*request.recipients, *request.senders], 15)
+    _keep([values.get("raw_status", ""), values.get("status_text", ""), values.get("subject", "")], MAX_TEXT)
+
+
+REPORT: Final = (
+    b'<e:Envelope xmlns:e="http://schemas.xmlsoap.org/soap/envelope/"><e:Body><DeliveryReportReq>'
+    b"<MessageID>M1</MessageID><Recipient><Number>+14044790000</Number></Recipient><MMStatus>Retrieved</MMStatus>"
+    b"%b</DeliveryReportReq></e:Body></e:Envelope>"
+)
+
+
+def read_handset(given: Given) -> str:
+    """What a delivery report says of the handset, as far as the identity that the cache would keep."""
+    try:
+        request = read_request(given.content_type, REPORT.replace(b"%b", given.body))
+    except (Malformed, Unsupported):
+        return "refused"
+    identity = identity_of(getattr(request, "handset", None))
+    if identity is None:
+        return "says nothing"
+    _keep([identity], IDENTITY_MAX)
+    assert identity == identity.strip()
+    return "named"
+
+
+TARGETS: Final = (
+    Target("customer requests", corpus.CUSTOMERS, read_customer),
+    Target("MM7 requests and answers", corpus.MM7, read_mm7),
+    Target("handset identities", corpus.HANDSETS, read_handset),
+)

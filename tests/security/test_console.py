@@ -1,0 +1,84 @@
+"""The console: guessers wait, pages run nothing that did not come from us, cookies go where they should."""
+
+import re
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from pytest_django import Settings
+
+from config import login
+from mms import doorbell
+
+LOGIN = "/admin/login/"
+WAIT = b"Too many attempts to log in"
+# A script in the page itself, or in an attribute of it, which the policy forbids.
+INLINE = re.compile(
+    rb"<script(?![^>]*\ssrc=)[^>]*>\s*\S|<[^>]*\son(?:click|change|submit|load|error|input)=", re.IGNORECASE
+)
+
+
+@pytest.fixture
+def olga(db: None, settings: Settings) -> User:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # a real one is slow on purpose
+    with doorbell.connection() as counts:
+        counts.delete(*(counts.keys("login:*") or ["login:none"]))
+    return User.objects.create_superuser("olga", password="right")
+
+
+def attempt(password: str, user: str = "olga", address: str = "192.0.2.1") -> bytes:
+    """What the login says; nothing where it lets in."""
+    reply = Client().post(LOGIN, {"username": user, "password": password}, REMOTE_ADDR=address)
+    assert reply.status_code in {200, 302}
+    return bytes(reply.content)
+
+
+def test_the_sixth_guess_is_not_looked_at_even_if_it_is_right(olga: User) -> None:
+    guesses = [attempt("wrong") for _ in range(5)]
+    assert not any(WAIT in page for page in guesses)
+    assert WAIT in attempt("right")
+    assert WAIT in attempt("right", user="OLGA")
+
+
+def test_others_may_still_log_in(olga: User) -> None:
+    for _ in range(6):
+        attempt("wrong")
+    assert attempt("right", address="192.0.2.2") == b""
+
+
+def test_one_address_does_not_try_many_names(olga: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(login, "LIMITS", (5, 6, 100))
+    for number in range(6):
+        assert WAIT not in attempt("wrong", user=f"user{number}")
+    assert WAIT in attempt("right")
+
+
+def test_a_login_forgets_the_attempts_before_it(olga: User) -> None:
+    for _ in range(3):
+        assert [attempt("wrong") == b"", attempt("right") == b""] == [False, True]
+
+
+def test_nobody_is_locked_out_while_the_counts_are_out_of_reach(olga: User, settings: Settings) -> None:
+    settings.REDIS_URL = "redis://127.0.0.1:1"
+    for _ in range(6):
+        attempt("wrong")
+    assert attempt("right") == b""
+
+
+@pytest.mark.parametrize("page", ["", "mms/message/", "billing/account/add/", "mms/carrier/add/", "auth/user/add/"])
+def test_a_page_runs_no_script_that_stands_in_it(olga: User, client: Client, page: str) -> None:
+    client.force_login(olga)
+    reply = client.get(f"/admin/{page}")
+    policy = dict(part.split(" ", 1) for part in reply["Content-Security-Policy"].split("; "))
+    assert reply.status_code == 200
+    assert not INLINE.search(reply.content)
+    assert (policy["default-src"], policy["frame-ancestors"], policy["base-uri"]) == ("'none'",) * 3
+    assert "unsafe-inline" not in policy["script-src"]
+
+
+def test_cookies_are_out_of_reach_of_scripts_and_other_sites(olga: User, settings: Settings) -> None:
+    settings.SESSION_COOKIE_SECURE = settings.CSRF_COOKIE_SECURE = True  # SECURE_COOKIES
+    cookies = Client().post(LOGIN, {"username": "olga", "password": "right"}, secure=True).cookies
+    session = cookies[settings.SESSION_COOKIE_NAME]
+    assert (session["httponly"], session["secure"], session["samesite"]) == (True, True, "Lax")
+    assert cookies[settings.CSRF_COOKIE_NAME]["secure"]

@@ -1,0 +1,87 @@
+"""What customers and operators write stays where it belongs: in no header, no other element, no other part."""
+
+import json
+from email import message_from_bytes
+from email.policy import HTTP
+from types import SimpleNamespace
+from xml.sax.saxutils import escape
+
+import pytest
+from lxml import etree
+
+from mms.models import Message
+from tests.api.orders import post_json
+from tests.scripted import Scripted
+from tests.wire import Drive
+
+HOSTILE = "a\r\nX-Evil: 1\r\n\r\n<x/>]]>&amp;\"'--b--\u2028{{name}}"
+NAMES = {"x-evil", "content-disposition", "bcc"}
+
+
+def send(**more: object) -> Message:
+    said = post_json(
+        {"action": "sendSavedMMS", "to": "14044790000", "from": "28444", "service-id": "12345", "mms-id": 35674, **more}
+    )
+    assert said["status"] == "Success", said
+    return Message.objects.get()
+
+
+def test_a_message_of_hostile_words_is_one_message(world: SimpleNamespace, mmsc: Scripted, customer: Scripted) -> None:
+    text = {"custom-slide": 1, "custom-message-text": HOSTILE}
+    message = send(**{"client-reference": HOSTILE[:200], "custom-slides": [text], "data": {"name": HOSTILE}})
+    Drive()()
+    (submit,) = mmsc.received
+    assert not NAMES & submit.headers.keys()
+    whole = message_from_bytes(
+        b"Content-Type: " + submit.headers["content-type"].encode() + b"\r\n\r\n" + submit.body, policy=HTTP
+    )
+    envelope, content = whole.iter_parts()
+    assert [part.get_content_type() for part in content.iter_parts()] == [
+        "application/smil", "image/jpeg", "text/plain", "text/plain"
+    ]  # fmt: skip
+    assert not any(NAMES & {name.lower() for name in part} for part in whole.walk())
+    etree.fromstring(
+        envelope.get_content().encode() if isinstance(envelope.get_content(), str) else envelope.get_content()
+    )
+    smil = next(content.iter_parts()).get_content()
+    assert not etree.fromstring(smil if isinstance(smil, bytes) else smil.encode()).findall(".//x")
+    told = customer.received[-1]
+    assert not NAMES & told.headers.keys()
+    assert etree.fromstring(told.body).findtext(".//client-reference") == message.client_reference
+
+
+@pytest.mark.parametrize("name", ["custom_subject", "ddm-message-subject"])
+@pytest.mark.parametrize("line_end", ["\r\n", "\n", "\r", "\u2028", "\x85", "\x0b"])
+def test_a_subject_holds_no_line_end(world: SimpleNamespace, name: str, line_end: str) -> None:
+    said = post_json(
+        {"action": "sendSavedMMS", "to": "14044790000", "from": "28444", "service-id": "12345", "mms-id": 35674,
+         name.replace("custom_subject", "message-subject"): f"a{line_end}Bcc: b"}
+    )  # fmt: skip
+    assert (said["status"], said["error-code"] in {"E314", "E100"}) == ("Failure", True)
+
+
+@pytest.mark.parametrize("value", [True, 1, "x"])
+def test_a_name_that_cannot_be_stored_is_refused(world: SimpleNamespace, value: object) -> None:
+    said = post_json(
+        {"action": "sendSavedMMS", "to": "14044790000", "from": "28444", "service-id": "12345", "mms-id": 35674,
+         "data": {"a\x00b": value}}
+    )  # fmt: skip
+    assert (said["error-code"], said["error-info"]) == (
+        "E100", "ab holds the character U+0000, which no message can carry"
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("moment", ["9999-12-31T23:59:59-14:00", "9999-12-31T23:59:59+00:00", "9999-12-31"])
+def test_an_expiry_at_the_end_of_time_does_not_stop_the_workers(
+    world: SimpleNamespace, mmsc: Scripted, moment: str
+) -> None:
+    send(**{"mms-expiry-timestamp": moment})
+    Drive()()
+    assert len(mmsc.received) == 1
+
+
+def test_answers_repeat_what_was_sent_as_text(world: SimpleNamespace) -> None:
+    said = post_json({"action": "getMessage", "tracking-id": HOSTILE})
+    assert HOSTILE[:40].strip() in said["error-info"]
+    json.dumps(said)
+    assert escape("<x/>") not in said["error-info"]

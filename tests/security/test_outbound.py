@@ -1,0 +1,162 @@
+"""What customers have us fetch: no way leads to a private address, no answer is believed or blown up."""
+
+import gzip
+import socket
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+import pytest
+from pytest_django import Settings
+
+from mms import outbound
+from mms.outbound import Flight, NoReply, Request, allowed
+from tests.api.sockets import listening, read_headers, saying
+from tests.scripted import Say, Scripted, serving
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\n"
+NAME = "media.example.com"
+
+Resolve = Callable[[Sequence[Sequence[str]]], None]
+
+
+@pytest.fixture
+def resolved(monkeypatch: pytest.MonkeyPatch) -> Resolve:
+    """Has the name media.example.com stand for these addresses, for others each time that it is asked for."""
+    real = socket.getaddrinfo
+
+    def resolved(answers: Sequence[Sequence[str]]) -> None:
+        left = list(answers)
+
+        def resolve(host: str, *arguments: object, **options: object) -> list[object]:
+            names = [host] if host != NAME else left.pop(0) if len(left) > 1 else left[0]
+            return [each for name in names for each in real(name, *arguments, **options)]  # type: ignore[arg-type]
+
+        monkeypatch.setattr(socket, "getaddrinfo", resolve)
+
+    return resolved
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "169.254.169.254", "100.100.100.200", "192.0.0.192", "169.254.170.2",  # clouds' metadata
+        "fd00:ec2::254", "fd20:ce::254", "fe80::a9fe:a9fe", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe",
+        "2002:a9fe:a9fe::1", "2001:0:4136:e378:8000:63bf:5601:5601", "::169.254.169.254", "::1", "::", "0.0.0.0",
+        "127.1.2.3", "10.255.255.255", "172.31.0.1", "192.168.1.1", "100.127.255.255", "192.0.2.1", "198.18.0.1",
+        "198.51.100.1", "203.0.113.1", "240.0.0.1", "255.255.255.255", "239.1.1.1", "ff0e::1", "2001:db8::1",
+        "fe80::1%eth0", "fc00::1", "100::1", "2001:20::1", "3fff::1", "5f00::1",
+    ],
+)  # fmt: skip
+def test_an_address_that_is_not_everybodys_is_refused(settings: Settings, address: str) -> None:
+    settings.OUTBOUND_ALLOWED_NETWORKS = []
+    assert not allowed(address)
+
+
+@pytest.mark.parametrize(
+    "address", ["1.1.1.1", "2606:4700::1111", "::ffff:1.1.1.1", "64:ff9b::101:101", "2002:101:101::"]
+)
+def test_a_public_address_is_let_through(settings: Settings, address: str) -> None:
+    settings.OUTBOUND_ALLOWED_NETWORKS = []
+    assert allowed(address)
+
+
+def test_of_several_addresses_of_a_name_only_the_allowed_are_tried(resolved: Resolve, settings: Settings) -> None:
+    settings.OUTBOUND_ALLOWED_NETWORKS = ["127.0.0.1/32"]
+    with listening(saying(OK + b"Content-Length: 1\r\n\r\nx")) as server:
+        resolved([["127.0.0.2", "127.0.0.1", "127.0.0.3"]])
+        assert outbound.fetch(f"http://{NAME}:{server.port}/", 10).data == b"x"
+        resolved([["127.0.0.2", "127.0.0.3"]])
+        with pytest.raises(outbound.FetchFailed, match="not a public address"):
+            outbound.fetch(f"http://{NAME}:{server.port}/", 10)
+        assert server.connections == 1
+
+
+def test_a_name_that_changes_between_two_requests_does_not_get_past(resolved: Resolve, settings: Settings) -> None:
+    settings.OUTBOUND_ALLOWED_NETWORKS = ["127.0.0.1/32"]
+    resolved([["127.0.0.1"], ["127.0.0.2"]])
+    with serving(Say()) as server, listening(saying(OK)) as inner:
+        port = server.url.rpartition(":")[2]
+        server.first(Say(302, headers=(("Location", f"http://{NAME.upper()}.:{inner.port}/"),)))
+        with pytest.raises(outbound.FetchFailed):
+            outbound.fetch(f"http://{NAME}:{port}/", 10)
+        assert inner.connections == 0
+
+
+@pytest.mark.parametrize("break_off", ["\r\n", "\n", "\r", "%0d%0a", "\u560a", "\t", "\x00"])
+@pytest.mark.parametrize(
+    "place",
+    [
+        "http://127.0.0.1:{port}/a{x}X-Evil: 1",
+        "http://127.0.0.1:{port}/?a={x}X-Evil:%201",
+        "http://127.0.0.1:{port}{x}X-Evil: 1/",
+        "http://u{x}X-Evil:p@127.0.0.1:{port}/",
+    ],
+)
+def test_a_line_end_in_a_url_begins_no_header(place: str, break_off: str) -> None:
+    seen: list[bytes] = []
+
+    def serve(connection: socket.socket) -> None:
+        seen.append(read_headers(connection))
+        connection.sendall(OK + b"Content-Length: 1\r\nConnection: close\r\n\r\nx")
+
+    with listening(serve) as server:
+        url = place.replace("{port}", str(server.port)).replace("{x}", break_off)
+        with suppress(outbound.FetchFailed):
+            outbound.fetch(url, 10)
+    assert not any(line.lower().startswith(b"x-evil") for sent in seen for line in sent.splitlines())
+
+
+def test_a_password_in_a_url_goes_to_that_host_alone() -> None:
+    with serving(Say(body=b"x")) as other, serving(Say()) as server:
+        server.first(Say(302, headers=(("Location", other.url.replace("127.0.0.1", "localhost")),)))
+        outbound.fetch(server.url.replace("//", "//user:secret@"), 10)
+    assert "authorization" in server.received[0].headers
+    assert "authorization" not in other.received[0].headers
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "gzip, gzip"])
+def test_a_compressed_answer_is_not_blown_up(encoding: str) -> None:
+    bomb = gzip.compress(bytes(50_000_000), 1)
+    head = OK + f"Content-Encoding: {encoding}\r\nContent-Length: {len(bomb)}\r\n\r\n".encode()
+    with listening(saying(head, bomb)) as server:
+        began = time.process_time()
+        assert outbound.fetch(server.url, 1_000_000).data == bomb
+        assert time.process_time() - began < 0.5
+
+
+@pytest.mark.parametrize(
+    "said", [b"220 mail.example.com ESMTP\r\n", b"SSH-2.0-OpenSSH_9.2\r\n", b"+PONG\r\n", b"\x00" * 64]
+)
+def test_a_server_of_another_protocol_gives_nothing_away(said: bytes) -> None:
+    with (
+        listening(saying(said)) as server,
+        pytest.raises(outbound.FetchFailed, match="broke off, or does not speak HTTP"),
+    ):
+        outbound.fetch(server.url, 1000)
+
+
+def test_endless_headers_are_not_kept() -> None:
+    with (
+        listening(saying(OK, *[b"X-A: " + b"a" * 60_000 + b"\r\n"] * 20)) as server,
+        pytest.raises(outbound.FetchFailed),
+    ):
+        outbound.fetch(server.url, 1000)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:{port}/\r\nX-Evil: 1", "http://127.0.0.1:{port}/ HTTP/1.1\r\nX-Evil:1"]
+)
+def test_the_url_of_a_postback_adds_no_header(customer: Scripted, url: str) -> None:
+    port = customer.url.rpartition(":")[2]
+    with Flight[int](1) as flight:
+        flight.launch(1, Request(url.replace("{port}", port), b"x", {}, 5.0))
+        ((_, result),) = flight.landed(10)
+    assert isinstance(result, NoReply) or "x-evil" not in customer.received[0].headers
+
+
+def test_a_header_with_a_line_end_is_not_sent(customer: Scripted) -> None:
+    with Flight[int](1) as flight:
+        flight.launch(1, Request(customer.url, b"x", {"X-MMS-Message": "a\r\nX-Evil: 1"}, 5.0))
+        ((_, result),) = flight.landed(10)
+    assert (isinstance(result, NoReply), customer.received) == (True, [])
