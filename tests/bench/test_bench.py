@@ -43,7 +43,7 @@ def databases() -> set[str]:
 def test_the_bench_prints_a_ratio_keeps_it_and_leaves_no_database() -> None:
     before = databases()
 
-    done = bench("accept", "--rounds", "1", "--seconds", "1")
+    done = bench("accept", "--rounds", "1", "--seconds", "2")
 
     assert done.returncode == 0, done.stderr
     path = Path(re.findall(r"kept in (\S+\.json)", done.stdout)[0])
