@@ -1,0 +1,83 @@
+"""Every step locks in one order: a report's cached handset comes last, whoever's step it is; and so on down the list."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+import pytest
+from django.db import Error, transaction
+
+from billing import ledger
+from billing.models import Account, Price
+from handsets import cache
+from handsets.models import CachedHandset
+from mms import flow
+from mms.mm7.codes import Outcome
+from mms.models import Message
+from mms.order import Order
+from tests.flow.test_locks import landed, waiting, waiting_for_a_lock, working
+from tests.processes.platform_under_test import eventually
+from tests.wire import IPHONE
+
+Send = Callable[..., Message]
+Reported = Callable[..., int]
+
+committing = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+NUMBERS = ["14044790000", "14044790001", "14044790002"]
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def order(world: SimpleNamespace, number: str, account: Account, device: str = "") -> Order:
+    return Order(
+        account=account, number=number, sender="28444", carrier=world.carrier, template=world.template,
+        service=world.service, country="US", subject="Spring is here", device=device,
+    )  # fmt: skip
+
+
+@committing
+def test_an_accept_holds_no_balance_that_a_report_about_its_handset_waits_for(
+    world: SimpleNamespace, send: Send, reported: Reported
+) -> None:
+    Account.objects.update(refund_undelivered=True)
+    world.account.refresh_from_db()
+    Price.objects.create(message_class="mms", amount=50)
+    ledger.top_up(world.account, 1000, "", now())
+    message = send()
+    claimed, _ = flow.claim(now(), 1)
+    flow.submitted([landed(claimed[0], Outcome.SUBMITTED, "M1")], now())
+    problems: list[Error] = []
+    statuses: list[int] = []
+
+    def report() -> None:
+        statuses.append(reported("M1", "Expired", IPHONE))
+
+    def accept() -> None:
+        flow.accept([order(world, message.number, world.account, IPHONE)], now())
+
+    with transaction.atomic():
+        Message.objects.select_for_update(no_key=True).get()
+        threads = [*waiting((report,), problems), working(accept, problems)]
+        eventually(lambda: waiting_for_a_lock() == 2 or not threads[1].is_alive())
+    for thread in threads:
+        thread.join()
+    assert (problems, statuses) == ([], [200])
+
+
+@committing
+def test_accepts_with_the_same_devices_in_another_order_never_deadlock(world: SimpleNamespace) -> None:
+    other = Account.objects.create(name="Other")
+    cache.saw_all([cache.Sighting(number, IPHONE, CachedHandset.Source.CALLER, now()) for number in NUMBERS])
+    problems: list[Error] = []
+
+    def accept(account: Account, numbers: list[str]) -> Callable[[], None]:
+        return lambda: flow.accept([order(world, number, account, IPHONE) for number in numbers], now()) and None
+
+    with transaction.atomic():
+        CachedHandset.objects.select_for_update(no_key=True).get(number=NUMBERS[1])
+        threads = waiting((accept(world.account, NUMBERS), accept(other, NUMBERS[::-1])), problems)
+    for thread in threads:
+        thread.join()
+    assert problems == []
