@@ -13,8 +13,10 @@ from handsets import cache
 from handsets.models import CachedHandset
 from mms import flow
 from mms.mm7.codes import Outcome
-from mms.models import Message
+from mms.models import Message, Postback
 from mms.order import Order
+from mms.outbound import NoReply
+from mms.postbacks import outbox
 from tests.flow.test_locks import landed, waiting, waiting_for_a_lock, working
 from tests.processes.platform_under_test import eventually
 from tests.wire import IPHONE
@@ -81,3 +83,27 @@ def test_accepts_with_the_same_devices_in_another_order_never_deadlock(world: Si
     for thread in threads:
         thread.join()
     assert problems == []
+
+
+@committing
+def test_giving_up_postbacks_locks_messages_in_the_order_of_all(world: SimpleNamespace, send: Send) -> None:
+    first, second = send(to=NUMBERS[1]), send(to=NUMBERS[0])
+    for message in (first, second):
+        Postback.objects.create(
+            account=world.account, message=message, code="N101", fields={"code": "N101"}, due_at=now(),
+            created_at=now(), tries=5,
+        )  # fmt: skip
+    parcels = outbox.claim(now(), 10)
+    problems: list[Error] = []
+
+    def settle() -> None:
+        outbox.settle([(parcel, NoReply(True, "no", 1.0)) for parcel in parcels], now())
+
+    with transaction.atomic():
+        Message.objects.select_for_update(no_key=True).get(pk=second.pk)
+        threads = waiting((settle,), problems)
+        Message.objects.select_for_update(no_key=True).get(pk=first.pk)
+    for thread in threads:
+        thread.join()
+    assert problems == []
+    assert Postback.objects.filter(code="E999").count() == 2
