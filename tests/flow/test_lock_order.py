@@ -1,17 +1,18 @@
 """Every step locks in one order: a report's cached handset comes last, whoever's step it is; and so on down the list."""
 
+import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
-from django.db import Error, transaction
+from django.db import Error, connection, transaction
 
 from billing import ledger
 from billing.models import Account, Price
 from handsets import cache
 from handsets.models import CachedHandset
-from mms import flow
+from mms import flow, overdue, submission
 from mms.mm7.codes import Outcome
 from mms.models import Message, Postback
 from mms.order import Order
@@ -107,3 +108,28 @@ def test_giving_up_postbacks_locks_messages_in_the_order_of_all(world: SimpleNam
         thread.join()
     assert problems == []
     assert Postback.objects.filter(code="E999").count() == 2
+
+
+@committing
+def test_an_answer_that_is_stored_as_its_lease_ends_is_the_message_s(world: SimpleNamespace, send: Send) -> None:
+    message = send()
+    claimed, _ = flow.claim(now(), 1)
+    landing = landed(claimed[0], Outcome.SUBMITTED, "M1")
+    problems: list[Error] = []
+    threads: list[threading.Thread] = []
+
+    def store_the_answer() -> None:
+        flow.submitted([landing], now())
+
+    def meanwhile(execute: Callable[..., object], sql: str, *rest: object) -> object:
+        if '"mms_attempt"' in sql and not threads:
+            threads.append(working(store_the_answer, problems))
+            eventually(lambda: waiting_for_a_lock() == 1)
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(meanwhile):
+        overdue.wake(now() + submission.LEASE + timedelta(seconds=1))
+    threads[0].join()
+    assert problems == []
+    message.refresh_from_db()
+    assert message.status == "submitted"
