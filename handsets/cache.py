@@ -116,10 +116,21 @@ HINT = UPSERT.replace(
 )
 
 
-def hint(number: str, identity: str, now: datetime) -> None:
-    """Takes a caller's word for the handset where its identity is recognised; else notes it as unmatched."""
-    handset, _ = Handset.objects.get_or_create(identity=identity[:IDENTITY_MAX])
-    if handset.profile_id is None:
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """A caller's word for the handset of a number."""
+
+    number: str
+    identity: str
+
+
+def hint_all(hints: Sequence[Hint], now: datetime) -> None:
+    """Takes the callers' words where the identity is recognised, of one number the last; else notes it as unmatched."""
+    if not hints:
         return
-    oldest = now - timedelta(days=settings.HANDSET_CACHE_DAYS)
-    _upsert(HINT, [Sighting(number, handset.identity, CachedHandset.Source.CALLER, now)], {"oldest": oldest})
+    handsets = _handsets({hint.identity[:IDENTITY_MAX] for hint in hints})
+    recognised = Handset.objects.filter(pk__in=handsets.values(), profile__isnull=False)
+    identities = set(recognised.values_list("identity", flat=True))
+    words = {h.number: h.identity[:IDENTITY_MAX] for h in hints if h.identity[:IDENTITY_MAX] in identities}
+    sightings = [Sighting(number, word, CachedHandset.Source.CALLER, now) for number, word in words.items()]
+    _upsert(HINT, sightings, {"oldest": now - timedelta(days=settings.HANDSET_CACHE_DAYS)})

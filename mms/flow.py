@@ -18,6 +18,7 @@ from billing import ledger, prices
 from billing.ledger import Wanted
 from config import bulk
 from handsets import cache
+from handsets.cache import Hint
 from mms import acceptance, charging, discovery, reports, submission, timeline
 from mms.acceptance import Outcome, OutcomeUnknown
 from mms.adaptation.compose import Composed
@@ -64,9 +65,9 @@ def _accepted(orders: Sequence[Order], now: datetime) -> list[Outcome]:
     unpaid = ledger.reserve_all([Wanted(m.account, m.pk, m.reserved) for m in messages], now)
     bulk.insert([message for message in messages if message.pk not in unpaid])
     timeline.write([_entered(message) for message in messages if message.pk not in unpaid], now)
-    for order, message in zip(good, messages, strict=True):
-        if order.device and message.pk not in unpaid:
-            cache.hint(order.number, order.device, now)
+    paid = [order for order, message in zip(good, messages, strict=True) if message.pk not in unpaid]
+    # Last, after the balances: so everybody locks the cached handsets.
+    cache.hint_all([Hint(order.number, order.device) for order in paid if order.device], now)
     outcomes = iter([unpaid.get(message.pk, message) for message in messages])
     return [fault or next(outcomes) for fault in faults]
 
@@ -247,10 +248,10 @@ def take_reports(said: Sequence[tuple[Carrier, DeliveryReportReq]], now: datetim
     """Delivery reports that came together, in their order: all of them are committed when this returns, or none."""
     with transaction.atomic():
         kept = reports.record(said, now)
+        apply([report for report, new in kept if new], now)
         reports.learn(
             [(report, cache.identity_of(request.handset)) for (report, _), (_, request) in zip(kept, said, strict=True)]
         )
-        apply([report for report, new in kept if new], now)
     return [report for report, _ in kept]
 
 

@@ -119,9 +119,9 @@ def _match_report(now: datetime) -> bool:
     with transaction.atomic():
         report = reports.match_again(now)
         if report and report.attempt:
-            # First, as with a report that comes in: it has its cached handset before its message.
-            reports.learn([(report, report.identity)])
             flow.apply([report], now)
+            # Last, as with a report that comes in: a cached handset is locked after its message and the balances.
+            reports.learn([(report, report.identity)])
     return report is not None
 
 

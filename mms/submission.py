@@ -225,8 +225,11 @@ def leases_over(model: type[Sent], now: datetime, limit: int) -> list[tuple[Sent
     )
     field = str(model._meta.model_name)
     open_attempts = Attempt.objects.filter(finished_at=None, **{f"{field}__in": rows})
-    left = set(open_attempts.values_list(field, flat=True))
-    open_attempts.update(finished_at=now, outcome=Attempt.Outcome.IN_DOUBT, text="the worker died")
+    held = dict(open_attempts.select_for_update(no_key=True, skip_locked=True).values_list("pk", field))
+    # Whose answer is being stored right now has its attempt locked, and is waiting for us.
+    answered = set(open_attempts.exclude(pk__in=held).values_list(field, flat=True))
+    rows, left = [sent for sent in rows if sent.pk not in answered], set(held.values())
+    Attempt.objects.filter(pk__in=held).update(finished_at=now, outcome=Attempt.Outcome.IN_DOUBT, text="the worker died")
     for sent in rows:
         _take_back(sent, sent.pk in left, now)
     bulk.update(rows, "status", "due_at", "losses")

@@ -16,6 +16,7 @@ from config import bulk
 from mms.models import Message, Postback, PostbackAttempt
 from mms.outbound import NoReply, Reply
 from mms.postbacks import dialects, notices
+from mms.submission import LOCKED
 
 # Anything but HTTP 200 within 10 seconds is tried again 5 minutes later, at most 5 times.
 TIMEOUT = 10.0  # seconds
@@ -179,7 +180,7 @@ def _tell_of(given_up: Sequence[Postback], now: datetime) -> None:
         return
     messages = Message.objects.filter(pk__in=[postback.message_id for postback in told_of])
     # Holding the rows keeps the primary keys of one message's postbacks in the order of what they tell.
-    list(messages.select_for_update(no_key=True).order_by("pk").values_list("pk"))
+    list(messages.select_for_update(no_key=True).order_by(*LOCKED).values_list("pk"))
     Postback.objects.bulk_create(_after(postback, now) for postback in told_of)
 
 

@@ -95,6 +95,7 @@ def waiting(works: Sequence[Callable[[], None]], problems: list[Error]) -> list[
 def waiting_for_a_lock() -> int:
     """How many of the test's own connections wait for a row that another holds."""
     with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_clear_snapshot()")  # else a transaction sees what it saw first
         cursor.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
         )

@@ -1,0 +1,135 @@
+"""Every step locks in one order: a report's cached handset comes last, whoever's step it is; and so on down the list."""
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+from django.db import Error, connection, transaction
+
+from billing import ledger
+from billing.models import Account, Price
+from handsets import cache
+from handsets.models import CachedHandset
+from mms import flow, overdue, submission
+from mms.mm7.codes import Outcome
+from mms.models import Message, Postback
+from mms.order import Order
+from mms.outbound import NoReply
+from mms.postbacks import outbox
+from tests.flow.test_locks import landed, waiting, waiting_for_a_lock, working
+from tests.processes.platform_under_test import eventually
+from tests.wire import IPHONE
+
+Send = Callable[..., Message]
+Reported = Callable[..., int]
+
+committing = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+NUMBERS = ["14044790000", "14044790001", "14044790002"]
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def order(world: SimpleNamespace, number: str, account: Account, device: str = "") -> Order:
+    return Order(
+        account=account, number=number, sender="28444", carrier=world.carrier, template=world.template,
+        service=world.service, country="US", subject="Spring is here", device=device,
+    )  # fmt: skip
+
+
+@committing
+def test_an_accept_holds_no_balance_that_a_report_about_its_handset_waits_for(
+    world: SimpleNamespace, send: Send, reported: Reported
+) -> None:
+    Account.objects.update(refund_undelivered=True)
+    world.account.refresh_from_db()
+    Price.objects.create(message_class="mms", amount=50)
+    ledger.top_up(world.account, 1000, "", now())
+    message = send()
+    claimed, _ = flow.claim(now(), 1)
+    flow.submitted([landed(claimed[0], Outcome.SUBMITTED, "M1")], now())
+    problems: list[Error] = []
+    statuses: list[int] = []
+
+    def report() -> None:
+        statuses.append(reported("M1", "Expired", IPHONE))
+
+    def accept() -> None:
+        flow.accept([order(world, message.number, world.account, IPHONE)], now())
+
+    with transaction.atomic():
+        Message.objects.select_for_update(no_key=True).get()
+        threads = [*waiting((report,), problems), working(accept, problems)]
+        eventually(lambda: waiting_for_a_lock() == 2 or not threads[1].is_alive())
+    for thread in threads:
+        thread.join()
+    assert (problems, statuses) == ([], [200])
+
+
+@committing
+def test_accepts_with_the_same_devices_in_another_order_never_deadlock(world: SimpleNamespace) -> None:
+    other = Account.objects.create(name="Other")
+    cache.saw_all([cache.Sighting(number, IPHONE, CachedHandset.Source.CALLER, now()) for number in NUMBERS])
+    problems: list[Error] = []
+
+    def accept(account: Account, numbers: list[str]) -> Callable[[], None]:
+        return lambda: flow.accept([order(world, number, account, IPHONE) for number in numbers], now()) and None
+
+    with transaction.atomic():
+        CachedHandset.objects.select_for_update(no_key=True).get(number=NUMBERS[1])
+        threads = waiting((accept(world.account, NUMBERS), accept(other, NUMBERS[::-1])), problems)
+    for thread in threads:
+        thread.join()
+    assert problems == []
+
+
+@committing
+def test_giving_up_postbacks_locks_messages_in_the_order_of_all(world: SimpleNamespace, send: Send) -> None:
+    first, second = send(to=NUMBERS[1]), send(to=NUMBERS[0])
+    for message in (first, second):
+        Postback.objects.create(
+            account=world.account, message=message, code="N101", fields={"code": "N101"}, due_at=now(),
+            created_at=now(), tries=5,
+        )  # fmt: skip
+    parcels = outbox.claim(now(), 10)
+    problems: list[Error] = []
+
+    def settle() -> None:
+        outbox.settle([(parcel, NoReply(True, "no", 1.0)) for parcel in parcels], now())
+
+    with transaction.atomic():
+        Message.objects.select_for_update(no_key=True).get(pk=second.pk)
+        threads = waiting((settle,), problems)
+        Message.objects.select_for_update(no_key=True).get(pk=first.pk)
+    for thread in threads:
+        thread.join()
+    assert problems == []
+    assert Postback.objects.filter(code="E999").count() == 2
+
+
+@committing
+def test_an_answer_that_is_stored_as_its_lease_ends_is_the_message_s(world: SimpleNamespace, send: Send) -> None:
+    message = send()
+    claimed, _ = flow.claim(now(), 1)
+    landing = landed(claimed[0], Outcome.SUBMITTED, "M1")
+    problems: list[Error] = []
+    threads: list[threading.Thread] = []
+
+    def store_the_answer() -> None:
+        flow.submitted([landing], now())
+
+    def meanwhile(execute: Callable[..., object], sql: str, *rest: object) -> object:
+        if '"mms_attempt"' in sql and not threads:
+            threads.append(working(store_the_answer, problems))
+            eventually(lambda: waiting_for_a_lock() == 1)
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(meanwhile):
+        overdue.wake(now() + submission.LEASE + timedelta(seconds=1))
+    threads[0].join()
+    assert problems == []
+    message.refresh_from_db()
+    assert message.status == "submitted"
