@@ -85,6 +85,6 @@ def _item(wire: str, value: Any, depth: int) -> Iterator[Node]:
         case list():
             raise Refusal("E100", f"{wire[:40]} holds an array in an array")
         case bool():
-            yield Node(SINCH_JSON, wire, str(value).lower())
+            yield leaf(SINCH_JSON, wire, str(value).lower())
         case _:
             yield leaf(SINCH_JSON, wire, str(value))
