@@ -131,10 +131,10 @@ def test_json_names_its_key_by_the_header(world: SimpleNamespace) -> None:
 REPLAYS: list[tuple[dict[str, str], str]] = [
     ({}, "Give either TRACKINGID or SINCE"),
     ({"TRACKINGID": "x"}, "There is no TRACKINGID x in this account"),
-    ({"SINCE": "noon"}, "SINCE must be ISO 8601 with an offset, such as 2026-11-22T12:00:00+00:00"),
+    ({"SINCE": "noon"}, "SINCE must be a moment in ISO 8601, such as 2026-11-22T12:57:35+00:00"),
     (
         {"SINCE": "2026-11-22T12:00:00Z", "UNTIL": "noon"},
-        "UNTIL must be ISO 8601 with an offset, such as 2026-11-22T12:00:00+00:00",
+        "UNTIL must be a moment in ISO 8601, such as 2026-11-22T12:57:35+00:00",
     ),
     ({"SINCE": "2026-11-22T12:00:00Z", "UNTIL": "2026-11-22T12:00:00Z"}, "UNTIL must be later than SINCE"),
 ]
