@@ -229,7 +229,9 @@ def leases_over(model: type[Sent], now: datetime, limit: int) -> list[tuple[Sent
     # Whose answer is being stored right now has its attempt locked, and is waiting for us.
     answered = set(open_attempts.exclude(pk__in=held).values_list(field, flat=True))
     rows, left = [sent for sent in rows if sent.pk not in answered], set(held.values())
-    Attempt.objects.filter(pk__in=held).update(finished_at=now, outcome=Attempt.Outcome.IN_DOUBT, text="the worker died")
+    Attempt.objects.filter(pk__in=held).update(
+        finished_at=now, outcome=Attempt.Outcome.IN_DOUBT, text="the worker died"
+    )
     for sent in rows:
         _take_back(sent, sent.pk in left, now)
     bulk.update(rows, "status", "due_at", "losses")

@@ -40,7 +40,8 @@ class DiscoveryAdmin(AuditAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Discovery], search_term: str
     ) -> tuple[QuerySet[Discovery], bool]:
-        return (queryset.filter(search.by_number(search_term)) if search_term else queryset), False
+        found = search.by_number(search_term, whole=not self.may_see(request))
+        return (queryset.filter(found) if search_term else queryset), False
 
     def tables(self, row: Discovery) -> Iterable[Table]:
         return (stories.waiting(row), stories.attempts(row))

@@ -23,7 +23,7 @@ class StatusFilter(DropdownFilter):
         return self.statuses.choices
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Model]) -> QuerySet[Model]:
-        if not self.value():
+        if self.value() not in self.statuses.values:
             return queryset
         found = queryset.filter(status=self.value())
         return found if self.value() in OVER else found.filter(due_at__isnull=False)

@@ -103,7 +103,8 @@ class MessageAdmin(AuditAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Message], search_term: str
     ) -> tuple[QuerySet[Message], bool]:
-        return (queryset.filter(search.messages(search_term)) if search_term else queryset), False
+        found = search.messages(search_term, whole=not self.may_see(request))
+        return (queryset.filter(found) if search_term else queryset), False
 
     def tables(self, row: Message) -> Iterable[Table]:
         return (stories.timeline(row), stories.attempts(row), stories.postbacks(row), stories.money(row))

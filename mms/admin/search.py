@@ -12,21 +12,22 @@ ACCOUNTS = 100
 NUMBER = re.compile(r"[0-9]{1,15}")
 
 
-def messages(term: str) -> Q:
-    """Messages by tracking id, by number or the digits that it begins with, or else by account."""
+def messages(term: str, *, whole: bool) -> Q:
+    """Messages by tracking id, or else as `by_number` finds them."""
     key = key_of(term.strip())
-    return Q(pk=key) if key is not None else numbers(term) or of_account(term)
+    return Q(pk=key) if key is not None else by_number(term, whole=whole)
 
 
-def numbers(term: str) -> Q:
-    """Rows by number or the digits that it begins with, however it is written; no condition for anything else."""
+def by_number(term: str, *, whole: bool) -> Q:
+    """Rows by number, however it is written, or else by account.
+
+    The digits that a number begins with will do, unless it has to be whole: for those who may not see numbers, or
+    they could find one out digit by digit.
+    """
     digits = re.sub(r"[\s+().-]", "", term)
-    return Q(number__startswith=digits) if NUMBER.fullmatch(digits) else Q()
-
-
-def by_number(term: str) -> Q:
-    """Rows by number, or else by account."""
-    return numbers(term) or of_account(term)
+    if not NUMBER.fullmatch(digits):
+        return of_account(term)
+    return Q(number=digits) if whole else Q(number__startswith=digits)
 
 
 def of_account(term: str) -> Q:

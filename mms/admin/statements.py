@@ -14,11 +14,11 @@ def download(request: HttpRequest, account: int, month: str) -> HttpResponse:
     """The statement of the month, given as 2026-11, as CSV; for whoever may read the ledger."""
     if not request.user.has_perm("billing.view_ledgerentry"):
         raise PermissionDenied
+    of = get_object_or_404(Account, pk=account)
     try:
-        first_day = datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC).date()
-    except ValueError:
+        statement = statements.of(of, datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC).date())
+    except ValueError:  # no month, or the last one that there is
         raise Http404 from None
-    statement = statements.of(get_object_or_404(Account, pk=account), first_day)
     disposition = f'attachment; filename="{statement.name}"'
     return HttpResponse(
         statements.as_csv(statement), "text/csv; charset=utf-8", headers={"Content-Disposition": disposition}

@@ -5,6 +5,7 @@ The sentences name a parameter as the customer wrote it.
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from django.utils import timezone
@@ -187,16 +188,17 @@ def mask(request: Node) -> str:
 
 
 def moment(request: Node, name: str, code: str = "E100") -> datetime | None:
-    """A moment in ISO 8601, UTC where it names no offset; None where it is missing."""
+    """A moment in ISO 8601, as UTC, which it is where it names no offset; None where it is missing."""
     text = once(request, name, code)
     if not text:
         return None
-    try:
+    # OverflowError: what lies beyond the years 1 to 9999, once it is UTC.
+    with suppress(ValueError, OverflowError):
         found = datetime.fromisoformat(text)
-    except ValueError:
-        example = "2026-11-22T12:57:35+00:00"
-        raise Refusal(code, f"{request.called(name)} must be a moment in ISO 8601, such as {example}") from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+        # PostgreSQL knows fewer offsets than Python.
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    example = "2026-11-22T12:57:35+00:00"
+    raise Refusal(code, f"{request.called(name)} must be a moment in ISO 8601, such as {example}")
 
 
 def future(request: Node, name: str, within: timedelta | None = None) -> datetime | None:

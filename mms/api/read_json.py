@@ -99,5 +99,7 @@ def _item(wire: str, value: Any, depth: int) -> Iterator[Node]:
             yield Node(SINCH_JSON, wire, children=children, plain=False)
         case list():
             raise Refusal("E100", f"{wire[:40]} holds an array in an array")
+        case bool():
+            yield leaf(SINCH_JSON, wire, str(value).lower())
         case _:
-            yield leaf(SINCH_JSON, wire, str(value).lower() if isinstance(value, bool) else str(value))
+            yield leaf(SINCH_JSON, wire, str(value))

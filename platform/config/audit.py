@@ -30,6 +30,16 @@ class DiscreetAdmin(ModelAdmin):
         fieldsets = super().get_fieldsets(request, obj)
         return [(title, {**options, "fields": self._shown(request, options["fields"])}) for title, options in fieldsets]
 
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """Not by fields that no filter of the list is for: what is kept would come out, a character a question."""
+        allowed: bool = super().lookup_allowed(lookup, value, request)
+        return allowed and (self.may_see(request) or lookup.partition("__")[0] in self._filters())
+
+    def _filters(self) -> set[str]:
+        """What the list can be filtered by, as addresses name it."""
+        given = (each[0] if isinstance(each, tuple) else each for each in self.list_filter)
+        return {each if isinstance(each, str) else each.parameter_name for each in given}
+
     def _shown(self, request: HttpRequest, names: Iterable[Any]) -> Any:
         """These names of fields, or lines of names."""
         if self.may_see(request):

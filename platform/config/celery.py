@@ -13,7 +13,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 class Reusing(Task):  # type: ignore[type-arg]  # generic for the type checker alone
     """A task that goes on with the connection of the one before, as requests do, unless it no longer works.
 
-    Celery itself would close the pool of connections before and after each task: CELERY_DB_REUSE_MAX keeps it off that.
+    Celery itself would close the pool of connections before and after each task; CELERY_DB_REUSE_MAX keeps it from
+    that.
     """
 
     def __call__(self, *args: Any, **options: Any) -> Any:

@@ -176,7 +176,7 @@ def test_the_page_of_an_account_leads_to_its_statement(console: Client, world: S
     assert f'filename="statement-{world.account.pk}-{month:%Y-%m}.csv"' in answer["Content-Disposition"]
 
 
-@pytest.mark.parametrize("month", ["2026-13", "november", "2026"])
+@pytest.mark.parametrize("month", ["2026-13", "november", "2026", "9999-12"])
 def test_a_month_that_is_none_is_not_found(console: Client, world: SimpleNamespace, month: str) -> None:
     assert console.get(reverse("statement", args=[world.account.pk, month])).status_code == 404
 

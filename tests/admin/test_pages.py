@@ -119,6 +119,12 @@ def test_the_message_list_never_counts_messages(statements: Callable[[], list[st
     assert all("LIMIT" in sql for sql in over_messages)
 
 
+@pytest.mark.parametrize("status", ["no-such", "\0"])
+def test_a_status_that_is_none_filters_nothing(console: Client, world: SimpleNamespace, status: str) -> None:
+    answer = console.get(reverse("admin:mms_message_changelist"), {"status": status})
+    assert len(answer.context["cl"].result_list) == Message.objects.count()
+
+
 def test_an_audio_has_no_thumbnail_and_its_encoding_is_told(console: Client, world: SimpleNamespace) -> None:
     audio = Medium.objects.create(sha256="a" * 64, kind="audio", mime_type="audio/mpeg", size=9, file="media/a")
     Encoding.objects.create(medium=audio, status="failed", tries=1, problem="its codec broke down (signal 11)")

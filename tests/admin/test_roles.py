@@ -75,6 +75,51 @@ def test_support_sees_neither_whole_numbers_nor_secrets_and_changes_nothing(worl
     assert client.post(reverse("admin:billing_account_change", args=[world.account.pk])).status_code == 403
 
 
+@pytest.mark.parametrize(
+    ("page", "field"),
+    [
+        ("billing_account", "signing_secret"),
+        ("billing_account", "previous_secret"),
+        ("mms_carrier", "mmsc_password"),
+        ("mms_carrier", "inbound_password"),
+        ("mms_message", "number"),
+        ("mms_discovery", "number"),
+        ("mms_report", "number"),
+        ("mms_postback", "fields__to"),
+    ],
+)
+def test_support_cannot_find_out_letter_by_letter_what_is_kept_from_him(
+    world: SimpleNamespace, page: str, field: str
+) -> None:
+    client = operator("Support")
+    rows = reverse(f"admin:{page}_changelist")
+    assert client.get(rows, {f"{field}__startswith": "1"}).status_code == 400
+
+
+@pytest.mark.parametrize("page", ["mms_message", "mms_discovery"])
+def test_support_finds_a_number_only_whole(world: SimpleNamespace, page: str) -> None:
+    client = operator("Support")
+    number = world.delivered.number
+
+    def found(term: str) -> int:
+        return len(client.get(reverse(f"admin:{page}_changelist"), {"q": term}).context["cl"].result_list)
+
+    assert (found(number), found(f"+{number}"), found(number[:-1])) == (1, 1, 0)
+
+
+def test_support_still_has_the_filters_of_the_lists(world: SimpleNamespace) -> None:
+    client = operator("Support")
+    for page, filters in {
+        "mms_message": {"status": "delivered", "account__id__exact": world.account.pk},
+        "mms_postback": {"status": "given-up"},
+        "mms_report": {"match": "no", "carrier__id__exact": world.carrier.pk},
+        "billing_account": {"status__exact": "active"},
+        "mms_carrier": {"enabled__exact": "1"},
+    }.items():
+        answer = client.get(reverse(f"admin:{page}_changelist"), filters)
+        assert len(answer.context["cl"].result_list) == 1
+
+
 def test_an_operator_sees_whole_numbers(world: SimpleNamespace) -> None:
     shown = operator("Operator").get(reverse("admin:mms_message_changelist")).content.decode()
     assert Message.objects.latest("pk").number in shown

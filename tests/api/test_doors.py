@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 from urllib.parse import quote, urlencode
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from mms.models import Message, Template
 from tests.api.documents import KEY, NUMBER, SEND, failure, request
@@ -148,6 +150,18 @@ def test_a_message_expires_when_the_customer_says_but_not_later_than_ours(world:
         post("/ep/v1/", request({**SEND, "mms-expiry-timestamp": moment}), "")
         message = Message.objects.latest("pk")
         assert message.expires_at == message.created_at + EXPIRY
+
+
+@pytest.mark.parametrize("offset", ["+23:59", "+05:30:15.5"])
+def test_a_moment_counts_whatever_its_offset(world: SimpleNamespace, offset: str) -> None:
+    day = timezone.now().date() + timedelta(days=2)
+    moment = f"{day}T12:00:00{offset}"
+    fields = {"mms-expiry-timestamp": moment, "fallback-sms-link-expiration": moment}
+    assert post_json({**JSON, **fields})["status"] == "Success"
+    message = Message.objects.latest("pk")
+    assert message.expires_at == message.fallback_sms_link_expiration == datetime.fromisoformat(moment)
+    listed = post_json({"action": "getMMSTemplates", "start-date": moment})
+    assert (listed["status"], listed["total-results"]) == ("Success", 0)
 
 
 @pytest.mark.parametrize(

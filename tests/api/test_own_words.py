@@ -93,6 +93,8 @@ def test_a_query_that_is_no_request_is_refused(world: SimpleNamespace, query: st
         (JSON | {"to": [[1]]}, "E100", "to holds an array in an array"),
         (JSON | {"to": "\ud800"}, "E100", "to holds the character U+D800, which no message can carry"),
         (JSON | {"data": {"a\x00": "b"}}, "E100", "a holds the character U+0000, which no message can carry"),
+        (JSON | {"data": {"a\x00": True}}, "E100", "a holds the character U+0000, which no message can carry"),
+        (JSON | {"data": {"a\ud800": False}}, "E100", "a holds the character U+D800, which no message can carry"),
         (JSON | {"service-id": None}, "E627", "service-id is missing"),
         (JSON | {"message-subject": "x" * 81}, "E314",
          "message-subject: the subject has 81 characters; at most 80 are allowed"),
@@ -129,10 +131,10 @@ def test_json_names_its_key_by_the_header(world: SimpleNamespace) -> None:
 REPLAYS: list[tuple[dict[str, str], str]] = [
     ({}, "Give either TRACKINGID or SINCE"),
     ({"TRACKINGID": "x"}, "There is no TRACKINGID x in this account"),
-    ({"SINCE": "noon"}, "SINCE must be ISO 8601 with an offset, such as 2026-11-22T12:00:00+00:00"),
+    ({"SINCE": "noon"}, "SINCE must be a moment in ISO 8601, such as 2026-11-22T12:57:35+00:00"),
     (
         {"SINCE": "2026-11-22T12:00:00Z", "UNTIL": "noon"},
-        "UNTIL must be ISO 8601 with an offset, such as 2026-11-22T12:00:00+00:00",
+        "UNTIL must be a moment in ISO 8601, such as 2026-11-22T12:57:35+00:00",
     ),
     ({"SINCE": "2026-11-22T12:00:00Z", "UNTIL": "2026-11-22T12:00:00Z"}, "UNTIL must be later than SINCE"),
 ]

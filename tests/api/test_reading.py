@@ -55,7 +55,7 @@ def test_templates_are_listed_with_all_their_fields(world: SimpleNamespace, answ
     texts = "Dear {{firstname|customer}}" + "Your number is {{accountnumber|unknown}}."
     size = world.medium.size + len(texts)
     assert answer(request({**LIST, "start-date": "2026-11-22T13:57:35+01:00"})).decode() == (
-        f"{DECLARED}<response><status>Success</status><start-date>2026-11-22T13:57:35+01:00</start-date>"
+        f"{DECLARED}<response><status>Success</status><start-date>2026-11-22T12:57:35+00:00</start-date>"
         "<page-number>1</page-number><items-per-page>100</items-per-page><total-results>1</total-results>"
         "<mms-template><mms-id>35674</mms-id><mms-name>Spring</mms-name><mms-subject>Spring is here</mms-subject>"
         f"<date-created>2026-11-22T12:57:35+00:00</date-created><total-slides>2</total-slides>"

@@ -1,4 +1,4 @@
-"""Every step locks in one order: a report's cached handset comes last, whoever's step it is; and so on down the list."""
+"""Every step locks in one order: a report's cached handset comes last, whoever's step it is; so on down the list."""
 
 import threading
 from collections.abc import Callable
@@ -76,7 +76,10 @@ def test_accepts_with_the_same_devices_in_another_order_never_deadlock(world: Si
     problems: list[Error] = []
 
     def accept(account: Account, numbers: list[str]) -> Callable[[], None]:
-        return lambda: flow.accept([order(world, number, account, IPHONE) for number in numbers], now()) and None
+        def run() -> None:
+            flow.accept([order(world, number, account, IPHONE) for number in numbers], now())
+
+        return run
 
     with transaction.atomic():
         CachedHandset.objects.select_for_update(no_key=True).get(number=NUMBERS[1])

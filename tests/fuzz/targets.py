@@ -17,7 +17,7 @@ from lxml import etree
 
 from config.wsgi import readable
 from handsets.cache import IDENTITY_MAX, identity_of
-from mms.api import areas, fallback, fields, idempotency, read_pairs, replay, save, send_saved, slides
+from mms.api import areas, fallback, fields, idempotency, read_pairs, save, send_saved, slides
 from mms.api.answers import failure
 from mms.api.dialects import SINCH, SINCH_JSON, SKYCORE, Dialect
 from mms.api.errors import Refusal
@@ -79,7 +79,7 @@ READERS: Final[Sequence[Reader]] = (
     lambda node: fields.flag(node, "dry_run"),
     lambda node: fields.future(node, "expires_at"),
     lambda node: fields.moment(node, "start_date"),
-    lambda node: replay.moment(node, "since"),
+    lambda node: fields.moment(node, "since"),
 )
 
 
