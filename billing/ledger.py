@@ -90,7 +90,8 @@ def reserve_all(wanted: Iterable[Wanted], now: datetime) -> dict[int, Insufficie
 
 def _covered_singly(wanted: Sequence[Wanted], now: datetime) -> dict[int, InsufficientFunds]:
     """Holds one amount after the other, of accounts that cannot pay for all of theirs or never had a balance."""
-    accounts = {one.account.pk for one in wanted}
+    # In one order for all, or two that book for the first time could wait for each other's new rows.
+    accounts = sorted({one.account.pk for one in wanted})
     Balance.objects.bulk_create((Balance(account_id=account) for account in accounts), ignore_conflicts=True)
     return {
         one.message: InsufficientFunds(_refusal(one.account, one.amount))

@@ -9,7 +9,7 @@ import pytest
 from django.db import Error, connection, transaction
 
 from billing import ledger
-from billing.models import Account, Price
+from billing.models import Account, Balance, Price
 from handsets import cache
 from handsets.models import CachedHandset
 from mms import flow, overdue, submission
@@ -136,3 +136,22 @@ def test_an_answer_that_is_stored_as_its_lease_ends_is_the_message_s(world: Simp
     assert problems == []
     message.refresh_from_db()
     assert message.status == "submitted"
+
+
+@committing
+def test_first_bookings_of_the_same_accounts_never_deadlock(world: SimpleNamespace) -> None:
+    Price.objects.create(message_class="mms", amount=50)
+    # A set of these keys has another order where they come the other way round.
+    keys = (900, 902, 910)
+    accounts = [Account.objects.create(pk=key, name=f"{key}", billing="postpaid") for key in keys]
+    problems: list[Error] = []
+
+    def accept(accounts: list[Account]) -> Callable[[], None]:
+        return lambda: flow.accept([order(world, NUMBERS[0], account) for account in accounts], now()) and None
+
+    with transaction.atomic():
+        Balance.objects.create(account=accounts[0])
+        threads = waiting((accept(accounts), accept(accounts[::-1])), problems)
+    for thread in threads:
+        thread.join()
+    assert problems == []
