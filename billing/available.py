@@ -10,7 +10,7 @@ from billing.models import Account
 # SQL over an account `a` and its balance `b`, in micro-units; NULL where nothing limits the account.
 AVAILABLE = """CASE a.billing
     WHEN 'prepaid' THEN b.balance - b.reserved + a.credit_limit
-    ELSE a.spend_limit - b.reserved - CASE WHEN b.month = %(month)s THEN b.spent ELSE 0 END
+    ELSE a.spend_limit - b.reserved - CASE WHEN b.month >= %(month)s THEN b.spent ELSE 0 END
 END"""
 
 OF_ACCOUNT = f"""

@@ -31,12 +31,13 @@ WHERE b.account_id = wanted.account AND a.id = b.account_id AND COALESCE({AVAILA
 RETURNING b.account_id
 """  # noqa: S608 - made of constants
 
+# What comes after its month's end, from a clock that is slow or a step that waited, leaves the next month's alone.
 BOOK = """
 UPDATE billing_balance SET
     balance = balance + %(balance)s,
     reserved = reserved + %(reserved)s,
-    spent = CASE WHEN month = %(month)s THEN spent ELSE 0 END + %(spent)s,
-    month = %(month)s
+    spent = CASE WHEN month > %(month)s THEN spent WHEN month = %(month)s THEN spent + %(spent)s ELSE %(spent)s END,
+    month = GREATEST(month, %(month)s)
 WHERE account_id = %(account)s
 """
 

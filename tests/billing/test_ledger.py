@@ -73,6 +73,19 @@ def test_a_postpaid_account_spends_up_to_its_limit_of_the_month(
     assert done == accepted
 
 
+def test_a_booking_that_comes_after_the_month_s_end_leaves_what_the_next_month_has_spent(account: Account) -> None:
+    account.billing, account.spend_limit = "postpaid", 3 * UNIT
+    account.save()
+    december = datetime(2026, 12, 1, tzinfo=UTC)
+    ledger.reserve(account, 1, 1 * UNIT, NOW)
+    ledger.reserve(account, 2, 2 * UNIT, december)
+    ledger.settle([Charge(account.pk, 2, 2 * UNIT, 2 * UNIT)], december)
+    ledger.settle([Charge(account.pk, 1, 1 * UNIT, 1 * UNIT)], NOW)
+    for moment in (december, NOW):
+        with pytest.raises(InsufficientFunds, match="this month"):
+            ledger.reserve(account, 3, 2 * UNIT, moment)
+
+
 def test_a_new_month_begins_with_the_whole_limit(account: Account) -> None:
     account.billing, account.spend_limit = "postpaid", 3 * UNIT
     account.save()
