@@ -7,7 +7,7 @@ import hashlib
 import json
 import secrets
 import string
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,7 +23,7 @@ PREFIX = 6
 # How exactly the last use of a key is kept: not for the price of a write a call.
 USE_NOTED = timedelta(minutes=1)
 
-# What lets a call through, in the order of `_terms`.
+# What lets a call through, in the order of `terms_of`.
 TERMS = """
 SELECT k.id, k.allowed_actions, a.status, a.api_access, a.fallback_text_required, a.service_required,
     a.allowed_networks, a.minimum_interval, a.throughput
@@ -70,20 +70,16 @@ def account_of(key: str) -> Account | None:
     return found.account if found else None
 
 
-def unchanged(keys: Iterable[ApiKey]) -> set[int]:
-    """The primary keys of those that let calls through on the same terms as when they were read."""
-    remembered = {key.pk: _terms(key) for key in keys}
-    return {key for key, *terms in prepared.rows(TERMS, [list(remembered)]) if _read(terms) == remembered[key]}
+def terms(keys: Collection[int]) -> dict[int, list[Any]]:
+    """By their primary keys, on what terms these keys let calls through now; without those that do not."""
+    return {key: [*terms, json.loads(throughput)] for key, *terms, throughput in prepared.rows(TERMS, [list(keys)])}
 
 
-def _terms(key: ApiKey) -> list[Any]:
+def terms_of(key: ApiKey) -> list[Any]:
+    """The same of one key, as they were when it was read."""
     of = key.account
     duties = [of.status, of.api_access, of.fallback_text_required, of.service_required]
     return [key.allowed_actions, *duties, of.allowed_networks, of.minimum_interval, of.throughput]
-
-
-def _read(terms: list[Any]) -> list[Any]:
-    return [*terms[:-1], json.loads(terms[-1])]
 
 
 def used(keys: Iterable[ApiKey], now: datetime) -> None:

@@ -34,14 +34,15 @@ def faults(orders: Sequence[Order], now: datetime) -> list[Fault | None]:
     """Why each of the orders cannot be accepted, if so. The caller's transaction holds the templates from here on."""
     usable = removal.usable({order.template.pk for order in orders})
     used = {order.key.pk: order.key for order in orders if order.key}.values()
-    unchanged = keys.unchanged(used) if used else set()
+    terms = keys.terms({key.pk for key in used}) if used else {}
     blocked = blocklist.blocked({_recipient(order) for order in orders if order.key}) if used else set()
     keys.used(used, now)
 
     def fault(order: Order) -> Fault | None:
         if order.template.pk not in usable:
             return TemplateDeleted()
-        if order.key and (order.key.pk not in unchanged or _recipient(order) in blocked):
+        # Each by its own look at the key: of one key, there may have been several, and a change between them.
+        if order.key and (terms.get(order.key.pk) != keys.terms_of(order.key) or _recipient(order) in blocked):
             return Outdated()
         return None
 

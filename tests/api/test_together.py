@@ -58,6 +58,15 @@ def test_one_bad_order_is_refused_and_the_others_are_accepted(world: SimpleNames
     assert [message.events.get().text for message in stored] == ["to AT&T from 28444"] * 2
 
 
+def test_each_order_is_held_to_the_terms_that_it_was_checked_by(world: SimpleNamespace) -> None:
+    """Both are of one key, which changed between the looks at them."""
+    old = world.account.api_keys.select_related("account").get()
+    Account.objects.update(allowed_networks=["192.0.2.1"])
+    new = world.account.api_keys.select_related("account").get()
+    outcomes = flow.accept([order(world, "14044790000", key=old), order(world, "14044790001", key=new)], now())
+    assert [type(outcome) for outcome in outcomes] == [Outdated, Message]
+
+
 def test_of_orders_that_the_funds_do_not_cover_as_many_are_accepted_as_they_cover(world: SimpleNamespace) -> None:
     other = Account.objects.create(name="Other")
     Price.objects.create(message_class="mms", amount=50)
