@@ -27,7 +27,7 @@ class Call:
     action: str
     address: str
     account: Account | None = field(default=None, init=False)  # once it is admitted
-    _counted: pace.Limits | None = field(default=None, init=False)
+    _counted: bool = field(default=False, init=False)
 
     @property
     def name(self) -> str:
@@ -68,7 +68,7 @@ class Call:
         return found
 
     def _count(self, limits: pace.Limits) -> None:
-        """Once a call, also where it is looked at a second time."""
-        if limits != self._counted:
+        """Once a call, also where it is looked at a second time and the limits are others by then."""
+        if not self._counted:
             pace.check(limits)
-            self._counted = limits
+            self._counted = True

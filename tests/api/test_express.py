@@ -7,11 +7,11 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from billing import ledger
+from billing import keys, ledger
 from billing.models import Balance, BlockedNumber, Price, SenderAddress
 from config import memory
 from mms.models import Message, Template
-from tests.api.documents import NUMBER, SEND, request
+from tests.api.documents import KEY, NUMBER, SEND, request
 
 Change = Callable[[SimpleNamespace], object]
 
@@ -84,6 +84,14 @@ def test_a_call_is_counted_once_though_it_is_looked_at_twice(world: SimpleNamesp
     world.account.blocked_numbers.create(number=NUMBER)
     assert b"<error-code>E114</error-code>" in send()
     assert b"<error-code>E106</error-code>" in send(to="14044790001")
+
+
+def test_a_call_is_counted_once_though_its_account_s_limits_change_between_two_looks(world: SimpleNamespace) -> None:
+    of_account(minimum_interval=60_000)(world)
+    with memory.recalling():
+        assert keys.find(KEY)
+    of_account(minimum_interval=50_000)(world)
+    assert taken(send())
 
 
 def test_an_old_price_is_billed_for_as_long_as_it_is_remembered(world: SimpleNamespace) -> None:
