@@ -64,12 +64,6 @@ def _of_digest(digest: str) -> ApiKey | None:
     return ApiKey.objects.select_related("account").filter(digest=digest, revoked_at=None).first()
 
 
-def account_of(key: str) -> Account | None:
-    """The account that the key belongs to, or None where no such key is valid."""
-    found = find(key)
-    return found.account if found else None
-
-
 def unchanged(keys: Iterable[ApiKey]) -> set[int]:
     """The primary keys of those that let calls through on the same terms as when they were read."""
     remembered = {key.pk: _terms(key) for key in keys}
