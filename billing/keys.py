@@ -64,12 +64,6 @@ def _of_digest(digest: str) -> ApiKey | None:
     return ApiKey.objects.select_related("account").filter(digest=digest, revoked_at=None).first()
 
 
-def account_of(key: str) -> Account | None:
-    """The account that the key belongs to, or None where no such key is valid."""
-    found = find(key)
-    return found.account if found else None
-
-
 def terms(keys: Collection[int]) -> dict[int, list[Any]]:
     """By their primary keys, on what terms these keys let calls through now; without those that do not."""
     return {key: [*terms, json.loads(throughput)] for key, *terms, throughput in prepared.rows(TERMS, [list(keys)])}

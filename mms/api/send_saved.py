@@ -195,7 +195,9 @@ def check_texts(request: Node, slides: Mapping[int, str], fallback_text: str, da
     for slide, text in slides.items():
         if len(fields.merged(text, data, f"slide {slide}")) > fields.TEXT_MAX:
             raise Refusal("E334", f"slide {slide}: the text with its data is longer than 5000 characters")
-    fields.merged(fallback_text, data, request.called("fallback_sms_text"))
+    name = request.called("fallback_sms_text")
+    if len(fields.merged(fallback_text, data, name)) > fields.TEXT_MAX:
+        raise Refusal("E228", f"{name} with its data is longer than {fields.TEXT_MAX} characters")
 
 
 def check_not_suspended(account: Account) -> None:

@@ -94,6 +94,10 @@ SEND_FAILURES: list[tuple[Elements, bytes]] = [
         refused("E228", "fallback-sms-text has 5001 characters; 5000 are allowed"),
     ),
     (
+        {"fallback-sms-text": "{{a}}{{a}}", "data": f"<a>{'x' * 2501}</a>"},
+        refused("E228", "fallback-sms-text with its data is longer than 5000 characters"),
+    ),
+    (
         {"fallback-sms-text": "Dear {{title}}"},
         refused("E100", "fallback-sms-text: data has no value for the merge tag title; give it one, or a default"),
     ),
