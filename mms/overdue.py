@@ -5,23 +5,35 @@ Each pass costs what is due.
 
 from datetime import datetime
 
+import structlog
 from django.db import transaction
 
 from mms import charging, discovery, flow, removal, reports, submission, timeline
 from mms.models import AWAITING_REPORT, Discovery, FirstAnswer, Message, Status
 from mms.postbacks import notices
 from mms.postbacks.notices import Notice
+from mms.storing import DATABASE_GONE
 from mms.timeline import Entry
+
+log = structlog.get_logger()
 
 # Rows that one pass takes at a time.
 BATCH = 200
 
 
 def wake(now: datetime) -> None:
-    """Everything whose time has come: leases, deadlines, expiries, reports to match again, content to remove."""
+    """Everything whose time has come: leases, deadlines, expiries, reports to match again, content to remove.
+
+    What one step cannot do holds up neither the others nor the sending that follows.
+    """
     for step in STEPS:
-        while step(now) == BATCH:
-            pass
+        try:
+            while step(now) == BATCH:
+                pass
+        except DATABASE_GONE:
+            raise
+        except Exception:
+            log.exception("a step of the sweep failed", step=step.__name__)
 
 
 def end_held(now: datetime) -> None:

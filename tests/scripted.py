@@ -58,13 +58,22 @@ class Scripted:
         self.script.extendleft(reversed(answers))
 
 
-class _Server(ThreadingHTTPServer):
+class Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, scripted: Scripted) -> None:
+    def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.scripted = scripted
-        scripted.url = f"http://127.0.0.1:{self.server_port}"
+        self.scripted = Scripted(Say(status=500))
+
+    @contextmanager
+    def playing(self, default: Say) -> Iterator[Scripted]:
+        """Answers by a script of its own, and has forgotten those before it."""
+        self.scripted = Scripted(default, url=f"http://127.0.0.1:{self.server_port}")
+        try:
+            yield self.scripted
+        finally:
+            self.scripted.ended.set()
+            self.scripted.gate.set()
 
     def handle_error(self, *_: object) -> None:
         pass  # connections broken on purpose
@@ -80,7 +89,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._take(b"")
 
     def _take(self, body: bytes) -> None:
-        scripted = cast(_Server, self.server).scripted
+        scripted = cast(Server, self.server).scripted
         scripted.received.append(Sent(self.path, {k.lower(): v for k, v in self.headers.items()}, body))
         answer = scripted.script.popleft() if scripted.script else scripted.default
         if isinstance(answer, Say):
@@ -110,15 +119,19 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def serving(default: Say) -> Iterator[Scripted]:
-    scripted = Scripted(default)
-    server = _Server(scripted)
+    with started() as server, server.playing(default) as scripted:
+        yield scripted
+
+
+@contextmanager
+def started() -> Iterator[Server]:
+    """A server for many scripts, one after the other."""
+    server = Server()
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
-        yield scripted
+        yield server
     finally:
-        scripted.ended.set()
-        scripted.gate.set()
         server.shutdown()
         server.server_close()
         thread.join()

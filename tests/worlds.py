@@ -9,22 +9,34 @@ from django.db import connection
 from django.test import Client
 
 from mms.adaptation import images
-from tests.scripted import Say, Scripted, serving
+from tests.scripted import Say, Scripted, Server, started
 from tests.wire import IPHONE, photograph, submit_rsp
 
 
+@pytest.fixture(scope="session")
+def mmsc_server() -> Iterator[Server]:
+    with started() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def customer_server() -> Iterator[Server]:
+    with started() as server:
+        yield server
+
+
 @pytest.fixture
-def mmsc() -> Iterator[Scripted]:
+def mmsc(mmsc_server: Server) -> Iterator[Scripted]:
     """Takes everything, under the MessageIDs M1, M2, ... in turn, unless scripted otherwise."""
-    with serving(Say(status=500)) as scripted:
+    with mmsc_server.playing(Say(status=500)) as scripted:
         scripted.script.extend(submit_rsp(f"M{number}") for number in range(1, 50))
         yield scripted
 
 
 @pytest.fixture
-def customer() -> Iterator[Scripted]:
+def customer(customer_server: Server) -> Iterator[Scripted]:
     """The customer's server for postbacks: HTTP 200 unless scripted otherwise."""
-    with serving(Say()) as scripted:
+    with customer_server.playing(Say()) as scripted:
         yield scripted
 
 

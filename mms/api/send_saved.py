@@ -178,6 +178,8 @@ def merge_data(request: Node) -> dict[str, str]:
     wire = request.called("data")
     try:
         data = request.one("data")
+        if data and data.plain and data.text:
+            raise Unclear(f"{data.wire} must hold a member for each merge tag, not text alone")
         values = [(child.wire, child.alone()) for child in data.children] if data else []
     except Unclear as problem:
         raise Refusal("E100", str(problem)) from None

@@ -64,6 +64,8 @@ SEND_FAILURES: list[tuple[Elements, bytes]] = [
     ({"to": "0014044790000"}, refused("E110", "to is not a possible number: 0014044790000", to="0014044790000")),
     ({"to": "4407911123456"}, refused("E110", "to is not a possible number: 4407911123456", to="4407911123456")),
     ({"to": "9" * 5000}, refused("E110", "to is not a possible number: " + "9" * 20, to="9" * 50)),
+    # data
+    ({"data": "Bill"}, refused("E100", "data must hold a member for each merge tag, not text alone")),
     # from
     ({"from": None}, refused("E111", "from is missing")),
     ({"from": "28445"}, refused("E111", "from is not one of the account's sender addresses: 28445")),

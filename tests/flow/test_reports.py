@@ -6,11 +6,12 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
+from django.db import connection
 from django.test import Client
 
 from handsets.models import CachedHandset
 from mms.mm7.soap import REL_6
-from mms.models import Message, Report
+from mms.models import Message, Report, Status
 from tests.scripted import Scripted
 from tests.wire import IPHONE, Drive, codes, kinds, report_body, submit_rsp
 
@@ -223,3 +224,20 @@ def test_a_message_from_a_handset_is_refused_rather_than_lost(world: SimpleNames
     body = report_body("M1", "14044790000", "Retrieved").replace(b"DeliveryReportReq", b"DeliverReq")
     status, answer = call(body)
     assert (status, b"<StatusCode>4003</StatusCode>" in answer) == (500, True)
+
+
+def test_a_step_of_the_sweep_that_fails_holds_up_neither_the_others_nor_the_sending(
+    world: SimpleNamespace, send: Send, reported: Reported, drive: Drive, mmsc: Scripted
+) -> None:
+    reported("nobody-knows", "Retrieved")
+    with connection.cursor() as cursor:
+        cursor.execute("""
+            CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$;
+            CREATE TRIGGER refuse BEFORE UPDATE ON mms_report FOR EACH ROW EXECUTE FUNCTION refuse();
+        """)
+    message = send()
+    drive(datetime.now(UTC) + timedelta(minutes=1))
+    assert len(mmsc.received) == 1
+    message.refresh_from_db()
+    assert message.status == Status.SUBMITTED
+    assert Report.objects.get().matches == 0
