@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil  # type: ignore[import-untyped]
 import psycopg
 import pytest
 import redis
@@ -169,10 +170,31 @@ def test_a_pid_file_that_names_another_program_is_no_hindrance(folder: Path) -> 
 
 
 def test_a_cluster_left_half_made_is_made_again(home: Home, tmp_path: Path) -> None:
+    embedded.addresses(tmp_path / "servers")
     (home.path / "postgres.new").mkdir()
     (home.path / "postgres.new" / "PG_VERSION").write_text("18")
 
     assert query(embedded.start(tmp_path / "servers"), "SELECT 1") == "1"
+
+
+@pytest.mark.parametrize("end", ["running", "stopped", "killed"])
+def test_a_new_checkout_at_the_path_of_a_former_one_begins_anew(tmp_path: Path, end: str) -> None:
+    folder = tmp_path / "servers"
+    former = embedded.start(folder)
+    with psycopg.connect(former.database_url, autocommit=True) as connection:
+        connection.execute("CREATE TABLE former ()")
+    if end != "running":
+        finish(folder, former, end)
+    (folder / "state.json").unlink()  # as `rm -r` and `git clone` do; root's data lie elsewhere
+
+    try:
+        servers = embedded.start(folder)
+        assert embedded.running(folder) == servers
+        assert query(servers, "SELECT to_regclass('former') IS NULL") == "True"
+    finally:
+        embedded.destroy(folder)
+    for pid in (former.postgres_pid, former.valkey_pid):
+        assert psutil.pid_exists(pid) is False or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
 def test_destroy_leaves_nothing(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def addresses(folder: Path) -> dict[str, str]:
     Raises ServersError if the folder's state can be neither read nor made.
     """
     with locked(folder):
-        state = State.load_or_new(folder)
+        state = _state(folder)
     postgres, valkey = _servers(folder, state)
     return {
         "DATABASE_URL": postgres.url(state.postgres_port),
@@ -83,7 +83,7 @@ def start(folder: Path) -> Servers:
     Raises ServersError if there are no binaries or a server does not start; the message has its last words.
     """
     with locked(folder):
-        state = State.load_or_new(folder)
+        state = _state(folder)
         postgres, valkey = _servers(folder, state)
         postgres.home.make()
         state = state.moved(
@@ -136,6 +136,16 @@ def temporary() -> Iterator[Servers]:
 
 def _given(name: str) -> dict[str, str]:
     return {name: os.environ[name]} if os.environ.get(name) else {}
+
+
+def _state(folder: Path) -> State:
+    """The state of a folder. One without a state begins anew: data left there answer to a lost password."""
+    state = State.load(folder)
+    if state is None:
+        Home.of(folder).clear()
+        state = State.new()
+        state.save(folder)
+    return state
 
 
 def _servers(folder: Path, state: State) -> tuple[Postgres, Valkey]:

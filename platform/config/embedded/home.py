@@ -3,14 +3,26 @@
 import hashlib
 import os
 import pwd
+import shutil
+import signal
 import stat
 import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 # Root's servers live here: every account may traverse it, and it outlives a restart of the machine.
 LENT_ROOT = Path("/var/tmp")  # noqa: S108 - Home.make refuses a folder that is not ours
+# The file by which processes take turns; where nobody is lent anything, it lies in the home itself.
+LOCK = "lock"
+# What the servers' programs are called; Debian's redis-server is a link to the last one.
+PROGRAMS = ("postgres", "valkey-server", "redis-server", "redis-check-rdb")
+# Seconds in which servers that nobody knows any more must end, and between looks.
+END_TIMEOUT = 10.0
+END_PAUSE = 0.05
 
 
 class ServersError(Exception):
@@ -40,11 +52,48 @@ class Home:
     def make(self) -> None:
         """Makes the folder. Raises ServersError if someone else made it first: its name can be guessed."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._refuse_a_stranger()
+        self.path.chmod(0o700)
+        self.give(self.path)
+
+    def clear(self) -> None:
+        """Ends the servers and deletes the data of an earlier checkout at this path, whose passwords are lost.
+
+        Raises ServersError if the home is not ours or a server does not end.
+        """
+        if not self.path.exists():
+            return
+        self._refuse_a_stranger()
+        self._end_servers()
+        for left in self.path.iterdir():
+            if left.is_dir() and not left.is_symlink():
+                shutil.rmtree(left)
+            elif left.name != LOCK:
+                left.unlink()
+
+    def _refuse_a_stranger(self) -> None:
         found = self.path.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid not in {os.geteuid(), self.uid}:
             raise ServersError(f"{self.path} is not a folder of ours: remove it")
-        self.path.chmod(0o700)
-        self.give(self.path)
+
+    def _end_servers(self) -> None:
+        deadline = time.monotonic() + END_TIMEOUT
+        while left := list(self._servers()):
+            if time.monotonic() > deadline:
+                raise ServersError(f"processes {left} of an earlier checkout do not end: end them")
+            for pid in left:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGINT)  # to both servers: shut down now, in good order
+            time.sleep(END_PAUSE)
+
+    def _servers(self) -> Iterator[int]:
+        """Process ids of the servers that work in this home: both change into their data's folder."""
+        home = self.path.resolve()
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):  # it ended meanwhile, or is not ours to look at
+                program = (process / "exe").readlink().name
+                if program.startswith(PROGRAMS) and (process / "cwd").readlink().is_relative_to(home):
+                    yield int(process.name)
 
     def give(self, path: Path | int) -> None:
         """Hands a file, by its path or descriptor, to the servers' account."""

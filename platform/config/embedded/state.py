@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Self, TextIO
 
-from config.embedded.home import ServersError
+from config.embedded.home import LOCK, ServersError
 from config.embedded.ports import free_port
 
 
@@ -35,14 +35,6 @@ class State:
             return None
         except (OSError, TypeError, ValueError) as error:
             raise ServersError(f"{path} cannot be read: {error}") from error
-
-    @classmethod
-    def load_or_new(cls, folder: Path) -> Self:
-        state = cls.load(folder)
-        if state is None:
-            state = cls.new()
-            state.save(folder)
-        return state
 
     def moved(self, *, postgres_port: int, valkey_port: int) -> Self:
         return replace(self, postgres_port=postgres_port, valkey_port=valkey_port)
@@ -70,7 +62,7 @@ def locked(folder: Path) -> Iterator[None]:
 def _lock_file(folder: Path) -> TextIO:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return (folder / "lock").open("w")
+        return (folder / LOCK).open("w")
     except OSError as error:
         raise ServersError(f"{folder} cannot hold the embedded servers: {error.strerror}") from error
 
