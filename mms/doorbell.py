@@ -44,16 +44,32 @@ class _Doorbell:
         if time.monotonic() < self.silent_until:
             return
         try:
-            if self.broker.set(f"rung:{task}", 1, nx=True, px=RUNG):
+            if self._rings_first(task):
                 app.send_task(task, queue=QUEUES[task], retry=False, expires=60)
         except OUT_OF_REACH as problem:
             self.silent_until = time.monotonic() + PAUSE
             log.warning("the doorbell does not ring", task=task, problem=str(problem))
 
+    def _rings_first(self, task: str) -> bool:
+        with self.broker.pipeline(transaction=False) as both:
+            both.set(f"woken:{task}", 1, px=RUNG)
+            both.set(f"rung:{task}", 1, nx=True, px=RUNG)
+            return bool(both.execute()[1])
+
+    def woken(self, task: str) -> bool:
+        if time.monotonic() < self.silent_until:
+            return False
+        try:
+            return bool(self.broker.delete(f"woken:{task}"))
+        except OUT_OF_REACH as problem:
+            self.silent_until = time.monotonic() + PAUSE
+            log.warning("the doorbell is out of reach", task=task, problem=str(problem))
+            return False
+
     def answer(self, task: str) -> None:
         try:
             with self.broker.pipeline(transaction=False) as both:
-                both.delete(f"rung:{task}")
+                both.delete(f"rung:{task}", f"woken:{task}")
                 both.set(f"answered:{task}", time.time())
                 both.execute()
         except OUT_OF_REACH as problem:
@@ -75,6 +91,14 @@ def ring(task: str) -> None:
 def answered(task: str) -> None:
     """The task has begun: whatever becomes due from now on needs a new ring."""
     _doorbell.answer(task)
+
+
+def woken(task: str) -> bool:
+    """Whether it was rung since the task last began or last asked this: for one that is at work as it rings.
+
+    Of several that are at work, one is told.
+    """
+    return _doorbell.woken(task)
 
 
 def last_answers() -> dict[str, float]:

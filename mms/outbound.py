@@ -26,6 +26,7 @@ from django.conf import settings
 CONNECT_TIMEOUT = 10.0  # seconds
 ANSWER_MAX = 1_000_000  # bytes of an answer that are read
 PIECE = 64 * 1024  # bytes handed to the connection at a time
+SLOW = 0.25  # seconds after which an answer may be long in coming: nothing else waits for it any more
 FETCH_TIMEOUT = 20.0  # seconds, a download in all
 FETCH_REDIRECTS = 3
 # All of IPv6 that is given out to anybody; what lies outside (site-local, IPv4-translated, ...) is some network's own.
@@ -198,6 +199,8 @@ class Flight(Generic[Key]):
     _session: aiohttp.ClientSession = field(init=False)
     _over: asyncio.Event = field(init=False)
     _keys: dict[Future[Reply | NoReply], Key] = field(init=False, default_factory=dict)
+    _launched: dict[Future[Reply | NoReply], tuple[str, float]] = field(init=False, default_factory=dict)
+    _slow: set[str] = field(init=False, default_factory=set)
     _ended: SimpleQueue[Future[Reply | NoReply]] = field(init=False, default_factory=SimpleQueue)
 
     def __enter__(self) -> Self:
@@ -226,21 +229,38 @@ class Flight(Generic[Key]):
     def keys(self) -> list[Key]:
         return list(self._keys.values())
 
+    @property
+    def expected(self) -> int:
+        """How many answers may come at any moment: not those of servers that were slow the last time, or are now."""
+        since = time.monotonic() - SLOW
+        return sum(begun > since and url not in self._slow for url, begun in self._launched.values())
+
     def launch(self, key: Key, request: Request) -> None:
         future = asyncio.run_coroutine_threadsafe(send(self._session, request), self._loop)
         self._keys[future] = key
+        self._launched[future] = request.url, time.monotonic()
         future.add_done_callback(self._ended.put)
 
     def landed(self, wait: float, gather: float = 0.0) -> list[tuple[Key, Reply | NoReply]]:
-        """Those that have ended, after at most `wait` seconds for the first and `gather` seconds for others with it."""
+        """Those that have ended, after at most `wait` seconds for the first and `gather` seconds for others with it.
+
+        Others are waited for as long as they are `expected`.
+        """
         ended: list[Future[Reply | NoReply]] = []
         until = time.monotonic() + wait
+        most = max(1, self.expected) if self._keys else 0
         with suppress(Empty):
-            while len(ended) < len(self._keys):
+            while len(ended) < most:
                 ended.append(self._ended.get(timeout=max(0.0, until - time.monotonic())))
                 if len(ended) == 1:
                     until = time.monotonic() + gather
-        return [(self._keys.pop(future), future.result()) for future in ended]
+        return [self._taken(future) for future in ended]
+
+    def _taken(self, future: Future[Reply | NoReply]) -> tuple[Key, Reply | NoReply]:
+        result = future.result()
+        url, _ = self._launched.pop(future)
+        (self._slow.add if result.seconds > SLOW else self._slow.discard)(url)
+        return self._keys.pop(future), result
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,8 @@ class Scripted:
 
 class Server(ThreadingHTTPServer):
     daemon_threads = True
+    # Beyond the usual 5, a connection of many at once would come a second later, when its SYN is sent again.
+    request_queue_size = 256
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)

@@ -12,7 +12,7 @@ from django.db import connection
 from django.utils import timezone
 
 from config import stopping
-from mms import tracking
+from mms import doorbell, tracking
 from mms.outbound import Flight, NoReply, Reply, Request
 from mms.postbacks import dialects, outbox
 from mms.postbacks.outbox import Parcel
@@ -23,9 +23,9 @@ log = structlog.get_logger()
 IN_FLIGHT = 768  # a process; each is a socket, and many systems give a process no more than 1,024
 PER_ACCOUNT = 64  # at once, so that a server that hangs holds up nobody else's
 CLAIM = 32  # of one account at a time
-LAND = 0.05  # seconds to wait for an answer
-CLAIM_EVERY = 0.05  # seconds between two claims while something is in flight: what comes meanwhile goes together
-GATHER = 0.02  # seconds that an answer waits for others, to be stored with them
+LAND = 0.01  # seconds to wait for an answer before the doorbell is listened to again
+CLAIM_EVERY = 0.05  # seconds between two claims while answers are expected: what comes meanwhile goes together
+GATHER = 0.02  # seconds that an answer waits for others that are expected, to be stored with them
 
 
 def run(clock: Callable[[], datetime] = timezone.now) -> None:
@@ -43,15 +43,21 @@ def run(clock: Callable[[], datetime] = timezone.now) -> None:
 
 
 def _work(flight: Flight[Parcel], clock: Callable[[], datetime]) -> None:
-    looked = -CLAIM_EVERY
+    looked, more = 0.0, True
     while True:
-        claimed = None
-        if not flight.keys or time.monotonic() - looked >= CLAIM_EVERY:
+        if _time_to_claim(flight, looked, more):
             looked = time.monotonic()
-            claimed = 0 if stopping.asked() or flight.room <= 0 else _launch(flight, clock())
+            more = not stopping.asked() and flight.room > 0 and _launch(flight, clock()) > 0
+            if not more and not flight.keys:
+                return
         _bring_home(flight, clock)
-        if claimed == 0 and not flight.keys:
-            return
+
+
+def _time_to_claim(flight: Flight[Parcel], looked: float, more: bool) -> bool:
+    """Whether to look for what is due. Servers that hang keep something in flight, but nobody from being served."""
+    if not flight.keys or time.monotonic() - looked >= CLAIM_EVERY:
+        return True
+    return not flight.expected and (more or doorbell.woken(doorbell.NOTIFY))
 
 
 def _bring_home(flight: Flight[Parcel], clock: Callable[[], datetime]) -> None:

@@ -291,3 +291,30 @@ def test_what_is_still_in_the_air_is_let_go_of_at_the_end() -> None:
             flight.launch("one", Request(server.url, SMALL, {}, 20.0))
             assert flight.landed(wait=0.1) == []
         over.set()
+
+
+def test_nothing_waits_for_a_server_that_is_or_was_slow(flight: Flight[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = threading.Event()
+
+    def hang(connection: socket.socket) -> None:
+        read_request(connection)
+        answer.wait(timeout=10)
+        connection.sendall(OK)
+
+    with listening(hang) as hanging, listening(answering(OK)) as prompt:
+        monkeypatch.setattr(outbound, "SLOW", 0.0)
+        for key, server in (("slow", hanging), ("prompt", prompt)):
+            flight.launch(key, Request(server.url, SMALL, {}, timeout=20.0))
+        assert flight.expected == 0
+        assert [key for key, _ in flight.landed(wait=10, gather=10)] == ["prompt"]
+        answer.set()
+        assert [key for key, _ in flight.landed(wait=10)] == ["slow"]
+        answer.clear()
+
+        monkeypatch.setattr(outbound, "SLOW", 1_000.0)
+        flight.launch("slow", Request(hanging.url, SMALL, {}, timeout=20.0))
+        assert flight.expected == 0
+        answer.set()
+        assert [key for key, _ in flight.landed(wait=10)] == ["slow"]
+        flight.launch("quick again", Request(hanging.url, SMALL, {}, timeout=20.0))
+        assert flight.expected == 1
