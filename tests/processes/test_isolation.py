@@ -1,16 +1,18 @@
 """One customer's server that hangs, and what another's postbacks notice of it."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from statistics import median
 from types import SimpleNamespace
 
 from billing.models import Account
+from mms import outbound
 from mms.models import Postback, PostbackAttempt
 from mms.postbacks import notifier
 from tests.processes.platform_under_test import Platform, eventually
 from tests.scripted import Say, Scripted, serving
 
 BATCH = 150
+ROUNDS = 3
 BACKLOG = 600
 
 
@@ -23,7 +25,11 @@ def due(account: Account, count: int) -> list[Postback]:
 
 
 def latency(platform: Platform, account: Account) -> float:
-    """Seconds from being due to being taken, the median of a batch."""
+    """Seconds from being due to being taken, the median of that batch which other programs disturbed least."""
+    return min(_latency(platform, account) for _ in range(ROUNDS))
+
+
+def _latency(platform: Platform, account: Account) -> float:
     keys = [postback.pk for postback in due(account, BATCH)]
     platform.ring("mms.notify", "postbacks")
     batch = Postback.objects.filter(pk__in=keys)
@@ -36,16 +42,18 @@ def test_a_server_that_hangs_leaves_the_latency_of_others_alone(
     world: SimpleNamespace, platform: Platform, customer: Scripted
 ) -> None:
     platform.worker("postbacks")
-    latency(platform, world.account)  # the worker has come up
+    _latency(platform, world.account)  # the worker has come up
     alone = latency(platform, world.account)
     with serving(Say()) as hanging:
         hanging.gate.clear()
         due(Account.objects.create(name="Hanging", postback_url=hanging.url), BACKLOG)
         platform.ring("mms.notify", "postbacks")
-        eventually(lambda: len(hanging.received) == notifier.PER_ACCOUNT)
-        beside = latency(platform, world.account)
         unanswered = PostbackAttempt.objects.filter(postback__account__name="Hanging", duration_ms=None)
+        recent = timedelta(seconds=outbound.SLOW)
+        eventually(lambda: len(hanging.received) == notifier.PER_ACCOUNT)
+        eventually(lambda: not unanswered.filter(started_at__gt=datetime.now(UTC) - recent).exists())
+        beside = latency(platform, world.account)
         # It hung all the time, and so much of it at most is tried at once.
         assert (len(hanging.received), unanswered.count()) == (notifier.PER_ACCOUNT, notifier.PER_ACCOUNT)
-    print(f"median of {BATCH}: alone {alone:.3f} s, beside a server that hangs {beside:.3f} s")  # noqa: T201
+    print(f"medians of {BATCH}: alone {alone:.3f} s, beside a server that hangs {beside:.3f} s")  # noqa: T201
     assert beside < 2 * alone
