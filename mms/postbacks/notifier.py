@@ -47,7 +47,7 @@ def _work(flight: Flight[Parcel], clock: Callable[[], datetime]) -> None:
     while True:
         if _time_to_claim(flight, looked, more):
             looked = time.monotonic()
-            more = not stopping.asked() and flight.room > 0 and _launch(flight, clock()) > 0
+            more = not stopping.asked() and flight.room > 0 and launch(flight, clock()) > 0
             if not more and not flight.keys:
                 return
         _bring_home(flight, clock)
@@ -67,10 +67,14 @@ def _bring_home(flight: Flight[Parcel], clock: Callable[[], datetime]) -> None:
             _log(parcel, result)
 
 
-def _launch(flight: Flight[Parcel], now: datetime) -> int:
+def launch(flight: Flight[Parcel], now: datetime) -> int:
+    """Claims what is due and sends it off; returns how many."""
     in_flight = Counter(parcel.postback.account_id for parcel in flight.keys)
-    busy = [account for account, count in in_flight.items() if count > PER_ACCOUNT - CLAIM]
-    parcels = outbox.claim(now, CLAIM, busy, flight.room)
+    # The less room there is, the less of it is taken: many that hang at once leave some to all the others.
+    share = min(PER_ACCOUNT, -(-flight.room // 4))
+    claim = min(CLAIM, share)
+    busy = [account for account, count in in_flight.items() if count > share - claim]
+    parcels = outbox.claim(now, claim, busy, -(-flight.room // 2))
     for parcel in parcels:
         flight.launch(parcel, request(parcel))
     return len(parcels)

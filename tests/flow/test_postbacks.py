@@ -8,6 +8,7 @@ import pytest
 
 from billing.models import Account
 from mms.models import Message, Postback
+from mms.outbound import Flight
 from mms.postbacks import notifier, outbox
 from tests.scripted import Say, Scripted, serving
 from tests.wire import IPHONE, Drive
@@ -99,6 +100,25 @@ def test_an_account_without_a_url_gets_none(
     send()
     drive()
     assert not Postback.objects.exists()
+
+
+def test_many_that_hang_leave_room_for_one_that_does_not(world: SimpleNamespace, customer: Scripted) -> None:
+    now = datetime.now(UTC)
+
+    def fall_due(account: Account, count: int) -> None:
+        for _ in range(count):
+            Postback.objects.create(account=account, code="N101", fields={"code": "N101"}, due_at=now, created_at=now)
+
+    with serving(Say()) as hanging, Flight[outbox.Parcel](limit=64) as flight:
+        hanging.gate.clear()
+        for number in range(8):
+            fall_due(Account.objects.create(name=f"Hanging {number}", postback_url=hanging.url), 20)
+        for _ in range(5):
+            notifier.launch(flight, now)
+        fall_due(world.account, 1)
+        notifier.launch(flight, now)
+        [(parcel, _)] = flight.landed(wait=10)
+        assert parcel.postback.account == world.account
 
 
 def test_an_account_whose_server_hangs_takes_its_few_places_and_no_more(world: SimpleNamespace) -> None:
