@@ -6,6 +6,7 @@ from datetime import datetime
 from django.db import transaction
 from django.utils import timezone
 
+from billing.amounts import decimal
 from handsets import cache
 from handsets.models import CachedHandset
 from mms import discovery
@@ -41,8 +42,8 @@ def _foreseen(message: Message, now: datetime) -> Fields:
         "ddm": _word(ddm),
         "rendition": list(_renditions(planned)) if isinstance(planned, Plan) else [],
         "text_area": list(_areas(planned)) if isinstance(planned, Plan) else [],
-        "price": _money(message.price_mms + (message.price_ddm if ddm else 0)),
-        "reserved": _money(message.reserved),
+        "price": decimal(message.price_mms + (message.price_ddm if ddm else 0)),
+        "reserved": decimal(message.reserved),
         "postbacks": " ".join(_postbacks(message, planned, ddm=ddm)),
     }
 
@@ -110,10 +111,6 @@ def _postbacks(message: Message, planned: Plan | CannotFit | None, *, ddm: bool)
     if ddm:
         yield from ("N501", "N502")
     yield from ("E101",) if isinstance(planned, CannotFit) else ("N101", "N102")
-
-
-def _money(micro_units: int) -> str:
-    return f"{micro_units // 1_000_000}.{micro_units % 1_000_000:06}"
 
 
 def _word(value: bool) -> str:

@@ -63,7 +63,7 @@ def test_all_is_foretold_and_nothing_is_stored(priced: SimpleNamespace, mmsc: Sc
         b"<to>14044790000</to><from>28444</from>"
         b"<status-details>The request is valid; nothing was sent, charged or stored</status-details>"
         b"<route>MMS</route><operator-id>31002</operator-id><carrier>AT&amp;T</carrier><ddm>true</ddm>"
-        b"<price>0.060000</price><reserved>0.060000</reserved><postbacks>N501 N502 N101 N102</postbacks></response>"
+        b"<price>0.06</price><reserved>0.06</reserved><postbacks>N501 N502 N101 N102</postbacks></response>"
     )
     Drive()()
     assert (rows(), mmsc.received) == (before, [])
@@ -74,7 +74,7 @@ def test_a_known_handset_is_named_with_its_age_and_needs_no_ddm(priced: SimpleNa
     answer = dry(**DDM)
     assert (said(answer, "handset"), said(answer, "ddm")) == (IPHONE, "false")
     assert 7200 <= int(said(answer, "handset-age")) < 7260
-    assert (said(answer, "price"), said(answer, "reserved")) == ("0.050000", "0.060000")
+    assert (said(answer, "price"), said(answer, "reserved")) == ("0.05", "0.06")
     assert said(answer, "postbacks") == "N101 N102"
     assert said(dry(ddm_force="true", **DDM), "ddm") == "true"
 
