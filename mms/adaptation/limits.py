@@ -25,14 +25,6 @@ def tightest(profile: Limits, *byte_limits: int | None) -> Limits:
     return replace(profile, message_bytes=min(profile.message_bytes, *given)) if given else profile
 
 
-def binary_bytes(encoded_limit: int) -> int:
-    """The message size in bytes whose base64 body stays within `encoded_limit` bytes.
-
-    Base64 with its line ends and the headers of the parts costs bytes x 1.37 + 814, rounded down here.
-    """
-    return max(0, (encoded_limit - 814) * 100 // 137)
-
-
 def fit(width: int, height: int, box_width: int, box_height: int) -> tuple[int, int]:
     """The largest size of the same shape inside the box, turned if that helps; never larger than it was.
 

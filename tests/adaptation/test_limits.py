@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mms.adaptation.limits import binary_bytes, fit, fits, tightest
+from mms.adaptation.limits import fit, fits, tightest
 from tests.adaptation.pictures import limits
 
 sides = st.integers(1, 5_000)
@@ -14,16 +14,6 @@ sides = st.integers(1, 5_000)
 )
 def test_the_tightest_limit_is_the_smallest_given(given: tuple[int | None, ...], expected: int) -> None:
     assert tightest(limits(), *given) == limits(message_bytes=expected)
-
-
-@pytest.mark.parametrize(("encoded", "binary"), [(100, 0), (814, 0), (814 + 137, 100), (1_048_576, 764_789)])
-def test_a_limit_on_the_base64_body_is_turned_into_bytes(encoded: int, binary: int) -> None:
-    assert binary_bytes(encoded) == binary
-
-
-@given(st.integers(814, 10_000_000))
-def test_what_fits_before_base64_fits_after_it(encoded: int) -> None:
-    assert binary_bytes(encoded) * 1.37 + 814 <= encoded + 0.001
 
 
 @pytest.mark.parametrize(
