@@ -55,7 +55,7 @@ def check_filled(areas: Mapping[int, Sequence[Area]], data: Mapping[str, str], r
         for number, area in enumerate(drawn, 1):
             place = where(request, position, number)
             with _drawable(place):
-                lettering.laid_out(replace(area, text=fields.merged(area.text, data, place)))
+                lettering.laid_out(replace(area, text=fields.merged(request, area.text, data, place)))
 
 
 def _area(node: Node, place: str) -> Area:

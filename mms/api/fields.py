@@ -27,6 +27,8 @@ LINK_EXPIRATION_MAX = timedelta(days=366)
 # An alphanumeric sender (3GPP TS 23.040, 9.1.2.5: 11 characters) that cannot be mistaken for a number.
 MASK = re.compile(r"(?=.*[A-Za-z_-])[A-Za-z0-9_-]{1,11}", re.ASCII)
 DIGITS_MAX = len(str(ID_MAX))
+# As many digits on end are a number of their own, not a part of one that is written with spaces.
+NUMBERS = re.compile(r"[0-9]{7,}")
 
 
 def once(request: Node, name: str, code: str = "E100") -> str:
@@ -49,15 +51,16 @@ def number(request: Node) -> tuple[str, str]:
     to = once(request, "to", "E110")
     if not to:
         raise Refusal("E110", f"{request.called('to')} is missing")
-    if "," in to or ";" in to or len(to.split()) > 1:
-        raise Refusal("E110", f"{request.called('to')} must be one number")
+    if len(NUMBERS.findall(to)) > 1:
+        raise Refusal("E110", f"{request.called('to')} must be one number; send to each in a request of its own")
     digits = to.removeprefix("+")
     if not (digits.isascii() and digits.isdigit()):
-        wanted = "a number in international format: country code and digits only"
+        wanted = "a number in international format: country code and digits, nothing between them, such as 14044790000"
         raise Refusal("E110", f"{request.called('to')} must be {wanted}")
     country = routing.region(digits)
     if country is None:
-        raise Refusal("E110", f"{request.called('to')} is not a possible number: {digits[:20]}")
+        hint = "the country code comes first, no 0 before or after it"
+        raise Refusal("E110", f"{request.called('to')} is not a possible number: {digits[:20]}; {hint}")
     return digits, country
 
 
@@ -129,7 +132,8 @@ def operator(request: Node) -> Carrier | None:
         return None
     given = whole(operator_id, 0, OPERATOR_ID_MAX)
     if given is None:
-        raise Refusal("E650", f"{request.called('operator_id')} must be a whole number")
+        wanted = f"a whole number of at most {len(str(OPERATOR_ID_MAX))} digits"
+        raise Refusal("E650", f"{request.called('operator_id')} must be {wanted}")
     found = routing.carrier_named(given)
     if found is None:
         raise Refusal(
@@ -147,12 +151,12 @@ def checked_subject(text: str, wire: str) -> str:
     return text
 
 
-def merged(text: str, data: Mapping[str, str], what: str) -> str:
-    """The text with its merge tags filled; refusals call it `what`."""
+def merged(request: Node, text: str, data: Mapping[str, str], what: str) -> str:
+    """The text with its merge tags filled from the request's data; refusals call it `what`."""
     try:
         return merge(text, data)
     except MissingValue as missing:
-        lacking = f"{what}: data has no value for the merge tag {missing.name}"
+        lacking = f"{what}: {request.called('data')} has no value for the merge tag {missing.name}"
         raise Refusal("E100", f"{lacking}; give it one, or a default") from None
 
 
@@ -197,7 +201,7 @@ def moment(request: Node, name: str, code: str = "E100") -> datetime | None:
         found = datetime.fromisoformat(text)
         # PostgreSQL knows fewer offsets than Python.
         return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
-    example = "2026-11-22T12:57:35+00:00"
+    example = "2026-11-22T12:57:35Z"  # a + would be a space in a query string
     raise Refusal(code, f"{request.called(name)} must be a moment in ISO 8601, such as {example}")
 
 
@@ -205,9 +209,9 @@ def future(request: Node, name: str, within: timedelta | None = None) -> datetim
     """A moment that is still to come, and where `within` is given, not later than that; None where it is missing."""
     found, now = moment(request, name), timezone.now()
     if found and found <= now:
-        raise Refusal("E100", f"{request.called(name)} must be in the future")
+        raise Refusal("E100", f"{request.called(name)} must be in the future; {found:%Y-%m-%dT%H:%M:%SZ} is over")
     if found and within and found > now + within:
-        raise Refusal("E100", f"{request.called(name)} must be within {within.days} days")
+        raise Refusal("E100", f"{request.called(name)} must be within {within.days} days from now")
     return found
 
 

@@ -34,8 +34,12 @@ RETURNING id
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What tells a request from others: its account's key for it, and what it asks for."""
+    """What tells a request from others: its account's key for it, and what it asks for.
 
+    `called` is the key's name in the dialect of the request.
+    """
+
+    called: str
     account: int
     key: str
     fingerprint: str
@@ -44,7 +48,7 @@ class Mark:
 def mark(request: Node, account: Account) -> Mark | None:
     """The request's mark, or None where it has no idempotency-key."""
     key = fields.short_text(request, "idempotency_key", FirstAnswer._meta.get_field("key").max_length or 0)
-    return Mark(account.pk, key, fingerprint(request)) if key else None
+    return Mark(request.called("idempotency_key"), account.pk, key, fingerprint(request)) if key else None
 
 
 def fingerprint(request: Node) -> str:
@@ -75,7 +79,8 @@ def first_answer(mark: Mark | None) -> Fields | None:
     if first is None:
         return None
     if first.fingerprint != mark.fingerprint:
-        raise Refusal("E100", f"The idempotency-key was used for another request: {mark.key[:40]}")
+        used = f"{mark.called} was used for another request: {mark.key[:40]}"
+        raise Refusal("E100", f"{used}; give this one a key of its own")
     answer: Fields = json.loads(first.answer)
     return answer
 
@@ -120,9 +125,11 @@ def _claim(mark: Mark, now: datetime) -> int | None:
 
 
 def with_header(request: Node, header: str) -> Node:
-    """The request with its idempotency-key from the header Idempotency-Key, where the two do not say the same."""
-    key = header.strip()
-    if not key or key in {node.text for node in request.all("idempotency_key")}:
+    """The request with its idempotency-key from the header Idempotency-Key. Raises Refusal where the two differ."""
+    key, name = header.strip(), request.called("idempotency_key")
+    said = {node.text for node in request.all("idempotency_key")}
+    if not key or key in said:
         return request
-    given = leaf(request.dialect, request.called("idempotency_key"), key)
-    return replace(request, children=(*request.children, given))
+    if said:
+        raise Refusal("E100", f"{name} and the header Idempotency-Key differ; give one of them")
+    return replace(request, children=(*request.children, leaf(request.dialect, name, key)))

@@ -42,6 +42,9 @@ class Node:
     def one(self, name: str) -> "Node | None":
         """The element of that name, or None. Raises Unclear where it stands more than once."""
         found = self.all(name)
+        spellings = list(dict.fromkeys(node.wire for node in found))
+        if len(spellings) > 1:
+            raise Unclear(f"{' and '.join(spellings)} mean the same; give one of them")
         if len(found) > 1:
             raise Unclear(f"{found[0].wire} stands more than once")
         return found[0] if found else None

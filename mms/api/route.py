@@ -34,7 +34,7 @@ def route(
         missing = f"The sender address {sender.address} is not provisioned on the carrier {carrier.name}"
         raise Refusal("E619", f"{missing}; send from another")
     if not (carrier.enabled and carrier.mmsc_url):
-        raise Refusal("E628", f"The carrier {carrier.name} is not supported at present")
+        raise Refusal("E628", f"The carrier {carrier.name} is not supported at present; contact support")
     return Route(sender, carrier)
 
 

@@ -143,7 +143,7 @@ def filled_subject(request: Node, template: Template, data: Mapping[str, str]) -
     """The request's subject, else the template's, with its merge tags filled."""
     custom = fields.once(request, "custom_subject")
     what = request.called("custom_subject") if custom else "the template's subject"
-    return fields.checked_subject(fields.merged(custom or template.subject, data, what), what)
+    return fields.checked_subject(fields.merged(request, custom or template.subject, data, what), what)
 
 
 def custom_texts(request: Node, slides: int) -> dict[str, str]:
@@ -151,9 +151,11 @@ def custom_texts(request: Node, slides: int) -> dict[str, str]:
     texts: dict[str, str] = {}
     for custom in request.all("custom_text"):
         slide, text = _custom_text(custom)
+        if not slide:
+            raise Refusal("E100", f"{custom.wire}: {custom.called('custom_slide')} is missing")
         position = fields.whole(slide, 1, slides)
         if position is None:
-            raise Refusal("E100", f"{custom.wire}: there is no slide {slide[:10] or '(missing)'}; there are {slides}")
+            raise Refusal("E100", f"{custom.wire}: there is no slide {slide[:10]}; there are {slides}")
         if str(position) in texts:
             raise Refusal("E100", f"{custom.wire}: there is a second text for slide {position}")
         texts[str(position)] = text
@@ -195,10 +197,10 @@ def merge_data(request: Node) -> dict[str, str]:
 def check_texts(request: Node, slides: Mapping[int, str], fallback_text: str, data: Mapping[str, str]) -> None:
     """Refuses texts whose merge tags cannot all be filled, or that become too long by filling them."""
     for slide, text in slides.items():
-        if len(fields.merged(text, data, f"slide {slide}")) > fields.TEXT_MAX:
+        if len(fields.merged(request, text, data, f"slide {slide}")) > fields.TEXT_MAX:
             raise Refusal("E334", f"slide {slide}: the text with its data is longer than 5000 characters")
     name = request.called("fallback_sms_text")
-    if len(fields.merged(fallback_text, data, name)) > fields.TEXT_MAX:
+    if len(fields.merged(request, fallback_text, data, name)) > fields.TEXT_MAX:
         raise Refusal("E228", f"{name} with its data is longer than {fields.TEXT_MAX} characters")
 
 

@@ -90,8 +90,8 @@ def _areas(slide: Node, given: Sequence[Element], position: int) -> tuple[Area, 
     """The text areas of the slide's picture; in any other place they would be lost."""
     others = [node for element in given if element.name != "image" for node in slide.all(element.name)]
     if any(node.all("text_area") for node in [slide, *others]):
-        hint = f"stands in {slide.called('image')} alone"
-        raise Refusal("E100", f"slide {position}: {slide.called('text_area')} {hint}")
+        place = f"must be inside {slide.called('image')}"
+        raise Refusal("E100", f"slide {position}: {slide.called('text_area')} {place}")
     return tuple(area for picture in slide.all("image") for area in areas.read(picture, position))
 
 

@@ -144,9 +144,9 @@ def test_a_fault_of_an_area_is_answered_in_these_bytes_before_anything_is_fetche
 @pytest.mark.parametrize(
     ("slide", "info"),
     [
-        ("<message-text>a</message-text>" + xml("text-area", {**AREA}), "slide 1: text-area stands in image alone"),
+        ("<message-text>a</message-text>" + xml("text-area", {**AREA}), "slide 1: text-area must be inside image"),
         (f"<video><url>{{server}}/a</url>{xml('text-area', {**AREA})}</video>",
-         "slide 1: text-area stands in image alone"),
+         "slide 1: text-area must be inside image"),
         (f"<image><url>{{server}}/a</url>{xml('text-area', {**AREA}) * 11}</image>",
          "slide 1: there are 11 text-area; 10 are allowed"),
     ],

@@ -92,7 +92,7 @@ def test_a_link_that_would_be_dead_is_refused_where_one_would_go(answer: Post) -
         ({"disable-fallback-sms": "yes"}, failure("E100", "disable-fallback-sms must be true or false")),
         (
             {"fallback-sms-link-expiration": "2001-01-01"},
-            failure("E100", "fallback-sms-link-expiration must be in the future"),
+            failure("E100", "fallback-sms-link-expiration must be in the future; 2001-01-01T00:00:00Z is over"),
         ),
     ],
 )

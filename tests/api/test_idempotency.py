@@ -18,7 +18,8 @@ from mms.models import FirstAnswer, Message, Template
 from tests.api.documents import KEY, NUMBER, SEND, Elements, failure, request
 
 WITH_KEY: Elements = {**SEND, "idempotency-key": "order 7"}
-ANOTHER = failure("E100", "The idempotency-key was used for another request: order 7", NUMBER)
+USED = "idempotency-key was used for another request: order 7; give this one a key of its own"
+ANOTHER = failure("E100", USED, NUMBER)
 
 
 def post(elements: Elements, header: str = "") -> bytes:
@@ -52,7 +53,7 @@ def test_the_header_is_as_good_as_the_parameter(world: SimpleNamespace) -> None:
 @pytest.mark.parametrize(
     ("elements", "header", "reason"),
     [
-        (WITH_KEY, "order 8", "idempotency-key stands more than once"),
+        (WITH_KEY, "order 8", "idempotency-key and the header Idempotency-Key differ; give one of them"),
         ({**SEND, "idempotency-key": ["a", "b"]}, "", "idempotency-key stands more than once"),
         ({**SEND, "idempotency-key": "x" * 201}, "", "idempotency-key has 201 characters; 200 are allowed"),
         (SEND, "x" * 201, "idempotency-key has 201 characters; 200 are allowed"),
@@ -94,7 +95,7 @@ def test_another_key_of_the_account_repeats_the_request_too(world: SimpleNamespa
 def test_the_same_key_with_another_request_is_refused(world: SimpleNamespace, other: Elements) -> None:
     post(WITH_KEY)
     to = other.get("to")
-    expected = failure("E100", "The idempotency-key was used for another request: order 7", str(to or NUMBER))
+    expected = failure("E100", USED, str(to or NUMBER))
     assert post({**WITH_KEY, **other}) == expected
     assert Message.objects.count() == 1
 

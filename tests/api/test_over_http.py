@@ -48,8 +48,8 @@ def test_the_seed_request_is_accepted(
         (b"\xff\xfe\x00", failure("E108", "Not well-formed at line 1, column 1")),
         (b"<request>" + b"<a>" * 300_000, failure("E108", "Not well-formed at line 1, column 777")),
         (b"<request>" + b" " * 3_000_000, failure("E100", "The request is larger than 2097152 bytes")),
-        (request({**SEND, "to": "x"}), failure(
-            "E110", "to must be a number in international format: country code and digits only", "x",
+        (request({**SEND, "to": "4047"}), failure(
+            "E110", "to is not a possible number: 4047; the country code comes first, no 0 before or after it", "4047",
         )),
     ],
     ids=["empty", "bytes", "deep", "large", "business"],

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.api.documents import KEY, NUMBER
-from tests.api.orders import DECLARED, JSON, PAIRS, SKYCORE_SAVE, get, post, post_json
+from tests.api.orders import DECLARED, JSON, PAIRS, SKYCORE, SKYCORE_SAVE, get, post, post_json
 
 
 @pytest.mark.parametrize(
@@ -42,10 +42,10 @@ def test_a_fault_is_answered_in_the_dialect_of_the_request_or_else_of_the_door(
         ({"ddmtimeout": "x"}, "E100", "ddmtimeout must be a whole number of minutes from 1 to 4320"),
         ({"disablefallbacksms": "maybe"}, "E100", "disablefallbacksms must be yes or no"),
         ({"customtext_9": "x"}, "E100", "customtext: there is no slide 9; there are 2"),
-        ({"customtext_": "x"}, "E100", "customtext: there is no slide (missing); there are 2"),
-        ({"operatorid": "x"}, "E650", "operatorid must be a whole number"),
-        ({"spid": "31002"}, "E650", "operatorid stands more than once"),
-        ({"fallback_sms_text": "x"}, "E100", "fallbacksmstext stands more than once"),
+        ({"customtext_": "x"}, "E100", "customtext: slide is missing"),
+        ({"operatorid": "x"}, "E650", "operatorid must be a whole number of at most 9 digits"),
+        ({"spid": "31002"}, "E650", "operatorid and spid mean the same; give one of them"),
+        ({"fallback_sms_text": "x"}, "E100", "fallbacksmstext and fallback_sms_text mean the same; give one of them"),
         ({"api_key": "x"}, "E104", "api_key is unknown"),
         ({"action": ""}, "E100", "action is missing"),
         ({"customsubject": "a\x00"}, "E100", "customsubject holds the character U+0000, which no message can carry"),
@@ -100,15 +100,16 @@ def test_a_query_that_is_no_request_is_refused(world: SimpleNamespace, query: st
          "message-subject: the subject has 81 characters; at most 80 are allowed"),
         (JSON | {"custom-slides": {"custom-slide": 1}}, "E100",
          "custom-slides: custom-message-text is missing"),
-        (JSON | {"operator-id": 1.5}, "E650", "operator-id must be a whole number"),
+        (JSON | {"operator-id": 1.5}, "E650", "operator-id must be a whole number of at most 9 digits"),
         (JSON | {"ddm-force": "yes"}, "E100", "ddm-force must be true or false"),
         (JSON | {"from-mask": "12345"}, "E100",
          "from-mask must be 1 to 11 letters, digits, underscores and hyphens, and no number"),
         (JSON | {"mms-expiry-timestamp": "tomorrow"}, "E100",
-         "mms-expiry-timestamp must be a moment in ISO 8601, such as 2026-11-22T12:57:35+00:00"),
-        (JSON | {"mms-expiry-timestamp": "2001-01-01"}, "E100", "mms-expiry-timestamp must be in the future"),
+         "mms-expiry-timestamp must be a moment in ISO 8601, such as 2026-11-22T12:57:35Z"),
+        (JSON | {"mms-expiry-timestamp": "2001-01-01"}, "E100",
+         "mms-expiry-timestamp must be in the future; 2001-01-01T00:00:00Z is over"),
         (JSON | {"fallback-sms-link-expiration": "9999-12-31"}, "E100",
-         "fallback-sms-link-expiration must be within 366 days"),
+         "fallback-sms-link-expiration must be within 366 days from now"),
         (JSON | {"action": "sendMMS", "name": "a", "slide": {"contact": {}, "calendar": {}}}, "E223",
          "slide 1: contact and calendar cannot be in one slide; put them in two"),
         (JSON | {"action": "sendMMS", "name": "", "slide": {}}, "E311", "name must have 1 to 200 characters"),
@@ -131,10 +132,10 @@ def test_json_names_its_key_by_the_header(world: SimpleNamespace) -> None:
 REPLAYS: list[tuple[dict[str, str], str]] = [
     ({}, "Give either TRACKINGID or SINCE"),
     ({"TRACKINGID": "x"}, "There is no TRACKINGID x in this account"),
-    ({"SINCE": "noon"}, "SINCE must be a moment in ISO 8601, such as 2026-11-22T12:57:35+00:00"),
+    ({"SINCE": "noon"}, "SINCE must be a moment in ISO 8601, such as 2026-11-22T12:57:35Z"),
     (
         {"SINCE": "2026-11-22T12:00:00Z", "UNTIL": "noon"},
-        "UNTIL must be a moment in ISO 8601, such as 2026-11-22T12:57:35+00:00",
+        "UNTIL must be a moment in ISO 8601, such as 2026-11-22T12:57:35Z",
     ),
     ({"SINCE": "2026-11-22T12:00:00Z", "UNTIL": "2026-11-22T12:00:00Z"}, "UNTIL must be later than SINCE"),
 ]
@@ -152,6 +153,16 @@ def test_a_refused_replay_names_its_parameters_in_the_dialect(
     for name in ("TRACKINGID", "SINCE", "UNTIL"):
         lower = lower.replace(name, name.lower())
     assert f"<ERRORINFO>{lower}</ERRORINFO>" in get(urlencode({n.lower(): v for n, v in pairs.items()})).decode()
+
+
+def test_skycore_is_told_of_its_data_and_its_idempotency_key(world: SimpleNamespace) -> None:
+    def info(subject: str) -> str:
+        changed = SKYCORE.replace("Olá", subject).replace("</REQUEST>", "<IDEMPOTENCYKEY>a</IDEMPOTENCYKEY></REQUEST>")
+        return post("/API/wxml/1.3/", changed.encode(), "")[1].decode().partition("<ERRORINFO>")[2].partition("<")[0]
+
+    assert info("{{x}}") == "CUSTOMSUBJECT: DATA has no value for the merge tag x; give it one, or a default"
+    assert info("Hello") == ""
+    assert info("Olá") == "IDEMPOTENCYKEY was used for another request: a; give this one a key of its own"
 
 
 SKYCORE_FAILURES: list[tuple[str, str, str]] = [

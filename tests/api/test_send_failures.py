@@ -28,6 +28,8 @@ def texts(*pairs: tuple[str, str]) -> dict[str, list[str]]:
 
 DDM = {"ddm-message-text": "Hello"}
 LONG = "x" * 5001
+INTERNATIONAL = "a number in international format: country code and digits, nothing between them, such as 14044790000"
+CODE_FIRST = "the country code comes first, no 0 before or after it"
 
 # What differs from a sendSavedMMS that is accepted -> the answer.
 SEND_FAILURES: list[tuple[Elements, bytes]] = [
@@ -49,21 +51,24 @@ SEND_FAILURES: list[tuple[Elements, bytes]] = [
     ({"to": None}, refused("E110", "to is missing", to="")),
     ({"to": ""}, refused("E110", "to is missing", to="")),
     ({"to": ["14044790000", "14044790001"]}, refused("E110", "to stands more than once")),
-    ({"to": "14044790000,14044790001"}, refused("E110", "to must be one number", to="14044790000,14044790001")),
-    ({"to": "14044790000 14044790001"}, refused("E110", "to must be one number", to="14044790000 14044790001")),
-    (
-        {"to": "1-404-479-0000"},
-        refused("E110", "to must be a number in international format: country code and digits only", "1-404-479-0000"),
+    *(
+        ({"to": to}, refused("E110", "to must be one number; send to each in a request of its own", to=to))
+        for to in ("14044790000,14044790001", "14044790000 14044790001", "+14044790000;+14044790001")
     ),
-    (
-        {"to": "١٤٠٤٤٧٩٠٠٠٠"},
-        refused("E110", "to must be a number in international format: country code and digits only", "١٤٠٤٤٧٩٠٠٠٠"),
+    *(
+        ({"to": to}, refused("E110", f"to must be {INTERNATIONAL}", to=to))
+        for to in ("+1 404 479 0000", "1-404-479-0000", "1404479,0000", "+", "++14044790000", "١٤٠٤٤٧٩٠٠٠٠")
     ),
-    ({"to": "4047"}, refused("E110", "to is not a possible number: 4047", to="4047")),
-    ({"to": "+4047"}, refused("E110", "to is not a possible number: 4047", to="+4047")),
-    ({"to": "0014044790000"}, refused("E110", "to is not a possible number: 0014044790000", to="0014044790000")),
-    ({"to": "4407911123456"}, refused("E110", "to is not a possible number: 4407911123456", to="4407911123456")),
-    ({"to": "9" * 5000}, refused("E110", "to is not a possible number: " + "9" * 20, to="9" * 50)),
+    *(
+        ({"to": to}, refused("E110", f"to is not a possible number: {digits}; {CODE_FIRST}", to=to[:50]))
+        for to, digits in (
+            ("4047", "4047"),
+            ("+4047", "4047"),
+            ("0014044790000", "0014044790000"),
+            ("4407911123456", "4407911123456"),
+            ("9" * 5000, "9" * 20),
+        )
+    ),
     # data
     ({"data": "Bill"}, refused("E100", "data must hold a member for each merge tag, not text alone")),
     # from
@@ -83,8 +88,10 @@ SEND_FAILURES: list[tuple[Elements, bytes]] = [
     ({"service-id": "12346"}, refused("E627", "service-id is not one of the account's: 12346")),
     ({"service-id": ["12345", "12345"]}, refused("E627", "service-id stands more than once")),
     # operator-id
-    ({"operator-id": "AT&amp;T"}, refused("E650", "operator-id must be a whole number")),
-    ({"operator-id": "9" * 5000}, refused("E650", "operator-id must be a whole number")),
+    *(
+        ({"operator-id": given}, refused("E650", "operator-id must be a whole number of at most 9 digits"))
+        for given in ("AT&amp;T", "-1", "1" * 10, "9" * 30)
+    ),
     ({"operator-id": ["31002", "31002"]}, refused("E650", "operator-id stands more than once")),
     (
         {"operator-id": "31003"},
@@ -134,7 +141,7 @@ SEND_FAILURES: list[tuple[Elements, bytes]] = [
     (texts(("3", "a")), refused("E100", "custom-text: there is no slide 3; there are 2")),
     (texts(("0", "a")), refused("E100", "custom-text: there is no slide 0; there are 2")),
     (texts(("0001999", "a")), refused("E100", "custom-text: there is no slide 0001999; there are 2")),
-    (texts(("", "a")), refused("E100", "custom-text: there is no slide (missing); there are 2")),
+    (texts(("", "a")), refused("E100", "custom-text: slide is missing")),
     (texts(("1", "a"), ("01", "b")), refused("E100", "custom-text: there is a second text for slide 1")),
     ({"custom-text": "<slide>1</slide>"}, refused("E100", "custom-text: value is missing")),
     (
@@ -297,8 +304,8 @@ WORLD_FAILURES: list[tuple[Callable[[SimpleNamespace], None], bytes]] = [
         provisioned_on(31003),
         refused("E619", "The sender address 28444 is not provisioned on the carrier AT&amp;T; send from another"),
     ),
-    (carrier(enabled=False), refused("E628", "The carrier AT&amp;T is not supported at present")),
-    (carrier(mmsc_url=""), refused("E628", "The carrier AT&amp;T is not supported at present")),
+    (carrier(enabled=False), refused("E628", "The carrier AT&amp;T is not supported at present; contact support")),
+    (carrier(mmsc_url=""), refused("E628", "The carrier AT&amp;T is not supported at present; contact support")),
 ]
 
 
