@@ -14,9 +14,14 @@ NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ff
 Element: TypeAlias = tuple[str, Union[str, "Iterable[Element]"]]
 
 
+def carried(raw: str) -> str:
+    """The text without the characters that no XML document can hold."""
+    return NOT_XML.sub("", raw)
+
+
 def xml_text(raw: str) -> str:
     """Text escaped for element content, without the characters that no XML document can hold."""
-    return escape(NOT_XML.sub("", raw), {"\r": "&#13;"})
+    return escape(carried(raw), {"\r": "&#13;"})
 
 
 def document(root: str, elements: Iterable[Element]) -> bytes:

@@ -64,8 +64,12 @@ class Node:
 
 def leaf(dialect: Dialect, wire: str, text: str) -> Node:
     """A parameter from a format that, unlike XML, can hold any character. Raises Refusal for those we cannot keep."""
+    check_characters(wire, text)
+    return Node(dialect, wire, text.strip())
+
+
+def check_characters(wire: str, text: str = "") -> None:
+    """Raises Refusal where the name or the text of a parameter holds what no XML, and so no message, can carry."""
     strange = NOT_XML.search(wire + text)
     if strange:
-        name = NOT_XML.sub("", wire[:40])
-        raise Refusal("E100", f"{name} holds the character U+{ord(strange[0]):04X}, which no message can carry")
-    return Node(dialect, wire, text.strip())
+        raise Refusal("E100", f"{wire[:40]} holds the character U+{ord(strange[0]):04X}, which no message can carry")

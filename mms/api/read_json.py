@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 from mms.api.dialects import SINCH_JSON
 from mms.api.errors import Refusal
-from mms.api.nodes import DEPTH_MAX, NODES_MAX, Node, leaf
+from mms.api.nodes import DEPTH_MAX, NODES_MAX, Node, check_characters, leaf
 
 
 class _Object(tuple[tuple[str, Any], ...]):
@@ -95,6 +95,7 @@ def _item(wire: str, value: Any, depth: int) -> Iterator[Node]:
         case None:
             return
         case _Object():
+            check_characters(wire)
             children = tuple(_inside(value, in_data=wire == SINCH_JSON.parameters["data"], depth=depth + 1))
             yield Node(SINCH_JSON, wire, children=children, plain=False)
         case list():

@@ -1,13 +1,13 @@
 """From the canonical answer to bytes in the dialect of the request; absent fields are left out."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rest_framework.renderers import BaseRenderer
 
 from mms.api.answers import Answer, Fields
-from mms.xml import Element, document
+from mms.xml import Element, carried, document
 
 
 class XmlRenderer(BaseRenderer):
@@ -52,8 +52,14 @@ def _elements(fields: Fields, names: Mapping[str, str]) -> Iterator[Element]:
 
 
 def _members(fields: Fields, names: Mapping[str, str]) -> dict[str, Any]:
-    return {
-        names[name]: value if isinstance(value, str | int) else [_members(item, names) for item in value]
-        for name, value in fields.items()
-        if value != ""
-    }
+    return {names[name]: _value(value, names) for name, value in fields.items() if value != ""}
+
+
+def _value(value: str | int | Sequence[Fields], names: Mapping[str, str]) -> Any:
+    """What a refusal quotes may be anything: a lone surrogate would leave as an escape that no reader can decode."""
+    match value:
+        case str():
+            return carried(value)
+        case int():
+            return value
+    return [_members(item, names) for item in value]

@@ -5,8 +5,9 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.api.documents import KEY, NUMBER
+from tests.api.documents import KEY, NUMBER, file
 from tests.api.orders import DECLARED, JSON, PAIRS, SKYCORE, SKYCORE_SAVE, get, post, post_json
+from tests.scripted import serving
 
 
 @pytest.mark.parametrize(
@@ -120,6 +121,21 @@ def test_a_refusal_of_json_names_the_parameter_as_it_was_written(
 ) -> None:
     answer = post_json(body)
     assert (answer["status"], answer["error-code"], answer["error-info"]) == ("Failure", code, info)
+
+
+@pytest.mark.parametrize("strange", ["\ud800", "\x00", "\ufffe"])
+def test_an_answer_can_be_read_whatever_names_the_request_has(world: SimpleNamespace, strange: str) -> None:
+    cannot = f"a holds the character U+{ord(strange):04X}, which no message can carry"
+    for value, info in ((True, cannot), ({"b": 1}, cannot), ([[1]], "a holds an array in an array")):
+        assert post_json(JSON | {"data": {f"a{strange}": value}})["error-info"] == info
+
+
+def test_an_answer_can_be_read_whatever_a_file_server_says(world: SimpleNamespace) -> None:
+    with serving(file(content_type="text/\xff")) as web:
+        slide = {"image": {"url": f"{web.url}/a.jpg"}}
+        answer = post_json({"action": "saveMMS", "name": "a", "message-subject": "a", "slide": slide})
+    said = "slide 1: the file is image/jpeg, its server calls it text/: let its Content-Type be right"
+    assert answer["error-info"] == said
 
 
 def test_json_names_its_key_by_the_header(world: SimpleNamespace) -> None:
