@@ -140,12 +140,12 @@ class Platform:
     def beat(self) -> Process:
         return self._start("celery", "-A", "config", "beat", "-l", "info")
 
-    def web(self) -> Process:
-        """The web server, once it listens."""
+    def web(self, workers: int = 1) -> Process:
+        """The web server, once so many processes of it take connections."""
         serving = ("--interface", "wsgi", "--host", HOST, "--port", str(self.web_port))
-        sized = ("--workers", "1", "--blocking-threads", "256")
+        sized = ("--workers", str(workers), "--blocking-threads", "256")
         process = self._start("granian", *serving, *sized, "config.wsgi:application")
-        eventually(lambda: _listens(self.web_port))
+        eventually(lambda: all(process.says(f"Started worker-{number}") for number in range(1, workers + 1)))
         return process
 
     def simulator(self) -> Process:
