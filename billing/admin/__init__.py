@@ -1,5 +1,5 @@
 """The console on accounts and their money."""
 
-from billing.admin import accounts, ledger, notices, prices
+from billing.admin import accounts, keys, ledger, notices, numbers, prices
 
-__all__ = ["accounts", "ledger", "notices", "prices"]
+__all__ = ["accounts", "keys", "ledger", "notices", "numbers", "prices"]

@@ -1,4 +1,4 @@
-"""Accounts with their keys, sender addresses, services and money."""
+"""Accounts: their settings, postbacks and money, and the lists of what belongs to them."""
 
 from collections.abc import Callable
 from datetime import date, datetime
@@ -7,24 +7,23 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.db import models
-from django.db.models import Model, QuerySet
+from django.db.models import Model
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import TabularInline
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
-from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminPasswordToggleWidget
+from unfold.widgets import UnfoldAdminPasswordToggleWidget
 
-from billing import keys, ledger, low_balance, signing
-from billing.actions import Action
+from billing import ledger, low_balance, signing
 from billing.admin.amounts import OVERRIDES, AdjustmentForm, TopUpForm, read_only
 from billing.amounts import shown
 from billing.available import available, month
-from billing.models import Account, ApiKey, BlockedNumber, SenderAddress, Service, new_secret
+from billing.models import Account, ApiKey, SenderAddress, Service, new_secret
 from config.audit import DiscreetAdmin
 from config.widgets import SMALL
 
@@ -280,67 +279,3 @@ def _months_before(newest: date, count: int) -> list[date]:
     """The months by their first days, the newest first."""
     ordinal = newest.year * 12 + newest.month - 1
     return [date((ordinal - back) // 12, (ordinal - back) % 12 + 1, 1) for back in range(count)]
-
-
-class KeyForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the type checker alone
-    allowed_actions = forms.MultipleChoiceField(
-        choices=Action.choices,
-        required=False,
-        widget=UnfoldAdminCheckboxSelectMultipleWidget,
-        help_text=ApiKey._meta.get_field("allowed_actions").help_text,
-    )
-
-
-@admin.register(ApiKey)
-class ApiKeyAdmin(ModelAdmin):
-    form = KeyForm
-    list_display = ("__str__", "account", "label", "created_at", "last_used_at", "revoked_at")
-    list_select_related = ("account",)
-    list_filter = (("revoked_at", admin.EmptyFieldListFilter),)
-    search_fields = ("prefix", "label", "account__name")
-    autocomplete_fields = ("account",)
-    actions = ("revoke",)
-    add_fieldsets = ((None, {"fields": ("account", "label", "allowed_actions")}),)
-    fields = ("account", "prefix", "label", "allowed_actions", "created_at", "last_used_at", "revoked_at")
-
-    def get_readonly_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> tuple[str, ...]:
-        return ("account", "prefix", "created_at", "last_used_at", "revoked_at") if obj else ()
-
-    def save_model(self, request: HttpRequest, obj: ApiKey, form: "forms.ModelForm[ApiKey]", change: bool) -> None:
-        """Issues a new key, and shows it this once: only its hash is stored."""
-        if change:
-            super().save_model(request, obj, form, change)
-            return
-        key = keys.issue(obj.account, label=obj.label, actions=obj.allowed_actions)
-        obj.pk = ApiKey.objects.get(digest=keys.digest(key)).pk
-        obj.refresh_from_db()
-        text = "The new key of {}: <strong>{}</strong>. It is shown only now: hand it over at once."
-        messages.warning(request, format_html(text, obj.account, key))
-
-    @action(description="Revoke at once", permissions=["change"])
-    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
-        revoked = queryset.filter(revoked_at=None).update(revoked_at=timezone.now())
-        messages.success(request, f"Keys revoked: {revoked}.")
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """A key is revoked, not deleted: one can see later whose it was."""
-        return False
-
-
-@admin.register(SenderAddress)
-class SenderAddressAdmin(ModelAdmin):
-    formfield_overrides = SMALL
-    list_display = ("address", "country", "account", "default")
-    list_select_related = ("account",)
-    list_filter = ("country", "default")
-    search_fields = ("address", "account__name")
-    autocomplete_fields = ("account",)
-
-
-@admin.register(BlockedNumber)
-class BlockedNumberAdmin(ModelAdmin):
-    list_display = ("number", "account", "note", "created_at")
-    list_select_related = ("account",)
-    list_filter = (("account", admin.EmptyFieldListFilter),)
-    search_fields = ("number", "note", "account__name")
-    autocomplete_fields = ("account",)

@@ -1,0 +1,26 @@
+"""Sender addresses, and the numbers that nobody may send to."""
+
+from django.contrib import admin
+from unfold.admin import ModelAdmin
+
+from billing.models import BlockedNumber, SenderAddress
+from config.widgets import SMALL
+
+
+@admin.register(SenderAddress)
+class SenderAddressAdmin(ModelAdmin):
+    formfield_overrides = SMALL
+    list_display = ("address", "country", "account", "default")
+    list_select_related = ("account",)
+    list_filter = ("country", "default")
+    search_fields = ("address", "account__name")
+    autocomplete_fields = ("account",)
+
+
+@admin.register(BlockedNumber)
+class BlockedNumberAdmin(ModelAdmin):
+    list_display = ("number", "account", "note", "created_at")
+    list_select_related = ("account",)
+    list_filter = (("account", admin.EmptyFieldListFilter),)
+    search_fields = ("number", "note", "account__name")
+    autocomplete_fields = ("account",)
