@@ -2,6 +2,7 @@
 
 import codecs
 from collections.abc import Collection
+from typing import Final
 
 from lxml import etree
 
@@ -12,6 +13,22 @@ from mms.api.nodes import DEPTH_MAX, NODES_MAX, Node
 # lxml needs the square of their number to list the attributes of an element.
 ATTRIBUTES_MAX = 100
 COUNT = etree.XPath("count(//*)")
+
+ESCAPED = "in a text, & is written &amp; and < is written &lt;"
+# What usually is wrong, by the name of libxml2's error (etree.ErrorTypes).
+REASONS: Final = {
+    "ERR_DOCUMENT_EMPTY": "XML begins with <; post it raw, or as the form field xml",
+    "ERR_DOCUMENT_END": "there is more after the end of the root element",
+    "ERR_ENTITYREF_SEMICOL_MISSING": ESCAPED,
+    "ERR_INVALID_CHAR": "no XML can hold this character",
+    "ERR_INVALID_ENCODING": "its bytes are not UTF-8, or not of the encoding that it declares",
+    "ERR_NAME_REQUIRED": ESCAPED,
+    "ERR_TAG_NAME_MISMATCH": "this end tag has another name than its start tag",
+    "ERR_TAG_NOT_FINISHED": "it is cut off",
+    "ERR_UNDECLARED_ENTITY": "XML has no such entity; write the character itself",
+    "ERR_UNSUPPORTED_ENCODING": "its encoding is not known",
+}
+REASON_OF: Final[dict[int, str]] = {getattr(etree.ErrorTypes, name): reason for name, reason in REASONS.items()}
 
 
 def read(body: bytes) -> Node:
@@ -46,14 +63,14 @@ def _parsed(body: bytes) -> etree._Element:
 
 
 def _where(problem: etree.XMLSyntaxError, before: bytes) -> str:
-    """Where the document breaks off, in the customer's own lines; `before` is the white space that we dropped."""
+    """Where the document breaks off, in the customer's own lines, and why; `before` is white space that we dropped."""
     line, column = problem.position
     if line == 1:
         column += len(before.rpartition(b"\n")[2])
     line += before.count(b"\n")
-    unknown = problem.code == etree.ErrorTypes.ERR_UNSUPPORTED_ENCODING  # type: ignore[attr-defined]  # stubs lack it
-    reason = ": its encoding is not known" if unknown else ""
-    return f"Not well-formed at line {line}, column {column}{reason}"
+    where = f"Not well-formed at line {line}, column {column}"
+    reason = REASON_OF.get(problem.code)  # type: ignore[attr-defined]  # stubs lack it
+    return f"{where}: {reason}" if reason else where
 
 
 def _node(element: etree._Element, wire: str, dialect: Dialect, known: Collection[str], depth: int) -> Node:

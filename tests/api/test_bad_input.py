@@ -21,41 +21,56 @@ MEGABYTE = 1_000_000
 
 
 def not_well_formed(line: int, column: int, reason: str = "") -> bytes:
-    return failure("E108", f"Not well-formed at line {line}, column {column}{reason}")
+    because = f": {reason}" if reason else ""
+    return failure("E108", f"Not well-formed at line {line}, column {column}{because}")
 
 
 def with_subject(text: str) -> str:
     return request({**SEND, "custom-subject": text}).decode()
 
 
+ESCAPED = "in a text, &amp; is written &amp;amp; and &lt; is written &amp;lt;"
+NO_XML = "XML begins with &lt;; post it raw, or as the form field xml"
+CUT_OFF = "it is cut off"
+MORE = "there is more after the end of the root element"
+OTHER_NAME = "this end tag has another name than its start tag"
+CHARACTER = "no XML can hold this character"
+BYTES = "its bytes are not UTF-8, or not of the encoding that it declares"
+ENTITY = "XML has no such entity; write the character itself"
 NOT_WELL_FORMED: dict[str, tuple[bytes, bytes]] = {
-    "cut off": (b"<request>", not_well_formed(1, 10)),
-    "wrong end tag": (b"<request>\n  <to>1</from>\n</request>", not_well_formed(2, 15)),
-    "after white space": (b"  <request>", not_well_formed(1, 12)),
-    "after blank lines": (b"\r\n\n  <request>", not_well_formed(3, 12)),
-    "after a BOM": (codecs.BOM_UTF8 + b"\n <request>\n<", not_well_formed(3, 2)),
-    "BOM alone": (codecs.BOM_UTF8, not_well_formed(1, 1)),
-    "columns count characters": ("<request>日本<a></request>".encode(), not_well_formed(1, 25)),
-    "two roots": (b"<request/><request/>", not_well_formed(1, 11)),
-    "text": (b"Hello", not_well_formed(1, 1)),
-    "JSON": (b'{"to": "14044790000"}', not_well_formed(1, 1)),
-    "form without the field": (b"to=14044790000&from=28444", not_well_formed(1, 1)),
-    "gzip": (b"\x1f\x8b\x08\x00\x00", not_well_formed(1, 1)),
-    "NUL": (b"\x00", not_well_formed(1, 1)),
-    "NUL in text": (b"<request>a\x00</request>", not_well_formed(1, 11)),
-    "control character": (b"<request>\x08</request>", not_well_formed(1, 10)),
-    "NUL by reference": (b"<request>&#0;</request>", not_well_formed(1, 14)),
-    "surrogate by reference": (b"<request>&#xD800;</request>", not_well_formed(1, 18)),
-    "invalid UTF-8": (b"<request>\xe9</request>", not_well_formed(1, 10)),
-    "invalid UTF-8, declared": (DECLARED.format("UTF-8").encode() + b"<request>\xe9</request>", not_well_formed(1, 48)),
-    "encoded surrogate": (b"<request>\xed\xa0\x80</request>", not_well_formed(1, 10)),
+    "cut off": (b"<request>", not_well_formed(1, 10, CUT_OFF)),
+    "wrong end tag": (b"<request>\n  <to>1</from>\n</request>", not_well_formed(2, 15, OTHER_NAME)),
+    "after white space": (b"  <request>", not_well_formed(1, 12, CUT_OFF)),
+    "after blank lines": (b"\r\n\n  <request>", not_well_formed(3, 12, CUT_OFF)),
+    "after a BOM": (codecs.BOM_UTF8 + b"\n <request>\n<", not_well_formed(3, 2, ESCAPED)),
+    "BOM alone": (codecs.BOM_UTF8, not_well_formed(1, 1, NO_XML)),
+    "columns count characters": ("<request>日本<a></request>".encode(), not_well_formed(1, 25, OTHER_NAME)),
+    "two roots": (b"<request/><request/>", not_well_formed(1, 11, MORE)),
+    "text": (b"Hello", not_well_formed(1, 1, NO_XML)),
+    "JSON": (b'{"to": "14044790000"}', not_well_formed(1, 1, NO_XML)),
+    "form without the field": (b"to=14044790000&from=28444", not_well_formed(1, 1, NO_XML)),
+    "gzip": (b"\x1f\x8b\x08\x00\x00", not_well_formed(1, 1, NO_XML)),
+    "NUL": (b"\x00", not_well_formed(1, 1, NO_XML)),
+    "NUL in text": (b"<request>a\x00</request>", not_well_formed(1, 11, CHARACTER)),
+    "control character": (b"<request>\x08</request>", not_well_formed(1, 10, CHARACTER)),
+    "NUL by reference": (b"<request>&#0;</request>", not_well_formed(1, 14, CHARACTER)),
+    "surrogate by reference": (b"<request>&#xD800;</request>", not_well_formed(1, 18, CHARACTER)),
+    "invalid UTF-8": (b"<request>\xe9</request>", not_well_formed(1, 10, BYTES)),
+    "invalid UTF-8, declared": (
+        DECLARED.format("UTF-8").encode() + b"<request>\xe9</request>",
+        not_well_formed(1, 48, BYTES),
+    ),
+    "encoded surrogate": (b"<request>\xed\xa0\x80</request>", not_well_formed(1, 10, BYTES)),
     "unknown encoding": (
         DECLARED.format("klingon").encode() + b"<request/>",
-        not_well_formed(1, 39, ": its encoding is not known"),
+        not_well_formed(1, 39, "its encoding is not known"),
     ),
     "UTF-16 declared, not used": (DECLARED.format("UTF-16").encode() + GOOD, not_well_formed(1, 38)),
-    "UTF-16 without a BOM": (GOOD.decode().encode("utf-16-le"), not_well_formed(1, 2)),
-    "unknown entity": (b"<request>&writer;</request>", not_well_formed(1, 18)),
+    "UTF-16 without a BOM": (GOOD.decode().encode("utf-16-le"), not_well_formed(1, 2, CHARACTER)),
+    "unknown entity": (b"<request>&writer;</request>", not_well_formed(1, 18, ENTITY)),
+    "bare &": (b"<request>A & B</request>", not_well_formed(1, 13, ESCAPED)),
+    "& in an address": (b"<request>/?a=1&b=2</request>", not_well_formed(1, 17, ESCAPED)),
+    "bare <": (b"<request>a < b</request>", not_well_formed(1, 13, ESCAPED)),
     "unknown prefix": (b"<x:request/>", not_well_formed(1, 11)),
     "doubled attribute": (b'<request a="1" a="2"/>', not_well_formed(1, 21)),
     "nested 256 times": (b"<request>" + b"<a>" * (MEGABYTE // 3), not_well_formed(1, 777)),

@@ -45,7 +45,9 @@ def test_the_seed_request_is_accepted(
     ("body", "expected"),
     [
         (b"", failure("E100", "There is no request in the body")),
-        (b"\xff\xfe\x00", failure("E108", "Not well-formed at line 1, column 1")),
+        (b"\xff\xfe\x00", failure(
+            "E108", "Not well-formed at line 1, column 1: XML begins with &lt;; post it raw, or as the form field xml"
+        )),
         (b"<request>" + b"<a>" * 300_000, failure("E108", "Not well-formed at line 1, column 777")),
         (b"<request>" + b" " * 3_000_000, failure("E100", "The request is larger than 2097152 bytes")),
         (request({**SEND, "to": "4047"}), failure(

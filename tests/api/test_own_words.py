@@ -18,13 +18,14 @@ from tests.scripted import serving
         ("/API/wxml/1.3/", b"<Request/>", ("<RESPONSE><STATUS>Failure</STATUS><ERRORCODE>E100</ERRORCODE>"
          "<ERRORINFO>The root element must be request or REQUEST</ERRORINFO></RESPONSE>")),
         ("/API/wxml/1.3/", b"a=" + b"&a=" * 200, ("<RESPONSE><STATUS>Failure</STATUS><ERRORCODE>E108</ERRORCODE>"
-         "<ERRORINFO>Not well-formed at line 1, column 1</ERRORINFO></RESPONSE>")),
+         "<ERRORINFO>Not well-formed at line 1, column 1: XML begins with &lt;; post it raw, or as the form field"
+         " xml</ERRORINFO></RESPONSE>")),
         ("/API/wxml/1.3/", b"<request/>", ("<response><status>Failure</status><error-code>E100</error-code>"
          "<error-info>action is missing</error-info></response>")),
         ("/ep/v1/", b"<REQUEST><TO>1</TO></REQUEST>", ("<RESPONSE><STATUS>Failure</STATUS><ERRORCODE>E100</ERRORCODE>"
          "<TO>1</TO><ERRORINFO>ACTION is missing</ERRORINFO></RESPONSE>")),
         ("/ep/v1/", b"xml=%3Crequest%3E", ("<response><status>Failure</status><error-code>E108</error-code>"
-         "<error-info>Not well-formed at line 1, column 10</error-info></response>")),
+         "<error-info>Not well-formed at line 1, column 10: it is cut off</error-info></response>")),
     ],
 )  # fmt: skip
 def test_a_fault_is_answered_in_the_dialect_of_the_request_or_else_of_the_door(
