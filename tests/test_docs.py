@@ -1,15 +1,19 @@
 """The documents agree with the code."""
 
 import re
+import shutil
+import subprocess
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
+from pytest_django.live_server_helper import LiveServer
 
 from mms import discovery, reports, submission
 from mms.adaptation import recordings
 from mms.api.errors import CATALOGUE
 from mms.management.commands.apidoc import with_tables
+from mms.models import Message, Status
 from mms.postbacks import outbox
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -38,3 +42,17 @@ def test_the_tables_in_the_code_stand_in_the_document(module: ModuleType) -> Non
     assert rows
     for row in rows:
         assert "| " + " | ".join(cell.strip() for cell in row.split("|")) + " |" in text
+
+
+def test_every_status_of_a_message_is_named() -> None:
+    (named,) = re.findall(r"`message-status` is one of (.*?);", (DOCS / "api.md").read_text(), re.DOTALL)
+    assert set(re.findall(r"\w+", named)) == {*Status.values}
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_the_requests_by_hand_are_accepted_at_every_door(world: SimpleNamespace, live_server: LiveServer) -> None:
+    (block,) = re.findall(r"```sh\n(BASE=.*?)```", (DOCS / "api.md").read_text(), re.DOTALL)
+    script = re.sub(r"BASE=.*", f"BASE={live_server.url}", block).replace("curl ", "curl --silent --show-error ")
+    told = subprocess.run(["sh", "-e"], input=script, capture_output=True, text=True, check=True, timeout=60).stdout
+    assert told.lower().count("queued for delivery") == Message.objects.count() == block.count("\ncurl ") == 6
