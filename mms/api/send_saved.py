@@ -163,13 +163,16 @@ def custom_texts(request: Node, slides: int) -> dict[str, str]:
 
 
 def _custom_text(custom: Node) -> tuple[str, str]:
+    place = custom.wire
     try:
-        slide, text = custom.value("custom_slide"), custom.value("value")
-        missing = custom.one("value") is None
+        slide = custom.value("custom_slide")
+        if slide:
+            place = f"slide {slide[:10]}, {custom.wire}"
+        text, missing = custom.value("value"), custom.one("value") is None
     except Unclear as problem:
-        raise Refusal("E100", f"{custom.wire}: {problem}") from None
+        raise Refusal("E100", f"{place}: {problem}") from None
     if missing:
-        raise Refusal("E100", f"{custom.wire}: {custom.called('value')} is missing")
+        raise Refusal("E100", f"{place}: {custom.called('value')} is missing")
     if len(text) > fields.TEXT_MAX:
         raise Refusal("E334", f"slide {slide[:10]}: the text has {len(text)} characters; 5000 are allowed")
     return slide, text

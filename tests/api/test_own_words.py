@@ -101,7 +101,7 @@ def test_a_query_that_is_no_request_is_refused(world: SimpleNamespace, query: st
         (JSON | {"message-subject": "x" * 81}, "E314",
          "message-subject: the subject has 81 characters; at most 80 are allowed"),
         (JSON | {"custom-slides": {"custom-slide": 1}}, "E100",
-         "custom-slides: custom-message-text is missing"),
+         "slide 1, custom-slides: custom-message-text is missing"),
         (JSON | {"operator-id": 1.5}, "E650", "operator-id must be a whole number of at most 9 digits"),
         (JSON | {"ddm-force": "yes"}, "E100", "ddm-force must be true or false"),
         (JSON | {"from-mask": "12345"}, "E100",

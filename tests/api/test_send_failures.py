@@ -143,14 +143,14 @@ SEND_FAILURES: list[tuple[Elements, bytes]] = [
     (texts(("0001999", "a")), refused("E100", "custom-text: there is no slide 0001999; there are 2")),
     (texts(("", "a")), refused("E100", "custom-text: slide is missing")),
     (texts(("1", "a"), ("01", "b")), refused("E100", "custom-text: there is a second text for slide 1")),
-    ({"custom-text": "<slide>1</slide>"}, refused("E100", "custom-text: value is missing")),
+    ({"custom-text": "<slide>1</slide>"}, refused("E100", "slide 1, custom-text: value is missing")),
     (
         {"custom-text": "<slide>1</slide><slide>2</slide><value>a</value>"},
         refused("E100", "custom-text: slide stands more than once"),
     ),
     (
         texts(("1", "Hello <b>you</b>")),
-        refused("E100", "custom-text: value must hold text alone, with &lt; written as &amp;lt;"),
+        refused("E100", "slide 1, custom-text: value must hold text alone, with &lt; written as &amp;lt;"),
     ),
     (texts(("2", LONG)), refused("E334", "slide 2: the text has 5001 characters; 5000 are allowed")),
     (
