@@ -1,9 +1,8 @@
 """The one client for outbound HTTP: time-outs, size caps and an address guard, many requests in flight.
 
 `Flight` serves the workers: requests run on an event loop of their own while the caller works on the database.
-`fetch` serves a single download. Both connect only to addresses that the guard lets through; it looks at the
-address of the socket itself, so neither a redirect, nor a DNS answer that changes, nor a number written in an odd
-form gets past it.
+Every `guarded_session` connects only to addresses that the guard lets through; it looks at the address of the socket
+itself, so neither a redirect, nor a DNS answer that changes, nor a number written in an odd form gets past it.
 """
 
 import asyncio
@@ -27,8 +26,6 @@ CONNECT_TIMEOUT = 10.0  # seconds
 ANSWER_MAX = 1_000_000  # bytes of an answer that are read
 PIECE = 64 * 1024  # bytes handed to the connection at a time
 SLOW = 0.25  # seconds after which an answer may be long in coming: nothing else waits for it any more
-FETCH_TIMEOUT = 20.0  # seconds, a download in all
-FETCH_REDIRECTS = 3
 # All of IPv6 that is given out to anybody; what lies outside (site-local, IPv4-translated, ...) is some network's own.
 UNICAST = ipaddress.IPv6Network("2000::/3")
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
@@ -71,14 +68,6 @@ class AddressBlocked(OSError):
     """The guard's refusal. An OSError, because that is what the connection code expects of a failed socket."""
 
 
-class FetchFailed(Exception):
-    """A download that gave no content; its text tells a customer why."""
-
-
-class TooBig(FetchFailed):
-    """The download passes the cap."""
-
-
 def allowed(address: str) -> bool:
     """Whether outbound requests may go to this IP address: public ones, and those that the settings name."""
     ip = _embedded_ipv4(ipaddress.ip_address(address.partition("%")[0]))
@@ -107,7 +96,8 @@ def _guarded_socket(info: AddrInfoType) -> socket.socket:
     return socket.socket(family, kind, protocol)
 
 
-def _session(limit: int) -> aiohttp.ClientSession:
+def guarded_session(limit: int) -> aiohttp.ClientSession:
+    """A session of at most `limit` connections at once."""
     connector = aiohttp.TCPConnector(limit=limit, keepalive_timeout=4, socket_factory=_guarded_socket)
     # No environment proxies, no cookies: nothing that one customer's server says may reach another's.
     # No compression: a few bytes of it can stand for gigabytes.
@@ -217,7 +207,7 @@ class Flight(Generic[Key]):
 
     async def _live(self) -> None:
         over = asyncio.Event()
-        async with _session(self.limit) as session:
+        async with guarded_session(self.limit) as session:
             self._ready.put((asyncio.get_running_loop(), session, over))
             await over.wait()
 
@@ -261,56 +251,3 @@ class Flight(Generic[Key]):
         url, _ = self._launched.pop(future)
         (self._slow.add if result.seconds > SLOW else self._slow.discard)(url)
         return self._keys.pop(future), result
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    data: bytes
-    content_type: str
-
-
-def fetch(url: str, cap: int) -> Fetched:
-    """Downloads at most `cap` bytes: http and https, at most 3 redirects, 20 seconds in all.
-
-    Raises FetchFailed with the reason in words for the customer who named the URL.
-    """
-    if not url.lower().startswith(("http://", "https://")):
-        raise FetchFailed("its address is not an http or https URL")
-    try:
-        return asyncio.run(_fetch(url, cap))
-    except TimeoutError:
-        raise FetchFailed("its server was too slow") from None
-    except aiohttp.TooManyRedirects:
-        raise FetchFailed(f"more than {FETCH_REDIRECTS} redirects") from None
-    except aiohttp.ClientSSLError:  # before ValueError, which a refused certificate is, too
-        raise FetchFailed("no secure connection to its server") from None
-    except aiohttp.ClientConnectorError as problem:
-        raise FetchFailed(_connection_words(problem)) from None
-    except (ValueError, aiohttp.NonHttpUrlClientError):
-        raise FetchFailed("its address, or one that it redirects to, is not valid") from None
-    except (aiohttp.ClientError, OSError):
-        raise FetchFailed("its server broke off, or does not speak HTTP") from None
-
-
-def _connection_words(problem: aiohttp.ClientConnectorError) -> str:
-    if isinstance(problem, aiohttp.ClientConnectorDNSError):
-        return "its host name cannot be resolved"
-    if "is not allowed" in str(problem.os_error):
-        return "its host is not a public address"
-    return "no connection to its server"
-
-
-async def _fetch(url: str, cap: int) -> Fetched:
-    timeout = aiohttp.ClientTimeout(total=FETCH_TIMEOUT, connect=CONNECT_TIMEOUT, sock_read=CONNECT_TIMEOUT)
-    async with (
-        _session(limit=1) as session,
-        session.get(url, timeout=timeout, max_redirects=FETCH_REDIRECTS + 1) as response,
-    ):
-        if response.status != 200:
-            raise FetchFailed(f"its server answered HTTP {response.status}")
-        data = bytearray()
-        async for piece in response.content.iter_chunked(PIECE):
-            data += piece
-            if len(data) > cap:
-                raise TooBig(f"it is larger than {cap} bytes")
-        return Fetched(bytes(data), response.headers.get("Content-Type", ""))

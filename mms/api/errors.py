@@ -13,7 +13,7 @@ CATALOGUE: Final[dict[str, str]] = {
     "E110": "`to` is missing, not in international format, not a possible number, or more than one",
     "E111": "`from` is missing or not one of the account's senders",
     "E112": "The caller's address is not one that the account allows",
-    "E113": "More calls of this action in a second than the account may make",
+    "E113": "More calls of this action than the account may make in a second, or have fetching files at once",
     "E114": "The recipient is on the block list of the account or of the platform",
     "E212": "The page-number is invalid",
     "E213": "The items-per-page are invalid",

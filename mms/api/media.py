@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from billing.models import Account
-from mms import outbound
+from config import turns
 from mms.adaptation import images
 from mms.adaptation.content import Kind, Source
 from mms.adaptation.recognition import recognised
 from mms.api.dialects import Dialect
 from mms.api.errors import Refusal
 from mms.content import NewMedium
+from mms.downloads import Downloads, Fetched, FetchFailed, TooBig
 
 # What servers declare of a file that they do not know the type of.
 NO_TYPE = ("", "application/octet-stream", "binary/octet-stream")
@@ -103,21 +104,28 @@ class Asked:
     url: str
 
 
-def fetched(asked: Asked, account: Account) -> NewMedium:
+def fetched(asked: Asked, account: Account, downloads: Downloads) -> NewMedium:
     """The file at the URL, of the kind that its element promises. Raises Refusal, which names the slide."""
     position, element = asked.position, asked.element
-    try:
-        found = outbound.fetch(asked.url, _cap(element.kind, account))
-    except outbound.TooBig as problem:
-        raise Refusal(element.too_big, f"slide {position}: {element.words} is too big: {problem}") from None
-    except outbound.FetchFailed as problem:
-        raise Refusal(element.unfetched, f"slide {position}: {element.words} could not be fetched: {problem}") from None
+    found = _downloaded(asked, account, downloads)
     source = _image(position, found.data) if element.kind is Kind.IMAGE else _other(asked, found.data)
     declared = found.content_type.partition(";")[0].strip().lower()
     if declared not in NO_TYPE and not declared.startswith(element.types + element.declared):
         contradiction = f"the file is {source.mime_type}, its server calls it {declared[:40]}"
         raise Refusal("E629", f"slide {position}: {contradiction}: let its Content-Type be right")
     return NewMedium(source, found.data, asked.url)
+
+
+def _downloaded(asked: Asked, account: Account, downloads: Downloads) -> Fetched:
+    """The file as the customer's server gives it, however long that takes: nobody else waits for it."""
+    position, element = asked.position, asked.element
+    try:
+        with turns.given_back():
+            return downloads.fetch(asked.url, _cap(element.kind, account))
+    except TooBig as problem:
+        raise Refusal(element.too_big, f"slide {position}: {element.words} is too big: {problem}") from None
+    except FetchFailed as problem:
+        raise Refusal(element.unfetched, f"slide {position}: {element.words} could not be fetched: {problem}") from None
 
 
 def _cap(kind: Kind, account: Account) -> int:

@@ -6,17 +6,24 @@ from dataclasses import dataclass
 from django.db import connection
 
 from billing.models import Account
+from config.turns import AtOnce
 from mms.adaptation.content import Area, Kind
 from mms.api import areas, fields, media
 from mms.api.errors import Refusal
 from mms.api.media import ELEMENTS, Asked, Element
 from mms.api.nodes import Node, Unclear
 from mms.content import NewSlide
+from mms.downloads import Downloads
 
 SLIDES_MAX = 8
 DURATION_MAX = 60  # seconds
 URL_MAX = 2000
+# Calls of one account that fetch at once, in each process: each holds a thread and its files until its last one came.
+FETCHING_MAX = 4
 APART = (("E226", "audio", "video"), ("E227", "image", "video"))
+
+
+_fetching = AtOnce(FETCHING_MAX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +53,19 @@ def wanted(request: Node) -> list[Wanted]:
 
 def fetched(slides: Sequence[Wanted], account: Account) -> list[NewSlide]:
     """The slides with their media. Raises Refusal."""
-    if any(slide.media for slide in slides):
+    if not any(slide.media for slide in slides):
+        return [NewSlide(slide.duration, slide.text, ()) for slide in slides]
+    with _fetching.one_of(account.pk) as admitted:
+        if not admitted:
+            others = f"{FETCHING_MAX} calls of this account are fetching files at this moment"
+            raise Refusal("E113", f"{others}; wait for one of them and send it again")
         _release_connection()
-    return [_fetched(slide, account) for slide in slides]
+        downloads = Downloads()
+        return [_fetched(slide, account, downloads) for slide in slides]
 
 
-def _fetched(slide: Wanted, account: Account) -> NewSlide:
-    found = tuple(media.fetched(asked, account) for asked in slide.media)
+def _fetched(slide: Wanted, account: Account, downloads: Downloads) -> NewSlide:
+    found = tuple(media.fetched(asked, account, downloads) for asked in slide.media)
     for medium in found:
         if medium.source.kind is Kind.IMAGE:
             areas.check_place(slide.areas, medium.source, slide.node, slide.position)

@@ -1,11 +1,7 @@
 """The WSGI application, served by granian."""
 
 import os
-import threading
-from collections import Counter
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from io import BytesIO
 from typing import Final
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -13,37 +9,14 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
+from config import turns
 from mms import callers
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-# Requests that Django works on at once, in each process: no more than its pool of connections can serve.
-AT_WORK: Final = 16
 # Requests of one caller whose bodies are on the way at once, in each process. A process has 256 threads
 # (docker-compose.yml), so that one caller who sends a byte at a time holds up himself alone.
 UNFINISHED_MAX: Final = 64
-
-
-@dataclass
-class Unfinished:
-    """How many requests of each caller are being read."""
-
-    counts: Counter[str] = field(default_factory=Counter)
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    @contextmanager
-    def one_of(self, caller: str) -> Iterator[bool]:
-        """Whether one more of this caller's may be read, while it is."""
-        with self.lock:
-            self.counts[caller] += 1
-            admitted = self.counts[caller] <= UNFINISHED_MAX
-        try:
-            yield admitted
-        finally:
-            with self.lock:
-                self.counts[caller] -= 1
-                if not self.counts[caller]:
-                    del self.counts[caller]
 
 
 def reading_first(application: WSGIApplication) -> WSGIApplication:
@@ -52,7 +25,7 @@ def reading_first(application: WSGIApplication) -> WSGIApplication:
     At most one byte more is read than a body may have. Django reads as much as Content-Length says, so it gets the
     length of what came, also where that came in chunks. Only a server that marks the end of its input can be read so.
     """
-    unfinished, at_work = Unfinished(), threading.BoundedSemaphore(AT_WORK)
+    unfinished = turns.AtOnce(UNFINISHED_MAX)
     most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1
 
     def wrapped(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -66,7 +39,7 @@ def reading_first(application: WSGIApplication) -> WSGIApplication:
             if len(body) < min(most, int(environ.get("CONTENT_LENGTH") or 0)):
                 return _refused(start_response, "400 Bad Request", "the request is cut short")
             environ |= {"wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))}
-        with at_work:
+        with turns.taken():
             return application(readable(environ), start_response)
 
     return wrapped

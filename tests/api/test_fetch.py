@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from pytest_django import Settings
 
-from mms import outbound
+from mms import downloads
 from mms.models import Template
 from tests.api.documents import SAVE, failure, file, image, request
 from tests.api.sockets import Listening, Serve, listening, read_headers, reset, saying, wait_for_the_client_to_leave
@@ -22,7 +22,7 @@ NOT_PUBLIC = "its host is not a public address"
 NOT_HTTP = "its address is not an http or https URL"
 NOT_VALID = "its address, or one that it redirects to, is not valid"
 BROKE_OFF = "its server broke off, or does not speak HTTP"
-TOO_SLOW = "its server was too slow"
+TOO_SLOW = "its server was too slow; all files of a call may take 0.3 seconds"
 
 
 def saving(url: str) -> bytes:
@@ -55,7 +55,7 @@ def public_addresses_only(settings: Settings) -> None:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outbound, "FETCH_TIMEOUT", 0.3)
+    monkeypatch.setattr(downloads, "SECONDS", 0.3)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from http.client import HTTPConnection
 import pytest
 
 from config.embedded.ports import HOST
-from config.wsgi import AT_WORK, UNFINISHED_MAX
+from config.turns import AT_WORK
+from config.wsgi import UNFINISHED_MAX
 from tests.processes.platform_under_test import Broker, Platform, eventually
 
 HEAD = b"POST /ep/v1/ HTTP/1.1\r\nHost: localhost\r\n"

@@ -9,7 +9,7 @@ from contextlib import suppress
 import pytest
 from pytest_django import Settings
 
-from mms import outbound
+from mms.downloads import Downloads, Fetched, FetchFailed
 from mms.outbound import Flight, NoReply, Request, allowed
 from tests.api.sockets import listening, read_headers, saying
 from tests.scripted import Say, Scripted, serving
@@ -18,6 +18,10 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\n"
 NAME = "media.example.com"
 
 Resolve = Callable[[Sequence[Sequence[str]]], None]
+
+
+def fetch(url: str, cap: int) -> Fetched:
+    return Downloads().fetch(url, cap)
 
 
 @pytest.fixture
@@ -65,10 +69,10 @@ def test_of_several_addresses_of_a_name_only_the_allowed_are_tried(resolved: Res
     settings.OUTBOUND_ALLOWED_NETWORKS = ["127.0.0.1/32"]
     with listening(saying(OK + b"Content-Length: 1\r\n\r\nx")) as server:
         resolved([["127.0.0.2", "127.0.0.1", "127.0.0.3"]])
-        assert outbound.fetch(f"http://{NAME}:{server.port}/", 10).data == b"x"
+        assert fetch(f"http://{NAME}:{server.port}/", 10).data == b"x"
         resolved([["127.0.0.2", "127.0.0.3"]])
-        with pytest.raises(outbound.FetchFailed, match="not a public address"):
-            outbound.fetch(f"http://{NAME}:{server.port}/", 10)
+        with pytest.raises(FetchFailed, match="not a public address"):
+            fetch(f"http://{NAME}:{server.port}/", 10)
         assert server.connections == 1
 
 
@@ -78,8 +82,8 @@ def test_a_name_that_changes_between_two_requests_does_not_get_past(resolved: Re
     with serving(Say()) as server, listening(saying(OK)) as inner:
         port = server.url.rpartition(":")[2]
         server.first(Say(302, headers=(("Location", f"http://{NAME.upper()}.:{inner.port}/"),)))
-        with pytest.raises(outbound.FetchFailed):
-            outbound.fetch(f"http://{NAME}:{port}/", 10)
+        with pytest.raises(FetchFailed):
+            fetch(f"http://{NAME}:{port}/", 10)
         assert inner.connections == 0
 
 
@@ -102,15 +106,15 @@ def test_a_line_end_in_a_url_begins_no_header(place: str, break_off: str) -> Non
 
     with listening(serve) as server:
         url = place.replace("{port}", str(server.port)).replace("{x}", break_off)
-        with suppress(outbound.FetchFailed):
-            outbound.fetch(url, 10)
+        with suppress(FetchFailed):
+            fetch(url, 10)
     assert not any(line.lower().startswith(b"x-evil") for sent in seen for line in sent.splitlines())
 
 
 def test_a_password_in_a_url_goes_to_that_host_alone() -> None:
     with serving(Say(body=b"x")) as other, serving(Say()) as server:
         server.first(Say(302, headers=(("Location", other.url.replace("127.0.0.1", "localhost")),)))
-        outbound.fetch(server.url.replace("//", "//user:secret@"), 10)
+        fetch(server.url.replace("//", "//user:secret@"), 10)
     assert "authorization" in server.received[0].headers
     assert "authorization" not in other.received[0].headers
 
@@ -121,7 +125,7 @@ def test_a_compressed_answer_is_not_blown_up(encoding: str) -> None:
     head = OK + f"Content-Encoding: {encoding}\r\nContent-Length: {len(bomb)}\r\n\r\n".encode()
     with listening(saying(head, bomb)) as server:
         began = time.process_time()
-        assert outbound.fetch(server.url, 1_000_000).data == bomb
+        assert fetch(server.url, 1_000_000).data == bomb
         assert time.process_time() - began < 0.5
 
 
@@ -131,17 +135,17 @@ def test_a_compressed_answer_is_not_blown_up(encoding: str) -> None:
 def test_a_server_of_another_protocol_gives_nothing_away(said: bytes) -> None:
     with (
         listening(saying(said)) as server,
-        pytest.raises(outbound.FetchFailed, match="broke off, or does not speak HTTP"),
+        pytest.raises(FetchFailed, match="broke off, or does not speak HTTP"),
     ):
-        outbound.fetch(server.url, 1000)
+        fetch(server.url, 1000)
 
 
 def test_endless_headers_are_not_kept() -> None:
     with (
         listening(saying(OK, *[b"X-A: " + b"a" * 60_000 + b"\r\n"] * 20)) as server,
-        pytest.raises(outbound.FetchFailed),
+        pytest.raises(FetchFailed),
     ):
-        outbound.fetch(server.url, 1000)
+        fetch(server.url, 1000)
 
 
 @pytest.mark.parametrize(
