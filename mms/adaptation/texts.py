@@ -53,6 +53,11 @@ def sample(text: str) -> str:
     return MERGE_TAG.sub(lambda tag: tag["name"] if tag["default"] is None else tag["default"], text)
 
 
+def with_defaults(text: str) -> str:
+    """The text with its merge tags filled by their defaults; those without one count for nothing."""
+    return MERGE_TAG.sub(lambda tag: tag["default"] or "", text)
+
+
 def crlf(text: str) -> str:
     """The text with CRLF at every line's end, as RFC 2046, 4.1.1 wants of text parts."""
     return LINE_END.sub("\r\n", text)

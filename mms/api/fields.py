@@ -12,13 +12,14 @@ from django.utils import timezone
 
 from billing.models import Account, Service
 from mms import content, routing
-from mms.adaptation.texts import MissingValue, merge, subject_problem
+from mms.adaptation.texts import MissingValue, merge, subject_problem, with_defaults
 from mms.api.errors import Refusal
 from mms.api.nodes import Node, Unclear
 from mms.models import Carrier, Message, Template
 from mms.tracking import key_of
 
 TEXT_MAX = 5_000
+TEMPLATE_SUBJECT_MAX = 500  # with the names and defaults of its merge tags
 DDM_TIMEOUT_MAX = 4320  # minutes: three days
 DDM_TIMEOUT_DEFAULT = 5
 ID_MAX = 2**63 - 1
@@ -151,6 +152,19 @@ def checked_subject(text: str, wire: str) -> str:
     return text
 
 
+def template_subject(request: Node) -> str:
+    """The subject of new content, "" where it is missing.
+
+    Its merge tags are filled when it is sent, and it is checked again then: until then, by their defaults.
+    """
+    subject, name = once(request, "subject", "E314"), request.called("subject")
+    if len(subject) > TEMPLATE_SUBJECT_MAX:
+        lengths = f"{len(subject)} characters; {TEMPLATE_SUBJECT_MAX} are allowed"
+        raise Refusal("E314", f"{name}: with its merge tags, the subject has {lengths}")
+    checked_subject(with_defaults(subject), name)
+    return subject
+
+
 def merged(request: Node, text: str, data: Mapping[str, str], what: str) -> str:
     """The text with its merge tags filled from the request's data; refusals call it `what`."""
     try:
@@ -183,7 +197,7 @@ def flag(request: Node, name: str, *, default: bool = False) -> bool:
 
 
 def mask(request: Node) -> str:
-    """What a handset shows in place of the sender address."""
+    """What a handset is to show in place of the sender address. Kept with the message: no carrier is told of it."""
     text = once(request, "from_mask")
     if text and not MASK.fullmatch(text):
         wanted = "1 to 11 letters, digits, underscores and hyphens, and no number"

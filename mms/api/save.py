@@ -37,8 +37,7 @@ def name(request: Node) -> str:
 
 
 def _subject(request: Node) -> str:
-    subject = fields.once(request, "subject", "E314")
+    subject = fields.template_subject(request)
     if not subject:
         raise Refusal("E314", f"{request.called('subject')} is missing")
-    # Its merge tags are filled when it is sent, and it is checked again then.
-    return fields.checked_subject(subject, request.called("subject"))
+    return subject

@@ -45,7 +45,7 @@ def _checked(request: Node, account: Account) -> tuple[Order, list[NewSlide]]:
 def _draft(request: Node, account: Account) -> Found:
     """The template that the request describes, not stored."""
     name = save.name(request)
-    subject = fields.checked_subject(fields.once(request, "subject", "E314"), request.called("subject"))
+    subject = fields.template_subject(request)
     wanted = slides.wanted(request)
     return Found(
         Template(account=account, name=name, subject=subject),

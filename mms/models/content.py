@@ -21,7 +21,7 @@ class Template(models.Model):
 
     account = models.ForeignKey(Account, models.PROTECT, related_name="templates")
     name = models.CharField(max_length=200)
-    subject = models.CharField(max_length=80, blank=True)
+    subject = models.CharField(max_length=500, blank=True, help_text="with merge tags; 80 characters as it is sent")
     status = models.CharField(max_length=8, choices=Status, default=Status.READY)
     problem = models.CharField(max_length=300, blank=True, help_text="why it failed")
     # For messages that do not say it themselves. (The defaults are the database's too, for code that is older.)

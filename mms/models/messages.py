@@ -108,7 +108,7 @@ class Message(Sendable):
     disable_fallback_sms = models.BooleanField("fallback SMS disabled", default=False)
     disable_fallback_sms_link = models.BooleanField("link in the fallback SMS disabled", default=False)
     fallback_sms_link_expiration = models.DateTimeField("link good until", null=True, blank=True)
-    from_mask = models.CharField(max_length=11, blank=True, help_text="shown in place of the sender address")
+    from_mask = models.CharField(max_length=11, blank=True, help_text="as the customer gave it; not sent")
     client_reference = models.CharField(max_length=200, blank=True)
     ddm_text = models.TextField("DDM text", blank=True)
     ddm_subject = models.CharField("DDM subject", max_length=80, blank=True)

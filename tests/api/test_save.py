@@ -16,7 +16,7 @@ from django.db import connection
 from django.test import Client
 from PIL import Image
 
-from mms.models import Medium, Template
+from mms.models import Medium, Message, Template
 from tests.adaptation.pictures import saved
 from tests.api.documents import SAVE, SEND, file, image, request
 from tests.api.sockets import listening, read_headers
@@ -89,6 +89,16 @@ def test_a_picture_is_stored_as_it_came(
     medium = template.slides.get().media.get()
     assert (medium.sha256, medium.mime_type, medium.frames) == (hashlib.sha256(data).hexdigest(), mime_type, frames)
     assert (medium.size, medium.width, medium.height, content(medium)) == (len(data), 64, 48, data)
+
+
+def test_a_subject_is_as_long_as_its_defaults_however_long_its_merge_tags_are(
+    answer: Post, world: SimpleNamespace
+) -> None:
+    subject = "{{the_name_that_our_records_have_of_the_customer|dear customer}}" + "x" * 67
+    template = stored(answer(request({**SAVE, "message-subject": subject})))
+    assert template.subject == subject
+    assert b"Success" in answer(request({**SEND, "mms-id": str(template.pk)}))
+    assert Message.objects.get().subject == "dear customer" + "x" * 67
 
 
 def test_slides_keep_their_order_texts_and_durations(answer: Post, web: Scripted) -> None:

@@ -25,6 +25,14 @@ SAVE_FAILURES: list[tuple[Elements, bytes]] = [
     ({"message-subject": None}, failure("E314", "message-subject is missing")),
     ({"message-subject": ["a", "b"]}, failure("E314", "message-subject stands more than once")),
     (
+        {"message-subject": "x" * 60 + "{{name|" + "y" * 21 + "}}"},
+        failure("E314", "message-subject: the subject has 81 characters; at most 80 are allowed"),
+    ),
+    (
+        {"message-subject": "{{name}}" * 63},
+        failure("E314", "message-subject: with its merge tags, the subject has 504 characters; 500 are allowed"),
+    ),
+    (
         {"message-subject": "x" * 81},
         failure("E314", "message-subject: the subject has 81 characters; at most 80 are allowed"),
     ),
