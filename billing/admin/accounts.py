@@ -117,6 +117,7 @@ class AccountAdmin(DiscreetAdmin):
                     ("image_bytes_max", "audio_bytes_max"),
                     ("video_bytes_max", "object_bytes_max"),
                     ("fallback_text_required", "service_required"),
+                    "fallback_disabled",
                 )
             },
         ),

@@ -58,6 +58,12 @@ class Account(models.Model):
     fallback_text_required = models.BooleanField(
         default=False, help_text="Refuse (E622) a request that has no fallback-sms-text."
     )
+    fallback_disabled = models.BooleanField(
+        "fallback SMS disabled",
+        default=False,
+        db_default=False,
+        help_text="Of content that is stored from now on, where saveMMS or sendMMS does not say it.",
+    )
     service_required = models.BooleanField(
         default=False, help_text="Refuse (E627) a Skycore request that has no CAMPAIGNREF."
     )

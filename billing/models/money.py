@@ -16,9 +16,13 @@ class Price(models.Model):
     class Class(models.TextChoices):
         MMS = "mms", "MMS"
         DDM = "ddm", "DDM"
+        SMS = "sms", "fallback SMS, a segment"
+        MO = "mo", "MO"
 
     account = models.ForeignKey(Account, models.CASCADE, null=True, blank=True, help_text="Empty: every account.")
-    message_class = models.CharField("class", max_length=3, choices=Class)
+    message_class = models.CharField(
+        "class", max_length=3, choices=Class, help_text="No fallback SMS is sent and no MO is charged yet."
+    )
     country = models.CharField(max_length=2, blank=True, validators=[COUNTRY], help_text="Empty: every country.")
     operator_id = models.PositiveIntegerField("operator id", null=True, blank=True, help_text="Empty: every operator.")
     amount = models.PositiveBigIntegerField(help_text="In the account's currency, whichever that is.")  # micro-units

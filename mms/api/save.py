@@ -19,7 +19,7 @@ TO_ENCODE = "MMS content stored; it can be sent when its audio and video are enc
 
 def save_mms(request: Node, account: Account) -> Fields:
     """Stores the content and answers with its mms-id. Raises Refusal."""
-    defaults = asdict(fallback.given(request, Template()))
+    defaults = asdict(fallback.given(request, Template(disable_fallback_sms=account.fallback_disabled)))
     template = Template(account=account, name=name(request), subject=_subject(request), **defaults)
     wanted = slides.wanted(request)
     content.save(template, slides.fetched(wanted, account), timezone.now())

@@ -48,7 +48,7 @@ def _draft(request: Node, account: Account) -> Found:
     subject = fields.template_subject(request)
     wanted = slides.wanted(request)
     return Found(
-        Template(account=account, name=name, subject=subject),
+        Template(account=account, name=name, subject=subject, disable_fallback_sms=account.fallback_disabled),
         {slide.position: slide.text for slide in wanted},
         {slide.position: slide.areas for slide in wanted},
     )

@@ -15,6 +15,7 @@ from django.urls import reverse
 
 from billing import ledger
 from billing.models import Account, Balance, LedgerEntry, Price
+from billing.prices import Quote, quote
 from mms import statements
 from tests.admin.test_setup import account_page, fields, save
 
@@ -131,6 +132,16 @@ def test_a_price_is_typed_and_shown_as_a_decimal(console: Client, world: SimpleN
     assert Price.objects.get(country="GB").amount == 45_500
     prices = console.get(reverse("admin:billing_price_changelist")).content.decode()
     assert all(text in prices for text in ("0.0455 USD", "0.03 USD", "every account", "every operator"))
+
+
+def test_prices_of_what_is_to_come_can_be_entered_and_count_for_nothing_yet(
+    console: Client, world: SimpleNamespace
+) -> None:
+    address = reverse("admin:billing_price_add")
+    for message_class in ("sms", "mo"):
+        save(console, address, fields(console, address) | {"message_class": message_class, "amount": "0.01"})
+    assert Price.objects.filter(message_class__in=["sms", "mo"], amount=10_000).count() == 2
+    assert quote(world.account, "US", 31002) == Quote(mms=30_000, ddm=5_000)
 
 
 def test_a_second_price_for_the_same_is_refused(console: Client, world: SimpleNamespace) -> None:

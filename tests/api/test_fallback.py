@@ -99,3 +99,19 @@ def test_a_link_that_would_be_dead_is_refused_where_one_would_go(answer: Post) -
 def test_a_faulty_default_is_refused_and_nothing_is_stored(answer: Post, change: Elements, expected: bytes) -> None:
     assert answer(request({**SAVE, **change})) == expected
     assert Template.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "stored"),
+    [({}, True), ({"disable-fallback-sms": "false"}, False), ({"disable-fallback-sms": "true"}, True)],
+)
+def test_new_content_that_does_not_say_it_has_the_accounts_default(
+    answer: Post, world: SimpleNamespace, said: Elements, stored: bool
+) -> None:
+    type(world.account).objects.update(fallback_disabled=True)
+    saved, sent = answer(request({**SAVE, **said})), answer(request({**SAVE, **SEND, **said, "action": "sendMMS"}))
+    assert b"<status>Success" in saved
+    assert b"<status>Success" in sent
+    templates = Template.objects.order_by("-pk")[:2]
+    assert [template.disable_fallback_sms for template in templates] == [stored, stored]
+    assert Message.objects.get().disable_fallback_sms is stored
