@@ -9,6 +9,8 @@ from mms.models import Carrier, NumberPrefix
 
 # How many first digits of a number choose the part of the table of prefixes that is looked at.
 HEAD = 4
+# ITU-T E.164, 6.1: country code and national number together.
+DIGITS_MAX = 15
 
 
 def region(number: str) -> str | None:
@@ -16,6 +18,8 @@ def region(number: str) -> str | None:
 
     One with a national prefix after the country code, as in 44 (0) 7911, is none: networks do not deliver to it.
     """
+    if len(number) > DIGITS_MAX:  # some numbering plans of the library's know longer ones
+        return None
     try:
         parsed = phonenumbers.parse(f"+{number}")
     except phonenumbers.NumberParseException:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from billing import keys
-from billing.models import BlockedNumber
-from mms.models import Message, Template
+from billing.models import BlockedNumber, SenderAddress
+from mms.models import Message, NumberPrefix, Template
 from tests.api.documents import NUMBER, SEND, Elements, called_just_now, failure, request
 
 Post = Callable[[bytes], bytes]
@@ -30,6 +30,10 @@ DDM = {"ddm-message-text": "Hello"}
 LONG = "x" * 5001
 INTERNATIONAL = "a number in international format: country code and digits, nothing between them, such as 14044790000"
 CODE_FIRST = "the country code comes first, no 0 before or after it"
+
+# More digits than E.164 has, in numbering plans that are said to allow them.
+TOO_LONG = ["4917777777777777", "6217777777777777777", "8117777777777777777", "8217777777777777", "23417777777777777",
+            "5981777777777777"]  # fmt: skip
 
 # What differs from a sendSavedMMS that is accepted -> the answer.
 SEND_FAILURES: list[tuple[Elements, bytes]] = [
@@ -348,3 +352,11 @@ def test_what_concerns_others_hinders_nobody(
 ) -> None:
     change(world)
     assert b"<status>Success</status>" in answer(request(SEND))
+
+
+@pytest.mark.parametrize("number", TOO_LONG)
+def test_a_number_of_more_than_15_digits_is_not_possible(world: SimpleNamespace, answer: Post, number: str) -> None:
+    SenderAddress.objects.create(account=world.account, address="49555", country="DE", default=True)
+    NumberPrefix.objects.create(prefix=number[:2], carrier=world.carrier)
+    for changes in ({}, {"dry-run": "true"}):
+        assert b"E110" in answer(request({**SEND, "to": number, **changes}))
