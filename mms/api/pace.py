@@ -20,19 +20,25 @@ log = structlog.get_logger()
 
 # One round trip a call, and one clock for all processes. The interval is a key that lives as long as it lasts. For the
 # throughput, the moments (microseconds) of the last calls let through are kept, as many as a second may have: if the
-# first of them is younger than a second, the second is full. So no second ever has more, wherever it begins.
+# first of them is younger than a second, the second is full. So no second ever has more, wherever it begins. Nothing
+# is written before both have been looked at: a refused call leaves no trace.
 COUNT: Final = """
 local interval, throughput = tonumber(ARGV[1]), tonumber(ARGV[2])
-if interval > 0 and not redis.call('SET', KEYS[1], 1, 'NX', 'PX', interval) then
+if interval > 0 and redis.call('EXISTS', KEYS[1]) == 1 then
     return 'E106'
 end
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
 if throughput > 0 then
-    local time = redis.call('TIME')
-    local now = time[1] * 1000000 + time[2]
     local first = redis.call('LINDEX', KEYS[2], throughput - 1)
     if first and now - first < 1000000 then
         return 'E113'
     end
+end
+if interval > 0 then
+    redis.call('SET', KEYS[1], 1, 'PX', interval)
+end
+if throughput > 0 then
     redis.call('LPUSH', KEYS[2], string.format('%.0f', now))
     redis.call('LTRIM', KEYS[2], 0, throughput - 1)
     redis.call('PEXPIRE', KEYS[2], 1000)

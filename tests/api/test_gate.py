@@ -19,7 +19,7 @@ from billing.models import Account, ApiKey
 from mms.api.gate import ALIASES
 from mms.api.pace import Pace, limits
 from mms.api.views import ACTIONS
-from tests.api.documents import KEY, NUMBER, SAVE, SEND, failure, request
+from tests.api.documents import KEY, NUMBER, SAVE, SEND, called_just_now, failure, request
 from tests.api.sockets import listening, wait_for_the_client_to_leave
 
 Limit = Callable[..., None]
@@ -155,6 +155,15 @@ def test_a_refused_call_does_not_begin_the_interval_anew(
     counts.pexpire(key, 30_000)
     assert send() == TOO_SOON
     assert counts.pttl(key) <= 30_000
+
+
+def test_a_call_that_is_refused_for_the_throughput_does_not_begin_the_interval(
+    world: SimpleNamespace, counts: redis.Redis
+) -> None:
+    world.account.minimum_interval, world.account.throughput = 60_000, {"sendSavedMMS": 1}
+    called_just_now(world.account)
+    counts.delete(f"pace:{{{world.account.pk}}}:interval")
+    assert [Pace().verdict(limits(world.account, "sendsavedmms")) for _ in range(2)] == ["E113", "E113"]
 
 
 def test_an_action_without_a_throughput_is_not_counted(limit: Limit, world: SimpleNamespace) -> None:
