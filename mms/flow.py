@@ -202,7 +202,6 @@ def submitted(landings: Sequence[Landing[Message]], now: datetime) -> None:
 
 def _told(landing: Landing[Message]) -> Entry:
     message, answer = landing.sent, landing.answer
-    said = f"{answer.code or ''} {answer.text}".strip()
     details = {"try": message.tries, "outcome": answer.outcome}
     match message.status:
         case Status.SUBMITTED:
@@ -211,9 +210,11 @@ def _told(landing: Landing[Message]) -> Entry:
         case Status.FAILED:
             return _failure(message, _refusal(answer, "the message"))
         case Status.IN_DOUBT:
-            return Entry(message, "in-doubt", said, details=details)
+            text = _said_with_code(answer) or "the MMSC did not say whether it took the message"
+            return Entry(message, "in-doubt", text, details=details)
         case _:
-            return Entry(message, "retry", f"{said}; again at {message.due_at:%H:%M:%S}", details=details)
+            text = f"{_refusal(answer, 'the message')}; again at {message.due_at:%H:%M:%S}"
+            return Entry(message, "retry", text, details=details)
 
 
 def discoveries_submitted(landings: Sequence[Landing[Discovery]], now: datetime) -> None:
@@ -232,8 +233,12 @@ def _ddm_answered(landing: Landing[Discovery], now: datetime) -> None:
 
 
 def _refusal(answer: Answer, what: str) -> str:
+    return _said_with_code(answer) or f"the MMSC did not take {what}"
+
+
+def _said_with_code(answer: Answer) -> str:
     """The MMSC's words, fit for the customer; what has no code may hold addresses of ours, which the attempt keeps."""
-    return f"{answer.code} {answer.text}".strip() if answer.code else f"the MMSC did not take {what}"
+    return f"{answer.code} {answer.text}".strip() if answer.code else ""
 
 
 # --- report -------------------------------------------------------------------------------------------------------

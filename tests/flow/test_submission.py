@@ -1,5 +1,6 @@
 """Submits to the MMSC: its answers, its silences, and workers that die with a message in hand."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -138,6 +139,29 @@ def test_an_mmsc_out_of_reach_is_a_transient_failure(
     drive()
     message.refresh_from_db()
     assert (message.status, message.attempts.get().outcome) == ("accepted", "transient")
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "text"),
+    [
+        (None, "retry", "the MMSC did not take the message; again at "),  # out of reach
+        (Say(status=503), "retry", "the MMSC did not take the message; again at "),
+        (fault(3000), "retry", "3000; again at "),
+        ("reset", "in-doubt", "the MMSC did not say whether it took the message"),
+    ],
+)
+def test_a_customer_is_told_what_the_mmsc_said_and_not_how_we_reach_it(
+    world: SimpleNamespace, send: Send, drive: Drive, mmsc: Scripted, answer: Answer | None, kind: str, text: str
+) -> None:
+    if answer is None:
+        Carrier.objects.update(mmsc_url="http://127.0.0.1:9/mm7")
+    else:
+        mmsc.first(answer)
+    message = send()
+    drive()
+    told = message.events.get(kind=kind).text
+    assert re.sub(r"[0-9:]{8}$", "", told) == text
+    assert answer or "127.0.0.1" in message.attempts.get().text
 
 
 def test_what_is_in_doubt_is_never_resent_and_its_report_ends_it(
