@@ -14,6 +14,7 @@ PARAMETERS: Final[dict[str, tuple[str, str]]] = {
     "from": ("from", "FROM"),
     "mms_id": ("mms-id", "MMSID"),
     "tracking_id": ("tracking-id", "TRACKINGID"),
+    "event_id": ("event-id", "EVENTID"),
     "since": ("since", "SINCE"),
     "until": ("until", "UNTIL"),
     "service_id": ("service-id", "CAMPAIGNREF"),

@@ -1,4 +1,6 @@
-"""replayPostbacks: notifications once more, of one message or all that were given up since a moment."""
+"""replayPostbacks: notifications once more: one, those of a message, or all that were given up since a moment."""
+
+from datetime import datetime
 
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -25,13 +27,28 @@ def replay_postbacks(request: Node, account: Account) -> Fields:
 
 
 def chosen(request: Node, account: Account) -> QuerySet[Postback]:
-    """The postbacks that the request names: of a message all, of a stretch of time those that were given up."""
-    tracking_id = fields.once(request, "tracking_id")
+    """The postbacks that the request names: one, all of a message, those that were given up in a stretch of time."""
+    event_id, tracking_id = fields.once(request, "event_id"), fields.once(request, "tracking_id")
     since, until = fields.moment(request, "since"), fields.moment(request, "until")
-    if bool(tracking_id) == bool(since):
-        raise Refusal("E100", f"Give either {request.called('tracking_id')} or {request.called('since')}")
-    if since is None:
-        return outbox.of_message(fields.message(request, account))
+    if until and not since:
+        raise Refusal("E100", f"{request.called('until')} needs {request.called('since')}")
+    if [bool(event_id), bool(tracking_id), bool(since)].count(True) != 1:
+        event, message, begin = map(request.called, ("event_id", "tracking_id", "since"))
+        raise Refusal("E100", f"Give one of {event}, {message} or {begin}")
+    if since:
+        return _given_up(request, account, since, until)
+    return _event(request, account, event_id) if event_id else outbox.of_message(fields.message(request, account))
+
+
+def _given_up(request: Node, account: Account, since: datetime, until: datetime | None) -> QuerySet[Postback]:
     if until and until <= since:
         raise Refusal("E100", f"{request.called('until')} must be later than {request.called('since')}")
     return outbox.failed(account, since, until)
+
+
+def _event(request: Node, account: Account, event_id: str) -> QuerySet[Postback]:
+    """The postback that the customer knows by its header X-MMS-Event-Id."""
+    found = Postback.objects.filter(account=account, pk=fields.whole(event_id, 1, fields.ID_MAX) or 0)
+    if not found.exists():
+        raise Refusal("E100", f"There is no {request.called('event_id')} {event_id[:20]} in this account")
+    return found

@@ -87,6 +87,9 @@ def test_a_refusal_names_the_parameter_as_the_client_writes_it(client: Client, o
         ("replayPostbacks", {}, "tracking-id"),
         ("replayPostbacks", {"since": "noon"}, "since"),
         ("replayPostbacks", {"tracking_id": "x"}, "tracking-id"),
+        ("replayPostbacks", {"event_id": "1", "since": "2026-11-22"}, "since"),
+        ("replayPostbacks", {"event_id": "x"}, "event-id"),
+        ("replayPostbacks", {"until": "2026-11-22"}, "until"),
         ("sendSavedMMS", {**order, "ddm_message_timeout": "soon"}, "ddm-message-timeout"),
         ("sendSavedMMS", {**order, "custom_subject": "x" * 81}, "custom-subject"),
     ]

@@ -22,6 +22,7 @@ Post = Callable[[str], bytes]
 Capture = pytest.CaptureFixture[str]
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+ONE = "Give one of event-id, tracking-id or since"
 DOWN = Say(status=503)
 XML = b'<?xml version="1.0" encoding="UTF-8"?>\n'
 
@@ -136,9 +137,15 @@ def test_what_was_given_up_in_a_stretch_of_time_is_due_again(
 @pytest.mark.parametrize(
     ("elements", "info"),
     [
-        ("", "Give either tracking-id or since"),
-        ("<until>2026-11-22T12:00:00Z</until>", "Give either tracking-id or since"),
-        ("<tracking-id>TU1TXzE=</tracking-id><since>2026-11-22T12:00:00Z</since>", "Give either tracking-id or since"),
+        ("", ONE),
+        ("<until>2026-11-22T12:00:00Z</until>", "until needs since"),
+        ("<tracking-id>TU1TXzE=</tracking-id><until>2026-11-22T12:00:00Z</until>", "until needs since"),
+        ("<event-id>1</event-id><until>2026-11-22T12:00:00Z</until>", "until needs since"),
+        ("<tracking-id>TU1TXzE=</tracking-id><since>2026-11-22T12:00:00Z</since>", ONE),
+        ("<event-id>1</event-id><since>2026-11-22T12:00:00Z</since>", ONE),
+        ("<event-id>1</event-id><tracking-id>TU1TXzE=</tracking-id>", ONE),
+        ("<event-id>1</event-id>", "There is no event-id 1 in this account"),
+        ("<event-id>first</event-id>", "There is no event-id first in this account"),
         ("<tracking-id>nonsense</tracking-id>", "There is no tracking-id nonsense in this account"),
         ("<tracking-id>TU1TXzk5OTk=</tracking-id>", "There is no tracking-id TU1TXzk5OTk= in this account"),
         (
@@ -172,6 +179,20 @@ def test_whatever_moment_is_given_it_is_taken_or_refused(post: Post, moment: dat
     assert b"<error-code>E100</error-code>" in answer
     answer = post(replay(f"<since>{moment.isoformat()}</since>"))
     assert b"<replayed>0</replayed>" in answer or b"<error-info>since must be a moment in ISO 8601" in answer
+
+
+@pytest.mark.parametrize("status", ["taken", "given-up"])
+@pytest.mark.parametrize("code", ["N101", "E999"])
+def test_one_postback_is_named_by_its_event_id(
+    world: SimpleNamespace, other: Account, post: Post, status: str, code: str
+) -> None:
+    one, another = given_up(world.account, NOON, code), given_up(world.account, NOON)
+    Postback.objects.update(status=status)
+    assert b"<replayed>1</replayed>" in post(replay(f"<event-id>{one.pk}</event-id>"))
+    assert b"<replayed>0</replayed>" in post(replay(f"<event-id>{one.pk}</event-id>"))  # it is on its way
+    assert list(Postback.objects.exclude(due_at=None)) == [one]
+    Postback.objects.filter(pk=another.pk).update(account=other)
+    assert b"E100" in post(replay(f"<event-id>{another.pk}</event-id>"))
 
 
 def test_nobody_replays_the_postbacks_of_another_account(send: Send, post: Post, drive: Drive, other: Account) -> None:
