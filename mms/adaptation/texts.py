@@ -4,7 +4,10 @@ import re
 import unicodedata
 from collections.abc import Mapping
 
-MERGE_TAG = re.compile(r"\{\{\s*(?P<name>[^{}|\s]+)\s*(?:\|(?P<default>[^{}]*))?\}\}")
+# A name may have spaces in it, as names in JSON and in query strings may.
+MERGE_TAG = re.compile(r"\{\{\s*(?P<name>[^{}|\s](?:[^{}|]*[^{}|\s])?)\s*(?:\|(?P<default>[^{}]*))?\}\}")
+# What is left of one where the tags were replaced by NUL, which no text of ours holds.
+STRAY = re.compile(r"\{\{[^{}\0]{0,30}\}{0,2}")
 LINE_END = re.compile(r"\r\n|\r|\n")
 
 LONGEST_SUBJECT = 80
@@ -46,6 +49,12 @@ def merge(text: str, data: Mapping[str, str]) -> str:
         return found or default or ""
 
     return MERGE_TAG.sub(value, text)
+
+
+def stray(text: str) -> str:
+    """What begins like a merge tag and is none, so that it would reach the recipient as it stands; else ""."""
+    found = STRAY.search(MERGE_TAG.sub("\0", text))
+    return found[0] if found else ""
 
 
 def sample(text: str) -> str:

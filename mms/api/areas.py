@@ -76,6 +76,7 @@ def _area(node: Node, place: str) -> Area:
         raise Refusal("E100", f"{place}: {problem}") from None
     if len(area.text) > lettering.TEXT_MAX:
         raise Refusal("E334", f"{place}: the text has {len(area.text)} characters; {lettering.TEXT_MAX} are allowed")
+    fields.check_tags(area.text, place)
     with _drawable(place):
         lettering.check(area)
     return area

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from billing.models import Account, Service
 from mms import content, routing
-from mms.adaptation.texts import MissingValue, merge, subject_problem, with_defaults
+from mms.adaptation.texts import MissingValue, merge, stray, subject_problem, with_defaults
 from mms.api.errors import Refusal
 from mms.api.nodes import Node, Unclear
 from mms.models import Carrier, Message, Template
@@ -161,12 +161,21 @@ def template_subject(request: Node) -> str:
     if len(subject) > TEMPLATE_SUBJECT_MAX:
         lengths = f"{len(subject)} characters; {TEMPLATE_SUBJECT_MAX} are allowed"
         raise Refusal("E314", f"{name}: with its merge tags, the subject has {lengths}")
+    check_tags(subject, name)
     checked_subject(with_defaults(subject), name)
     return subject
 
 
+def check_tags(text: str, what: str) -> None:
+    """Refuses a text in which something is opened like a merge tag and is none."""
+    found = stray(text)
+    if found:
+        raise Refusal("E100", f"{what}: {found} is no merge tag; write {{{{name}}}} or {{{{name|default}}}}")
+
+
 def merged(request: Node, text: str, data: Mapping[str, str], what: str) -> str:
     """The text with its merge tags filled from the request's data; refusals call it `what`."""
+    check_tags(text, what)
     try:
         return merge(text, data)
     except MissingValue as missing:

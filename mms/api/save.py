@@ -19,8 +19,9 @@ TO_ENCODE = "MMS content stored; it can be sent when its audio and video are enc
 
 def save_mms(request: Node, account: Account) -> Fields:
     """Stores the content and answers with its mms-id. Raises Refusal."""
-    defaults = asdict(fallback.given(request, Template(disable_fallback_sms=account.fallback_disabled)))
-    template = Template(account=account, name=name(request), subject=_subject(request), **defaults)
+    defaults = fallback.given(request, Template(disable_fallback_sms=account.fallback_disabled))
+    fields.check_tags(defaults.fallback_text, request.called("fallback_sms_text"))
+    template = Template(account=account, name=name(request), subject=_subject(request), **asdict(defaults))
     wanted = slides.wanted(request)
     content.save(template, slides.fetched(wanted, account), timezone.now())
     locked = template.status == Template.Status.ENCODING

@@ -91,6 +91,7 @@ def _wanted(slide: Node, position: int) -> Wanted:
         raise Refusal("E313", f"slide {position} is empty; it needs a text or a medium")
     if len(text) > fields.TEXT_MAX:
         raise Refusal("E334", f"slide {position}: the text has {len(text)} characters; 5000 are allowed")
+    fields.check_tags(text, f"slide {position}")
     for medium in asked:
         if not 1 <= len(medium.url) <= URL_MAX:
             needed = f"a {slide.called('url')} of at most {URL_MAX} characters"

@@ -1,8 +1,8 @@
 import pytest
 
-from mms.adaptation.texts import MissingValue, crlf, encode, merge, subject_problem
+from mms.adaptation.texts import MissingValue, crlf, encode, merge, stray, subject_problem
 
-DATA = {"FirstName": "Bill", "pin": "13579", "blank": "", "tag": "{{pin}}", "naïve": "ja"}
+DATA = {"FirstName": "Bill", "pin": "13579", "blank": "", "tag": "{{pin}}", "naïve": "ja", "First  name": "Bill T."}
 
 
 @pytest.mark.parametrize(
@@ -19,13 +19,30 @@ DATA = {"FirstName": "Bill", "pin": "13579", "blank": "", "tag": "{{pin}}", "na�
         ("{{blank|none}}!", "none!"),
         ("{{tag}}", "{{pin}}"),
         ("{{NAÏVE}}", "ja"),
-        ("{{}} {pin} {{a b}}", "{{}} {pin} {{a b}}"),
+        ("{{}} {pin}", "{{}} {pin}"),
+        ("{{first  name}}, {{ First  Name |x}}, {{other name|dear friend}}", "Bill T., Bill T., dear friend"),
         ("{{{pin}}}", "{13579}"),
         ("{{pin}}{{pin}}", "1357913579"),
     ],
 )
 def test_merge_tags_are_filled(text: str, merged: str) -> None:
     assert merge(text, DATA) == merged
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("{{a}} {b} {{a b|c}} {{{a}}} {{{a}}{ }} {", ""),
+        ("{{a}}{{}}", "{{}}"),
+        ("a {{ }} b", "{{ }}"),
+        ("{{first{{name}}", "{{first"),
+        ("Dear {{name} and {{other}}", "{{name}"),
+        ("{{|default}}", "{{|default}}"),
+        ("{{" + "x" * 5000, "{{" + "x" * 30),
+    ],
+)
+def test_what_is_opened_and_is_no_tag_is_found(text: str, found: str) -> None:
+    assert stray(text) == found
 
 
 def test_a_tag_without_value_or_default_is_named() -> None:

@@ -124,6 +124,7 @@ REFUSED: list[tuple[dict[str, str | None], str, str]] = [
     (changed(align="justify"), "E100", "align must be one of left, center, right"),
     (changed(vertical_align="up"), "E100", "vertical-align must be one of top, middle, bottom"),
     (changed(text="x" * 501), "E334", "the text has 501 characters; 500 are allowed"),
+    (changed(text="{{}} a"), "E100", "{{}} is no merge tag; write {{name}} or {{name|default}}"),
     (changed(text="{{name}} 日"), "E100",
      'the text holds "日" (U+65E5 CJK UNIFIED IDEOGRAPH-65E5), which cannot be drawn in sans'),
     (changed(text="Dear customer " * 20), "E334",
@@ -193,6 +194,7 @@ def lettered(world: SimpleNamespace, text: str, slide: int = 1) -> None:
 
 
 SEND_REFUSED: list[tuple[str, str, str]] = [
+    ("Dear {{nickname|}", "E100", "{{nickname|} is no merge tag; write {{name}} or {{name|default}}"),
     ("Dear {{nickname}}", "E100", "data has no value for the merge tag nickname; give it one, or a default"),
     ("Dear {{firstname}}", "E100",
      'the text holds "日" (U+65E5 CJK UNIFIED IDEOGRAPH-65E5), which cannot be drawn in sans'),

@@ -102,6 +102,14 @@ def test_json_is_answered_in_json(world: SimpleNamespace, encoding: str) -> None
     assert_as_ordered(message)
 
 
+def test_a_merge_tag_may_have_a_space_in_its_name(world: SimpleNamespace) -> None:
+    text = "Dear {{ First Name }}"
+    named = {"message-subject": text, "data": {"Name": "Bo", "first name": "Bill"}}
+    assert post_json({**JSON, **named})["status"] == "Success"
+    assert b"Success" in get(urlencode({**PAIRS, "customsubject": text, "data_first name": "Bill"}))
+    assert [message.subject for message in Message.objects.all()] == ["Dear Bill"] * 2
+
+
 @pytest.mark.parametrize("wrap", [lambda xml: b"xml=" + quote(xml).encode(), multipart])
 def test_the_declared_encoding_counts_in_a_form_too(world: SimpleNamespace, wrap: Callable[[bytes], bytes]) -> None:
     xml = ('<?xml version="1.0" encoding="ISO-8859-1"?>' + SINCH).encode("latin-1")

@@ -147,7 +147,7 @@ def test_json_names_its_key_by_the_header(world: SimpleNamespace) -> None:
 
 
 REPLAYS: list[tuple[dict[str, str], str]] = [
-    ({}, "Give either TRACKINGID or SINCE"),
+    ({}, "Give one of EVENTID, TRACKINGID or SINCE"),
     ({"TRACKINGID": "x"}, "There is no TRACKINGID x in this account"),
     ({"SINCE": "noon"}, "SINCE must be a moment in ISO 8601, such as 2026-11-22T12:57:35Z"),
     (
@@ -167,7 +167,7 @@ def test_a_refused_replay_names_its_parameters_in_the_dialect(
     posted = post("/API/wxml/1.3/", f"<REQUEST>{elements}</REQUEST>".encode(), "")[1].decode()
     assert f"<ERRORCODE>E100</ERRORCODE><ERRORINFO>{info}</ERRORINFO>" in posted
     lower = info
-    for name in ("TRACKINGID", "SINCE", "UNTIL"):
+    for name in ("EVENTID", "TRACKINGID", "SINCE", "UNTIL"):
         lower = lower.replace(name, name.lower())
     assert f"<ERRORINFO>{lower}</ERRORINFO>" in get(urlencode({n.lower(): v for n, v in pairs.items()})).decode()
 

@@ -18,6 +18,7 @@ AN_IMAGE = image("{server}/a.jpg")
 HELLO = "<message-text>Hello</message-text>"
 
 # What differs from a saveMMS that is accepted -> the answer; {server} stands for the address of a web server.
+NO_TAG = "is no merge tag; write {{name}} or {{name|default}}"
 SAVE_FAILURES: list[tuple[Elements, bytes]] = [
     ({"name": None}, failure("E311", "name must have 1 to 200 characters")),
     ({"name": "x" * 201}, failure("E311", "name must have 1 to 200 characters")),
@@ -36,6 +37,9 @@ SAVE_FAILURES: list[tuple[Elements, bytes]] = [
         {"message-subject": "x" * 81},
         failure("E314", "message-subject: the subject has 81 characters; at most 80 are allowed"),
     ),
+    ({"message-subject": "Dear {{}}"}, failure("E100", f"message-subject: {{{{}}}} {NO_TAG}")),
+    ({"fallback-sms-text": "{{a"}, failure("E100", f"fallback-sms-text: {{{{a {NO_TAG}")),
+    ({"slide": [HELLO, "<message-text>{{a|b}} {{c}</message-text>"]}, failure("E100", f"slide 2: {{{{c}} {NO_TAG}")),
     ({"slide": None}, failure("E312", "There are no slides; 1 to 8 are needed")),
     ({"slide": [HELLO] * 9}, failure("E225", "There are 9 slides; 8 are allowed")),
     ({"slide": [HELLO, ""]}, failure("E313", "slide 2 is empty; it needs a text or a medium")),

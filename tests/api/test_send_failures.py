@@ -26,6 +26,7 @@ def texts(*pairs: tuple[str, str]) -> dict[str, list[str]]:
     return {"custom-text": [f"<slide>{slide}</slide><value>{value}</value>" for slide, value in pairs]}
 
 
+NO_TAG = "is no merge tag; write {{name}} or {{name|default}}"
 DDM = {"ddm-message-text": "Hello"}
 LONG = "x" * 5001
 INTERNATIONAL = "a number in international format: country code and digits, nothing between them, such as 14044790000"
@@ -141,6 +142,7 @@ SEND_FAILURES: list[tuple[Elements, bytes]] = [
         {**subject("{{long}}"), "data": f"<long>{'x' * 81}</long>"},
         refused("E314", "custom-subject: the subject has 81 characters; at most 80 are allowed"),
     ),
+    (subject("Dear {{title"), refused("E100", f"custom-subject: {{{{title {NO_TAG}")),
     # custom-text
     (texts(("3", "a")), refused("E100", "custom-text: there is no slide 3; there are 2")),
     (texts(("0", "a")), refused("E100", "custom-text: there is no slide 0; there are 2")),
@@ -160,6 +162,11 @@ SEND_FAILURES: list[tuple[Elements, bytes]] = [
     (
         texts(("2", "{{pin}}")),
         refused("E100", "slide 2: data has no value for the merge tag pin; give it one, or a default"),
+    ),
+    (texts(("2", "{{ |you}}")), refused("E100", f"slide 2: {{{{ |you}}}} {NO_TAG}")),
+    (
+        texts(("2", "{{first name}}")),
+        refused("E100", "slide 2: data has no value for the merge tag first name; give it one, or a default"),
     ),
     # data
     ({"data": ["<pin>1</pin>", "<pin>2</pin>"]}, refused("E100", "data stands more than once")),
