@@ -21,6 +21,11 @@ class Fallback:
     disable_fallback_sms_link: bool
     fallback_sms_link_expiration: datetime | None
 
+    @property
+    def sent_text(self) -> str:
+        """The text, unless no SMS is ever to go."""
+        return "" if self.disable_fallback_sms else self.fallback_text
+
 
 def given(request: Node, default: Template) -> Fallback:
     """What the request says, and of what it does not mention, what the template says. Raises Refusal."""

@@ -100,7 +100,7 @@ def order(request: Node, account: Account, find: FindContent = stored) -> Order:
     subject = filled_subject(request, found.template, data)
     texts = custom_texts(request, len(found.texts))
     filled = {**found.texts, **{int(slide): text for slide, text in texts.items()}}
-    check_texts(request, filled, fallback.fallback_text, data)
+    check_texts(request, filled, fallback.sent_text, data)
     areas.check_filled(found.areas, data, request)
     ddm_force = fields.flag(request, "ddm_force")
     ddm_subject = fields.once(request, "ddm_subject")

@@ -73,6 +73,15 @@ def test_a_text_that_was_saved_is_enough_for_an_account_that_must_give_one(
     assert b"Success" in answer(request({**SEND, "fallback-sms-text": "Hello"}))
 
 
+@pytest.mark.parametrize("text", ["Hello {{firstname}}", "Hello {{firstname"])
+def test_a_text_that_is_never_sent_need_not_be_filled(answer: Post, text: str) -> None:
+    Template.objects.update(fallback_text=text)
+    assert b"E100" in answer(request(SEND))
+    assert b"Success" in answer(request({**SEND, "disable-fallback-sms": "true"}))
+    Template.objects.update(disable_fallback_sms=True)
+    assert b"Success" in answer(request(SEND))
+
+
 def test_a_link_that_would_be_dead_is_refused_where_one_would_go(answer: Post) -> None:
     Template.objects.update(fallback_sms_link_expiration=datetime.now(UTC))
     info = "The fallback-sms-link-expiration that mms-id 35674 was saved with has passed; give another"
