@@ -50,6 +50,7 @@ def _draft(request: Node, account: Account) -> Found:
     return Found(
         Template(account=account, name=name, subject=subject, disable_fallback_sms=account.fallback_disabled),
         {slide.position: slide.text for slide in wanted},
+        {slide.position for slide in wanted if slide.media},
         {slide.position: slide.areas for slide in wanted},
     )
 

@@ -1,7 +1,7 @@
 """sendSavedMMS: stored content to one number."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
 
 from django.db.models import Exists, OuterRef
@@ -19,18 +19,23 @@ from mms.api.errors import Refusal
 from mms.api.fallback import for_message
 from mms.api.nodes import Node, Unclear
 from mms.api.route import route
-from mms.models import Message, Template, TextArea
+from mms.models import Message, SlideMedium, Template, TextArea
 from mms.order import Order
 
 LETTERED = Exists(TextArea.objects.filter(slide=OuterRef("pk")))
+ILLUSTRATED = Exists(SlideMedium.objects.filter(slide=OuterRef("pk")))
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a request sends: the template, by number the text of each slide, and what is drawn onto its picture."""
+    """What a request sends: the template, by number the text of each slide, and what is drawn onto its picture.
+
+    `illustrated` are the numbers of the slides that hold a medium.
+    """
 
     template: Template
     texts: Mapping[int, str]
+    illustrated: Set[int]
     areas: Mapping[int, Sequence[Area]]
 
 
@@ -71,10 +76,12 @@ def stored(request: Node, account: Account) -> Found:
 
 
 @remembered
-def _slides(template: Template) -> tuple[Mapping[int, str], Mapping[int, Sequence[Area]]]:
-    slides = list(template.slides.annotate(lettered=LETTERED).values_list("position", "text", "lettered"))
-    areas = _areas(template) if any(lettered for _, _, lettered in slides) else {}
-    return {position: text for position, text, _ in slides}, areas
+def _slides(template: Template) -> tuple[Mapping[int, str], Set[int], Mapping[int, Sequence[Area]]]:
+    rows = template.slides.annotate(illustrated=ILLUSTRATED, lettered=LETTERED)
+    slides = list(rows.values_list("position", "text", "illustrated", "lettered"))
+    areas = _areas(template) if any(lettered for *_, lettered in slides) else {}
+    illustrated = {position for position, _, illustrated, _ in slides if illustrated}
+    return {position: text for position, text, *_ in slides}, illustrated, areas
 
 
 def _areas(template: Template) -> Mapping[int, Sequence[Area]]:
@@ -100,7 +107,7 @@ def order(request: Node, account: Account, find: FindContent = stored) -> Order:
     subject = filled_subject(request, found.template, data)
     texts = custom_texts(request, len(found.texts))
     filled = {**found.texts, **{int(slide): text for slide, text in texts.items()}}
-    check_texts(request, filled, fallback.sent_text, data)
+    check_texts(request, filled, found.illustrated, fallback.sent_text, data)
     areas.check_filled(found.areas, data, request)
     ddm_force = fields.flag(request, "ddm_force")
     ddm_subject = fields.once(request, "ddm_subject")
@@ -197,11 +204,16 @@ def merge_data(request: Node) -> dict[str, str]:
     return dict(values)
 
 
-def check_texts(request: Node, slides: Mapping[int, str], fallback_text: str, data: Mapping[str, str]) -> None:
-    """Refuses texts whose merge tags cannot all be filled, or that become too long by filling them."""
+def check_texts(
+    request: Node, slides: Mapping[int, str], illustrated: Set[int], fallback_text: str, data: Mapping[str, str]
+) -> None:
+    """Refuses texts whose merge tags cannot all be filled, or that become too long or leave a slide empty by that."""
     for slide, text in slides.items():
-        if len(fields.merged(request, text, data, f"slide {slide}")) > fields.TEXT_MAX:
+        filled = fields.merged(request, text, data, f"slide {slide}")
+        if len(filled) > fields.TEXT_MAX:
             raise Refusal("E334", f"slide {slide}: the text with its data is longer than 5000 characters")
+        if not filled.strip() and slide not in illustrated:
+            raise Refusal("E313", f"slide {slide} is empty: it has no medium, and nothing is left of its text")
     name = request.called("fallback_sms_text")
     if len(fields.merged(request, fallback_text, data, name)) > fields.TEXT_MAX:
         raise Refusal("E228", f"{name} with its data is longer than {fields.TEXT_MAX} characters")

@@ -22,7 +22,7 @@ def subject(text: str) -> dict[str, str]:
     return {"custom-subject": text}
 
 
-def texts(*pairs: tuple[str, str]) -> dict[str, list[str]]:
+def texts(*pairs: tuple[str, str]) -> Elements:
     return {"custom-text": [f"<slide>{slide}</slide><value>{value}</value>" for slide, value in pairs]}
 
 
@@ -167,6 +167,14 @@ SEND_FAILURES: list[tuple[Elements, bytes]] = [
     (
         texts(("2", "{{first name}}")),
         refused("E100", "slide 2: data has no value for the merge tag first name; give it one, or a default"),
+    ),
+    # (slide 1 has a picture, slide 2 none)
+    *(
+        (
+            {**texts(("1", ""), ("2", text)), "data": "<b> </b>"},
+            refused("E313", "slide 2 is empty: it has no medium, and nothing is left of its text"),
+        )
+        for text in ("", "{{a|}}", "{{b}}", "{{a| }} {{b}}")
     ),
     # data
     ({"data": ["<pin>1</pin>", "<pin>2</pin>"]}, refused("E100", "data stands more than once")),

@@ -52,7 +52,8 @@ def _texts(node: Node) -> None:
     texts = send_saved.custom_texts(node, SLIDES)
     with suppress(Refusal):
         wanted = slides.wanted(node)
-        send_saved.check_texts(node, {slide.position: slide.text for slide in wanted}, "", data)
+        illustrated = {slide.position for slide in wanted if slide.media}
+        send_saved.check_texts(node, {slide.position: slide.text for slide in wanted}, illustrated, "", data)
         areas.check_filled({slide.position: slide.areas for slide in wanted}, data, node)
     subject = send_saved.filled_subject(node, Template(subject="{{name|you}}"), data)
     _keep([subject, *texts.values(), *data, *data.values()])
