@@ -28,6 +28,8 @@ LINK_EXPIRATION_MAX = timedelta(days=366)
 # An alphanumeric sender (3GPP TS 23.040, 9.1.2.5: 11 characters) that cannot be mistaken for a number.
 MASK = re.compile(r"(?=.*[A-Za-z_-])[A-Za-z0-9_-]{1,11}", re.ASCII)
 DIGITS_MAX = len(str(ID_MAX))
+# The + of an offset comes as a space from a query in which it was not percent-encoded.
+LOST_PLUS = re.compile(r"(?<=:[0-9]{2}) (?=[0-9]{2}:?[0-9]{2}$)")
 # As many digits on end are a number of their own, not a part of one that is written with spaces.
 NUMBERS = re.compile(r"[0-9]{7,}")
 
@@ -221,7 +223,7 @@ def moment(request: Node, name: str, code: str = "E100") -> datetime | None:
         return None
     # OverflowError: what lies beyond the years 1 to 9999, once it is UTC.
     with suppress(ValueError, OverflowError):
-        found = datetime.fromisoformat(text)
+        found = datetime.fromisoformat(LOST_PLUS.sub("+", text))
         # PostgreSQL knows fewer offsets than Python.
         return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
     example = "2026-11-22T12:57:35Z"  # a + would be a space in a query string

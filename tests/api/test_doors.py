@@ -173,6 +173,21 @@ def test_a_moment_counts_whatever_its_offset(world: SimpleNamespace, offset: str
 
 
 @pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("2026-11-22T12:57:35+02:00", "2026-11-22T10:57:35+00:00"),  # the + means a space here
+        ("2026-11-22T12:57:35%2B02:00", "2026-11-22T10:57:35+00:00"),
+        ("2026-11-22+12:57+0000", "2026-11-22T12:57:00+00:00"),
+        ("2026-11-22+12:57", "2026-11-22T12:57:00+00:00"),
+        ("2026-11-22+12:57:35", "2026-11-22T12:57:35+00:00"),
+    ],
+)
+def test_a_moment_in_a_query_may_have_its_plus_as_it_is(world: SimpleNamespace, written: str, meant: str) -> None:
+    answer = get(f"action=getMmsIds&api_key={KEY}&startdate={written}")
+    assert f"<STARTDATE>{meant}</STARTDATE>".encode() in answer
+
+
+@pytest.mark.parametrize(
     ("path", "method", "allow"),
     [
         ("/API/wxml/1.3/", "PUT", "GET, POST"),
