@@ -45,6 +45,7 @@ ACTIONS: Final[dict[str, Action]] = {
     "loginuser": login_user,
     "replaypostbacks": replay_postbacks,
 }
+FORESEEABLE: Final = frozenset({"sendsavedmms", "sendmms"})
 
 
 class Door(View):
@@ -120,6 +121,9 @@ class Door(View):
 
     def _ordinary(self, call: Call) -> Fields:
         key = call.admitted(ACTIONS)
+        if call.name not in FORESEEABLE and fields.flag(call.request, "dry_run"):
+            # Who asks for one does not want to have it done.
+            raise Refusal("E100", f"{call.action[:40]} has no {call.request.called('dry_run')}; nothing was done")
         asked = idempotency.with_header(call.request, self.request.headers.get("Idempotency-Key", ""))
         return ACTIONS[call.name](asked, key.account)
 

@@ -15,8 +15,9 @@ from billing.models import BlockedNumber, Price
 from handsets import cache
 from handsets.models import CachedHandset
 from mms.adaptation import compose
-from mms.models import Message
-from tests.api.documents import KEY, NUMBER, SEND, Elements, failure, request
+from mms.api.views import ACTIONS
+from mms.models import Message, Template
+from tests.api.documents import KEY, NUMBER, SAVE, SEND, Elements, failure, request
 from tests.scripted import Scripted
 from tests.wire import IPHONE, Drive
 
@@ -124,6 +125,16 @@ def test_what_would_be_refused_is_refused(priced: SimpleNamespace) -> None:
 def test_it_is_true_or_false(world: SimpleNamespace) -> None:
     assert dry(dry_run="maybe") == failure("E100", "dry-run must be true or false", NUMBER)
     assert b"<tracking-id>" in dry(dry_run="false")
+
+
+@pytest.mark.parametrize("action", sorted(ACTIONS.keys() - {"sendsavedmms", "sendmms"}))
+def test_an_action_that_has_none_does_nothing(priced: SimpleNamespace, action: str) -> None:
+    post({"action": "loginUser", "api-key": KEY})  # the key has been used before
+    before = rows()
+    asked = {**SAVE, "action": action, "mms-id": "35674", "since": "2026-11-22", "dry-run": "true"}
+    assert post(asked) == failure("E100", f"{action} has no dry-run; nothing was done")
+    assert (rows(), Template.objects.get().deleted_at) == (before, None)
+    assert b"dry-run" not in post({**asked, "dry-run": "false"})
 
 
 def test_it_neither_uses_nor_repeats_an_idempotency_key(world: SimpleNamespace) -> None:
