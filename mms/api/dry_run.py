@@ -42,7 +42,7 @@ def _foreseen(message: Message, now: datetime) -> Fields:
         "ddm": _word(ddm),
         "rendition": list(_renditions(planned)) if isinstance(planned, Plan) else [],
         "text_area": list(_areas(planned)) if isinstance(planned, Plan) else [],
-        "price": decimal(message.price_mms + (message.price_ddm if ddm else 0)),
+        "price": decimal(_price(message, planned, ddm=ddm)),
         "reserved": decimal(message.reserved),
         "postbacks": " ".join(_postbacks(message, planned, ddm=ddm)),
     }
@@ -100,6 +100,12 @@ def _areas(planned: Plan) -> Iterator[Fields]:
             for area in image.areas if isinstance(image, Resize) else ():
                 size = f"{lettering.laid_out(area).font_size:g}"
                 yield {"slide": position, "text": area.text, "font_size": size}
+
+
+def _price(message: Message, planned: Plan | CannotFit | None, *, ddm: bool) -> int:
+    """What would be charged in the end: a message that cannot be sent costs nothing but its DDM."""
+    content = 0 if isinstance(planned, CannotFit) else message.price_mms
+    return content + (message.price_ddm if ddm else 0)
 
 
 def _postbacks(message: Message, planned: Plan | CannotFit | None, *, ddm: bool) -> Iterator[str]:

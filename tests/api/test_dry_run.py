@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from billing import ledger
-from billing.models import BlockedNumber, Price
+from billing.models import Balance, BlockedNumber, Price
 from handsets import cache
 from handsets.models import CachedHandset
 from mms.adaptation import compose
@@ -105,6 +105,18 @@ def test_content_that_cannot_fit_is_foretold(priced: SimpleNamespace) -> None:
     assert said(answer, "status-details").startswith(
         "The request is valid; nothing was sent, charged or stored. It would fail: 1 picture and "
     )
+    assert (said(answer, "price"), said(answer, "reserved")) == ("0.00", "0.05")
+    assert (said(dry(**DDM), "price"), said(dry(**DDM), "reserved")) == ("0.01", "0.06")
+
+
+def test_content_that_cannot_fit_costs_what_was_foretold(priced: SimpleNamespace, mmsc: Scripted) -> None:
+    type(priced.carrier).objects.update(message_bytes=500)
+    foretold = said(dry(), "price")
+    post(SEND)
+    Drive()()
+    assert (Message.objects.get().status, foretold) == ("failed", "0.00")
+    balance = Balance.objects.get()
+    assert (balance.balance, balance.reserved) == (1_000_000, 0)
 
 
 def test_without_a_postback_url_none_is_expected(priced: SimpleNamespace) -> None:
