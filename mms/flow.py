@@ -92,13 +92,16 @@ def _message(order: Order, key: int, now: datetime) -> Message:
 
 
 def _expiry(order: Order, now: datetime) -> datetime:
-    """When the customer says, but the latest that MMSCs take.
-
-    The wait for a discovery comes on top of that, or the longest would leave no time to send anything.
-    """
-    wait = timedelta(minutes=order.ddm_timeout) if order.ddm_text else timedelta()
-    latest = now + wait + EXPIRY
+    latest = now + longest(order.ddm_timeout if order.ddm_text else 0)
     return min(order.expires_at or latest, latest)
+
+
+def longest(ddm_timeout: int) -> timedelta:
+    """How long a message may be on its way: as long as MMSCs allow.
+
+    The wait for a discovery, in minutes, comes on top of that, or the longest would leave no time to send anything.
+    """
+    return timedelta(minutes=ddm_timeout) + EXPIRY
 
 
 def _prices(order: Order) -> dict[str, int]:

@@ -30,6 +30,8 @@ MASK = re.compile(r"(?=.*[A-Za-z_-])[A-Za-z0-9_-]{1,11}", re.ASCII)
 DIGITS_MAX = len(str(ID_MAX))
 # The + of an offset comes as a space from a query in which it was not percent-encoded.
 LOST_PLUS = re.compile(r"(?<=:[0-9]{2}) (?=[0-9]{2}:?[0-9]{2}$)")
+# As far may a customer's clock be ahead of ours, when he gives a moment as late as may be.
+CLOCKS = timedelta(minutes=5)
 # As many digits on end are a number of their own, not a part of one that is written with spaces.
 NUMBERS = re.compile(r"[0-9]{7,}")
 
@@ -235,7 +237,7 @@ def future(request: Node, name: str, within: timedelta | None = None) -> datetim
     found, now = moment(request, name), timezone.now()
     if found and found <= now:
         raise Refusal("E100", f"{request.called(name)} must be in the future; {found:%Y-%m-%dT%H:%M:%SZ} is over")
-    if found and within and found > now + within:
+    if found and within and found > now + within + CLOCKS:
         raise Refusal("E100", f"{request.called(name)} must be within {within.days} days from now")
     return found
 

@@ -120,7 +120,7 @@ def order(request: Node, account: Account, find: FindContent = stored) -> Order:
     device = fields.short_text(request, "device", 500)
     from_mask = fields.mask(request)
     client_reference = fields.short_text(request, "client_reference", 200)
-    expires_at = fields.future(request, "expires_at")
+    expires_at = fields.future(request, "expires_at", flow.longest(ddm_timeout if ddm_text else 0))
     way = route(request, account, number, country, requested, operator)
     return Order(
         account=account,

@@ -10,6 +10,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from mms.flow import EXPIRY
 from mms.models import Message, Template
 from tests.api.documents import KEY, NUMBER, SEND, failure, request
 from tests.api.orders import DECLARED, JSON, PAIRS, SINCH, SKYCORE, SKYCORE_SAVE, get, post, post_json
@@ -151,13 +152,20 @@ def test_json_stores_content(world: SimpleNamespace) -> None:
     assert list(stored.slides.values_list("text", "duration")) == [("a", 7), ("b", 10)]
 
 
-def test_a_message_expires_when_the_customer_says_but_not_later_than_ours(world: SimpleNamespace) -> None:
-    from mms.flow import EXPIRY
+def test_a_message_expires_when_the_customer_says_within_what_mmscs_take(world: SimpleNamespace) -> None:
+    def ask(**late: float) -> bytes:
+        moment = (timezone.now() + timedelta(**late)).isoformat()
+        return post("/ep/v1/", request({**SEND, **ddm, "mms-expiry-timestamp": moment}), "")[1]
 
-    for moment in ("9998-01-01T00:00:00Z", ""):
-        post("/ep/v1/", request({**SEND, "mms-expiry-timestamp": moment}), "")
-        message = Message.objects.latest("pk")
-        assert message.expires_at == message.created_at + EXPIRY
+    ddm: dict[str, str] = {}
+    assert b"Success" in ask(days=3, minutes=1)  # by a clock that is ahead of ours
+    assert ask(days=3, minutes=6) == failure("E100", "mms-expiry-timestamp must be within 3 days from now", NUMBER)
+    ddm = {"ddm-message-text": "Free", "ddm-message-timeout": "60"}
+    assert b"Success" in ask(days=3, minutes=58)
+    assert b"Success" in post("/ep/v1/", request(SEND), "")[1]
+    lasted = [message.expires_at - message.created_at for message in Message.objects.order_by("pk")]
+    assert [lasted[0], lasted[2]] == [EXPIRY, EXPIRY]
+    assert timedelta(minutes=57) < lasted[1] - EXPIRY <= timedelta(minutes=58)
 
 
 @pytest.mark.parametrize("offset", ["+23:59", "+05:30:15.5"])

@@ -72,12 +72,12 @@ def test_a_name_that_cannot_be_stored_is_refused(world: SimpleNamespace, value: 
 
 
 @pytest.mark.parametrize("moment", ["9999-12-31T23:59:59+00:00", "9999-12-31"])
-def test_an_expiry_at_the_end_of_time_does_not_stop_the_workers(
-    world: SimpleNamespace, mmsc: Scripted, moment: str
-) -> None:
-    send(**{"mms-expiry-timestamp": moment})
-    Drive()()
-    assert len(mmsc.received) == 1
+def test_an_expiry_at_the_end_of_time_is_refused(world: SimpleNamespace, moment: str) -> None:
+    said = post_json(
+        {"action": "sendSavedMMS", "to": "14044790000", "from": "28444", "service-id": "12345", "mms-id": 35674,
+         "mms-expiry-timestamp": moment}
+    )  # fmt: skip
+    assert (said["error-code"], said["error-info"]) == ("E100", "mms-expiry-timestamp must be within 3 days from now")
 
 
 def test_answers_repeat_what_was_sent_as_text(world: SimpleNamespace) -> None:
