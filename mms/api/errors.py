@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from mms.api.dialects import Dialect
+
 CATALOGUE: Final[dict[str, str]] = {
     "E100": "No request, no action, or a parameter is malformed that has no code of its own",
     "E103": "The account is blocked",
@@ -66,9 +68,13 @@ CATALOGUE: Final[dict[str, str]] = {
 
 
 class Refusal(Exception):
-    """A request that is answered with a Failure: its code and a sentence that tells the customer what to change."""
+    """A request that is answered with a Failure: its code and a sentence that tells the customer what to change.
+
+    `dialect` is that of a request which could not be read, where it can be told all the same.
+    """
 
     def __init__(self, code: str, info: str) -> None:
         super().__init__(f"{code} ({CATALOGUE[code]}): {info}")
         self.code = code
         self.info = info
+        self.dialect: Dialect | None = None

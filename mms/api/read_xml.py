@@ -1,6 +1,7 @@
 """An XML request in either dialect, as a tree: the root element tells which one it is."""
 
 import codecs
+import re
 from collections.abc import Collection
 from typing import Final
 
@@ -12,6 +13,7 @@ from mms.api.nodes import DEPTH_MAX, NODES_MAX, Node
 
 # lxml needs the square of their number to list the attributes of an element.
 ATTRIBUTES_MAX = 100
+FIRST_TAG = re.compile(rb"<(?:[A-Za-z_][\w.-]*:)?([A-Za-z_][\w.-]*)")
 COUNT = etree.XPath("count(//*)")
 
 ESCAPED = "in a text, & is written &amp; and < is written &lt;"
@@ -32,12 +34,24 @@ REASON_OF: Final[dict[int, str]] = {getattr(etree.ErrorTypes, name): reason for 
 
 
 def read(body: bytes) -> Node:
-    """The request in these bytes. Raises Refusal: E108 where it is not well-formed, E100 where it is no request."""
-    root = _parsed(body.removeprefix(codecs.BOM_UTF8))
-    dialect = next((dialect for dialect in XML_DIALECTS if dialect.request == _local_name(root)), None)
-    if dialect is None:
-        raise Refusal("E100", "The root element must be request or REQUEST")
-    return _node(root, dialect.request, dialect, dialect.known, depth=1)
+    """The request in these bytes.
+
+    Raises Refusal: E108 where it is not well-formed, E100 where it is no request; in the dialect of its first tag.
+    """
+    try:
+        root = _parsed(body.removeprefix(codecs.BOM_UTF8))
+        dialect = _named(_local_name(root))
+        if dialect is None:
+            raise Refusal("E100", "The root element must be request or REQUEST")
+        return _node(root, dialect.request, dialect, dialect.known, depth=1)
+    except Refusal as refusal:
+        first = FIRST_TAG.search(body)
+        refusal.dialect = _named(first[1].decode()) if first else None
+        raise
+
+
+def _named(root: str) -> Dialect | None:
+    return next((dialect for dialect in XML_DIALECTS if dialect.request == root), None)
 
 
 def _parsed(body: bytes) -> etree._Element:

@@ -95,7 +95,8 @@ class Door(View):
         try:
             answered = self._acted(self.read(request))
         except Refusal as refusal:
-            return self._failure(refusal.code, refusal.info), 200
+            dialect = refusal.dialect or self.dialect
+            return failure(dialect, self._to(), refusal.code, refusal.info), 200
         except Exception:
             reference = uuid.uuid4().hex[:12]
             log.exception("a request failed", reference=reference)

@@ -24,6 +24,17 @@ from tests.scripted import serving
          "<error-info>action is missing</error-info></response>")),
         ("/ep/v1/", b"<REQUEST><TO>1</TO></REQUEST>", ("<RESPONSE><STATUS>Failure</STATUS><ERRORCODE>E100</ERRORCODE>"
          "<TO>1</TO><ERRORINFO>ACTION is missing</ERRORINFO></RESPONSE>")),
+        ("/ep/v1/", b"<?xml version='1.0'?><!-- a --><REQUEST><TO>1", (
+         "<RESPONSE><STATUS>Failure</STATUS><ERRORCODE>E108</ERRORCODE>"
+         "<ERRORINFO>Not well-formed at line 1, column 46: it is cut off</ERRORINFO></RESPONSE>")),
+        ("/ep/v1/", b"xml=%3CREQUEST%3E", ("<RESPONSE><STATUS>Failure</STATUS><ERRORCODE>E108</ERRORCODE>"
+         "<ERRORINFO>Not well-formed at line 1, column 10: it is cut off</ERRORINFO></RESPONSE>")),
+        ("/API/wxml/1.3/", b"<request>&</request>", (
+         "<response><status>Failure</status><error-code>E108</error-code><error-info>Not well-formed at line 1, column"
+         " 11: in a text, &amp; is written &amp;amp; and &lt; is written &amp;lt;</error-info></response>")),
+        ("/ep/v1/", b"<REQUEST>" + b"<SLIDE>" * 10 + b"</SLIDE>" * 10 + b"</REQUEST>", (
+         "<RESPONSE><STATUS>Failure</STATUS><ERRORCODE>E108</ERRORCODE>"
+         "<ERRORINFO>Elements are nested deeper than 10</ERRORINFO></RESPONSE>")),
         ("/ep/v1/", b"xml=%3Crequest%3E", ("<response><status>Failure</status><error-code>E108</error-code>"
          "<error-info>Not well-formed at line 1, column 10: it is cut off</error-info></response>")),
     ],
