@@ -70,7 +70,7 @@ def number(request: Node) -> tuple[str, str]:
 
 
 def requested_sender(request: Node, account: Account) -> str:
-    sender = once(request, "from", "E111")
+    sender = once(request, "from", "E111").removeprefix("+")
     if not sender:
         raise Refusal("E111", f"{request.called('from')} is missing")
     if not routing.is_sender(account, sender):

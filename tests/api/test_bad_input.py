@@ -138,6 +138,7 @@ def test_what_is_no_request_is_answered_with_what_is_missing(answer: Post, body:
         request({**SEND, "action": "SENDSAVEDMMS"}),
         request({**SEND, "action": "\n  sendsavedmms\n"}),
         request({**SEND, "to": " \n\t+14044790000 "}),
+        request({**SEND, "from": " +28444"}),
         request({**SEND, "to": "<![CDATA[1404]]>479<!-- area code --><?x?>0000"}),
         request({**SEND, "api-key": f"<![CDATA[{KEY}]]>"}),
         request({**SEND, "mms-id": "&#51;5674"}),

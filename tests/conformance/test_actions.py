@@ -101,7 +101,7 @@ def test_everything_that_may_be_given_is_taken(client: Client, order: dict[str, 
     soon = (datetime.now(UTC) + timedelta(hours=1)).isoformat(timespec="seconds")
     answer = client(
         "SENDSAVEDMMS",
-        **order,
+        **{**order, "to": f"+{order['to']}", "from_": f"+{order['from_']}"},
         fallback_sms_text="Hello {{firstname}}",
         disable_fallback_sms="false",
         disable_fallback_sms_link="true",
