@@ -1,4 +1,4 @@
-"""The canonical answer: named texts and numbers, and lists of such for what is repeated."""
+"""The canonical answer: named texts, numbers and truths, and lists of such for what is repeated."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -39,7 +39,7 @@ def _foreseen(message: Message, now: datetime) -> Fields:
         "status_details": _details(planned),
         **_way(message, planned),
         **_handset(cached, now),
-        "ddm": _word(ddm),
+        "ddm": ddm,
         "rendition": list(_renditions(planned)) if isinstance(planned, Plan) else [],
         "text_area": list(_areas(planned)) if isinstance(planned, Plan) else [],
         "price": decimal(_price(message, planned, ddm=ddm)),
@@ -117,7 +117,3 @@ def _postbacks(message: Message, planned: Plan | CannotFit | None, *, ddm: bool)
     if ddm:
         yield from ("N501", "N502")
     yield from ("E101",) if isinstance(planned, CannotFit) else ("N101", "N102")
-
-
-def _word(value: bool) -> str:
-    return "true" if value else "false"

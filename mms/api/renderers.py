@@ -44,7 +44,9 @@ class JsonRenderer(BaseRenderer):
 
 def _elements(fields: Fields, names: Mapping[str, str]) -> Iterator[Element]:
     for name, value in fields.items():
-        if isinstance(value, str | int):
+        if isinstance(value, bool):
+            yield names[name], "true" if value else "false"
+        elif isinstance(value, str | int):
             if value != "":
                 yield names[name], str(value)
         else:

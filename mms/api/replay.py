@@ -21,7 +21,7 @@ def replay_postbacks(request: Node, account: Account) -> Fields:
     doorbell.ring(doorbell.NOTIFY)
     return success(
         tracking_id=fields.once(request, "tracking_id"),
-        replayed=str(replayed),
+        replayed=replayed,
         status_details=f"Postbacks that are sent again: {replayed}",
     )
 

@@ -163,6 +163,7 @@ def test_the_other_dialects_have_it_too(priced: SimpleNamespace) -> None:
     answer = Client().post("/ep/v2/", json.dumps({**asked, "dry-run": True}), "application/json", headers=KEY_HEADER)
     foretold = answer.json()
     assert (foretold["route"], foretold["renditions"][0]["bytes"]) == ("MMS", priced.medium.size)
+    assert foretold["ddm"] is False
     pairs = {"action": "sendSavedMMS", "api_key": KEY, "to": NUMBER, "from": "28444", "mmsid": "35674", "dryrun": "yes"}
     assert b"<ROUTE>MMS</ROUTE>" in Client().get("/API/wxml/1.3/", pairs).content
     assert not Message.objects.exists()

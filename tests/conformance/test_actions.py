@@ -67,6 +67,7 @@ def test_a_dry_run_foretells_and_stores_nothing(client: Client, server: Server, 
     new = {name: value for name, value in order.items() if name != "mms_id"}
     foretold = client("sendMMS", **new, name="Conformance", message_subject="Hello", slide=SLIDES, dry_run="true")
     assert foretold["route"] == "MMS", foretold
+    assert foretold["ddm"] in ("false", False)
     assert client("getMMSTemplates", items_per_page="1")["mms-template"][0]["mms-id"] == order["mms_id"]
 
 
@@ -79,7 +80,7 @@ def test_postbacks_are_sent_again(client: Client, order: dict[str, Any]) -> None
     sent = client("sendSavedMMS", **order)
     again = client("replayPostbacks", tracking_id=sent["tracking-id"])
     assert (again["status"], again["tracking-id"]) == ("Success", sent["tracking-id"])
-    assert client("replayPostbacks", since=datetime.now(UTC).isoformat())["replayed"] == "0"
+    assert client("replayPostbacks", since=datetime.now(UTC).isoformat())["replayed"] in ("0", 0)
 
 
 def test_a_refusal_names_the_parameter_as_the_client_writes_it(client: Client, order: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ from billing import keys
 from billing.models import Account
 from mms.models import Message, Postback
 from mms.postbacks import notifier, outbox
+from tests.api.orders import post_json
 from tests.scripted import Say, Scripted
 from tests.wire import Drive
 
@@ -193,6 +194,10 @@ def test_one_postback_is_named_by_its_event_id(
     assert list(Postback.objects.exclude(due_at=None)) == [one]
     Postback.objects.filter(pk=another.pk).update(account=other)
     assert b"E100" in post(replay(f"<event-id>{another.pk}</event-id>"))
+
+
+def test_json_counts_in_numbers(world: SimpleNamespace) -> None:
+    assert post_json({"action": "replayPostbacks", "since": "2026-11-22"})["replayed"] == 0
 
 
 def test_nobody_replays_the_postbacks_of_another_account(send: Send, post: Post, drive: Drive, other: Account) -> None:
