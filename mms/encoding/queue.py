@@ -115,7 +115,7 @@ def _conclude_waiting(encoding: Encoding, now: datetime) -> None:
     keys = SlideMedium.objects.filter(medium=encoding.medium_id).values("slide__template")
     waiting = Template.objects.filter(pk__in=keys, status=Template.Status.ENCODING).order_by("pk")
     templates = list(waiting.select_for_update(no_key=True, of=("self",)).select_related("account"))
-    charging.hold(_waiting(templates))
+    charging.hold(_messages(templates))
     for template in templates:
         conclude(template, now)
 
@@ -142,10 +142,10 @@ def _ready(template: Template, played: Sequence[tuple[Slide, int]], now: datetim
         Slide.objects.filter(pk=slide.pk).update(duration=seconds)
     template.status = Template.Status.READY
     template.save(update_fields=["status"])
-    waiting = _waiting([template])
-    timeline.write((Entry(m, "encoded", "audio and video are ready", Notice("N013", "")) for m in waiting), now)
-    Message.objects.filter(pk__in=[m.pk for m in waiting]).update(status=Status.ACCEPTED, due_at=now)
-    if not waiting:
+    sent = _messages([template])
+    timeline.write((Entry(m, "encoded", "audio and video are ready", Notice("N013", "")) for m in sent), now)
+    Message.objects.filter(pk__in=[m.pk for m in _waiting(sent)]).update(status=Status.ACCEPTED, due_at=now)
+    if not sent:
         _tell(template, "N003", {}, now)
 
 
@@ -155,18 +155,23 @@ def _broken(template: Template, use: SlideMedium, now: datetime) -> None:
     template.problem = f"slide {use.slide.position}: the {kind} could not be encoded: {problem}"[:300]
     template.save(update_fields=["status", "problem"])
     source, number = (f"{kind}-name", use.source_url), FAILURE[kind]
-    waiting = _waiting([template])
+    sent = _messages([template])
     notice = Notice(f"E01{number}", "", template.problem, source=source)
-    timeline.write((Entry(m, "unencoded", template.problem, notice) for m in waiting), now)
-    flow.fail(waiting, template.problem, now)
-    if not waiting:
+    timeline.write((Entry(m, "unencoded", template.problem, notice) for m in sent), now)
+    flow.fail(_waiting(sent), template.problem, now)
+    if not sent:
         _tell(template, f"E00{number}", dict([source, ("status-details", template.problem)]), now)
 
 
-def _waiting(templates: Sequence[Template]) -> list[Message]:
-    """The messages that wait for the templates, their rows locked."""
+def _messages(templates: Sequence[Template]) -> list[Message]:
+    """The messages of these locked templates, which are those that sendMMS made with them; their rows locked."""
     rows = Message.objects.select_for_update(no_key=True, of=("self",)).select_related("carrier", "account")
-    return list(rows.filter(template__in=templates, status=Status.ENCODING).order_by(*LOCKED))
+    return list(rows.filter(template__in=templates).order_by(*LOCKED))
+
+
+def _waiting(messages: Sequence[Message]) -> list[Message]:
+    """Those of them that are not over: a message may expire before its audio or video is encoded."""
+    return [message for message in messages if message.status == Status.ENCODING]
 
 
 def _tell(template: Template, code: str, names: dict[str, str], now: datetime) -> None:

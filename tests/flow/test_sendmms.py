@@ -9,7 +9,7 @@ import pytest
 from billing import ledger
 from billing.models import Balance, Price
 from mms.encoding import worker
-from mms.models import Medium, Message, Template
+from mms.models import Medium, Message, Postback, Template
 from tests.api.documents import KEY, SEND, Elements, file
 from tests.api.orders import post
 from tests.flow.media import Ask, Save, child, slide
@@ -92,11 +92,18 @@ def test_sendmms_whose_audio_cannot_be_encoded_fails_and_costs_nothing(
     assert (Balance.objects.get().balance, Balance.objects.get().reserved, ledger.prove()) == (1000, 0, [])
 
 
-def test_sendmms_that_expires_before_its_encoding_fails(ask: Ask, web: Scripted, drive: Drive) -> None:
+@pytest.mark.parametrize(("code", "told"), [("", "N013"), ("raise SystemExit(1)", "E012")])
+def test_sendmms_that_expires_before_its_encoding_fails_and_is_told_what_became_of_that(
+    ask: Ask, web: Scripted, drive: Drive, code: str, told: str
+) -> None:
     ask({**SEND_NEW, "slide": slide("audio", web)})
     drive(datetime.now(UTC) + timedelta(days=3, seconds=1))
     message = Message.objects.get()
     assert (message.status, codes(message)) == ("failed", ["E101"])
+    worker.run(child=child(code)) if code else worker.run()
+    message.refresh_from_db()
+    assert (message.status, codes(message)) == ("failed", ["E101", told])
+    assert not Postback.objects.filter(message=None).exists()
 
 
 def test_sendmms_without_funds_stores_nothing(
