@@ -189,19 +189,20 @@ def _book_by_hand(account: Account, kind: Kind, amount: int, note: str, now: dat
 
 def _book(lines: list[LedgerEntry]) -> None:
     """Writes those of the lines that are not in the ledger yet, and adds them to the balances."""
+    if not lines:
+        return
     known = _already_booked(lines)
     new = [line for line in lines if (line.message, line.kind) not in known]
     bulk.insert(new)
     by_account: Mapping[int, list[LedgerEntry]] = _grouped(new)
-    with connection.cursor() as cursor:
-        # In one order for all, so that two bookings never wait for each other.
-        for account in sorted(by_account):
-            cursor.execute(BOOK, _totals(account, by_account[account]))
+    # In one order for all, so that two bookings never wait for each other.
+    for account in sorted(by_account):
+        prepared.rows(BOOK, _totals(account, by_account[account]))
 
 
 def _already_booked(lines: list[LedgerEntry]) -> set[tuple[int | None, str]]:
     messages = [line.message for line in lines if line.message is not None]
-    return set(LedgerEntry.objects.filter(message__in=messages).values_list("message", "kind"))
+    return set(prepared.rows("SELECT message, kind FROM billing_ledgerentry WHERE message = ANY(%s)", [messages]))
 
 
 def _grouped(lines: list[LedgerEntry]) -> dict[int, list[LedgerEntry]]:

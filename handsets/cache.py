@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import connection
 from django.db.models import QuerySet
 
+from config import prepared
 from handsets.models import CachedHandset, Handset
 
 IDENTITY_MAX = 500
@@ -33,6 +33,8 @@ ON CONFLICT (number) DO UPDATE SET
 WHERE cached.last_seen <= excluded.last_seen
 """
 
+KNOWN = "WHERE number = ANY(%s) AND last_seen > %s"
+
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
@@ -46,8 +48,10 @@ class Sighting:
 
 def known(numbers: Collection[str], now: datetime) -> dict[str, Handset]:
     """The handsets of those numbers whose entry is young enough to be believed (HANDSET_CACHE_DAYS)."""
-    # Prefetched, not joined: there are few handsets among many numbers.
-    entries = _believed(now).filter(number__in=numbers).prefetch_related("handset__profile")
+    entries = prepared.objects(CachedHandset, KNOWN, [list(numbers), _oldest(now)])
+    prepared.fetch(entries, "handset")
+    prepared.fetch([entry.handset for entry in entries], "profile")
+    prepared.fetch([entry.handset.profile for entry in entries if entry.handset.profile], "parent")
     return {entry.number: entry.handset for entry in entries}
 
 
@@ -62,7 +66,11 @@ def entry(number: str, now: datetime) -> CachedHandset | None:
 
 
 def _believed(now: datetime) -> QuerySet[CachedHandset]:
-    return CachedHandset.objects.filter(last_seen__gt=now - timedelta(days=settings.HANDSET_CACHE_DAYS))
+    return CachedHandset.objects.filter(last_seen__gt=_oldest(now))
+
+
+def _oldest(now: datetime) -> datetime:
+    return now - timedelta(days=settings.HANDSET_CACHE_DAYS)
 
 
 def identity_of(reported: str | None) -> str | None:
@@ -92,8 +100,7 @@ def _upsert(sql: str, sightings: Sequence[Sighting], more: Mapping[str, Any]) ->
         "sources": [sighting.source for sighting in sightings],
         "seen": [sighting.seen for sighting in sightings],
     }
-    with connection.cursor() as cursor:
-        cursor.execute(sql, {**values, **more})
+    prepared.rows(sql, {**values, **more})
 
 
 def _handsets(identities: Collection[str]) -> dict[str, int]:
@@ -106,7 +113,7 @@ def _handsets(identities: Collection[str]) -> dict[str, int]:
 
 
 def _keys(identities: Collection[str]) -> dict[str, int]:
-    return dict(Handset.objects.filter(identity__in=identities).values_list("identity", "pk"))
+    return dict(prepared.rows("SELECT identity, id FROM handsets_handset WHERE identity = ANY(%s)", [list(identities)]))
 
 
 # A caller's hint never overrules what a carrier reported, unless that is too old to be believed.
@@ -133,4 +140,4 @@ def hint_all(hints: Sequence[Hint], now: datetime) -> None:
     identities = set(recognised.values_list("identity", flat=True))
     words = {h.number: h.identity[:IDENTITY_MAX] for h in hints if h.identity[:IDENTITY_MAX] in identities}
     sightings = [Sighting(number, word, CachedHandset.Source.CALLER, now) for number, word in words.items()]
-    _upsert(HINT, sightings, {"oldest": now - timedelta(days=settings.HANDSET_CACHE_DAYS)})
+    _upsert(HINT, sightings, {"oldest": _oldest(now)})

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from billing import ledger
 from billing.ledger import Charge
+from config import prepared
 from mms.models import Message
 
 
@@ -37,8 +38,9 @@ def undelivered(messages: Iterable[Message], now: datetime) -> None:
 def _fresh(messages: Iterable[Message]) -> list[Message]:
     """The rows as they are now: who pays for a DDM is decided after the message was claimed."""
     keys = [message.pk for message in messages]
-    rows = Message.objects.filter(pk__in=keys, reserved__gt=0).prefetch_related("account")
-    return list(rows.only("account", "price_mms", "price_ddm", "pays_ddm", "reserved")) if keys else []
+    fresh = prepared.objects(Message, "WHERE id = ANY(%s) AND reserved > 0", [keys]) if keys else []
+    prepared.fetch(fresh, "account")
+    return fresh
 
 
 def _ddm(message: Message) -> int:

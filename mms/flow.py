@@ -16,7 +16,7 @@ from django.db import OperationalError, transaction
 
 from billing import ledger, prices
 from billing.ledger import Wanted
-from config import bulk
+from config import bulk, prepared
 from handsets import cache
 from handsets.cache import Hint
 from mms import acceptance, charging, discovery, reports, submission, timeline
@@ -156,9 +156,8 @@ class Adapted:
 def adapted(group: Sequence[Adapted], now: datetime) -> list[tuple[Message, Attempt]]:
     """Writes an attempt for each that is still ours, and for which handset it was adapted; these may leave now."""
     with transaction.atomic():
-        started = submission.start([(each.message, each.request_size) for each in group], now)
+        started = submission.start([(each.message, each.request_size) for each in group], now, "handset")
         ours = {message.pk for message, _ in started}
-        bulk.update([message for message, _ in started], "handset")
         timeline.write([_adaptation(each) for each in group if each.message.pk in ours], now)
     return started
 
@@ -277,10 +276,9 @@ def apply(found: Sequence[Report], now: datetime) -> None:
 
 
 def _locked(keys: Collection[int]) -> dict[int, Message]:
-    if not keys:
-        return {}
-    rows = Message.objects.select_for_update(no_key=True).filter(pk__in=keys).prefetch_related("carrier", "account")
-    return {message.pk: message for message in rows.order_by(*submission.LOCKED)}
+    messages = prepared.objects(Message, submission.LOCK, [list(keys)]) if keys else []
+    prepared.fetch(messages, "carrier", "account")
+    return {message.pk: message for message in messages}
 
 
 def _apply_to_messages(found: Sequence[tuple[Report, Message]], now: datetime) -> None:

@@ -5,12 +5,13 @@ It is matched by the MMSC's MessageID; where that is unknown, it is matched agai
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from django.db.models import Q, QuerySet
 
-from config import bulk
+from config import bulk, prepared
 from handsets import cache
 from handsets.models import CachedHandset
 from mms.mm7.requests import DeliveryReportReq
@@ -35,9 +36,34 @@ LATE = timedelta(days=1)
 PERHAPS_TAKEN = (Attempt.Outcome.IN_DOUBT, Attempt.Outcome.SUBMITTED)
 
 
+ATTEMPT = ("id", "message_id", "discovery_id", "carrier_id", "mmsc_id")  # in the order of the model
+NAMED = f"""
+SELECT {", ".join(f"attempt.{column}" for column in ATTEMPT)}, COALESCE(message.number, discovery.number)
+FROM unnest(%s::bigint[], %s::text[]) AS named (carrier, mmsc_id)
+JOIN mms_attempt attempt
+  ON attempt.carrier_id = named.carrier AND attempt.mmsc_id = named.mmsc_id AND attempt.mmsc_id <> ''
+LEFT JOIN mms_message message ON message.id = attempt.message_id
+LEFT JOIN mms_discovery discovery ON discovery.id = attempt.discovery_id
+ORDER BY attempt.id
+"""  # noqa: S608 - made of constants
+
+EARLY = """
+WHERE attempt_id IS NULL AND (carrier_id, mmsc_id) IN (SELECT * FROM unnest(%s::bigint[], %s::text[]))
+FOR UPDATE SKIP LOCKED
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """The attempt that an MMSC knows by a MessageID, and the number that it went to."""
+
+    attempt: Attempt
+    number: str
+
+
 def record(said: Sequence[tuple[Carrier, DeliveryReportReq]], now: datetime) -> list[tuple[Report, bool]]:
     """Each report as it is kept, and whether it is new: no repetition. The caller holds the transaction."""
-    named = _attempts_named([(carrier.pk, request.message_id or "") for carrier, request in said])
+    named = _named((carrier.pk, request.message_id or "") for carrier, request in said)
     given = [
         _report(carrier, request, named.get((carrier.pk, request.message_id or "")), now) for carrier, request in said
     ]
@@ -57,19 +83,19 @@ def _identity(report: Report) -> Identity:
     return report.carrier_id, report.mmsc_id, report.number, report.status, report.raw_status
 
 
-def _report(carrier: Carrier, request: DeliveryReportReq, attempt: Attempt | None, now: datetime) -> Report:
+def _report(carrier: Carrier, request: DeliveryReportReq, named: Named | None, now: datetime) -> Report:
     return Report(
         carrier=carrier,
         mmsc_id=request.message_id or "",
-        number=_recipient(request, attempt),
+        number=_recipient(request, named),
         status=request.status,
         raw_status=request.raw_status[:200],
         text=request.status_text,
         identity=cache.identity_of(request.handset) or "",
         reported_at=request.date,
         received_at=now,
-        attempt=attempt,
-        due_at=None if attempt else now + MATCH_LADDER[0],
+        attempt=named.attempt if named else None,
+        due_at=None if named else now + MATCH_LADDER[0],
     )
 
 
@@ -81,26 +107,21 @@ def _kept(repeated: Sequence[Report]) -> dict[Identity, Report]:
     return {_identity(report): report for report in Report.objects.filter(names).select_related("attempt")}
 
 
-def _attempts_named(names: Iterable[tuple[int, str]]) -> dict[tuple[int, str], Attempt]:
+def _named(names: Iterable[tuple[int, str]]) -> dict[tuple[int, str], Named]:
     """By carrier and MessageID, the attempt that was answered with it: the last, should there be several."""
     wanted = {name for name in names if name[1]}
     if not wanted:
         return {}
-    carriers, ids = zip(*wanted, strict=True)
-    # Without the empty ones in so many words, PostgreSQL would not see that their index will do.
-    named = Attempt.objects.filter(carrier__in=set(carriers), mmsc_id__in=set(ids)).exclude(mmsc_id="")
-    sent = named.select_related("message", "discovery").only(
-        "carrier", "mmsc_id", "message__number", "discovery__number"
-    )
-    return {(attempt.carrier_id, attempt.mmsc_id): attempt for attempt in sent.order_by("pk")}
+    found = prepared.rows(NAMED, [list(each) for each in zip(*wanted, strict=True)])
+    attempts = ((Attempt.from_db(None, ATTEMPT, values), number) for *values, number in found)
+    return {(attempt.carrier_id, attempt.mmsc_id): Named(attempt, number) for attempt, number in attempts}
 
 
-def _recipient(request: DeliveryReportReq, attempt: Attempt | None) -> str:
+def _recipient(request: DeliveryReportReq, named: Named | None) -> str:
     """The number that the report is about; recipient and sender come swapped from some MMSCs."""
     addresses = [*request.recipients, *request.senders]
-    sent = attempt and (attempt.message or attempt.discovery)
-    if sent and sent.number in addresses:
-        return sent.number
+    if named and named.number in addresses:
+        return named.number
     # A recipient of ours is a full international number; a sender is often a short code.
     return next((number for number in addresses if len(number) > 6), addresses[0] if addresses else "")[:30]
 
@@ -128,46 +149,48 @@ def _source(report: Report) -> CachedHandset.Source:
 def early(attempts: Sequence[Attempt]) -> list[Report]:
     """The reports that were here before the answers that these attempts just got, now matched to them."""
     named = {(attempt.carrier_id, attempt.mmsc_id): attempt for attempt in attempts if attempt.mmsc_id}
-    waiting = Report.objects.select_for_update(skip_locked=True, of=("self",)).filter(
-        carrier__in={carrier for carrier, _ in named}, mmsc_id__in={name for _, name in named}, attempt=None
-    )
-    found = [report for report in waiting if (report.carrier_id, report.mmsc_id) in named]
+    if not named:
+        return []
+    found = prepared.objects(Report, EARLY, [list(each) for each in zip(*named, strict=True)])
     for report in found:
         report.attempt, report.due_at = named[report.carrier_id, report.mmsc_id], None
     bulk.update(found, "attempt", "due_at")
     return found
 
 
-def _match(report: Report, attempt: Attempt) -> None:
-    report.attempt, report.due_at = attempt, None
-    report.save(update_fields=["attempt", "due_at"])
-
-
-def match_again(now: datetime) -> Report | None:
-    """The unmatched report whose time came longest ago, now matched or put off; None where none is due.
+def match_again(now: datetime, limit: int) -> list[Report]:
+    """Up to `limit` unmatched reports whose time has come, the longest due first, each now matched or put off.
 
     The caller holds the transaction.
     """
     due = Report.objects.select_for_update(skip_locked=True, of=("self",)).filter(due_at__lte=now)
-    report = due.order_by("due_at").first()
-    if report is None:
-        return None
-    name = report.carrier_id, report.mmsc_id
+    found = list(due.order_by("due_at")[:limit])
+    named = _named((report.carrier_id, report.mmsc_id) for report in found)
+    for report in found:
+        match = named.get((report.carrier_id, report.mmsc_id))
+        report.attempt = match.attempt if match else _searched(report)
+        if report.attempt:
+            report.due_at = None
+        else:
+            _later(report, now)
+    bulk.update(found, "attempt", "due_at", "matches")
+    return found
+
+
+def _searched(report: Report) -> Attempt | None:
+    """The attempt that the report is about, where none was known by its name just now."""
     # Asked in this order: what stops being sent after the first question is known by its name at the second.
     busy = _is_being_sent_to(report)
-    attempt = _attempts_named([name]).get(name) or (None if busy else _attempt_without_name(report))
-    if attempt:
-        _match(report, attempt)
-    else:
-        _later(report, now)
-    return report
+    name = report.carrier_id, report.mmsc_id
+    if named := _named([name]).get(name):
+        return named.attempt
+    return None if busy else _attempt_without_name(report)
 
 
 def _later(report: Report, now: datetime) -> None:
     report.matches += 1
     more = report.matches < len(MATCH_LADDER)
     report.due_at = now + MATCH_LADDER[report.matches] if more else None
-    report.save(update_fields=["matches", "due_at"])
 
 
 def _is_being_sent_to(report: Report) -> bool:

@@ -3,15 +3,14 @@
 Messages and DDMs go through the same steps here; what follows from them is told in flow.py.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
-from django.db import connection, transaction
-from django.db.models import F
+from django.db import transaction
 
-from config import bulk
+from config import bulk, prepared
 from mms.mm7.answers import Answer
 from mms.mm7.codes import Outcome
 from mms.models import Attempt, Carrier, Discovery, Message, Status
@@ -36,6 +35,7 @@ Sent = TypeVar("Sent", Message, Discovery)
 # Whoever locks several rows and waits for some does so in this order, as discovery.wait must: so no two workers
 # wait for each other.
 LOCKED = ("number", "pk")
+LOCK = "WHERE id = ANY(%s) ORDER BY number, id FOR NO KEY UPDATE"
 
 # Rows that one claim takes at most.
 ROOM = 128
@@ -52,6 +52,10 @@ FROM (SELECT id FROM mms_carrier WHERE enabled AND id <> ALL(%(busy)s) ORDER BY 
 LIMIT %(room)s
 """
 
+HELD = "SELECT id, status, due_at FROM {table} " + LOCK  # noqa: S608 - made of constants
+
+TAKE = "UPDATE {table} SET status = 'sending', due_at = %(lease)s WHERE id = ANY(%(keys)s)"
+
 
 @dataclass(frozen=True, slots=True)
 class Landing(Generic[Sent]):
@@ -64,14 +68,15 @@ class Landing(Generic[Sent]):
 
 def claim(model: type[Sent], now: datetime, per_carrier: int, busy: Sequence[int] = (), room: int = ROOM) -> list[Sent]:
     """Takes up to `per_carrier` due rows of each carrier that is not `busy`, `room` in all, until the lease ends."""
-    with connection.cursor() as cursor:
-        sql = DUE.format(table=model._meta.db_table)
-        cursor.execute(sql, {"now": now, "limit": per_carrier, "busy": list(busy), "room": room})
-        keys = [key for (key,) in cursor.fetchall()]
-    if keys:
-        model._default_manager.filter(pk__in=keys).update(status=Status.SENDING, due_at=now + LEASE)
-    # Prefetched, not joined: there are few carriers and accounts among many rows.
-    return list(model._default_manager.filter(pk__in=keys).prefetch_related("carrier", "account").order_by("pk"))
+    table = model._meta.db_table
+    values = {"now": now, "limit": per_carrier, "busy": list(busy), "room": room}
+    keys = [key for (key,) in prepared.rows(DUE.format(table=table), values)]
+    if not keys:
+        return []
+    prepared.rows(TAKE.format(table=table), {"keys": keys, "lease": now + LEASE})
+    claimed = prepared.objects(model, "WHERE id = ANY(%s) ORDER BY id", [keys])
+    prepared.fetch(claimed, "carrier", "account")
+    return claimed
 
 
 def held(model: type[Sent], now: datetime, limit: int) -> list[Sent]:
@@ -96,29 +101,28 @@ def renew(claimed: Sequence[Sent], now: datetime) -> None:
         sent.due_at = now + LEASE
 
 
-def start(prepared: Sequence[tuple[Sent, int]], now: datetime) -> list[tuple[Sent, Attempt]]:
+def start(ready: Sequence[tuple[Sent, int]], now: datetime, *noted: str) -> list[tuple[Sent, Attempt]]:
     """Writes an attempt (with the size of its request in bytes) for each that is still ours, and renews its lease.
 
-    What another worker has taken meanwhile is left out: it must not be sent here.
+    With it go these `noted` fields. What another worker has taken meanwhile is left out: it must not be sent here.
     """
-    if not prepared:
+    if not ready:
         return []
     with transaction.atomic():
-        held = _held([sent for sent, _ in prepared])
-        mine = [(sent, size) for sent, size in prepared if sent.pk in held]
-        type(prepared[0][0])._default_manager.filter(pk__in=held).update(due_at=now + LEASE, tries=F("tries") + 1)
+        held = _held([sent for sent, _ in ready])
+        mine = [(sent, size) for sent, size in ready if sent.pk in held]
         for sent, _ in mine:
             sent.due_at, sent.tries = now + LEASE, sent.tries + 1
+        bulk.update([sent for sent, _ in mine], "due_at", "tries", *noted)
         attempts = bulk.insert([_attempt(sent, size, now) for sent, size in mine])
     return [(sent, attempt) for (sent, _), attempt in zip(mine, attempts, strict=True)]
 
 
-def _held(batch: Iterable[Sent]) -> set[int]:
+def _held(batch: Sequence[Sent]) -> set[int]:
     """Locks those of the batch that are still under the lease with which they were claimed."""
     leases = {sent.pk: sent.due_at for sent in batch}
-    model = type(next(iter(batch)))
-    rows = model._default_manager.select_for_update(no_key=True).filter(pk__in=leases, status=Status.SENDING)
-    return {pk for pk, due_at in rows.order_by(*LOCKED).values_list("pk", "due_at") if due_at == leases[pk]}
+    rows = prepared.rows(HELD.format(table=type(batch[0])._meta.db_table), [list(leases)])
+    return {pk for pk, status, due_at in rows if status == Status.SENDING and due_at == leases[pk]}
 
 
 def _attempt(sent: Message | Discovery, size: int, now: datetime) -> Attempt:
@@ -164,10 +168,10 @@ def _completed(landing: Landing[Sent], now: datetime) -> Attempt:
 def _movable(landings: Sequence[Landing[Sent]]) -> set[int]:
     # Not from what was sent: a step that is repeated, after the database restarted, has moved that already.
     leases = {landing.sent.pk: landing.attempt.started_at + LEASE for landing in landings}
-    rows = type(landings[0].sent)._default_manager.select_for_update(no_key=True).filter(pk__in=leases)
+    rows = prepared.rows(HELD.format(table=type(landings[0].sent)._meta.db_table), [list(leases)])
     return {
         pk
-        for pk, status, due_at in rows.order_by(*LOCKED).values_list("pk", "status", "due_at")
+        for pk, status, due_at in rows
         if status == Status.IN_DOUBT or (status == Status.SENDING and due_at == leases[pk])
     }
 

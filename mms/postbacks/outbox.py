@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F, QuerySet
 
 from billing.models import Account
-from config import bulk
+from config import bulk, prepared
 from mms.models import Message, Postback, PostbackAttempt
 from mms.outbound import NoReply, Reply
 from mms.postbacks import dialects, notices
@@ -52,9 +52,16 @@ WHERE mms_postback.id = blocked.id
 RETURNING mms_postback.id
 """
 
+LOCK = "SELECT FROM mms_postback WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
+
 END = """
 UPDATE mms_postback SET status = %(status)s, due_at = NULL, ended_at = %(now)s
 WHERE id = ANY(%(keys)s) AND status = 'pending' RETURNING id
+"""
+
+WAKE = """
+UPDATE mms_postback SET due_at = %(now)s
+WHERE message_id = ANY(%(messages)s) AND status = 'pending' AND tries = earlier_tries
 """
 
 # Takes them, and says of each which of its message's postbacks it is, from 1.
@@ -91,26 +98,23 @@ def claim(now: datetime, per_account: int, busy: Sequence[int] = (), room: int =
 
 
 def _locked(now: datetime, per_account: int, busy: Sequence[int], room: int) -> set[int]:
-    with connection.cursor() as cursor:
-        cursor.execute(DUE, {"now": now, "limit": per_account, "busy": list(busy), "room": room})
-        return {key for (key,) in cursor.fetchall()}
+    values = {"now": now, "limit": per_account, "busy": list(busy), "room": room}
+    return {key for (key,) in prepared.rows(DUE, values)}
 
 
 def _put_off(keys: set[int], now: datetime) -> set[int]:
     """Puts off those that wait for an earlier postback of their message; returns their keys."""
-    with connection.cursor() as cursor:
-        cursor.execute(PUT_OFF, {"keys": list(keys), "soonest": now + timedelta(milliseconds=1)})
-        return {key for (key,) in cursor.fetchall()}
+    values = {"keys": list(keys), "soonest": now + timedelta(milliseconds=1)}
+    return {key for (key,) in prepared.rows(PUT_OFF, values)}
 
 
 def _parcels(keys: set[int], now: datetime) -> list[Parcel]:
     if not keys:
         return []
     lease = now + LEASE
-    with connection.cursor() as cursor:
-        cursor.execute(TAKE, {"keys": list(keys), "lease": lease})
-        numbers = dict(cursor.fetchall())
-    postbacks = list(Postback.objects.filter(pk__in=keys).prefetch_related("account").order_by("pk"))
+    numbers = dict(prepared.rows(TAKE, {"keys": list(keys), "lease": lease}))
+    postbacks = prepared.objects(Postback, "WHERE id = ANY(%s) ORDER BY id", [list(keys)])
+    prepared.fetch(postbacks, "account")
     attempts = bulk.insert(
         [PostbackAttempt(postback=postback, url=postback.address, started_at=now) for postback in postbacks]
     )
@@ -159,8 +163,7 @@ def _completed(parcel: Parcel, result: Reply | NoReply) -> PostbackAttempt:
 
 def _lock(parcels: Sequence[Parcel]) -> None:
     """In one order for all, so that no two workers wait for each other."""
-    keys = [parcel.postback.pk for parcel in parcels]
-    list(Postback.objects.select_for_update(no_key=True).filter(pk__in=keys).order_by("pk").values_list("pk"))
+    prepared.rows(LOCK, [[parcel.postback.pk for parcel in parcels]])
 
 
 def _end(parcels: Sequence[Parcel], status: Postback.Status, now: datetime) -> list[Postback]:
@@ -168,9 +171,8 @@ def _end(parcels: Sequence[Parcel], status: Postback.Status, now: datetime) -> l
     if not parcels:
         return []
     by_key = {parcel.postback.pk: parcel.postback for parcel in parcels}
-    with connection.cursor() as cursor:
-        cursor.execute(END, {"keys": sorted(by_key), "status": status.value, "now": now})
-        return [by_key[key] for key in sorted(key for (key,) in cursor.fetchall())]
+    ended = prepared.rows(END, {"keys": list(by_key), "status": status.value, "now": now})
+    return [by_key[key] for key in sorted(key for (key,) in ended)]
 
 
 def _tell_of(given_up: Sequence[Postback], now: datetime) -> None:
@@ -203,8 +205,7 @@ def _wake_followers(postbacks: Sequence[Postback], now: datetime) -> None:
     Whatever its due_at says: another worker may be putting it off right now, and then we must wait for its lock.
     """
     messages = {postback.message_id for postback in postbacks if postback.message_id is not None}
-    followers = Postback.objects.filter(message__in=messages, status=Postback.Status.PENDING, tries=F("earlier_tries"))
-    followers.update(due_at=now)
+    prepared.rows(WAKE, {"messages": list(messages), "now": now})
 
 
 def _retry(parcel: Parcel, at: datetime) -> None:

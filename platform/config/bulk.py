@@ -33,17 +33,22 @@ def update(rows: Sequence[Row], *names: str) -> None:
     """Writes these fields of the rows as they are in memory."""
     if not rows:
         return
-    key = _key(rows[0])
-    changed = [_field(rows[0], name) for name in names]
-    sql = UPDATE.format(
-        table=_table(rows[0]),
+    statement, fields = _change(type(rows[0]), names)
+    prepared.rows(statement, _values(rows, fields))
+
+
+@cache
+def _change(model: type[Model], names: tuple[str, ...]) -> tuple[str, list[AnyField]]:
+    """The statement, and the fields whose values it is given."""
+    key, changed = model._meta.pk, [_field(model, name) for name in names]
+    statement = UPDATE.format(
+        table=_table(model),
         key=_quoted(key),
         changes=", ".join(f"{_quoted(field)} = changed.{_quoted(field)}" for field in changed),
         arrays=_arrays([key, *changed]),
         columns=", ".join(map(_quoted, [key, *changed])),
     )
-    with connection.cursor() as cursor:
-        cursor.execute(sql, _values(rows, [key, *changed]))
+    return statement, [key, *changed]
 
 
 def insert(rows: Sequence[Row]) -> Sequence[Row]:
@@ -73,34 +78,34 @@ def insert_new(rows: Sequence[Row], *unique: str) -> list[Row]:
     """
     if not rows:
         return []
-    key = _key(rows[0])
-    fields = [field for field in rows[0]._meta.concrete_fields if field is not key]
-    names = [_field(rows[0], name) for name in unique]
-    sql = INSERT_NEW.format(
-        table=_table(rows[0]),
+    statement, fields, names = _new_insertion(type(rows[0]), unique)
+    keys = {tuple(values): pk for pk, *values in prepared.rows(statement, _values(rows, fields))}
+    for row in rows:
+        # Of several alike, the first.
+        row.pk = keys.pop(tuple(getattr(row, name) for name in names), None)
+    return [row for row in rows if row.pk is not None]
+
+
+@cache
+def _new_insertion(model: type[Model], unique: tuple[str, ...]) -> tuple[str, list[AnyField], list[str]]:
+    """The statement, the fields whose values it is given, and what rows are told apart by."""
+    key, names = model._meta.pk, [_field(model, name) for name in unique]
+    fields = [field for field in model._meta.concrete_fields if field is not key]
+    statement = INSERT_NEW.format(
+        table=_table(model),
         columns=", ".join(map(_quoted, fields)),
         arrays=_arrays(fields),
         returned=", ".join(map(_quoted, [key, *names])),
     )
-    with connection.cursor() as cursor:
-        cursor.execute(sql, _values(rows, fields))
-        keys = {tuple(values): pk for pk, *values in cursor.fetchall()}
-    for row in rows:
-        # Of several alike, the first.
-        row.pk = keys.pop(tuple(getattr(row, field.attname) for field in names), None)
-    return [row for row in rows if row.pk is not None]
+    return statement, fields, [field.attname for field in names]
 
 
-def _key(row: Model) -> AnyField:
-    return row._meta.pk
+def _field(model: type[Model], name: str) -> AnyField:
+    return model._meta.get_field(name)  # type: ignore[return-value]  # none of ours names a relation from the other side
 
 
-def _field(row: Model, name: str) -> AnyField:
-    return row._meta.get_field(name)  # type: ignore[return-value]  # none of ours names a relation from the other side
-
-
-def _table(row: Model) -> str:
-    return connection.ops.quote_name(row._meta.db_table)
+def _table(model: type[Model]) -> str:
+    return connection.ops.quote_name(model._meta.db_table)
 
 
 def _quoted(field: AnyField) -> str:
