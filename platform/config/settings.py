@@ -57,7 +57,7 @@ INSTALLED_APPS = [
     "simulator",
 ]
 
-# The doors for probes and scrapers come first, then those of customers. Sessions, CSRF and messages serve the admin
+# The doors for probes and scrapers come first, then those of machines. Sessions, CSRF and messages serve the admin
 # alone; they are lazy, so what is left does not pay for them.
 MIDDLEWARE = [
     "mms.observation.views.watched",

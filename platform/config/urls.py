@@ -1,4 +1,4 @@
-"""The doors of carriers and operators, and what is published. Those of customers are in doors.py, those of probes and
+"""The doors of operators, and what is published. Those of customers and MMSCs are in doors.py, those of probes and
 scrapers in mms/observation/views.py.
 """
 
@@ -7,14 +7,12 @@ from django.urls import path, re_path
 
 from mms.admin import statements
 from mms.api.contracts import openapi_view, xsd_view
-from mms.mm7.views import endpoint
 
 statement = admin.site.admin_view(statements.download)
 
 urlpatterns = [
     re_path(r"^ep/v1/schema/(?P<dialect>sinch|skycore)\.xsd$", xsd_view, name="xsd"),
     path("ep/v2/openapi.yaml", openapi_view, name="openapi"),
-    path("mm7/<slug:carrier>", endpoint, name="mm7"),
     # Before the console's own addresses, which take all that begins with admin/.
     path("admin/statements/<int:account>/<str:month>.csv", statement, name="statement"),
     path("admin/", admin.site.urls),

@@ -215,6 +215,20 @@ def test_a_caller_outside_the_carriers_networks_is_turned_away(world: SimpleName
     assert call(report_body("M1", "14044790000", "Retrieved"))[0] == 403
 
 
+def test_what_is_remembered_of_a_carrier_neither_lets_in_nor_turns_away(world: SimpleNamespace) -> None:
+    body = report_body("M1", "14044790000", "Retrieved")
+    assert [call(body)[0], call(body)[0]] == [200, 200]
+    type(world.carrier).objects.update(inbound_password="another-secret")
+    assert [call(body)[0], call(body, "mmsc:another-secret")[0]] == [401, 200]
+
+
+def test_a_report_is_read_by_the_table_that_its_carrier_has_now(world: SimpleNamespace) -> None:
+    assert call(report_body("M1", "14044790000", "Parked"))[0] == 200
+    type(world.carrier).objects.update(status_overrides={"Parked": "Deferred"})
+    assert call(report_body("M2", "14044790000", "Parked"))[0] == 200
+    assert list(Report.objects.values_list("status", flat=True)) == ["Unknown", "Deferred"]
+
+
 def test_what_cannot_be_read_is_refused_in_soap(world: SimpleNamespace) -> None:
     status, answer = call(b"<not soap")
     assert (status, b"<StatusCode>2007</StatusCode>" in answer) == (400, True)
