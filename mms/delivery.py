@@ -36,7 +36,7 @@ GROUP = 32  # messages prepared before they are launched
 WAKE_EVERY = 1.0  # seconds between two looks at deadlines and leases
 LAND = 0.05  # seconds to wait for an answer
 CLAIM_EVERY = 0.1  # seconds between two claims while something is in flight: what comes meanwhile goes together
-GATHER = 0.05  # seconds that an answer waits for others, to be stored with them
+GATHER = 0.1  # seconds that an answer waits for others, to be stored with them
 
 Sent = TypeVar("Sent", Message, Discovery)
 Clock = Callable[[], datetime]
@@ -105,12 +105,14 @@ def _launch_messages(flight: Flight[Submit], clock: Clock) -> int:
     if flight.room < CLAIM:
         return 0
     ready, claimed = flow.claim(clock(), CLAIM, _busy(flight), flight.room)
-    composer = Composer(ready)
+    composer, stored = Composer(ready), time.monotonic()
     while ready:
         submission.renew(ready, clock())
         group, ready = ready[:GROUP], ready[GROUP:]
         _launch_adapted(flight, adapted(group, composer, clock), clock)
-        _bring_home(flight, 0, clock)
+        if time.monotonic() - stored >= GATHER:  # pictures had to be made
+            _bring_home(flight, 0, clock)
+            stored = time.monotonic()
     return claimed
 
 

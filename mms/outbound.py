@@ -177,11 +177,11 @@ class Flight(Generic[Key]):
     """Up to `limit` requests under way at once, each known by a key of the caller's.
 
     The event loop has a thread of its own, so that answers are heard, and time-outs just, while the caller prepares
-    pictures or waits for the database.
+    pictures or waits for the database. It begins with the first request: most looks at what is due find nothing.
     """
 
     limit: int
-    _thread: threading.Thread = field(init=False)
+    _thread: threading.Thread | None = field(init=False, default=None)
     _ready: SimpleQueue[tuple[asyncio.AbstractEventLoop, aiohttp.ClientSession, asyncio.Event]] = field(
         init=False, default_factory=SimpleQueue
     )
@@ -194,16 +194,19 @@ class Flight(Generic[Key]):
     _ended: SimpleQueue[Future[Reply | NoReply]] = field(init=False, default_factory=SimpleQueue)
 
     def __enter__(self) -> Self:
-        self._thread = threading.Thread(target=asyncio.run, args=[self._live()], name="flight")
-        self._thread.start()
-        self._loop, self._session, self._over = self._ready.get()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._loop.call_soon_threadsafe(self._over.set)
-        self._thread.join()
+        if self._thread:
+            self._loop.call_soon_threadsafe(self._over.set)
+            self._thread.join()
+
+    def _begin(self) -> None:
+        self._thread = threading.Thread(target=asyncio.run, args=[self._live()], name="flight")
+        self._thread.start()
+        self._loop, self._session, self._over = self._ready.get()
 
     async def _live(self) -> None:
         over = asyncio.Event()
@@ -226,6 +229,8 @@ class Flight(Generic[Key]):
         return sum(begun > since and url not in self._slow for url, begun in self._launched.values())
 
     def launch(self, key: Key, request: Request) -> None:
+        if not self._thread:
+            self._begin()
         future = asyncio.run_coroutine_threadsafe(send(self._session, request), self._loop)
         self._keys[future] = key
         self._launched[future] = request.url, time.monotonic()

@@ -44,19 +44,28 @@ class Composer:
     def __init__(self, messages: Sequence[Message]) -> None:
         prefetch_related_objects(messages, *CONTENT)
         self._limits: dict[tuple[int | None, int], Limits] = {}
+        self._made: dict[tuple[Content, Limits], Composed | CannotFit] = {}
         self._shelf = Shelf()
 
     def compose(self, message: Message) -> Composed | CannotFit:
         """Adapts the message to its handset (to the generic profile where it has none) and its carrier."""
-        slides = slides_of(message)
-        media = {medium.sha256: medium for slide in slides for medium in slide.media.all()}
+        slides = list(message.template.slides.all())
         try:
-            result = plan(_content(message, slides), self._limits_of(message))
-            if isinstance(result, CannotFit):
-                return result
-            return Composed(_parts(result, media, self._shelf), result.changes, _renditions(result))
+            content, limits = _content(message, slides), self._limits_of(message)
+            if any(slide.areas for slide in content.slides):  # a picture of its own, which nobody else needs
+                return self._make(content, limits, slides)
+            if (content, limits) not in self._made:
+                self._made[content, limits] = self._make(content, limits, slides)
+            return self._made[content, limits]
         except (DoesNotFit, LetteringError, texts.MissingValue) as problem:  # areas may change after the accept
             return CannotFit(str(problem))
+
+    def _make(self, content: Content, limits: Limits, slides: Sequence[Slide]) -> Composed | CannotFit:
+        result = plan(content, limits)
+        if isinstance(result, CannotFit):
+            return result
+        media = {medium.sha256: medium for slide in slides for medium in slide.media.all()}
+        return Composed(_parts(result, media, self._shelf), result.changes, _renditions(result))
 
     def _limits_of(self, message: Message) -> Limits:
         key = message.handset.profile_id if message.handset else None, message.carrier_id
