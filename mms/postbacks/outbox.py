@@ -38,17 +38,18 @@ ORDER BY due.due_at, due.id LIMIT %(room)s
 
 # Puts off those that wait for an earlier postback of their message. In a statement of its own, after the rows are
 # locked: an earlier one that ends unseen by it wakes its followers after it has ended, in a transaction of its own
-# (settle); that finds our rows and waits for our locks, so what is put off here is never forgotten.
+# (settle); that finds our rows and waits for our locks, so what is put off here is never forgotten. What has ended has
+# no due_at, and min() passes over it: were that a condition, PostgreSQL could begin with all that is due, a million.
 PUT_OFF = """
 UPDATE mms_postback SET due_at = GREATEST(blocked.until, %(soonest)s)
 FROM (
-    SELECT later.id, min(earlier.due_at) AS until FROM mms_postback later
-    JOIN mms_postback earlier
-      ON earlier.message_id = later.message_id AND earlier.id < later.id AND earlier.due_at IS NOT NULL
-    WHERE later.id = ANY(%(keys)s)
-    GROUP BY later.id
+    SELECT later.id, (
+        SELECT min(earlier.due_at) FROM mms_postback earlier
+        WHERE earlier.message_id = later.message_id AND earlier.id < later.id
+    ) AS until
+    FROM mms_postback later WHERE later.id = ANY(%(keys)s) OFFSET 0
 ) blocked
-WHERE mms_postback.id = blocked.id
+WHERE mms_postback.id = blocked.id AND blocked.until IS NOT NULL
 RETURNING mms_postback.id
 """
 
@@ -92,8 +93,9 @@ def claim(now: datetime, per_account: int, busy: Sequence[int] = (), room: int =
     while True:
         with transaction.atomic():
             keys = _locked(now, per_account, busy, room)
-            ready = keys - _put_off(keys, now)
-            if ready or not keys:
+            if not keys:
+                return []
+            if ready := keys - _put_off(keys, now):
                 return _parcels(ready, now)
 
 
@@ -109,8 +111,6 @@ def _put_off(keys: set[int], now: datetime) -> set[int]:
 
 
 def _parcels(keys: set[int], now: datetime) -> list[Parcel]:
-    if not keys:
-        return []
     lease = now + LEASE
     numbers = dict(prepared.rows(TAKE, {"keys": list(keys), "lease": lease}))
     postbacks = prepared.objects(Postback, "WHERE id = ANY(%s) ORDER BY id", [list(keys)])
