@@ -13,6 +13,8 @@ from billing.ledger import Charge
 from config import prepared
 from mms.models import Message
 
+PAYING = "SELECT id FROM mms_message WHERE id = ANY(%s) AND pays_ddm"
+
 
 def hold(messages: Iterable[Message]) -> None:
     """Comes first in a transaction that books for several messages in more than one step."""
@@ -36,11 +38,13 @@ def undelivered(messages: Iterable[Message], now: datetime) -> None:
 
 
 def _fresh(messages: Iterable[Message]) -> list[Message]:
-    """The rows as they are now: who pays for a DDM is decided after the message was claimed."""
-    keys = [message.pk for message in messages]
-    fresh = prepared.objects(Message, "WHERE id = ANY(%s) AND reserved > 0", [keys]) if keys else []
-    prepared.fetch(fresh, "account")
-    return fresh
+    """Those that something was reserved for. Who pays for a DDM is decided after the message was claimed."""
+    priced = [message for message in messages if message.reserved]
+    perhaps = [message.pk for message in priced if message.ddm_text]
+    paying = {key for (key,) in prepared.rows(PAYING, [perhaps])} if perhaps else set()
+    for message in priced:
+        message.pays_ddm = message.pk in paying
+    return priced
 
 
 def _ddm(message: Message) -> int:
