@@ -1,5 +1,6 @@
 """Drives what is due: claims, adapts, submits to MMSCs with many requests in flight, and brings the answers home."""
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -52,7 +53,8 @@ class Submit:
 
 def run(clock: Clock = timezone.now) -> None:
     """Works until nothing is due and nothing in flight. Asked to stop, it takes on no more and ends what it has."""
-    with Flight[Submit](IN_FLIGHT) as flight:
+    # An MMSC may take its time with all its answers, and they are stored together all the same.
+    with Flight[Submit](IN_FLIGHT, slow=math.inf) as flight:
         try:
             _work(flight, clock)
         except DATABASE_GONE as problem:

@@ -178,9 +178,11 @@ class Flight(Generic[Key]):
 
     The event loop has a thread of its own, so that answers are heard, and time-outs just, while the caller prepares
     pictures or waits for the database. It begins with the first request: most looks at what is due find nothing.
+    Nothing waits for answers that take longer than `slow` seconds.
     """
 
     limit: int
+    slow: float = SLOW
     _thread: threading.Thread | None = field(init=False, default=None)
     _ready: SimpleQueue[tuple[asyncio.AbstractEventLoop, aiohttp.ClientSession, asyncio.Event]] = field(
         init=False, default_factory=SimpleQueue
@@ -225,7 +227,7 @@ class Flight(Generic[Key]):
     @property
     def expected(self) -> int:
         """How many answers may come at any moment: not those of servers that were slow the last time, or are now."""
-        since = time.monotonic() - SLOW
+        since = time.monotonic() - self.slow
         return sum(begun > since and url not in self._slow for url, begun in self._launched.values())
 
     def launch(self, key: Key, request: Request) -> None:
@@ -239,14 +241,15 @@ class Flight(Generic[Key]):
     def landed(self, wait: float, gather: float = 0.0) -> list[tuple[Key, Reply | NoReply]]:
         """Those that have ended, after at most `wait` seconds for the first and `gather` seconds for others with it.
 
-        Others are waited for as long as they are `expected`.
+        Others are waited for as long as they are `expected`; those that are here already are taken along.
         """
         ended: list[Future[Reply | NoReply]] = []
         until = time.monotonic() + wait
         most = max(1, self.expected) if self._keys else 0
         with suppress(Empty):
-            while len(ended) < most:
-                ended.append(self._ended.get(timeout=max(0.0, until - time.monotonic())))
+            while len(ended) < len(self._keys):
+                left = until - time.monotonic() if len(ended) < most else 0.0
+                ended.append(self._ended.get(timeout=max(0.0, left)))
                 if len(ended) == 1:
                     until = time.monotonic() + gather
         return [self._taken(future) for future in ended]
@@ -254,5 +257,5 @@ class Flight(Generic[Key]):
     def _taken(self, future: Future[Reply | NoReply]) -> tuple[Key, Reply | NoReply]:
         result = future.result()
         url, _ = self._launched.pop(future)
-        (self._slow.add if result.seconds > SLOW else self._slow.discard)(url)
+        (self._slow.add if result.seconds > self.slow else self._slow.discard)(url)
         return self._keys.pop(future), result

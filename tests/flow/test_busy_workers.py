@@ -19,3 +19,12 @@ def test_an_answer_that_came_while_the_worker_was_busy_is_not_too_late() -> None
         [(_, result)] = flight.landed(1)
     assert isinstance(result, Reply)
     assert result.body == b"taken"
+
+
+def test_answers_that_are_here_are_taken_together_also_from_a_server_that_is_slow() -> None:
+    with serving(Say(body=b"taken")) as mmsc, Flight[int](limit=3, slow=0.0) as flight:
+        for number in range(3):
+            flight.launch(number, Request(mmsc.url, b"content", {}, 5.0))
+        eventually(lambda: flight._ended.qsize() == 3)
+        assert flight.expected == 0
+        assert len(flight.landed(1)) == 3
