@@ -212,9 +212,10 @@ def _attempt_without_name(report: Report) -> Attempt | None:
     candidates = [*_nameless(report, "message"), *_nameless(report, "discovery")]
     if len(candidates) != 1:
         return None
-    candidates[0].mmsc_id = report.mmsc_id
-    candidates[0].save(update_fields=["mmsc_id"])
-    return candidates[0]
+    [attempt] = candidates
+    # Another worker may give it to another report at this moment: it is that one's whose update finds no name.
+    nameless = Attempt.objects.filter(pk=attempt.pk, mmsc_id="")
+    return attempt if nameless.update(mmsc_id=report.mmsc_id) else None
 
 
 def _nameless(report: Report, sent: str) -> QuerySet[Attempt]:

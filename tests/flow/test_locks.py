@@ -13,7 +13,7 @@ from billing.models import Account, Price
 from mms import flow, overdue, reports, submission
 from mms.mm7.answers import Answer
 from mms.mm7.codes import Outcome
-from mms.models import Discovery, Message
+from mms.models import Discovery, Message, Report
 from mms.submission import Landing
 from tests.processes.platform_under_test import eventually
 from tests.wire import IPHONE, Drive
@@ -195,3 +195,30 @@ def test_a_report_is_not_taken_for_that_of_a_doubtful_message_while_the_right_on
     doubtful.refresh_from_db()
     answered.refresh_from_db()
     assert (doubtful.status, answered.status) == ("in_doubt", "delivered")
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_two_workers_never_give_one_attempt_to_two_reports(
+    world: SimpleNamespace, send: Send, reported: Reported
+) -> None:
+    """Each of them has a report that may be that of the one attempt without a name; the second is the quicker."""
+    send()
+    claimed, _ = flow.claim(datetime.now(UTC), 1)
+    flow.submitted([landed(claimed[0], Outcome.IN_DOUBT)], datetime.now(UTC))
+    for name, status in (("X1", "Retrieved"), ("Y9", "Expired")):
+        reported(name, status)
+    soon, problems = datetime.now(UTC) + timedelta(seconds=2), list[Error]()
+
+    def match() -> None:
+        with transaction.atomic():
+            reports.match_again(soon, 1)
+
+    def naming(execute: Callable[..., object], sql: str, *rest: object) -> object:
+        if sql.startswith('UPDATE "mms_attempt"'):
+            working(match, problems).join()
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(naming):
+        match()
+    [matched] = Report.objects.filter(attempt__isnull=False)
+    assert (matched.mmsc_id, matched.attempt.mmsc_id if matched.attempt else "", problems) == ("Y9", "Y9", [])
