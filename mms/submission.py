@@ -6,7 +6,7 @@ Messages and DDMs go through the same steps here; what follows from them is told
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from django.db import transaction
 
@@ -52,7 +52,7 @@ FROM (SELECT id FROM mms_carrier WHERE enabled AND id <> ALL(%(busy)s) ORDER BY 
 LIMIT %(room)s
 """
 
-HELD = "SELECT id, status, due_at FROM {table} " + LOCK  # noqa: S608 - made of constants
+HELD = "SELECT id, status, due_at, tries, expires_at FROM {table} " + LOCK  # noqa: S608 - made of constants
 
 TAKE = "UPDATE {table} SET status = 'sending', due_at = %(lease)s WHERE id = ANY(%(keys)s)"
 
@@ -64,6 +64,15 @@ class Landing(Generic[Sent]):
     sent: Sent
     attempt: Attempt
     answer: Answer
+
+
+class _Row(NamedTuple):
+    """What the database says of something that is being sent."""
+
+    status: str
+    due_at: datetime | None
+    tries: int
+    expires_at: datetime
 
 
 def claim(model: type[Sent], now: datetime, per_carrier: int, busy: Sequence[int] = (), room: int = ROOM) -> list[Sent]:
@@ -120,9 +129,14 @@ def start(ready: Sequence[tuple[Sent, int]], now: datetime, *noted: str) -> list
 
 def _held(batch: Sequence[Sent]) -> set[int]:
     """Locks those of the batch that are still under the lease with which they were claimed."""
-    leases = {sent.pk: sent.due_at for sent in batch}
-    rows = prepared.rows(HELD.format(table=type(batch[0])._meta.db_table), [list(leases)])
-    return {pk for pk, status, due_at in rows if status == Status.SENDING and due_at == leases[pk]}
+    rows = _locked(batch)
+    ours = (sent for sent in batch if sent.pk in rows and rows[sent.pk].due_at == sent.due_at)
+    return {sent.pk for sent in ours if rows[sent.pk].status == Status.SENDING}
+
+
+def _locked(batch: Sequence[Sent]) -> dict[int, _Row]:
+    rows = prepared.rows(HELD.format(table=type(batch[0])._meta.db_table), [[sent.pk for sent in batch]])
+    return {pk: _Row(*values) for pk, *values in rows}
 
 
 def _attempt(sent: Message | Discovery, size: int, now: datetime) -> Attempt:
@@ -142,8 +156,7 @@ def settle(landings: Sequence[Landing[Sent]], now: datetime) -> list[Landing[Sen
     """
     attempts = [_completed(landing, now) for landing in landings]
     bulk.update(attempts, "finished_at", "outcome", "code", "text", "mmsc_id")
-    movable = _movable(landings)
-    moved = [landing for landing in landings if landing.sent.pk in movable]
+    moved = _movable(landings)
     for landing in moved:
         _move(landing, now)
     _write_moved([landing.sent for landing in moved])
@@ -165,15 +178,23 @@ def _completed(landing: Landing[Sent], now: datetime) -> Attempt:
     return attempt
 
 
-def _movable(landings: Sequence[Landing[Sent]]) -> set[int]:
-    # Not from what was sent: a step that is repeated, after the database restarted, has moved that already.
-    leases = {landing.sent.pk: landing.attempt.started_at + LEASE for landing in landings}
-    rows = prepared.rows(HELD.format(table=type(landings[0].sent)._meta.db_table), [list(leases)])
-    return {
-        pk
-        for pk, status, due_at in rows
-        if status == Status.IN_DOUBT or (status == Status.SENDING and due_at == leases[pk])
-    }
+def _movable(landings: Sequence[Landing[Sent]]) -> list[Landing[Sent]]:
+    """Locks the rows, and returns the landings that they wait for."""
+    rows = _locked([landing.sent for landing in landings])
+    movable = [landing for landing in landings if _awaits(rows.get(landing.sent.pk), landing.attempt)]
+    for landing in movable:  # a message that joined the discovery meanwhile may have prolonged it
+        landing.sent.expires_at = rows[landing.sent.pk].expires_at
+    return movable
+
+
+def _awaits(row: _Row | None, attempt: Attempt) -> bool:
+    """Whether the answer to this attempt moves the row: not if there was another attempt since.
+
+    Not from what was sent: a step that is repeated, after the database restarted, has moved that already.
+    """
+    if row is None or row.tries != attempt.try_number:
+        return False
+    return row.status == Status.IN_DOUBT or (row.status == Status.SENDING and row.due_at == attempt.started_at + LEASE)
 
 
 def _move(landing: Landing[Sent], now: datetime) -> None:

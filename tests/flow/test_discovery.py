@@ -7,6 +7,9 @@ from types import SimpleNamespace
 import pytest
 
 from handsets.models import CachedHandset, Handset
+from mms import flow, submission
+from mms.mm7.answers import Answer
+from mms.mm7.codes import Outcome
 from mms.models import Attempt, Discovery, Message
 from tests.scripted import Scripted
 from tests.wire import IPHONE, Drive, codes, kinds, submit_rsp
@@ -211,6 +214,26 @@ def test_messages_that_share_a_ddm_keep_their_own_deadlines(send: Send, drive: D
     drive()
     long.refresh_from_db()
     assert (long.status, long.handset.identity if long.handset else None) == ("submitted", IPHONE)
+
+
+@pytest.mark.parametrize("outcome", [Outcome.SUBMITTED, Outcome.IN_DOUBT])
+def test_a_message_that_joins_while_the_ddm_is_in_flight_keeps_the_discovery_open(
+    send: Send, drive: Drive, mmsc: Scripted, outcome: Outcome
+) -> None:
+    send(DDM + "<ddm-message-timeout>2</ddm-message-timeout>")
+    flow.claim(datetime.now(UTC), 10)
+    [ddm] = flow.claim_discoveries(datetime.now(UTC), 10)
+    [(_, attempt)] = submission.start([(ddm, 1000)], datetime.now(UTC))
+    long = send(DDM + "<ddm-message-timeout>60</ddm-message-timeout>")
+    flow.claim(datetime.now(UTC), 10)
+    landing = submission.Landing(ddm, attempt, Answer(outcome, None, "", "M0"))
+    flow.discoveries_submitted([landing], datetime.now(UTC))
+    drive(later(3))
+    send(DDM + "<ddm-message-timeout>5</ddm-message-timeout>")
+    drive(later(4))
+    long.refresh_from_db()
+    found = Discovery.objects.get()
+    assert (found.status, found.due_at, long.status) == (outcome, long.due_at, "discovering")
 
 
 def test_a_number_gets_a_new_ddm_once_the_old_discovery_is_over(send: Send, drive: Drive, mmsc: Scripted) -> None:
