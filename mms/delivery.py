@@ -18,6 +18,7 @@ from handsets import cache
 from mms import doorbell, flow, overdue, submission
 from mms.adaptation.compose import Composer
 from mms.adaptation.plan import CannotFit
+from mms.adaptation.renditions import StorageFailed
 from mms.adaptation.texts import crlf
 from mms.flow import Adapted
 from mms.mm7 import client
@@ -88,15 +89,24 @@ def _busy(flight: Flight[Submit]) -> list[int]:
 
 
 def _launch_discoveries(flight: Flight[Submit], clock: Clock) -> int:
-    if flight.room < CLAIM:
+    if flight.room < CLAIM or stopping.asked():
         return 0
     now = clock()
     claimed = flow.claim_discoveries(now, CLAIM, _busy(flight), flight.room)
-    requests = {found.pk: client.request(found, _ddm(found), now) for found in claimed}
-    sizes = [(found, len(requests[found.pk].body)) for found in claimed]
+    requests = {found: request for found in claimed if (request := _prepared_ddm(found, now))}
+    sizes = [(found, len(request.body)) for found, request in requests.items()]
     for found, attempt in submission.start(sizes, clock()):
-        flight.launch(Submit(found, attempt), requests[found.pk])
+        flight.launch(Submit(found, attempt), requests[found])
     return len(claimed)
+
+
+def _prepared_ddm(found: Discovery, now: datetime) -> Request | None:
+    try:
+        return client.request(found, _ddm(found), now)
+    except Exception:
+        log.exception("a DDM could not be prepared", discovery=found.pk)
+        flow.ddm_unprepared(found, now)
+        return None
 
 
 def _ddm(found: Discovery) -> tuple[Part, ...]:
@@ -104,18 +114,25 @@ def _ddm(found: Discovery) -> tuple[Part, ...]:
 
 
 def _launch_messages(flight: Flight[Submit], clock: Clock) -> int:
-    if flight.room < CLAIM:
-        return 0
-    ready, claimed = flow.claim(clock(), CLAIM, _busy(flight), flight.room)
+    claimed, alone = 0, True
+    # Those over which a worker was lost come one a claim: they shall not wait CLAIM_EVERY for each other.
+    while alone and flight.room >= CLAIM and not stopping.asked():
+        ready, taken = flow.claim(clock(), CLAIM, _busy(flight), flight.room)
+        claimed, alone = claimed + taken, any(message.losses for message in ready)
+        _launch_claimed(ready, flight, clock)
+    return claimed
+
+
+def _launch_claimed(ready: Sequence[Message], flight: Flight[Submit], clock: Clock) -> None:
     composer, stored = Composer(ready), time.monotonic()
-    while ready:
+    while ready and not stopping.asked():
         submission.renew(ready, clock())
         group, ready = ready[:GROUP], ready[GROUP:]
         _launch_adapted(flight, adapted(group, composer, clock), clock)
         if time.monotonic() - stored >= GATHER:  # pictures had to be made
             _bring_home(flight, 0, clock)
             stored = time.monotonic()
-    return claimed
+    submission.give_back(ready, clock())
 
 
 def adapted(group: Sequence[Message], composer: Composer, clock: Clock) -> list[tuple[Adapted, Request]]:
@@ -133,6 +150,10 @@ def _prepared(message: Message, composer: Composer, now: datetime) -> tuple[Adap
             return _composed(message, composer, now)
         except DATABASE_GONE:
             raise
+        except StorageFailed as problem:
+            log.warning("a message waits for the storage", problem=str(problem))
+            flow.put_off(message, f"the storage failed: {problem}"[:300], now)
+            return None
         except Exception as problem:
             log.exception("a message could not be prepared")
             flow.unprepared(message, f"{type(problem).__name__}: {problem}"[:300], now)

@@ -188,6 +188,20 @@ def unprepared(message: Message, problem: str, now: datetime) -> None:
             fail([message], "it could not be prepared", now)
 
 
+def put_off(message: Message, problem: str, now: datetime) -> None:
+    """It could not be prepared through no fault of its own: tried again until it expires, and told the first time."""
+    with transaction.atomic():
+        if submission.put_off(message, now) and not message.events.filter(kind="put-off").exists():
+            timeline.write([Entry(message, "put-off", problem)], now)
+
+
+def ddm_unprepared(found: Discovery, now: datetime) -> None:
+    """Something broke while the DDM was prepared: tried again in a while, failed at the third time."""
+    with transaction.atomic():
+        if submission.release(found, now) and found.status == Status.FAILED:
+            discovery.failed(found, "the DDM could not be prepared", now)
+
+
 # --- submit -------------------------------------------------------------------------------------------------------
 
 

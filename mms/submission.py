@@ -43,9 +43,9 @@ ROOM = 128
 # The carriers in random order, so that where there is little room, it is not always the same that go first. What is
 # due at one that is switched off waits until it is switched on, or expires (overdue.end_held).
 DUE = """
-SELECT due.id
+SELECT due.id, due.losses
 FROM (SELECT id FROM mms_carrier WHERE enabled AND id <> ALL(%(busy)s) ORDER BY random()) carrier, LATERAL (
-    SELECT id FROM {table}
+    SELECT id, losses FROM {table}
     WHERE carrier_id = carrier.id AND status = 'accepted' AND due_at <= %(now)s
     ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 ) due
@@ -76,16 +76,29 @@ class _Row(NamedTuple):
 
 
 def claim(model: type[Sent], now: datetime, per_carrier: int, busy: Sequence[int] = (), room: int = ROOM) -> list[Sent]:
-    """Takes up to `per_carrier` due rows of each carrier that is not `busy`, `room` in all, until the lease ends."""
+    """Takes up to `per_carrier` due rows of each carrier that is not `busy`, `room` in all, until the lease ends.
+
+    A row over which a worker was lost is taken alone.
+    """
     table = model._meta.db_table
     values = {"now": now, "limit": per_carrier, "busy": list(busy), "room": room}
-    keys = [key for (key,) in prepared.rows(DUE.format(table=table), values)]
-    if not keys:
+    due = prepared.rows(DUE.format(table=table), values)
+    if not due:
         return []
+    keys = _together(due)
     prepared.rows(TAKE.format(table=table), {"keys": keys, "lease": now + LEASE})
     claimed = prepared.objects(model, "WHERE id = ANY(%s) ORDER BY id", [keys])
     prepared.fetch(claimed, "carrier", "account")
     return claimed
+
+
+def _together(due: Sequence[tuple[int, int]]) -> list[int]:
+    """Of what is due, with its losses, the rows that may share a claim; or the first alone, if it was lost before.
+
+    So what kills its worker takes the others along once, and the loss by which it fails is its own.
+    """
+    first, losses = due[0]
+    return [first] if losses else [key for key, lost in due if not lost]
 
 
 def held(model: type[Sent], now: datetime, limit: int) -> list[Sent]:
@@ -228,12 +241,29 @@ def release(sent: Sent, now: datetime) -> bool:
     Returns whether it was still ours.
     """
     sent.losses += 1
-    final = sent.losses >= LOSSES_MAX
-    lease = sent.due_at
-    sent.status = Status.FAILED if final else Status.ACCEPTED
-    sent.due_at = None if final else now + RETRY_LADDER[0]
-    held = type(sent)._default_manager.filter(pk=sent.pk, status=Status.SENDING, due_at=lease)
-    return bool(held.update(status=sent.status, due_at=sent.due_at, losses=sent.losses))
+    if sent.losses >= LOSSES_MAX:
+        return _move_on(sent, Status.FAILED, None)
+    return put_off(sent, now)
+
+
+def put_off(sent: Sent, now: datetime) -> bool:
+    """Gives back what cannot be prepared now, to be tried again in a while. Returns whether it was still ours."""
+    return _move_on(sent, Status.ACCEPTED, now + RETRY_LADDER[0])
+
+
+def _move_on(sent: Message | Discovery, status: Status, due_at: datetime | None) -> bool:
+    held = type(sent)._default_manager.filter(pk=sent.pk, status=Status.SENDING, due_at=sent.due_at)
+    sent.status, sent.due_at = status, due_at
+    return bool(held.update(status=status, due_at=due_at, losses=sent.losses))
+
+
+def give_back(unbegun: Sequence[Sent], now: datetime) -> None:
+    """Leaves to other workers, at once, what was claimed and not begun."""
+    if not unbegun:
+        return
+    with transaction.atomic():
+        held = _held(unbegun)
+        type(unbegun[0])._default_manager.filter(pk__in=held).update(status=Status.ACCEPTED, due_at=now)
 
 
 def leases_over(model: type[Sent], now: datetime, limit: int) -> list[tuple[Sent, bool]]:

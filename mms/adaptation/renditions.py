@@ -14,10 +14,14 @@ from mms.adaptation.plan import Recipe, Resize
 from mms.models import Medium, Rendition
 
 
+class StorageFailed(OSError):
+    """The storage could not read or write: its disk is full, say. A file that it does not have is another matter."""
+
+
 def rendition(medium: Medium, recipe: Recipe) -> Rendition:
     """The medium adapted by this recipe; made now if it does not exist yet, waited for if another makes it.
 
-    Raises images.DoesNotFit where the recipe cannot be met, and what images.resize raises.
+    Raises images.DoesNotFit where the recipe cannot be met, StorageFailed, and what images.resize raises.
     """
     return _existing(medium, recipe) or _made_once(medium, recipe)
 
@@ -25,16 +29,28 @@ def rendition(medium: Medium, recipe: Recipe) -> Rendition:
 def personalised(medium: Medium, image: Resize) -> images.Picture:
     """The medium adapted, with the texts of one message drawn onto it. It is nobody else's, and is not stored.
 
-    The same message makes the same bytes again. Raises lettering.LetteringError, and what images.resize raises.
+    The same message makes the same bytes again. Raises lettering.LetteringError, StorageFailed, and what
+    images.resize raises.
     """
     finish = partial(lettering.lettered, areas=image.areas, size=image.source.upright)
     return images.resize(stored(medium), image.recipe, finish)
 
 
 def stored(of: Medium | Rendition) -> bytes:
-    """The bytes of an original or of a rendition."""
-    with of.file.open("rb") as file:
+    """The bytes of an original or of a rendition. Raises StorageFailed, and FileNotFoundError if they are lost."""
+    with _storage(), of.file.open("rb") as file:
         return bytes(file.read())
+
+
+@contextmanager
+def _storage() -> Iterator[None]:
+    """Tells the storage's failures from those of pictures, over which Pillow raises OSError, too."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except OSError as problem:
+        raise StorageFailed(*problem.args) from problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +99,8 @@ def _alone(name: str) -> Iterator[None]:
 def _make(medium: Medium, recipe: Recipe) -> Rendition:
     picture = images.resize(stored(medium), recipe)
     name = f"renditions/{medium.sha256[:2]}/{medium.sha256}/{medium.pk}-{recipe.key}"
+    with _storage():
+        file = default_storage.save(name, ContentFile(picture.data))
     return Rendition.objects.create(
         medium=medium,
         recipe=recipe.key,
@@ -92,5 +110,5 @@ def _make(medium: Medium, recipe: Recipe) -> Rendition:
         height=picture.height,
         quality=picture.quality,
         ssim=picture.ssim,
-        file=default_storage.save(name, ContentFile(picture.data)),
+        file=file,
     )

@@ -43,6 +43,7 @@ COLOURS = {
     "retry": "warning",
     "lost": "warning",
     "unprepared": "warning",
+    "put-off": "warning",
     "resolved": "warning",
     "deadline": "warning",
     "ddm-failed": "danger",

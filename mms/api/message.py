@@ -8,7 +8,7 @@ from mms.api.templates import written
 from mms.models import Event
 
 # What concerns our workers and operators alone: the customer is told that it happened, not how.
-INTERNAL = frozenset({"unprepared", "lost", "resolved"})
+INTERNAL = frozenset({"unprepared", "put-off", "lost", "resolved"})
 
 
 def get_message(request: Node, account: Account) -> Fields:

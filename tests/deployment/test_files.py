@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 import yaml
+from django.core.validators import MaxValueValidator
 from django.test import Client
 
 from mms.doorbell import QUEUES
+from mms.models import Carrier
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SETTINGS = CHECKOUT / "platform" / "config" / "settings.py"
@@ -106,6 +108,14 @@ def test_processes_wait_for_migrations_and_have_time_to_stop(name: str) -> None:
     assert service["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
     assert service["stop_grace_period"]
     assert service["restart"] == "unless-stopped"
+
+
+def test_a_worker_has_time_to_prepare_what_it_has_begun_and_to_hear_the_slowest_mmsc() -> None:
+    longest = next(
+        v.limit_value for v in Carrier._meta.get_field("timeout").validators if isinstance(v, MaxValueValidator)
+    )
+
+    assert int(SERVICES["worker"]["stop_grace_period"].removesuffix("s")) >= longest + 30
 
 
 @pytest.mark.parametrize("name", SERVICES)

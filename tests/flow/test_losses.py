@@ -1,0 +1,184 @@
+"""What costs no message its life: a storage that fails, a worker that another message kills, one told to stop."""
+
+import errno
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from celery.signals import worker_shutting_down
+from django.core.files.storage import FileSystemStorage
+
+from config import stopping
+from mms import delivery, flow, overdue, submission
+from mms.adaptation.compose import Composed, Composer
+from mms.adaptation.plan import CannotFit
+from mms.mm7.answers import Answer
+from mms.mm7.codes import Outcome
+from mms.models import Carrier, Discovery, Event, Message
+from mms.submission import Landing
+from tests.api.documents import KEY, request
+from tests.scripted import Scripted
+from tests.wire import Drive, codes, kinds
+
+Send = Callable[..., Message]
+
+DDM = "<ddm-message-text>What is your telephone?</ddm-message-text>"
+
+
+def later(**duration: float) -> datetime:
+    return datetime.now(UTC) + timedelta(**duration)
+
+
+# --- the storage ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def outage(world: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int], None]:
+    """Has the storage fail with this error where it saves or opens files. The picture has no rendition yet."""
+    Carrier.objects.update(message_bytes=20_000)
+
+    def outage(step: str, error: int) -> None:
+        def fails(*_: Any) -> None:
+            raise OSError(error, "the disk says no")
+
+        monkeypatch.setattr(FileSystemStorage, step, fails)
+
+    return outage
+
+
+@pytest.mark.parametrize(("step", "error"), [("_save", errno.ENOSPC), ("_open", errno.EIO)])
+def test_messages_wait_for_a_storage_that_fails(
+    send: Send,
+    post: Callable[[str], bytes],
+    drive: Drive,
+    mmsc: Scripted,
+    outage: Callable[[str, int], None],
+    monkeypatch: pytest.MonkeyPatch,
+    step: str,
+    error: int,
+) -> None:
+    message = send()
+    outage(step, error)
+    for tried in range(submission.LOSSES_MAX + 1):
+        drive(later(seconds=31 * tried))
+    message.refresh_from_db()
+    assert (message.status, message.losses, codes(message)) == ("accepted", 0, [])
+    assert kinds(message) == ["accepted", "put-off"]
+    assert "the disk says no" in message.events.get(kind="put-off").text
+    told = post(request({"action": "getMessage", "api-key": KEY, "tracking-id": message.tracking_id}).decode())
+    assert b"<type>put-off</type></event>" in told
+    monkeypatch.undo()
+    drive(later(seconds=31 * (submission.LOSSES_MAX + 1)))
+    message.refresh_from_db()
+    assert (message.status, len(mmsc.received)) == ("submitted", 1)
+
+
+def test_a_storage_that_fails_until_a_message_expires_fails_it(
+    send: Send, drive: Drive, outage: Callable[[str, int], None]
+) -> None:
+    message = send()
+    outage("_save", errno.ENOSPC)
+    drive()
+    drive(later(days=3, minutes=1))
+    assert message.postbacks.get(code="E101").fields["status-details"] == "it expired before it could be sent"
+
+
+# --- a message that kills ---------------------------------------------------------------------------------------------
+
+
+class Killed(BaseException):
+    """The end of the worker, as far as its code can tell."""
+
+
+def test_a_message_that_kills_its_workers_fails_alone(
+    send: Send, drive: Drive, mmsc: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    messages = [send() for _ in range(6)]
+    killer = messages[2]
+    compose = Composer.compose
+
+    def kills(composer: Composer, message: Message) -> Composed | CannotFit:
+        if message == killer:
+            raise Killed
+        return compose(composer, message)
+
+    monkeypatch.setattr(Composer, "compose", kills)
+    for minutes in (0, 3, 6):
+        moment = later(minutes=minutes)
+        with pytest.raises(Killed):
+            delivery.run(lambda now=moment: now)  # type: ignore[misc]  # mypy takes no default in a lambda
+    drive(later(minutes=9))
+    found = dict(Message.objects.values_list("pk", "status"))
+    assert found == {message.pk: "failed" if message == killer else "submitted" for message in messages}
+    assert set(Message.objects.exclude(pk=killer.pk).values_list("losses", flat=True)) == {1}
+    assert len(mmsc.received) == len(messages) - 1
+
+
+def test_those_over_which_a_worker_was_lost_are_claimed_alone(send: Send, mmsc: Scripted) -> None:
+    lost = [send() for _ in range(3)]
+    Message.objects.update(losses=1)
+    for _ in range(3):
+        send()
+    now = later(seconds=1)
+    claims = [flow.claim(now, 10)[0] for _ in range(4)]
+    assert [len(claimed) for claimed in claims] == [1, 1, 1, 3]
+    assert [message for claimed in claims[:3] for message in claimed] == lost
+
+
+def test_a_ddm_that_cannot_be_prepared_holds_up_no_other(send: Send, drive: Drive, mmsc: Scripted) -> None:
+    broken, sound = send(DDM), send(DDM, to="14044790001")
+    flow.claim(later(seconds=1), 10)
+    Discovery.objects.filter(number=broken.number).update(sender="nobody")
+    for minutes in (1, 2, 3):
+        drive(later(minutes=minutes))
+    assert (codes(broken), codes(sound)) == (["E501", "N101"], ["N501"])
+    assert broken.postbacks.get(code="E501").fields["status-details"] == "the DDM could not be prepared"
+
+
+# --- a worker that is told to stop ------------------------------------------------------------------------------------
+
+
+def test_a_worker_told_to_stop_gives_back_what_it_has_not_begun(
+    send: Send, drive: Drive, mmsc: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stopping, "_asked", bytearray(1))
+    monkeypatch.setattr(delivery, "GROUP", 2)
+    for _ in range(5):
+        send()
+    send(DDM, to="14044790001")
+    moment = later(seconds=1)
+
+    def stopped_once_it_has_claimed() -> datetime:
+        if Message.objects.filter(status="sending").exists():
+            worker_shutting_down.send(sender=None)
+        return moment
+
+    delivery.run(stopped_once_it_has_claimed)
+    unbegun = Message.objects.filter(status="accepted", due_at=moment, losses=0)
+    assert (unbegun.count(), len(mmsc.received)) == (3, 2)
+    monkeypatch.setattr(stopping, "_asked", bytearray(1))
+    drive(moment)
+    assert not Event.objects.filter(kind="lost").exists()
+    assert len(mmsc.received) == 6
+
+
+# --- answers that come late -------------------------------------------------------------------------------------------
+
+
+def test_a_late_answer_to_an_earlier_try_moves_no_message_that_a_later_one_left_in_doubt(
+    send: Send, drive: Drive, mmsc: Scripted
+) -> None:
+    message = send()
+    claimed, _ = flow.claim(datetime.now(UTC), 10)
+    [(sent, attempt)] = submission.start([(claimed[0], 1000)], datetime.now(UTC))
+    overdue.wake(later(minutes=3))
+    flow.resolve(message, sent=False, by="operator", now=later(minutes=3))
+    mmsc.first("reset")
+    drive(later(minutes=4))
+    late = Landing(sent, attempt, Answer(Outcome.TRANSIENT, 3000, "busy", None))
+    flow.submitted([late], later(minutes=5))
+    message.refresh_from_db()
+    assert (message.status, len(mmsc.received)) == ("in_doubt", 1)
+    assert [(each.try_number, each.outcome) for each in message.attempts.all()] == [(1, "transient"), (2, "in_doubt")]
