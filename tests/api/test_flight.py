@@ -293,7 +293,7 @@ def test_what_is_still_in_the_air_is_let_go_of_at_the_end() -> None:
         over.set()
 
 
-def test_nothing_waits_for_a_server_that_is_or_was_slow(flight: Flight[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_waits_for_a_server_that_is_or_was_slow(flight: Flight[str]) -> None:
     answer = threading.Event()
 
     def hang(connection: socket.socket) -> None:
@@ -302,7 +302,7 @@ def test_nothing_waits_for_a_server_that_is_or_was_slow(flight: Flight[str], mon
         connection.sendall(OK)
 
     with listening(hang) as hanging, listening(answering(OK)) as prompt:
-        monkeypatch.setattr(outbound, "SLOW", 0.0)
+        flight.slow = 0.0
         for key, server in (("slow", hanging), ("prompt", prompt)):
             flight.launch(key, Request(server.url, SMALL, {}, timeout=20.0))
         assert flight.expected == 0
@@ -311,7 +311,7 @@ def test_nothing_waits_for_a_server_that_is_or_was_slow(flight: Flight[str], mon
         assert [key for key, _ in flight.landed(wait=10)] == ["slow"]
         answer.clear()
 
-        monkeypatch.setattr(outbound, "SLOW", 1_000.0)
+        flight.slow = 1_000.0
         flight.launch("slow", Request(hanging.url, SMALL, {}, timeout=20.0))
         assert flight.expected == 0
         answer.set()
