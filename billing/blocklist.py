@@ -1,6 +1,6 @@
 """Block lists: the numbers that nothing is sent to, by one account or by anybody."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from django.db.models import Q
 
@@ -15,7 +15,14 @@ def entry(account: Account, number: str) -> BlockedNumber | None:
     return BlockedNumber.objects.filter(Q(account=account) | Q(account=None), number=number).first()
 
 
-def blocked(wanted: Collection[tuple[int, str]]) -> set[tuple[int, str]]:
+def blocked(wanted: Collection[tuple[int, str]]) -> Callable[[], set[tuple[int, str]]]:
     """Those of the pairs of account and number that the account may not send to."""
-    entries = set(prepared.rows(ENTRIES, [[number for _, number in wanted]]))
-    return {(account, number) for account, number in wanted if {(account, number), (None, number)} & entries}
+    if not wanted:
+        return set
+    found = prepared.ask(ENTRIES, [[number for _, number in wanted]])
+
+    def pairs() -> set[tuple[int, str]]:
+        entries = set(found())
+        return {(account, number) for account, number in wanted if {(account, number), (None, number)} & entries}
+
+    return pairs

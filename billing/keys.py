@@ -7,7 +7,7 @@ import hashlib
 import json
 import secrets
 import string
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -64,9 +64,12 @@ def _of_digest(digest: str) -> ApiKey | None:
     return ApiKey.objects.select_related("account").filter(digest=digest, revoked_at=None).first()
 
 
-def terms(keys: Collection[int]) -> dict[int, list[Any]]:
+def terms(keys: Collection[int]) -> Callable[[], dict[int, list[Any]]]:
     """By their primary keys, on what terms these keys let calls through now; without those that do not."""
-    return {key: [*terms, json.loads(throughput)] for key, *terms, throughput in prepared.rows(TERMS, [list(keys)])}
+    if not keys:
+        return dict
+    found = prepared.ask(TERMS, [list(keys)])
+    return lambda: {key: [*terms, json.loads(throughput)] for key, *terms, throughput in found()}
 
 
 def terms_of(key: ApiKey) -> list[Any]:
@@ -81,4 +84,4 @@ def used(keys: Iterable[ApiKey], now: datetime) -> None:
     stale = now - USE_NOTED
     unnoted = {key.pk for key in keys if key.last_used_at is None or key.last_used_at <= stale}
     if unnoted:
-        prepared.rows(NOTE_USE, [now, list(unnoted), stale])
+        prepared.ask(NOTE_USE, [now, list(unnoted), stale])

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -25,10 +26,20 @@ HOLD = "SELECT FROM billing_balance WHERE account_id = ANY(%s) ORDER BY account_
 
 # One statement, so that no interleaving of parallel calls overdraws: whoever comes second sees the first's amount.
 RESERVE = f"""
-UPDATE billing_balance b SET reserved = b.reserved + wanted.amount
-FROM billing_account a, unnest(%(accounts)s::bigint[], %(amounts)s::bigint[]) AS wanted (account, amount)
-WHERE b.account_id = wanted.account AND a.id = b.account_id AND COALESCE({AVAILABLE} >= wanted.amount, TRUE)
-RETURNING b.account_id
+WITH wanted AS (
+    SELECT * FROM unnest(%(accounts)s::bigint[], %(messages)s::bigint[], %(amounts)s::bigint[])
+        AS one (account, message, amount)
+), covered AS (
+    UPDATE billing_balance b SET reserved = b.reserved + whole.amount
+    FROM billing_account a, (SELECT account, sum(amount)::bigint AS amount FROM wanted GROUP BY account) whole
+    WHERE b.account_id = whole.account AND a.id = b.account_id AND COALESCE({AVAILABLE} >= whole.amount, TRUE)
+    RETURNING b.account_id
+)
+INSERT INTO billing_ledgerentry (account_id, kind, message, balance_change, reserved_change, note, created_at)
+SELECT account, '{Kind.RESERVE}', message, 0, amount, '', %(now)s
+FROM wanted JOIN covered ON covered.account_id = wanted.account
+ORDER BY message
+RETURNING message
 """  # noqa: S608 - made of constants
 
 # What comes after its month's end, from a clock that is slow or a step that waited, leaves the next month's alone.
@@ -76,17 +87,9 @@ def reserve_all(wanted: Iterable[Wanted], now: datetime) -> dict[int, Insufficie
 
     Returns the messages that are not covered, with the reason; for them nothing is booked.
     """
-    by_account: dict[int, list[Wanted]] = defaultdict(list)
-    for one in wanted:
-        if one.amount:
-            by_account[one.account.pk].append(one)
-    hold(by_account)
-    covered = _covered({account: sum(one.amount for one in ones) for account, ones in by_account.items()}, now)
-    short = [one for account, ones in by_account.items() if account not in covered for one in ones]
-    refused = _covered_singly(short, now)
-    held = [one for ones in by_account.values() for one in ones if one.message not in refused]
-    bulk.insert([_reserved(one, now) for one in held])
-    return refused
+    priced = [one for one in wanted if one.amount]
+    covered = _covered(priced, now)
+    return _covered_singly([one for one in priced if one.message not in covered], now)
 
 
 def _covered_singly(wanted: Sequence[Wanted], now: datetime) -> dict[int, InsufficientFunds]:
@@ -95,29 +98,25 @@ def _covered_singly(wanted: Sequence[Wanted], now: datetime) -> dict[int, Insuff
     accounts = sorted({one.account.pk for one in wanted})
     Balance.objects.bulk_create((Balance(account_id=account) for account in accounts), ignore_conflicts=True)
     return {
-        one.message: InsufficientFunds(_refusal(one.account, one.amount))
-        for one in wanted
-        if not _covered({one.account.pk: one.amount}, now)
+        one.message: InsufficientFunds(_refusal(one.account, one.amount)) for one in wanted if not _covered([one], now)
     }
 
 
-def _covered(amounts: Mapping[int, int], now: datetime) -> set[int]:
-    """Holds the amount of each account that can pay for it; which these are."""
-    if not amounts:
+def _covered(wanted: Sequence[Wanted], now: datetime) -> set[int]:
+    """Holds the amounts of each account that can pay for all of its own; the messages that these are for."""
+    if not wanted:
         return set()
-    values = {"accounts": list(amounts), "amounts": list(amounts.values()), "month": month(now)}
-    return {account for (account,) in prepared.rows(RESERVE, values)}
-
-
-def _reserved(wanted: Wanted, now: datetime) -> LedgerEntry:
-    return LedgerEntry(
-        account_id=wanted.account.pk,
-        kind=Kind.RESERVE,
-        message=wanted.message,
-        balance_change=0,
-        reserved_change=wanted.amount,
-        created_at=now,
-    )
+    values: dict[str, Any] = {
+        "accounts": [one.account.pk for one in wanted],
+        "messages": [one.message for one in wanted],
+        "amounts": [one.amount for one in wanted],
+        "month": month(now),
+        "now": now,
+    }
+    with prepared.at_once():
+        hold(set(values["accounts"]))
+        reserved = prepared.ask(RESERVE, values)
+    return {message for (message,) in reserved()}
 
 
 def _refusal(account: Account, amount: int) -> str:
@@ -134,7 +133,7 @@ def hold(accounts: Collection[int]) -> None:
     For a transaction that books several times: else two of them could each wait for a balance that the other has.
     """
     if len(accounts) > 1:
-        prepared.rows(HOLD, [list(accounts)])
+        prepared.ask(HOLD, [list(accounts)])
 
 
 def settle(charges: Iterable[Charge], now: datetime) -> None:

@@ -1,8 +1,8 @@
 """What an accept does for the orders of many customers at once: looks at the truth once more, and numbers messages."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from datetime import datetime
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from billing import blocklist, keys
 from billing.ledger import InsufficientFunds
@@ -30,14 +30,25 @@ Fault: TypeAlias = TemplateDeleted | Outdated
 Outcome: TypeAlias = Message | Fault | InsufficientFunds
 
 
-def faults(orders: Sequence[Order], now: datetime) -> list[Fault | None]:
-    """Why each of the orders cannot be accepted, if so. The caller's transaction holds the templates from here on."""
-    usable = removal.usable({order.template.pk for order in orders})
-    used = {order.key.pk: order.key for order in orders if order.key}.values()
-    terms = keys.terms({key.pk for key in used}) if used else {}
-    blocked = blocklist.blocked({_recipient(order) for order in orders if order.key}) if used else set()
-    keys.used(used, now)
+def looked_over(orders: Sequence[Order], now: datetime) -> list[int | Fault]:
+    """For each of the orders the primary key of its message, or why it cannot be accepted.
 
+    The caller's transaction holds the templates from here on.
+    """
+    checked = {order.key.pk: order.key for order in orders if order.key}
+    with prepared.at_once():
+        usable = removal.usable({order.template.pk for order in orders})
+        keys.used(checked.values(), now)
+        terms = keys.terms(checked)
+        blocked = blocklist.blocked({_recipient(order) for order in orders if order.key})
+        numbers = prepared.ask(NEW_KEYS, [len(orders)])
+    fault = _judge(usable(), terms(), blocked())
+    return [fault(order) or number for order, (number,) in zip(orders, numbers(), strict=True)]
+
+
+def _judge(
+    usable: Set[int], terms: Mapping[int, Sequence[Any]], blocked: Set[tuple[int, str]]
+) -> Callable[[Order], Fault | None]:
     def fault(order: Order) -> Fault | None:
         if order.template.pk not in usable:
             return TemplateDeleted()
@@ -46,13 +57,8 @@ def faults(orders: Sequence[Order], now: datetime) -> list[Fault | None]:
             return Outdated()
         return None
 
-    return [fault(order) for order in orders]
+    return fault
 
 
 def _recipient(order: Order) -> tuple[int, str]:
     return order.account.pk, order.number
-
-
-def new_keys(count: int) -> list[int]:
-    """Primary keys for so many messages."""
-    return [key for (key,) in prepared.rows(NEW_KEYS, [count])] if count else []

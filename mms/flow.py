@@ -8,7 +8,7 @@ makes a call over the network; delivery.py drives them and makes the calls in be
 nobody answers, overdue.py tells.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -59,17 +59,19 @@ def accept(orders: Sequence[Order], now: datetime) -> list[Outcome]:
 
 
 def _accepted(orders: Sequence[Order], now: datetime) -> list[Outcome]:
-    faults = acceptance.faults(orders, now)
-    good = [order for order, fault in zip(orders, faults, strict=True) if fault is None]
-    messages = [_message(order, key, now) for order, key in zip(good, acceptance.new_keys(len(good)), strict=True)]
+    looked = acceptance.looked_over(orders, now)
+    good = {key: order for order, key in zip(orders, looked, strict=True) if isinstance(key, int)}
+    messages = [_message(order, key, now) for key, order in good.items()]
     unpaid = ledger.reserve_all([Wanted(m.account, m.pk, m.reserved) for m in messages], now)
-    bulk.insert([message for message in messages if message.pk not in unpaid])
-    timeline.write([_entered(message) for message in messages if message.pk not in unpaid], now)
-    paid = [order for order, message in zip(good, messages, strict=True) if message.pk not in unpaid]
+    paid = {message.pk: message for message in messages if message.pk not in unpaid}
+    with prepared.at_once():
+        bulk.add(list(paid.values()))
+        timeline.write(map(_entered, paid.values()), now)
     # Last, after the balances: so everybody locks the cached handsets.
-    cache.hint_all([Hint(order.number, order.device) for order in paid if order.device], now)
-    outcomes = iter([unpaid.get(message.pk, message) for message in messages])
-    return [fault or next(outcomes) for fault in faults]
+    hints = [Hint(message.number, good[key].device) for key, message in paid.items()]
+    cache.hint_all([hint for hint in hints if hint.identity], now)
+    became: Mapping[int, Outcome] = {**unpaid, **paid}
+    return [became[key] if isinstance(key, int) else key for key in looked]
 
 
 def _entered(message: Message) -> Entry:

@@ -5,7 +5,7 @@ none of its messages is on its way any more, and with them the media that no oth
 and, last of all, the files. Whoever is about to use a template or a medium holds its row, and a removal waits for it.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime, timedelta
 
 import structlog
@@ -26,9 +26,10 @@ USABLE = "SELECT id FROM mms_template WHERE id = ANY(%s) AND deleted_at IS NULL 
 HOLD = "SELECT id FROM mms_medium WHERE id = ANY(%s) FOR KEY SHARE"
 
 
-def usable(templates: Collection[int]) -> set[int]:
+def usable(templates: Collection[int]) -> Callable[[], set[int]]:
     """Those of which messages may be accepted. The caller's transaction holds them from here on."""
-    return {key for (key,) in prepared.rows(USABLE, [list(templates)])}
+    found = prepared.ask(USABLE, [list(templates)])
+    return lambda: {key for (key,) in found()}
 
 
 def hold(media: Collection[Medium]) -> bool:

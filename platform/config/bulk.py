@@ -5,7 +5,7 @@ their SQL together than PostgreSQL takes to do it.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from operator import attrgetter
 from typing import Any, TypeAlias, TypeVar
@@ -53,13 +53,20 @@ def _change(model: type[Model], names: tuple[str, ...]) -> tuple[str, list[AnyFi
 
 def insert(rows: Sequence[Row]) -> Sequence[Row]:
     """Inserts the rows in their order, in which they get their keys, too, unless all have one; returns them."""
+    for row, (pk,) in zip(rows, add(rows)(), strict=True):
+        row.pk = pk
+    return rows
+
+
+def add(rows: Sequence[Row]) -> Callable[[], prepared.Rows]:
+    """The same, but the rows' keys are to be asked for: a block of prepared.at_once() need not wait for them."""
     if not rows:
-        return rows
+        return list
     statement, names, values = _insertion(type(rows[0]), keyed=rows[0].pk is not None)
     written = json.dumps([dict(zip(names, values(row), strict=True)) for row in rows], default=str)
-    for row, (pk,) in zip(rows, prepared.rows(statement, [written]), strict=True):
-        row.pk, row._state.adding = pk, False
-    return rows
+    for row in rows:
+        row._state.adding = False
+    return prepared.ask(statement, [written])
 
 
 @cache

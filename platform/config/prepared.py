@@ -1,14 +1,17 @@
 """Statements that are run so often that PostgreSQL is to parse and plan them once a connection, and Django never."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import psycopg
 from django.db import connection
 from django.db.models import ForeignKey, Model
 
 Row = TypeVar("Row", bound=Model)
+
+Rows: TypeAlias = list[tuple[Any, ...]]
 
 
 class _Cursor(psycopg.Cursor[tuple[Any, ...]]):
@@ -18,13 +21,29 @@ class _Cursor(psycopg.Cursor[tuple[Any, ...]]):
         return super().execute(query, params, prepare=True)
 
 
-def rows(statement: str, values: Any) -> list[tuple[Any, ...]]:
-    """What the statement returns, run in the transaction of Django's default connection."""
+@contextmanager
+def at_once() -> Iterator[None]:
+    """Statements of this block go out together, without waiting for each other's answers, and are run in their order.
+
+    What they return can be had after the block, which raises what any of them failed with.
+    """
+    connection.ensure_connection()
+    with connection.wrap_database_errors, connection.connection.pipeline():
+        yield
+
+
+def ask(statement: str, values: Any) -> Callable[[], Rows]:
+    """Runs the statement in the transaction of Django's default connection; what it returns can be had later."""
     connection.ensure_connection()
     wrapped = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor
-    with wrapped(_Cursor(connection.connection)) as cursor:  # type: ignore[arg-type]  # stubs take Django's own alone
-        cursor.execute(statement, values)
-        return cursor.fetchall() if cursor.description else []
+    cursor = wrapped(_Cursor(connection.connection))  # type: ignore[arg-type]  # stubs take Django's own alone
+    cursor.execute(statement, values)
+    return lambda: cursor.fetchall() if cursor.description else []
+
+
+def rows(statement: str, values: Any) -> Rows:
+    """What the statement returns, run in the transaction of Django's default connection."""
+    return ask(statement, values)()
 
 
 def objects(model: type[Row], condition: str, values: Any) -> list[Row]:

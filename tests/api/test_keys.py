@@ -62,8 +62,8 @@ def test_accepting_a_message_costs_so_many_queries(
     Price.objects.create(message_class="mms", amount=1)
     ledger.top_up(world.account, 2, "", timezone.now())
     Client().post("/ep/v1/", SEED.encode(), content_type="text/xml")
-    # Transaction begun; template held, key, block lists; number of the message, balance, line in the ledger, message,
+    # Transaction begun; template held, key, block lists; number of the message, balance with its line, message,
     # event; transaction ended. As many where 64 messages of the account are accepted together.
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(9):
         Client().post("/ep/v1/", SEED.encode(), content_type="text/xml")
     assert Message.objects.count() == 2
