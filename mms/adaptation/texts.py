@@ -40,6 +40,8 @@ def merge(text: str, data: Mapping[str, str]) -> str:
 
     An empty value gives way to a default. Raises MissingValue for a tag with neither value nor default.
     """
+    if "{{" not in text:
+        return text
     values = {name.casefold(): value for name, value in data.items()}
 
     def value(tag: re.Match[str]) -> str:
@@ -112,6 +114,8 @@ def subject_problem(subject: str) -> str | None:
     """
     if len(subject) > LONGEST_SUBJECT:
         return f"the subject has {len(subject)} characters; at most {LONGEST_SUBJECT} are allowed"
+    if subject.isascii() and subject.isprintable():
+        return None
     refused = next((character for character in subject if not _plain(character)), None)
     if refused is None:
         return None

@@ -103,11 +103,11 @@ class Dialect:
     codes: Mapping[str, str] = field(default_factory=dict)  # of the catalogue -> of its own
     optional: frozenset[str] = frozenset()  # parameters that the others demand, unless the account must give them
     duration: int = 10  # seconds of a slide that names none
+    # The names of its parameters; what has another name is ignored.
+    known: frozenset[str] = field(init=False)
 
-    @property
-    def known(self) -> frozenset[str]:
-        """The names of its parameters; what has another name is ignored."""
-        return frozenset((*self.parameters.values(), *self.aliases.values()))
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "known", frozenset((*self.parameters.values(), *self.aliases.values())))
 
 
 SINCH: Final = Dialect(

@@ -6,7 +6,6 @@ the key and its account, the block lists, the template, the funds.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 
 from django.db import DatabaseError
@@ -44,9 +43,9 @@ def answer(call: Call) -> Fields | None:
     with memory.recalling():
         try:
             key = call.admitted({call.name})
-            wanted = order(call.request, key.account)
+            wanted = order(call.request, key.account, key=key)
             check_not_suspended(key.account)
-            outcome = together(replace(wanted, key=key))
+            outcome = together(wanted)
         except (Refusal, DatabaseError):
             return None
     return queued(outcome) if isinstance(outcome, Message) else None

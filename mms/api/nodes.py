@@ -1,6 +1,8 @@
 """The canonical request: a tree that is read by canonical names, whatever dialect it came in."""
 
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from mms.api.dialects import Dialect
 from mms.api.errors import Refusal
@@ -16,7 +18,8 @@ class Unclear(Exception):
     """An element that gives no one value; the sentence says why."""
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen, which would make it three times as slow to make, and a request has dozens. Nobody changes one.
+@dataclass(slots=True)
 class Node:
     """One element: its name on the wire, its text without white space around it, and what is in it.
 
@@ -28,6 +31,7 @@ class Node:
     text: str = ""
     children: tuple["Node", ...] = ()
     plain: bool = True
+    _named: dict[str, list["Node"]] | None = field(default=None, init=False, repr=False, compare=False)
 
     def called(self, name: str) -> str:
         """The parameter's name as the customer writes it."""
@@ -35,9 +39,15 @@ class Node:
         given = alias and any(child.wire == alias for child in self.children)
         return alias if alias and given else self.dialect.parameters[name]
 
-    def all(self, name: str) -> list["Node"]:
+    def all(self, name: str) -> Sequence["Node"]:
+        if self._named is None:
+            self._named = defaultdict(list)
+            for child in self.children:
+                self._named[child.wire].append(child)
         spellings = (self.dialect.parameters[name], self.dialect.aliases.get(name))
-        return [child for child in self.children if child.wire in spellings]
+        if spellings[1] in self._named:
+            return [child for child in self.children if child.wire in spellings]
+        return self._named.get(spellings[0], ())
 
     def one(self, name: str) -> "Node | None":
         """The element of that name, or None. Raises Unclear where it stands more than once."""

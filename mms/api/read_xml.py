@@ -90,14 +90,13 @@ def _where(problem: etree.XMLSyntaxError, before: bytes) -> str:
 def _node(element: etree._Element, wire: str, dialect: Dialect, known: Collection[str], depth: int) -> Node:
     if depth > DEPTH_MAX:
         raise Refusal("E108", f"Elements are nested deeper than {DEPTH_MAX}")
-    named = [(_local_name(child), child) for child in element]
-    # The names in data are the customer's own.
-    inside = {name for name, _ in named} if wire == dialect.parameters["data"] else known
-    children = [_node(child, name, dialect, inside, depth + 1) for name, child in named if name in inside]
-    if wire == dialect.parameters["slide"]:
-        children = [*_attributes(element, dialect), *children]
-    text = (element.text or "").strip()
-    return Node(dialect, wire, text, tuple(children), plain=not named)
+    children = _attributes(element, dialect) if wire == dialect.parameters["slide"] else []
+    if len(element):
+        named = [(_local_name(child), child) for child in element]
+        # The names in data are the customer's own.
+        inside = {name for name, _ in named} if wire == dialect.parameters["data"] else known
+        children += [_node(child, name, dialect, inside, depth + 1) for name, child in named if name in inside]
+    return Node(dialect, wire, (element.text or "").strip(), tuple(children), plain=not len(element))
 
 
 def _attributes(element: etree._Element, dialect: Dialect) -> list[Node]:

@@ -2,13 +2,13 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from billing.ledger import InsufficientFunds
-from billing.models import Account
+from billing.models import Account, ApiKey
 from config.memory import remembered
 from mms import doorbell, flow
 from mms.acceptance import Outdated, TemplateDeleted
@@ -92,10 +92,10 @@ def _areas(template: Template) -> Mapping[int, Sequence[Area]]:
     return found
 
 
-def order(request: Node, account: Account, find: FindContent = stored) -> Order:
+def order(request: Node, account: Account, find: FindContent = stored, key: ApiKey | None = None) -> Order:
     """The request with every parameter checked, in the order of the parameter table; the first fault refuses it.
 
-    `find` finds what is to be sent.
+    `find` finds what is to be sent. The key is given where the acceptance is to look at it again.
     """
     number, country = fields.number(request)
     requested = fields.requested_sender(request, account)
@@ -128,7 +128,10 @@ def order(request: Node, account: Account, find: FindContent = stored) -> Order:
         template=found.template,
         service=service,
         operator_id=str(operator.operator_id) if operator else "",
-        **asdict(fallback),
+        fallback_text=fallback.fallback_text,
+        disable_fallback_sms=fallback.disable_fallback_sms,
+        disable_fallback_sms_link=fallback.disable_fallback_sms_link,
+        fallback_sms_link_expiration=fallback.fallback_sms_link_expiration,
         subject=subject,
         texts=texts,
         data=data,
@@ -143,6 +146,7 @@ def order(request: Node, account: Account, find: FindContent = stored) -> Order:
         country=country,
         sender=way.sender.address,
         carrier=way.carrier,
+        key=key,
     )
 
 

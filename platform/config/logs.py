@@ -80,6 +80,9 @@ def configure(level: str) -> None:
             logging.getLogger(name).setLevel(logging.WARNING)
     for name in INDISCREET:
         logging.getLogger(name).setLevel(max(logging.INFO, logging.getLogger().level))
+    # No line of ours tells these, so they need not be found out for each (logging HOWTO, Optimization).
+    logging._srcfile = None
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, *SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
