@@ -1,5 +1,8 @@
 """The quick way of a sendSavedMMS: checked against what is remembered, accepted with all that wait at that moment.
 
+One thread reads, checks, accepts and answers for them, one after the other: threads that did so side by side would take
+the interpreter from each other all the time, and with it what the processor has at hand.
+
 Nothing is refused here. What cannot be accepted as it stands goes the ordinary way, where everything is read anew and
 the documented order of checks holds. What is accepted has been looked at once more in the transaction that does it:
 the key and its account, the block lists, the template, the funds.
@@ -7,45 +10,96 @@ the key and its account, the block lists, the template, the funds.
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Final, Protocol, TypeAlias
 
 from django.db import DatabaseError
+from django.http import HttpResponse
 from django.utils import timezone
 
+from billing.actions import Action
 from config import memory
 from mms import doorbell, flow
-from mms.acceptance import Outcome
+from mms.acceptance import Outcome, OutcomeUnknown
 from mms.api.answers import Fields
-from mms.api.errors import Refusal
 from mms.api.gate import Call
 from mms.api.send_saved import check_not_suspended, order, queued
 from mms.models import Message
 from mms.order import Order
 from mms.together import Together
 
+NAME: Final = Action.SEND_SAVED_MMS
 # What asks for more than to be sent.
-NOT_PLAIN = ("dry_run", "idempotency_key")
+NOT_PLAIN: Final = ("dry_run", "idempotency_key")
+# Bytes of the longest request that others wait for while it is read.
+SHORT: Final = 16_384
 
 
-def _accept(orders: Sequence[Order]) -> list[Outcome]:
-    return flow.accept(orders, timezone.now())
+class Visit(Protocol):
+    """A request at a door."""
+
+    def called(self) -> Call:
+        """What is asked for. Raises Refusal; may be called again then."""
+
+    def succeeded(self, fields: Fields) -> HttpResponse:
+        """The response to a request that was accepted."""
 
 
-together = Together(_accept, afterwards=partial(doorbell.ring, doorbell.WORK))
+Served: TypeAlias = HttpResponse | OutcomeUnknown | None
 
 
-def answer(call: Call) -> Fields | None:
-    """The answer to a sendSavedMMS that was accepted; None where nothing has become of it yet.
+def suits(said: bytes) -> bool:
+    """Whether the request may go this way, as far as can be seen at a glance."""
+    return len(said) <= SHORT and NAME.encode() in said.lower()
+
+
+def response(visit: Visit) -> HttpResponse | None:
+    """The response to a sendSavedMMS that was accepted; None where nothing has become of it yet.
 
     Raises OutcomeUnknown.
     """
-    if any(call.request.all(name) for name in NOT_PLAIN):
-        return None
-    with memory.recalling():
-        try:
-            key = call.admitted({call.name})
-            wanted = order(call.request, key.account, key=key)
-            check_not_suspended(key.account)
-            outcome = together(wanted)
-        except (Refusal, DatabaseError):
+    served = together(visit)
+    if isinstance(served, OutcomeUnknown):
+        raise served
+    return served
+
+
+def _serve(visits: Sequence[Visit]) -> list[Served]:
+    try:
+        with memory.recalling():
+            wanted = [_order(visit) for visit in visits]
+            outcomes = iter(_accepted([order for order in wanted if order]))
+    except DatabaseError:  # not once more for each while the others wait: they try it side by side
+        return [None] * len(visits)
+    return [_served(visit, next(outcomes)) if order else None for visit, order in zip(visits, wanted, strict=True)]
+
+
+together = Together(_serve, afterwards=partial(doorbell.ring, doorbell.WORK))
+
+
+def _order(visit: Visit) -> Order | None:
+    """What it orders, or None where that is for the ordinary way to find out."""
+    try:
+        call = visit.called()
+        if call.name != NAME or any(call.request.all(name) for name in NOT_PLAIN):
             return None
-    return queued(outcome) if isinstance(outcome, Message) else None
+        key = call.admitted({call.name})
+        wanted = order(call.request, key.account, key=key)
+        check_not_suspended(key.account)
+    except DatabaseError:
+        raise
+    except Exception:  # noqa: BLE001 - a refusal or worse, it is this request's alone, whose own thread meets it again
+        return None
+    return wanted
+
+
+def _accepted(orders: Sequence[Order]) -> Sequence[Outcome | OutcomeUnknown]:
+    try:
+        return flow.accept(orders, timezone.now()) if orders else []
+    except OutcomeUnknown as unknown:
+        return [unknown] * len(orders)
+
+
+def _served(visit: Visit, outcome: Outcome | OutcomeUnknown) -> Served:
+    if isinstance(outcome, Message):
+        return visit.succeeded(queued(outcome))
+    return outcome if isinstance(outcome, OutcomeUnknown) else None

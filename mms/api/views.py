@@ -3,13 +3,15 @@
 import time
 import uuid
 from collections.abc import Callable
-from typing import IO, Any, ClassVar, Final, cast
+from functools import cached_property
+from io import BytesIO
+from typing import Any, ClassVar, Final
 
 import structlog
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.views.generic import View
 
-from billing.actions import Action as Name
 from billing.models import Account
 from mms import callers
 from mms.api import express, fields, idempotency, read_pairs
@@ -64,69 +66,59 @@ class Door(View):
     call: Call | None = None
 
     def dispatch(self, request: HttpRequest, *_: Any, **__: Any) -> HttpResponse:
-        began = time.perf_counter()
-        answer, status = self._answer(request)
-        response = self._response(answer, status)
-        self._log(answer, status, time.perf_counter() - began)
-        return response
-
-    def _log(self, answer: Answer, status: int, seconds: float) -> None:
-        """The one line of this request. An action that is not one of ours could be anything: it is left out."""
-        call = self.call
-        log.info(
-            "request",
-            action=call.name if call and call.name in ACTIONS else "",
-            account=call.account.pk if call and call.account else None,
-            code=answer.fields.get("error_code", ""),
-            tracking_id=answer.fields.get("tracking_id", ""),
-            status=status,
-            ms=round(seconds * 1000, 1),
-        )
+        self.began = time.perf_counter()
+        if str(request.method).lower() not in self.http_method_names:
+            return self._responded(self._failure("E100", self.expected), 405)
+        try:
+            return self._express() or self.succeeded(self._acted())
+        except Refusal as refusal:
+            dialect = refusal.dialect or self.dialect
+            return self._responded(failure(dialect, self._to(), refusal.code, refusal.info))
+        except Exception:
+            reference = uuid.uuid4().hex[:12]
+            log.exception("a request failed", reference=reference)
+            return self._responded(self._failure("E503", f"Internal error, reference {reference}"), 500)
 
     @property
     def dialect(self) -> Dialect:
         """The request's; the door's own where the request could not be read that far."""
         return self.node.dialect if self.node else self.own_dialect
 
-    def _answer(self, request: HttpRequest) -> tuple[Answer, int]:
-        """The answer, with its HTTP status."""
-        if str(request.method).lower() not in self.http_method_names:
-            return self._failure("E100", self.expected), 405
-        try:
-            answered = self._acted(self.read(request))
-        except Refusal as refusal:
-            dialect = refusal.dialect or self.dialect
-            return failure(dialect, self._to(), refusal.code, refusal.info), 200
-        except Exception:
-            reference = uuid.uuid4().hex[:12]
-            log.exception("a request failed", reference=reference)
-            return self._failure("E503", f"Internal error, reference {reference}"), 500
-        return Answer(self.dialect, answered), 200
+    @cached_property
+    def said(self) -> bytes:
+        """The request as it came; of one that is too long, enough to tell."""
+        return self.request.read(settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1)
 
-    def read(self, request: HttpRequest) -> Node:
+    def read(self) -> Node:
         """The request as a tree. Raises Refusal."""
-        body = cast(IO[bytes], request)  # a request is the stream of its body
-        return self.parser.parse(body, parser_context={"request": request})
+        return self.parser.parse(BytesIO(self.said), parser_context={"request": self.request})
 
-    def _acted(self, node: Node) -> Fields:
-        self.node = node
-        name = fields.once(node, "action")
-        if not name:
-            raise Refusal("E100", f"{node.called('action')} is missing")
-        self.call = Call(node, name, callers.address(self.request))
-        return self._express(self.call) or self._ordinary(self.call)
+    def called(self) -> Call:
+        """What the request asks for, found out once. Raises Refusal."""
+        if self.call is None:
+            self.node = self.read()
+            name = fields.once(self.node, "action")
+            if not name:
+                raise Refusal("E100", f"{self.node.called('action')} is missing")
+            self.call = Call(self.node, name, callers.address(self.request))
+        return self.call
 
-    def _express(self, call: Call) -> Fields | None:
-        plain = call.name == Name.SEND_SAVED_MMS and "Idempotency-Key" not in self.request.headers
-        return express.answer(call) if plain else None
+    def _express(self) -> HttpResponse | None:
+        plain = "Idempotency-Key" not in self.request.headers and express.suits(self.said)
+        return express.response(self) if plain else None
 
-    def _ordinary(self, call: Call) -> Fields:
+    def _acted(self) -> Fields:
+        call = self.called()
         key = call.admitted(ACTIONS)
         if call.name not in FORESEEABLE and fields.flag(call.request, "dry_run"):
             # Who asks for one does not want to have it done.
             raise Refusal("E100", f"{call.action[:40]} has no {call.request.called('dry_run')}; nothing was done")
         asked = idempotency.with_header(call.request, self.request.headers.get("Idempotency-Key", ""))
         return ACTIONS[call.name](asked, key.account)
+
+    def succeeded(self, fields: Fields) -> HttpResponse:
+        """The response to a request that these fields answer."""
+        return self._responded(Answer(self.dialect, fields))
 
     def _failure(self, code: str, info: str) -> Answer:
         return failure(self.dialect, self._to(), code, info)
@@ -136,7 +128,8 @@ class Door(View):
         recipients = self.node.all("to") if self.node else []
         return recipients[0].text[:50] if recipients else ""
 
-    def _response(self, answer: Answer, status: int) -> HttpResponse:
+    def _responded(self, answer: Answer, status: int = 200) -> HttpResponse:
+        """The response, and its line in the log."""
         content = self.renderer.render(answer)
         headers = {
             "Content-Type": f"{self.renderer.media_type}; charset={self.renderer.charset}",
@@ -144,7 +137,22 @@ class Door(View):
         }
         if status == 405:
             headers["Allow"] = ", ".join(self.http_method_names).upper()
-        return HttpResponse(content, status=status, headers=headers)
+        response = HttpResponse(content, status=status, headers=headers)
+        self._log(answer, status)
+        return response
+
+    def _log(self, answer: Answer, status: int) -> None:
+        """The one line of this request. An action that is not one of ours could be anything: it is left out."""
+        call = self.call
+        log.info(
+            "request",
+            action=call.name if call and call.name in ACTIONS else "",
+            account=call.account.pk if call and call.account else None,
+            code=answer.fields.get("error_code", ""),
+            tracking_id=answer.fields.get("tracking_id", ""),
+            status=status,
+            ms=round((time.perf_counter() - self.began) * 1000, 2),
+        )
 
 
 class SinchDoor(Door):
@@ -164,10 +172,16 @@ class SkycoreDoor(Door):
     own_dialect = SKYCORE
     expected = "POST an XML request, or GET with parameters"
 
-    def read(self, request: HttpRequest) -> Node:
-        if request.method == "GET":
-            return read_pairs.read(request.META.get("QUERY_STRING", ""))
-        return super().read(request)
+    @cached_property
+    def said(self) -> bytes:
+        return self._query.encode(errors="replace") if self.request.method == "GET" else super().said
+
+    def read(self) -> Node:
+        return read_pairs.read(self._query) if self.request.method == "GET" else super().read()
+
+    @property
+    def _query(self) -> str:
+        return str(self.request.META.get("QUERY_STRING", ""))
 
 
 class JsonDoor(Door):

@@ -89,8 +89,11 @@ def test_a_message_has_all_that_was_ordered(world: SimpleNamespace) -> None:
     assert {name: getattr(stored, name) for name in columns} == {name: getattr(outcome, name) for name in columns}
 
 
-def send(number: int) -> bytes:
-    body = request({**SEND, "to": f"140447900{number:02}"})
+def send(number: int, **changes: str) -> bytes:
+    return post(request({**SEND, "to": f"140447900{number:02}", **changes}))
+
+
+def post(body: bytes) -> bytes:
     try:
         return bytes(Client().post("/ep/v1/", body, content_type="text/xml").content)
     finally:
@@ -102,7 +105,7 @@ def send(number: int) -> bytes:
 committing = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
 
-def at_once(meanwhile: Callable[[int], object]) -> list[bytes]:
+def at_once(meanwhile: Callable[[int], object], send: Callable[[int], bytes] = send) -> list[bytes]:
     """The answers to requests of which the first waits for its template, and all others for the first.
 
     What is done meanwhile is told the process of the database that the first waits in.
@@ -112,8 +115,9 @@ def at_once(meanwhile: Callable[[int], object]) -> list[bytes]:
     with ThreadPoolExecutor(CUSTOMERS) as pool:
         with psycopg.connect(**connection.get_connection_params()) as other:
             other.execute("SELECT FROM mms_template FOR UPDATE")
-            answers = [pool.submit(send, number) for number in range(1, CUSTOMERS + 1)]
+            answers = [pool.submit(send, 1)]
             ((pid,),) = eventually(lambda: other.execute(waiting).fetchall())
+            answers += [pool.submit(send, number) for number in range(2, CUSTOMERS + 1)]
             eventually(lambda: len(together.waiting) == CUSTOMERS - 1)
             meanwhile(pid)
         return [answer.result() for answer in answers]
@@ -140,6 +144,24 @@ def test_those_that_wait_are_accepted_in_one_transaction_and_each_is_told_its_ow
     told = [re.findall(b"<tracking-id>(.+)</tracking-id>", answer)[0].decode() for answer in answers]
     stored = {message.number: message.tracking_id for message in Message.objects.all()}
     assert told == [stored[number] for number in ALL[1:]]
+
+
+@committing
+def test_those_that_are_refused_hinder_none_of_those_that_wait_with_them(world: SimpleNamespace) -> None:
+    def mixed(number: int) -> bytes:
+        match number:
+            case 2:
+                return post(b"<request><action>sendSavedMMS</action>")
+            case 3:
+                return send(number, **{"from": "99999"})
+            case 4:
+                return send(number, **{"api-key": "sendSavedMMS"})
+        return send(number)
+
+    answers = at_once(lambda _: None, mixed)
+    codes = [re.findall(b"<error-code>(.+)</error-code>", answer) for answer in answers]
+    assert codes == [[], [b"E108"], [b"E111"], [b"E104"], [], [], [], []]
+    assert numbers() == [number for number in ALL if number[-1] not in "234"]
 
 
 @committing
