@@ -1,7 +1,7 @@
 """Work of many threads done in one go: one of them does it for all that wait at the same moment."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from queue import SimpleQueue
 from threading import Lock
 from typing import Final, Generic, TypeVar
@@ -15,12 +15,12 @@ MOST: Final = 64  # items at once
 class Together(Generic[Item, Result]):
     """Calls `act` with the items of the threads that wait, and gives each thread the result of its own.
 
-    One thread acts at a time. It does not wait for more items than there are, and then leaves the lead to the first of
-    those that came meanwhile. What `act` raises is raised in each thread whose item it had. Who has acted calls
-    `afterwards`, when the others have their results.
+    One thread acts at a time. It takes the items one by one, and with them those that come while it does, but waits
+    for none; then it leaves the lead to the first of those that came later. What `act` raises is raised in each thread
+    whose item it had. Who has acted calls `afterwards`, when the others have their results.
     """
 
-    def __init__(self, act: Callable[[Sequence[Item]], Sequence[Result]], afterwards: Callable[[], None]) -> None:
+    def __init__(self, act: Callable[[Iterator[Item]], Sequence[Result]], afterwards: Callable[[], None]) -> None:
         self._act, self._afterwards = act, afterwards
         self._lock = Lock()
         self.waiting: deque[_Turn[Item, Result]] = deque()
@@ -40,10 +40,9 @@ class Together(Generic[Item, Result]):
 
     def _lead(self) -> None:
         """Acts for those that wait; the caller is the first of them."""
-        with self._lock:
-            turns = [self.waiting.popleft() for _ in range(min(MOST, len(self.waiting)))]
+        turns: list[_Turn[Item, Result]] = []
         try:
-            results = self._act([turn.item for turn in turns])
+            results = self._act(self._items(turns))
             for turn, result in zip(turns, results, strict=True):
                 turn.end(result)
         except BaseException as problem:  # noqa: BLE001 - it is raised in every one of the threads
@@ -52,6 +51,12 @@ class Together(Generic[Item, Result]):
         finally:
             self._hand_over()
         self._afterwards()
+
+    def _items(self, taken: "list[_Turn[Item, Result]]") -> Iterator[Item]:
+        """Those that wait, until there are no more; notes whose they are. Nobody else takes any meanwhile."""
+        while self.waiting and len(taken) < MOST:
+            taken.append(self.waiting.popleft())
+            yield taken[-1].item
 
     def _hand_over(self) -> None:
         with self._lock:

@@ -8,7 +8,7 @@ the documented order of checks holds. What is accepted has been looked at once m
 the key and its account, the block lists, the template, the funds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Final, Protocol, TypeAlias
 
@@ -63,14 +63,17 @@ def response(visit: Visit) -> HttpResponse | None:
     return served
 
 
-def _serve(visits: Sequence[Visit]) -> list[Served]:
+def _serve(visits: Iterator[Visit]) -> list[Served]:
+    wanted: list[tuple[Visit, Order | None]] = []
     try:
         with memory.recalling():
-            wanted = [_order(visit) for visit in visits]
-            outcomes = iter(_accepted([order for order in wanted if order]))
+            for visit in visits:
+                wanted.append((visit, None))  # so that it is answered, too, where the look at it breaks
+                wanted[-1] = (visit, _order(visit))
+            outcomes = iter(_accepted([order for _, order in wanted if order]))
     except DatabaseError:  # not once more for each while the others wait: they try it side by side
-        return [None] * len(visits)
-    return [_served(visit, next(outcomes)) if order else None for visit, order in zip(visits, wanted, strict=True)]
+        return [None] * len(wanted)
+    return [_served(visit, next(outcomes)) if order else None for visit, order in wanted]
 
 
 together = Together(_serve, afterwards=partial(doorbell.ring, doorbell.WORK))

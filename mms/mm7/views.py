@@ -3,7 +3,7 @@
 import base64
 import binascii
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator
 from functools import partial
 from itertools import compress
 from operator import attrgetter
@@ -107,8 +107,9 @@ def _taken(request: HttpRequest, carrier: Carrier) -> HttpResponse | None:
 _terms = attrgetter("slug", "inbound_username", "inbound_password", "inbound_networks", "status_overrides")
 
 
-def _take_all(said: Sequence[tuple[Carrier, DeliveryReportReq]]) -> list[Report | None]:
+def _take_all(waiting: Iterator[tuple[Carrier, DeliveryReportReq]]) -> list[Report | None]:
     """The reports as they are kept; None for one whose carrier is not what it was when the report was let in."""
+    said = list(waiting)
     keys = list({carrier.pk for carrier, _ in said})
     terms = {carrier.pk: _terms(carrier) for carrier in prepared.objects(Carrier, "WHERE id = ANY(%s)", [keys])}
     current = [terms.get(carrier.pk) == _terms(carrier) for carrier, _ in said]
