@@ -112,7 +112,7 @@ def _put_off(keys: set[int], now: datetime) -> set[int]:
 
 def _parcels(keys: set[int], now: datetime) -> list[Parcel]:
     lease = now + LEASE
-    numbers = dict(prepared.rows(TAKE, {"keys": list(keys), "lease": lease}))
+    numbers: dict[int, int] = dict(prepared.rows(TAKE, {"keys": list(keys), "lease": lease}))
     postbacks = prepared.objects(Postback, "WHERE id = ANY(%s) ORDER BY id", [list(keys)])
     prepared.fetch(postbacks, "account")
     attempts = bulk.insert(
