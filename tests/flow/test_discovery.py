@@ -106,7 +106,9 @@ def test_the_longest_wait_leaves_three_days_to_send_the_message(send: Send, driv
     over = later(4321)
     drive(over)
     assert codes(message) == ["N501", "N101"]
-    assert f"<ExpiryDate>{over + timedelta(days=3):%Y-%m-%dT%H}" in mmsc.received[1].body.decode("latin-1")
+    message.refresh_from_db()
+    assert message.expires_at - over > timedelta(days=3, minutes=-2)
+    assert f"<ExpiryDate>{message.expires_at:%Y-%m-%dT%H:%M:%SZ}</ExpiryDate>".encode() in mmsc.received[1].body
 
 
 def test_no_message_is_given_to_the_mmsc_for_more_than_three_days(
