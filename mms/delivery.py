@@ -26,6 +26,7 @@ from mms.mm7.answers import Answer
 from mms.mm7.submit import Part
 from mms.models import Attempt, Discovery, Message
 from mms.outbound import Flight, NoReply, Reply, Request
+from mms.shift import Shift
 from mms.storing import DATABASE_GONE, store
 from mms.submission import Landing
 
@@ -53,7 +54,10 @@ class Submit:
 
 
 def run(clock: Clock = timezone.now) -> None:
-    """Works until nothing is due and nothing in flight. Asked to stop, it takes on no more and ends what it has."""
+    """Works until nothing is due and nothing in flight, or its shift is over, and then ends what it has.
+
+    Asked to stop, it takes on no more.
+    """
     # An MMSC may take its time with all its answers, and they are stored together all the same.
     with Flight[Submit](IN_FLIGHT, slow=math.inf) as flight:
         try:
@@ -68,31 +72,35 @@ def run(clock: Clock = timezone.now) -> None:
 
 
 def _work(flight: Flight[Submit], clock: Clock) -> None:
+    shift = Shift(flight, clock, lambda submit: submit.sent.carrier_id)
     woken = looked = -WAKE_EVERY
-    while not stopping.asked():
+    while not stopping.asked() and not shift.over():
         if time.monotonic() - woken >= WAKE_EVERY:
+            doorbell.looked(doorbell.WORK)
             overdue.wake(clock())
             woken = time.monotonic()
         claimed = None
         if not flight.keys or time.monotonic() - looked >= CLAIM_EVERY:
             looked = time.monotonic()
-            claimed = _launch_messages(flight, clock) + _launch_discoveries(flight, clock)
+            claimed = _launch_messages(shift, clock) + _launch_discoveries(shift, clock)
         _bring_home(flight, LAND, clock, GATHER)
         if claimed == 0 and not flight.keys:
             return
+    doorbell.ring(doorbell.WORK)  # what is left is for the next
 
 
-def _busy(flight: Flight[Submit]) -> list[int]:
-    """The carriers that have as many requests in flight as they may."""
-    counts = Counter(submit.sent.carrier_id for submit in flight.keys)
-    return [carrier for carrier, count in counts.items() if count >= PER_CARRIER]
+def _busy(shift: Shift[Submit]) -> list[int]:
+    """The carriers that have as many requests in flight as they may, and those that get no more in this shift."""
+    counts = Counter(submit.sent.carrier_id for submit in shift.flight.keys)
+    return [carrier for carrier, count in counts.items() if count >= PER_CARRIER] + [*shift.served_no_longer]
 
 
-def _launch_discoveries(flight: Flight[Submit], clock: Clock) -> int:
+def _launch_discoveries(shift: Shift[Submit], clock: Clock) -> int:
+    flight = shift.flight
     if flight.room < CLAIM or stopping.asked():
         return 0
     now = clock()
-    claimed = flow.claim_discoveries(now, CLAIM, _busy(flight), flight.room)
+    claimed = flow.claim_discoveries(now, CLAIM, _busy(shift), flight.room)
     requests = {found: request for found in claimed if (request := _prepared_ddm(found, now))}
     sizes = [(found, len(request.body)) for found, request in requests.items()]
     for found, attempt in submission.start(sizes, clock()):
@@ -113,11 +121,11 @@ def _ddm(found: Discovery) -> tuple[Part, ...]:
     return (Part("text", "text.txt", "text/plain", crlf(found.text).encode(), "utf-8"),)
 
 
-def _launch_messages(flight: Flight[Submit], clock: Clock) -> int:
-    claimed, alone = 0, True
+def _launch_messages(shift: Shift[Submit], clock: Clock) -> int:
+    flight, claimed, alone = shift.flight, 0, True
     # Those over which a worker was lost come one a claim: they shall not wait CLAIM_EVERY for each other.
     while alone and flight.room >= CLAIM and not stopping.asked():
-        ready, taken = flow.claim(clock(), CLAIM, _busy(flight), flight.room)
+        ready, taken = flow.claim(clock(), CLAIM, _busy(shift), flight.room)
         claimed, alone = claimed + taken, any(message.losses for message in ready)
         _launch_claimed(ready, flight, clock)
     return claimed

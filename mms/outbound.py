@@ -225,6 +225,12 @@ class Flight(Generic[Key]):
         return list(self._keys.values())
 
     @property
+    def late(self) -> list[Key]:
+        """Those that are under way for long: of servers that may hang."""
+        since = time.monotonic() - SLOW
+        return [self._keys[future] for future, (_, begun) in self._launched.items() if begun <= since]
+
+    @property
     def expected(self) -> int:
         """How many answers may come at any moment: not those of servers that were slow the last time, or are now."""
         since = time.monotonic() - self.slow

@@ -138,7 +138,7 @@ def _worker(queue: str, serving: int, age: float | None) -> Finding:
         return warn(f"{who}; it has not looked for work yet", "Start beat, if this stays: celery -A config beat")
     if age > SWEEP_AGE_MAX:
         remedy = "Start beat: celery -A config beat. If it runs, the workers are busy: start more of them."
-        return warn(f"{who}; it last began to look for work {age:.0f} s ago", remedy)
+        return warn(f"{who}; it last looked for work {age:.0f} s ago", remedy)
     return ok(f"{who}; it last looked for work {age:.0f} s ago")
 
 

@@ -17,7 +17,7 @@ from django.core.files.storage import default_storage
 from django.utils import timezone
 
 from config import stopping
-from mms import doorbell
+from mms import doorbell, shift
 from mms.adaptation import renditions
 from mms.encoding import queue
 from mms.encoding.queue import NewForm
@@ -44,15 +44,21 @@ class Result:
 
 
 def run(clock: Clock = timezone.now, child: Sequence[str] = CHILD, timeout: int = TIMEOUT) -> None:
-    """Works until nothing is due; asked to stop, it ends the encoding that it has.
+    """Works until nothing is due, or its shift is over; asked to stop, it ends the encoding that it has.
 
     `child` is the command of the child process, `timeout` the seconds that it may take.
     """
-    while not stopping.asked() and (encoding := queue.claim(clock())):
+    end = clock() + shift.LENGTH
+    while not stopping.asked() and clock() < end:
+        doorbell.looked(doorbell.ENCODE)
+        encoding = queue.claim(clock())
+        if encoding is None:
+            return
         with TemporaryDirectory(prefix="mms-encoding-") as folder:
             _encode(encoding, Path(folder), clock, child, timeout)
         doorbell.ring(doorbell.WORK)
         doorbell.ring(doorbell.NOTIFY)
+    doorbell.ring(doorbell.ENCODE)  # what is left is for the next
 
 
 def _encode(encoding: Encoding, folder: Path, clock: Clock, child: Sequence[str], timeout: int) -> None:

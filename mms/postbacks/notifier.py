@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 
 import structlog
@@ -16,6 +16,7 @@ from mms import doorbell, tracking
 from mms.outbound import Flight, NoReply, Reply, Request
 from mms.postbacks import dialects, outbox
 from mms.postbacks.outbox import Parcel
+from mms.shift import Shift
 from mms.storing import DATABASE_GONE, store
 
 log = structlog.get_logger()
@@ -29,7 +30,10 @@ GATHER = 0.02  # seconds that an answer waits for others that are expected, to b
 
 
 def run(clock: Callable[[], datetime] = timezone.now) -> None:
-    """Works until nothing is due and nothing in flight. Asked to stop, it takes on no more and ends what it has."""
+    """Works until nothing is due and nothing in flight, or its shift is over, and then ends what it has.
+
+    Asked to stop, it takes on no more.
+    """
     with Flight[Parcel](IN_FLIGHT) as flight:
         try:
             _work(flight, clock)
@@ -43,14 +47,17 @@ def run(clock: Callable[[], datetime] = timezone.now) -> None:
 
 
 def _work(flight: Flight[Parcel], clock: Callable[[], datetime]) -> None:
+    shift = Shift(flight, clock, lambda parcel: parcel.postback.account_id)
     looked, more = 0.0, True
-    while True:
+    while not stopping.asked() and not shift.over():
         if _time_to_claim(flight, looked, more):
             looked = time.monotonic()
-            more = not stopping.asked() and flight.room > 0 and launch(flight, clock()) > 0
+            doorbell.looked(doorbell.NOTIFY)
+            more = flight.room > 0 and launch(flight, clock(), shift.served_no_longer) > 0
             if not more and not flight.keys:
                 return
         _bring_home(flight, clock)
+    doorbell.ring(doorbell.NOTIFY)  # what is left is for the next
 
 
 def _time_to_claim(flight: Flight[Parcel], looked: float, more: bool) -> bool:
@@ -67,14 +74,14 @@ def _bring_home(flight: Flight[Parcel], clock: Callable[[], datetime]) -> None:
             _log(parcel, result)
 
 
-def launch(flight: Flight[Parcel], now: datetime) -> int:
-    """Claims what is due and sends it off; returns how many."""
+def launch(flight: Flight[Parcel], now: datetime, without: Collection[int] = ()) -> int:
+    """Claims what is due, `without` that of these accounts, and sends it off; returns how many."""
     in_flight = Counter(parcel.postback.account_id for parcel in flight.keys)
     # The less room there is, the less of it is taken: many that hang at once leave some to all the others.
     share = min(PER_ACCOUNT, -(-flight.room // 4))
     claim = min(CLAIM, share)
     busy = [account for account, count in in_flight.items() if count > share - claim]
-    parcels = outbox.claim(now, claim, busy, -(-flight.room // 2))
+    parcels = outbox.claim(now, claim, [*busy, *without], -(-flight.room // 2))
     for parcel in parcels:
         flight.launch(parcel, request(parcel))
     return len(parcels)

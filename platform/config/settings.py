@@ -131,17 +131,17 @@ CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2, "socket_timeout": 10, "ack_emulation": False}
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
-# In memory: the schedule is a few rings, so there is nothing to remember between runs. A ring that nobody answers is
-# forgotten after a minute: sooner, a worker whose clock is ahead of the scheduler's would throw every ring away.
-CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
+# The sweeps are rings of the doorbell; the others share its queues. There they wait until a worker is free, which under
+# load takes some shifts of those before them (mms/shift.py): what expires sooner would be thrown away unread.
+CELERY_BEAT_SCHEDULER = "config.beat:Scheduler"
 CELERY_BEAT_SCHEDULE = {
-    "sweep messages": {"task": "mms.work", "schedule": 1.0, "options": {"queue": "flow", "expires": 60}},
-    "sweep postbacks": {"task": "mms.notify", "schedule": 1.0, "options": {"queue": "postbacks", "expires": 60}},
-    "sweep media": {"task": "mms.encode", "schedule": 1.0, "options": {"queue": "media", "expires": 60}},
+    "sweep messages": {"task": "mms.work", "schedule": 1.0},
+    "sweep postbacks": {"task": "mms.notify", "schedule": 1.0},
+    "sweep media": {"task": "mms.encode", "schedule": 1.0},
     "end what carriers held too long": {
         "task": "mms.end_held",
         "schedule": 60,
-        "options": {"queue": "flow", "expires": 60},
+        "options": {"queue": "flow", "expires": 600},
     },
     "discard orphans": {
         "task": "mms.discard_orphans",
@@ -151,12 +151,12 @@ CELERY_BEAT_SCHEDULE = {
     "low balances": {
         "task": "billing.low_balances",
         "schedule": 60,
-        "options": {"queue": "postbacks", "expires": 60},
+        "options": {"queue": "postbacks", "expires": 600},
     },
     "audit": {
         "task": "billing.audit",
         "schedule": crontab(hour="3", minute="30"),
-        "options": {"queue": "postbacks", "expires": 60},
+        "options": {"queue": "postbacks", "expires": 3600},
     },
 }
 

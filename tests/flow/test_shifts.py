@@ -1,0 +1,105 @@
+"""Tasks end after their shift, however much is due: others wait in their queue."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+
+from billing.models import Account
+from mms import delivery, doorbell
+from mms.encoding import worker
+from mms.models import Message, Postback
+from mms.outbound import Flight, Request
+from mms.postbacks import notifier
+from mms.postbacks.outbox import Parcel
+from mms.shift import LENGTH, Shift
+from tests.flow.media import Save
+from tests.processes.platform_under_test import eventually
+from tests.scripted import Say, Scripted, serving
+
+Send = Callable[..., Message]
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+# Whoever looks at the clock makes it go on by so much. Ten shifts are enough.
+TICK = timedelta(seconds=5)
+ENOUGH = 10 * LENGTH / TICK
+
+
+def due(account: Account) -> None:
+    Postback.objects.create(account=account, code="N101", fields={}, due_at=NOW, created_at=NOW)
+
+
+def test_a_worker_that_never_runs_out_of_messages_ends_with_what_it_has(send: Send, mmsc: Scripted) -> None:
+    looks: list[Message] = []
+
+    def clock() -> datetime:
+        looks.append(send())
+        assert len(looks) < ENOUGH
+        return datetime.now(UTC) + len(looks) * TICK
+
+    delivery.run(clock)
+    assert {message.status for message in Message.objects.all()} == {"submitted", "accepted"}
+
+
+def test_a_notifier_that_never_runs_out_of_postbacks_ends_with_what_it_has(
+    world: SimpleNamespace, customer: Scripted
+) -> None:
+    looks = 0
+
+    def clock() -> datetime:
+        nonlocal looks
+        due(world.account)
+        looks += 1
+        assert looks < ENOUGH
+        return NOW + looks * TICK
+
+    notifier.run(clock)
+    taken = Postback.objects.filter(status="taken").count()
+    assert taken == len(customer.received) > 0
+    assert Postback.objects.filter(status="pending", tries=0).exists()
+
+
+@pytest.mark.parametrize(
+    ("task", "run"),
+    [(doorbell.WORK, delivery.run), (doorbell.NOTIFY, notifier.run), (doorbell.ENCODE, worker.run)],
+)
+def test_who_ends_a_shift_rings_for_the_next_and_takes_on_nothing_more(
+    world: SimpleNamespace, send: Send, save: Save, mmsc: Scripted, customer: Scripted,
+    task: str, run: Callable[[Callable[[], datetime]], None],
+) -> None:  # fmt: skip
+    send()
+    save("audio")
+    due(world.account)
+    moments = iter([datetime.now(UTC)])
+    with doorbell.connection() as broker:
+        broker.delete(doorbell.QUEUES[task], f"rung:{task}")
+        run(lambda: next(moments, datetime.now(UTC) + LENGTH))
+        assert broker.llen(doorbell.QUEUES[task]) == 1
+    assert (mmsc.received, customer.received) == ([], [])
+
+
+def test_who_answers_is_served_on_until_what_hangs_has_landed() -> None:
+    moment = NOW
+    with serving(Say()) as hanging, Flight[str](limit=4) as flight:
+        hanging.gate.clear()
+        shift = Shift(flight, lambda: moment, {"hanging": 1, "prompt": 2}.__getitem__)
+        flight.launch("hanging", Request(hanging.url, b"", {}, 10))
+        eventually(lambda: flight.late == ["hanging"])
+        assert not shift.over()
+        assert not shift.served_no_longer
+        moment += LENGTH
+        with serving(Say()) as prompt:
+            flight.launch("prompt", Request(prompt.url, b"", {}, 10))
+            assert not shift.over()
+            assert shift.served_no_longer == {1}
+            hanging.gate.set()
+            eventually(lambda: flight.landed(0.01) and "hanging" not in flight.keys)
+        assert shift.over()
+
+
+def test_an_account_that_is_served_no_longer_is_left_out(world: SimpleNamespace, customer: Scripted) -> None:
+    due(world.account)
+    with Flight[Parcel](limit=64) as flight:
+        assert notifier.launch(flight, NOW, {world.account.pk}) == 0
+        assert notifier.launch(flight, NOW) == 1
+        flight.landed(10)
