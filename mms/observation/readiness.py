@@ -1,9 +1,10 @@
-"""Whether this process can do its work: each check in a thread of its own, and in bounded time.
+"""Whether this process can do its work: each check in a thread of its own, all of them in bounded time.
 
 A check that hangs (a network file system that does not answer) keeps its thread; whoever asks meanwhile waits for that
 one, so however often is asked, each check runs once at a time.
 """
 
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotInTime
@@ -86,8 +87,9 @@ class Readiness:
 
     def problems(self) -> dict[str, str]:
         """Each check with what is wrong, "" where nothing is."""
+        until = time.monotonic() + self.patience
         futures = {name: self._started(name) for name in self.checks}
-        return {name: self._outcome(future) for name, future in futures.items()}
+        return {name: self._outcome(future, until) for name, future in futures.items()}
 
     def _started(self, name: str) -> Future[str]:
         with self._lock:
@@ -96,9 +98,9 @@ class Readiness:
                 running = self._under_way[name] = self._threads.submit(_problem, name, self.checks[name])
             return running
 
-    def _outcome(self, future: Future[str]) -> str:
+    def _outcome(self, future: Future[str], until: float) -> str:
         try:
-            return future.result(self.patience)
+            return future.result(max(0.0, until - time.monotonic()))
         except NotInTime:
             return f"no answer within {self.patience:g} seconds"
 

@@ -17,6 +17,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 # Requests of one caller whose bodies are on the way at once, in each process. A process has 256 threads
 # (docker-compose.yml), so that one caller who sends a byte at a time holds up himself alone.
 UNFINISHED_MAX: Final = 64
+# Probes wait for no turn: that others take long with theirs is no reason to take the process for dead.
+PROBES: Final = frozenset({"/healthz", "/readyz"})
 
 
 def reading_first(application: WSGIApplication) -> WSGIApplication:
@@ -29,6 +31,8 @@ def reading_first(application: WSGIApplication) -> WSGIApplication:
     most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1
 
     def wrapped(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if environ["PATH_INFO"] in PROBES:
+            return application(readable(environ), start_response)
         if environ.get("wsgi.input_terminated"):
             with unfinished.one_of(callers.of(environ)) as admitted:
                 if not admitted:

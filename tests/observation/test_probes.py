@@ -1,15 +1,22 @@
 """What probes are told: whether the process is alive, and whether it can do its work."""
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from threading import Event
 from typing import Any
+from wsgiref.util import setup_testing_defaults
 
 import pytest
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 from pytest_django.fixtures import Settings
 
+from config import turns
+from config.turns import AT_WORK
+from config.wsgi import application
 from mms.observation import readiness
 from mms.observation.readiness import NotReady, Readiness
 
@@ -24,6 +31,18 @@ def ready() -> tuple[int, dict[str, Any]]:
 def test_it_is_alive_without_a_database_and_under_whatever_name_it_is_asked() -> None:
     answer = Client().get("/healthz", headers=STRANGE_HOST)
     assert (answer.status_code, answer.content) == (200, b"alive\n")
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_probes_wait_for_no_turn(db: None, path: str) -> None:
+    environ: dict[str, Any] = {"PATH_INFO": path}
+    setup_testing_defaults(environ)
+    statuses: list[str] = []
+    with ThreadPoolExecutor(1) as pool, ExitStack() as at_work:
+        for _ in range(AT_WORK):
+            at_work.enter_context(turns.taken())
+        pool.submit(application, environ, lambda status, _: statuses.append(status)).result(5)
+    assert statuses == ["200 OK"]
 
 
 def test_it_is_ready_when_everything_it_needs_is_there(db: None) -> None:
@@ -73,3 +92,16 @@ def test_a_check_that_hangs_is_given_up_and_runs_once_at_a_time(db: None) -> Non
     free.set()
     checks.patience = 10
     assert checks.problems() == {"hanging": "", "well": ""}
+
+
+def test_all_checks_together_are_waited_for_no_longer_than_one() -> None:
+    free = Event()
+
+    def hang() -> None:
+        free.wait(10)
+
+    checks = Readiness(dict.fromkeys("abcd", hang), patience=0.2)
+    began = time.monotonic()
+    assert set(checks.problems().values()) == {"no answer within 0.2 seconds"}
+    assert time.monotonic() - began < 2 * checks.patience
+    free.set()
