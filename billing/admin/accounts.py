@@ -24,6 +24,7 @@ from billing.admin.amounts import OVERRIDES, AdjustmentForm, TopUpForm, read_onl
 from billing.amounts import shown
 from billing.available import available, month
 from billing.models import Account, ApiKey, SenderAddress, Service, new_secret
+from config import logs
 from config.audit import DiscreetAdmin
 from config.widgets import SMALL
 
@@ -94,7 +95,12 @@ class AccountForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the
 @admin.register(Account)
 class AccountAdmin(DiscreetAdmin):
     form = AccountForm
-    instead = {"signing_secret": "", "previous_secret": ""}
+    instead = {
+        "signing_secret": "",
+        "previous_secret": "",
+        "postback_url": "masked_postback_url",
+        "mo_url": "masked_mo_url",
+    }
     formfield_overrides = OVERRIDES | SMALL | {models.URLField: {"assume_scheme": "https"}}
     list_display = ("name", "status_label", "api_access", "funds", "postback_url", "created_at")
     list_select_related = ("balance",)
@@ -143,6 +149,14 @@ class AccountAdmin(DiscreetAdmin):
     @display(description="status", ordering="status", label=ACCOUNT_COLOURS)
     def status_label(self, account: Account) -> str:
         return account.status
+
+    @display(description="postback URL")
+    def masked_postback_url(self, account: Account) -> str:
+        return logs.masked(account.postback_url)
+
+    @display(description="MO URL")
+    def masked_mo_url(self, account: Account) -> str:
+        return logs.masked(account.mo_url)
 
     @action(description="Issue an API key", permissions=["issue"], icon="key")
     def issue_key(self, request: HttpRequest, object_id: str) -> HttpResponse:

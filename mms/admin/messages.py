@@ -14,6 +14,7 @@ from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 
 from billing.amounts import shown
+from config import logs
 from mms import flow
 from mms.admin import search, stories
 from mms.admin.audit import AuditAdmin
@@ -32,6 +33,12 @@ class MessageAdmin(AuditAdmin):
     list_filter = (StatusFilter, ("account", AutocompleteSelectFilter), ("carrier", AutocompleteSelectFilter))
     search_fields = ("number",)
     search_help_text = "Tracking id, number, account"
+    instead = {
+        **AuditAdmin.instead,
+        "texts_by_slide": "masked_texts",
+        "merge_data": "masked_data",
+        "client_reference": "masked_reference",
+    }
     actions = ("resolve_sent", "resolve_unsent")
     actions_detail = ("confirm_sent", "confirm_unsent")
     fieldsets = (
@@ -99,6 +106,18 @@ class MessageAdmin(AuditAdmin):
     @display(description="merge data")
     def merge_data(self, message: Message) -> SafeString:
         return lines(message.data)
+
+    @display(description="texts of slides")
+    def masked_texts(self, message: Message) -> SafeString:
+        return lines(message.texts, logs.masked)
+
+    @display(description="merge data")
+    def masked_data(self, message: Message) -> SafeString:
+        return lines(message.data, logs.masked)
+
+    @display(description="client reference")
+    def masked_reference(self, message: Message) -> str:
+        return logs.masked(message.client_reference)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Message], search_term: str

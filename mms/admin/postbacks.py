@@ -1,6 +1,6 @@
 """Postbacks, and sending them again."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django import forms
@@ -16,6 +16,7 @@ from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from billing.models import Account
+from config import logs
 from mms.admin import masking, search, stories
 from mms.admin.audit import AuditAdmin
 from mms.admin.filters import PostbackStatusFilter
@@ -72,7 +73,7 @@ class PostbackAdmin(AuditAdmin):
     @display(description="fields")
     def masked_told(self, postback: Postback) -> SafeString:
         numbers = {name: masking.masked(postback.fields[name]) for name in ("from", "to") if name in postback.fields}
-        return _lines({**postback.fields, **numbers})
+        return _lines({**postback.fields, **numbers}, logs.masked)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Postback], search_term: str
@@ -127,8 +128,8 @@ class PostbackAdmin(AuditAdmin):
         return HttpResponse(headers={"HX-Redirect": reverse("admin:mms_postback_changelist")})
 
 
-def _lines(fields: dict[str, Any]) -> SafeString:
-    return lines({name: fields[name] for name in ORDER if name in fields})
+def _lines(fields: dict[str, Any], words: Callable[[str], str] = str) -> SafeString:
+    return lines({name: fields[name] for name in ORDER if name in fields}, words)
 
 
 def _postbacks(term: str) -> Q:

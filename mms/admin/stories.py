@@ -6,7 +6,7 @@ from django.db.models import QuerySet
 
 from billing.amounts import shown
 from billing.models import LedgerEntry
-from mms.admin.tables import MOST, Row, Table, bytes_of, label, lines, link, moment
+from mms.admin.tables import MOST, Row, Table, bytes_of, label, link, moment
 from mms.models import Attempt, Discovery, Message, Postback, PostbackAttempt, Report
 
 ATTEMPT = ("Try", "Began", "Took", "Size", "Outcome", "Code", "The MMSC's answer", "MessageID")
@@ -19,8 +19,7 @@ POSTBACK_ATTEMPT = ("Began", "Took", "URL", "HTTP", "Answer")
 def timeline(message: Message) -> Table:
     """Every event of the message."""
     rows = [
-        Row((moment(event.at), label(event.kind), event.text, lines(event.details)))
-        for event in message.events.all()[:MOST]
+        Row((moment(event.at), label(event.kind), event.text, event.details)) for event in message.events.all()[:MOST]
     ]
     return Table("Timeline", ("Time", "Step", "What happened", "Details"), rows)
 

@@ -1,7 +1,7 @@
 """Tables on the pages of the console: rows of cells, where a row may have a table of its own below it."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -61,7 +61,7 @@ COLOURS = {
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The cells of a row, and below them rows that belong to it."""
+    """The cells of a row, and below them rows that belong to it. A JSON object becomes a line for each field."""
 
     cols: Sequence[object]
     headers: Sequence[str] = ()
@@ -97,9 +97,28 @@ def moment(at: datetime | None) -> SafeString:
     return format_html('<span class="whitespace-nowrap">{}</span>', text)
 
 
-def lines(values: dict[str, Any]) -> SafeString:
+def worded(tables: Iterable[Table], words: Callable[[str], str]) -> list[Table]:
+    """The tables with their texts in these words: whatever is no element of ours, such as a label or a link."""
+    return [replace(table, rows=[_row(row, words) for row in table.rows]) for table in tables]
+
+
+def _row(row: Row, words: Callable[[str], str]) -> Row:
+    return replace(row, cols=_cells(row.cols, words), rows=[_cells(cells, words) for cells in row.rows])
+
+
+def _cells(cells: Sequence[object], words: Callable[[str], str]) -> tuple[object, ...]:
+    return tuple(_cell(cell, words) for cell in cells)
+
+
+def _cell(cell: object, words: Callable[[str], str]) -> object:
+    if isinstance(cell, dict):
+        return lines(cell, words)
+    return words(cell) if isinstance(cell, str) and not isinstance(cell, SafeString) else cell
+
+
+def lines(values: dict[str, Any], words: Callable[[str], str] = str) -> SafeString:
     """A JSON object, a line for each of its fields and for each entry of a list in it."""
-    pairs = ((name, value) for name, given in values.items() for value in _each(given))
+    pairs = ((name, words(str(value))) for name, given in values.items() for value in _each(given))
     return format_html_join("", '<div><span class="text-subtle">{}</span> {}</div>', pairs)
 
 

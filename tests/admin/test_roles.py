@@ -8,11 +8,12 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.urls import reverse
 
-from mms.models import Message
+from billing.models import Account
+from mms.models import Attempt, Event, Message, Postback, PostbackAttempt, Report
 
 
 def operator(role: str) -> Client:
-    user = User.objects.create_user("rita", is_staff=True)
+    user = User.objects.create_user(f"rita the {role}", is_staff=True)
     user.groups.add(Group.objects.get(name=role))
     client = Client()
     client.force_login(user)
@@ -73,6 +74,25 @@ def test_support_sees_neither_whole_numbers_nor_secrets_and_changes_nothing(worl
     found = client.get(reverse("admin:mms_message_changelist"), {"q": message.number})
     assert message.tracking_id in found.content.decode()
     assert client.post(reverse("admin:billing_account_change", args=[world.account.pk])).status_code == 403
+
+
+def test_support_sees_no_number_and_no_password_in_what_others_wrote(world: SimpleNamespace) -> None:
+    number, url = world.delivered.number, "https://us:hunter2@customer.example/mms"
+    words = f"Address error: +{number}"
+    Account.objects.update(postback_url=url, mo_url=url)
+    Message.objects.update(client_reference=number, data={"phone": number}, texts={"1": words})
+    Event.objects.update(text=words, details={"answer": words})
+    Attempt.objects.update(text=words)
+    Report.objects.update(text=words, raw_status=words)
+    Postback.objects.update(fields={"code": "E101", "to": number, "status-details": words})
+    PostbackAttempt.objects.update(url=url, answer=words)
+    support, all_seeing = operator("Support"), operator("Operator")
+    rows = (world.delivered, world.postback, world.delivered.attempts.get(), world.delivered.discovery)
+    details = [reverse(f"admin:mms_{row._meta.model_name}_change", args=[row.pk]) for row in rows]
+    shown = [*pages(support), *(support.get(page).content.decode() for page in details)]
+    assert [page for page in shown if number in page or "hunter2" in page] == []
+    assert f"Address error: ***{number[-3:]}" in shown[-1]
+    assert all(words in all_seeing.get(page).content.decode() for page in details)
 
 
 @pytest.mark.parametrize(
