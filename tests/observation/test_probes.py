@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -38,10 +39,15 @@ def test_probes_wait_for_no_turn(db: None, path: str) -> None:
     environ: dict[str, Any] = {"PATH_INFO": path}
     setup_testing_defaults(environ)
     statuses: list[str] = []
+
+    def start(status: str, *_: Any) -> Callable[[bytes], object]:
+        statuses.append(status)
+        return bytes
+
     with ThreadPoolExecutor(1) as pool, ExitStack() as at_work:
         for _ in range(AT_WORK):
             at_work.enter_context(turns.taken())
-        pool.submit(application, environ, lambda status, _: statuses.append(status)).result(5)
+        pool.submit(application, environ, start).result(5)
     assert statuses == ["200 OK"]
 
 

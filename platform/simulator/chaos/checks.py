@@ -3,10 +3,12 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from simulator.chaos.customers import Asked
-from simulator.chaos.ends import Network, explained, network, refused
-from simulator.chaos.evidence import Entry, Evidence, Story, Told
+from simulator.chaos.ends import MATCHED, Network, explained, network, refused
+from simulator.chaos.evidence import Entry, Evidence, Story
 
 DDM_CODES = ("N501", "E501", "N502", "E502")
 # What a customer may have been told of a discovery, and of a message by its status.
@@ -43,6 +45,8 @@ def breaches(evidence: Evidence) -> list[Breach]:
 
 def acknowledged(evidence: Evidence) -> Found:
     """Every acknowledged accept has its message, one for all repeats; what is not known has one at most."""
+    if not evidence.asked or len(evidence.asked) != evidence.ordered:
+        yield "the customers", f"sent {len(evidence.asked)} of {evidence.ordered} orders"
     stored: dict[str, list[Story]] = defaultdict(list)
     for story in evidence.stories:
         stored[story.reference].append(story)
@@ -93,22 +97,77 @@ def _of_submits(entries: Sequence[Entry], outcomes: Sequence[str]) -> Iterator[s
         yield f"{len(entries)} submits, {len(outcomes)} attempts"
 
 
+def discovered_once(evidence: Evidence) -> Found:
+    """No number is sent a DDM while the report of another is awaited: its messages share that one."""
+    seen = network(evidence)
+    ddms = sorted((entries for entries in seen.submits.values() if entries[0].get("ddm")), key=_began)
+    awaited: dict[str, tuple[datetime, str]] = {}  # number -> until when, and by which DDM
+    for submits in ddms:
+        number, transaction, began = submits[0]["number"], submits[0]["transaction_id"], _began(submits)
+        until, other = awaited.get(number, (began, ""))
+        if began < until:
+            yield number, f"{transaction} at {began}, though the report of {other} was awaited until {until}"
+        awaited[number] = max((until, other), (_awaited_until(submits, seen, evidence), transaction))
+
+
+def _began(submits: Sequence[Entry]) -> datetime:
+    return datetime.fromisoformat(submits[0]["at"])
+
+
+def _awaited_until(submits: Sequence[Entry], seen: Network, evidence: Evidence) -> datetime:
+    """Until when a discovery was open: its deadline, or sooner the MMSC's word on the DDM."""
+    began, number, transaction = _began(submits), submits[0]["number"], submits[0]["transaction_id"]
+    waiting = [story for story in evidence.stories if f"discovery-{story.discovery}" == transaction]
+    deadlines = [story.waits_until for story in waiting if story.waits_until]
+    match evidence.ddms.get(transaction, ())[-1:]:
+        case ("submitted",):
+            words = seen.ends(transaction)
+        case ("in_doubt",):  # a report on it may be matched by its number alone
+            words = [entry for reports in seen.reports.values() for entry in reports if entry["number"] == number]
+        case _:
+            words = [submits[-1]]
+    # It may have been applied before it was answered.
+    said = [at - MATCHED for entry in words if (at := datetime.fromisoformat(entry["at"])) >= began]
+    return min([max(deadlines, default=began), *said])
+
+
 def told(evidence: Evidence) -> Found:
     """Every postback is taken, in the order of its message, and together they tell what became of it."""
     arrived = _arrivals(evidence.log)
     for story in evidence.stories:
-        for problem in (*_of_story(story), *_of_delivery(story.told, arrived)):
+        for problem in (*_of_story(story), *_of_delivery(story, arrived)):
             yield story.name, problem
 
 
-def _arrivals(log: Sequence[Entry]) -> Mapping[str, tuple[int, str]]:
-    """When each event was first taken (by the number of the entry), and the place in its message that it named."""
-    first: dict[str, tuple[int, str]] = {}
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """How an event was first taken: the number of the entry, the place in its message that it named, what it said."""
+
+    seq: int
+    place: str
+    code: str
+    tracking_id: str
+
+
+def _arrivals(log: Sequence[Entry]) -> Mapping[str, Arrival]:
+    first: dict[str, Arrival] = {}
     for entry in log:
         if entry["kind"] == "postback" and entry["status"] == 200:
-            headers = {name.lower(): value for name, value in entry["headers"].items()}
-            first.setdefault(headers["x-mms-event-id"], (entry["seq"], headers["x-mms-sequence"]))
+            headers, body = _plain(entry["headers"]), _plain(entry["fields"])
+            arrival = Arrival(entry["seq"], headers["xmmssequence"], _code(body), body.get("trackingid", ""))
+            first.setdefault(headers["xmmseventid"], arrival)
     return first
+
+
+def _code(body: Mapping[str, str]) -> str:
+    """As Sinch XML has it: the other dialects say N102 or N103 of some that were not delivered, and the status what."""
+    code, undelivered = body.get("code", ""), body.get("status") in {"Message Sent/Expired", "Message Sent/Rejected"}
+    return "E102" if undelivered and code in {"N102", "N103"} else code
+
+
+def _plain(named: Mapping[str, Any]) -> dict[str, str]:
+    """By names as no dialect writes them, so that all dialects agree."""
+    return {name.lower().replace("-", "").replace("_", ""): str(value) for name, value in named.items()}
 
 
 def _of_story(story: Story) -> Iterator[str]:
@@ -122,15 +181,19 @@ def _of_story(story: Story) -> Iterator[str]:
         yield f"told of its discovery after the rest: {_words(codes)}"
 
 
-def _of_delivery(told: Sequence[Told], arrived: Mapping[str, tuple[int, str]]) -> Iterator[str]:
+def _of_delivery(story: Story, arrived: Mapping[str, Arrival]) -> Iterator[str]:
+    told = story.told
     missing = [f"{it.code} is {it.status}" for it in told if it.status != "taken" or it.event not in arrived]
     if missing:
         yield f"not received: {_words(missing)}"
         return
     arrivals = [arrived[it.event] for it in told]
-    if arrivals != sorted(arrivals):
+    said = [(arrival.code, arrival.tracking_id) for arrival in arrivals]
+    if said != [(it.code, story.tracking_id) for it in told]:
+        yield f"received as {_words(' of '.join(each) for each in said)}, told as {_words(it.code for it in told)}"
+    if [arrival.seq for arrival in arrivals] != sorted(arrival.seq for arrival in arrivals):
         yield f"received out of order: {_words(it.code for it in told)}"
-    places = [place for _, place in arrivals]
+    places = [arrival.place for arrival in arrivals]
     if places != [str(number) for number in range(1, len(told) + 1)]:
         yield f"numbered {_words(places)}"
 
@@ -142,18 +205,40 @@ def paid(evidence: Evidence) -> Found:
     for story in evidence.stories:
         for problem in _of_lines(story):
             yield story.name, problem
+    yield from _of_discoveries(evidence.stories)
 
 
 def _of_lines(story: Story) -> Iterator[str]:
     held = sum(line.reserved for line in story.lines)
     if held != (story.reserved if story.status == "in_doubt" else 0):
         yield f"{story.status}, and {held} stays reserved of {story.reserved}"
-    cost = (story.price if story.submitted else 0) + story.price_ddm
-    if story.refunds and story.submitted and story.status in {"expired", "rejected", "failed"}:
-        cost -= story.price
-    booked = -sum(line.balance for line in story.lines)
-    if booked != (0 if story.status == "in_doubt" else cost):
-        yield f"{story.status}, and {booked} is booked where it cost {cost}"
+    booked, cost = _booked(story), _cost(story)
+    if booked not in ({0} if story.status == "in_doubt" else {cost, cost + story.price_ddm}):
+        yield f"{story.status}, and {booked} is booked where it cost {cost}, or {story.price_ddm} more with the DDM"
+
+
+def _booked(story: Story) -> int:
+    return -sum(line.balance for line in story.lines)
+
+
+def _cost(story: Story) -> int:
+    """Without the DDM."""
+    refunded = story.refunds and story.status in {"expired", "rejected", "failed"}
+    return story.price if story.submitted and not refunded else 0
+
+
+def _of_discoveries(stories: Sequence[Story]) -> Found:
+    """A DDM is paid by one of those that were told of it, and one that nobody was told of by none."""
+    shared: dict[int | None, list[Story]] = defaultdict(list)
+    for story in stories:
+        shared[story.discovery].append(story)
+    for discovery, those in shared.items():
+        payers = sum(_booked(story) > _cost(story) for story in those)
+        undecided = sum(story.status == "in_doubt" for story in those)  # it pays at its end, if it is the one
+        wanted = int(discovery is not None and any(told.code == "N501" for story in those for told in story.told))
+        if not wanted - undecided <= payers <= wanted:
+            names = ", ".join(story.name for story in those) if discovery else f"{len(those)} messages without DDM"
+            yield names, f"{payers} paid for the DDM, where {wanted} had to"
 
 
 def _words(words: "Iterator[str] | Sequence[str]") -> str:
@@ -164,6 +249,7 @@ RULES: Mapping[str, Callable[[Evidence], Found]] = {
     "acknowledged accepts": acknowledged,
     "ends": ended,
     "submits": submitted_once,
+    "discoveries": discovered_once,
     "postbacks": told,
     "books": paid,
 }

@@ -6,9 +6,9 @@ They know what they were told and nothing else, and that is what the platform is
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime
-from threading import Thread
+from datetime import datetime, timedelta
 
 import aiohttp
 
@@ -23,6 +23,8 @@ RETRY_LADDER = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 # Requests at once: customers who all wait for a server that is away must not bury it when it comes back.
 CONNECTIONS = 32
 TIMEOUT = aiohttp.ClientTimeout(total=20)
+# A minute is the shortest that there is.
+DDM_TIMEOUT = timedelta(minutes=1)
 DDM = "This message is free of charge and tells us what your telephone can show."
 
 
@@ -60,11 +62,15 @@ class Customers:
         self._connections = asyncio.Semaphore(CONNECTIONS)
         self.asked: list[Asked] = []
 
-    def send(self, orders: Sequence[Order], start: float) -> Thread:
-        """Sends the orders from the moment `start` (of time.monotonic) on; the thread ends with the last."""
-        thread = Thread(target=asyncio.run, args=[self._all(orders, start)], name="customers")
-        thread.start()
-        return thread
+    def send(self, orders: Sequence[Order], start: float) -> Future[None]:
+        """Sends the orders from the moment `start` (of time.monotonic) on, in a thread of their own.
+
+        The future is done when that ends: with the last order, or with what broke it.
+        """
+        thread = ThreadPoolExecutor(1, thread_name_prefix="customers")
+        sending = thread.submit(asyncio.run, self._all(orders, start))
+        thread.shutdown(wait=False)
+        return sending
 
     async def _all(self, orders: Sequence[Order], start: float) -> None:
         # Never on a connection that was used before: there, the client would repeat a GET by itself.
@@ -121,8 +127,9 @@ class Customers:
         else:
             fields += [("mms-id", customer.mms_id)]
         if order.discovers:
-            # A minute is the shortest that there is.
-            fields += [("ddm-message-text", DDM), ("ddm-message-timeout", "1"), ("ddm-force", _switch(order.forced))]
+            minutes = str(DDM_TIMEOUT // timedelta(minutes=1))
+            fields += [("ddm-message-text", DDM), ("ddm-message-timeout", minutes)]
+            fields += [("ddm-force", _switch(order.forced))]
         if order.expires:
             fields += [("mms-expiry-timestamp", self._expiry.isoformat(timespec="seconds"))]
         return fields

@@ -5,6 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from mms.mm7 import codes
+from mms.mm7.codes import Outcome
+from mms.submission import LIMITED_LADDER, RETRY_LADDER
 from simulator.behaviour import Trouble
 from simulator.chaos.evidence import Entry, Evidence, Story
 
@@ -22,6 +25,7 @@ FINAL_REPORTS = {
 MATCHED = timedelta(seconds=3)
 # What the MMSC did not take and said so, or cut off before it could have it: it may be sent again.
 REFUSALS = frozenset({Trouble.RESET_UNREAD, Trouble.HTTP_500, Trouble.HTTP_503})
+LADDERS: Mapping[str, Sequence[timedelta]] = {Outcome.TRANSIENT: RETRY_LADDER, Outcome.LIMITED: LIMITED_LADDER}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,12 @@ def refused(entry: Entry) -> bool:
     return entry["message_id"] is None
 
 
+def refused_for_good(entry: Entry) -> bool:
+    """Whether the MMSC said that it will never take this."""
+    told = entry["status_code"] if refused(entry) and not entry.get("trouble") else None
+    return told is not None and codes.outcome(told) in {Outcome.PERMANENT, Outcome.CONTENT_REFUSED}
+
+
 def explained(story: Story, seen: Network, unmatched: frozenset[str]) -> str | None:
     """The class of the message's end in words, or None where nothing the MMSC saw explains it."""
     taken, reports = seen.name(story.transaction), seen.ends(story.transaction)
@@ -76,7 +86,7 @@ def explained(story: Story, seen: Network, unmatched: frozenset[str]) -> str | N
         case "expired":
             return _expired(story, reports)
         case "failed":
-            return _failed(story, taken, reports)
+            return _failed(story, seen.submits.get(story.transaction, ()), reports)
         case "submitted":
             return "submitted, and no final report came" if taken and not answered(reports) else None
         case "in_doubt":
@@ -92,12 +102,27 @@ def _expired(story: Story, reports: Sequence[Entry]) -> str | None:
     return "expired without a report" if not reports else "expired, reported too late"
 
 
-def _failed(story: Story, taken: str | None, reports: Sequence[Entry]) -> str | None:
+def _failed(story: Story, submits: Sequence[Entry], reports: Sequence[Entry]) -> str | None:
     if "failed" in map(_end, reports):
         return "failed, says the report"
     if story.outcomes[-1:] == ("in_doubt",):
         return "failed after doubt, at its expiry" if _overdue(story) else None
-    return "failed, never taken" if taken is None else None
+    if any(entry["message_id"] for entry in submits):
+        return None
+    if any(map(refused_for_good, submits)):
+        return "failed, refused for good"
+    return "failed, never taken, no further try" if _given_up(story) else None
+
+
+def _given_up(story: Story) -> bool:
+    """Whether there is no further try, or none before the message expires."""
+    if _overdue(story):
+        return True
+    tries = len(story.outcomes)
+    ladder = LADDERS.get(story.outcomes[-1]) if tries else None
+    if ladder is None:
+        return False
+    return tries > len(ladder) or story.final_at + ladder[tries - 1] >= story.expires_at
 
 
 def _in_doubt(taken: str | None, reports: Sequence[Entry], unmatched: frozenset[str]) -> str | None:

@@ -10,8 +10,9 @@ from typing import Any
 
 from billing import ledger
 from billing.models import LedgerEntry
-from mms.models import Attempt, Discovery, Message, Postback, Report
-from simulator.chaos.customers import Asked
+from mms.models import Attempt, Discovery, Event, Message, Postback, Report
+from simulator.chaos.customers import DDM_TIMEOUT, Asked
+from simulator.chaos.orders import Order
 
 Entry = Mapping[str, Any]
 
@@ -52,6 +53,7 @@ class Story:
     lines: tuple[Line, ...] = ()
     price: int = 0
     price_ddm: int = 0
+    waits_until: datetime | None = None  # for its discovery, at the latest
     reserved: int = 0
     refunds: bool = False
 
@@ -67,10 +69,12 @@ class Story:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All of it. `ddms` are the outcomes of the submits of each discovery, `unmatched` the MMSC's names of messages
-    whose reports could be matched to nothing, `unproven` the accounts whose balance is not their ledger's.
+    """All of it. `ordered` is how many messages were to be sent, `ddms` are the outcomes of the submits of each
+    discovery, `unmatched` the MMSC's names of messages whose reports could be matched to nothing, `unproven` the
+    accounts whose balance is not their ledger's.
     """
 
+    ordered: int
     asked: Sequence[Asked]
     stories: Sequence[Story]
     ddms: Mapping[str, tuple[str, ...]]
@@ -79,17 +83,19 @@ class Evidence:
     unproven: tuple[str, ...] = ()
 
 
-def gathered(asked: Sequence[Asked], log: Path) -> Evidence:
+def gathered(ordered: Sequence[Order], asked: Sequence[Asked], log: Path) -> Evidence:
     """What is known now; the log is the simulator's file."""
     attempts = Attempt.objects.order_by("pk")
     of_message = _grouped(attempts.exclude(message=None).values_list("message", "outcome"))
     of_discovery = _grouped(attempts.exclude(discovery=None).values_list("discovery", "outcome"))
     told = _grouped((row[0], Told(str(row[1]), *row[2:])) for row in _postbacks())
     lines = _grouped((row[0], Line(*row[1:])) for row in _lines())
+    began = dict(Event.objects.filter(kind="discovering").order_by("-pk").values_list("message", "at"))
     return Evidence(
+        len(ordered),
         asked,
         [
-            _story(message, of_message[message.pk], told[message.pk], lines[message.pk])
+            _story(message, of_message[message.pk], told[message.pk], lines[message.pk], began.get(message.pk))
             for message in Message.objects.select_related("account").order_by("pk")
         ],
         {f"discovery-{key}": of_discovery[key] for key in Discovery.objects.values_list("pk", flat=True)},
@@ -115,7 +121,13 @@ def _grouped(pairs: Iterable[tuple[Any, Any]]) -> Mapping[int, tuple[Any, ...]]:
     return grouped
 
 
-def _story(message: Message, outcomes: tuple[str, ...], told: tuple[Told, ...], lines: tuple[Line, ...]) -> Story:
+def _story(
+    message: Message,
+    outcomes: tuple[str, ...],
+    told: tuple[Told, ...],
+    lines: tuple[Line, ...],
+    discovering: datetime | None,
+) -> Story:
     return Story(
         key=message.pk,
         tracking_id=message.tracking_id,
@@ -130,7 +142,8 @@ def _story(message: Message, outcomes: tuple[str, ...], told: tuple[Told, ...], 
         told=told,
         lines=lines,
         price=message.price_mms,
-        price_ddm=message.price_ddm if message.pays_ddm else 0,
+        price_ddm=message.price_ddm,
+        waits_until=discovering and min(discovering + DDM_TIMEOUT, message.expires_at),
         reserved=message.reserved,
         refunds=message.account.refund_undelivered,
     )

@@ -3,8 +3,8 @@
 import time
 from argparse import ArgumentTypeError
 from collections.abc import Sequence
+from concurrent.futures import Future, wait
 from datetime import timedelta
-from threading import Thread
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -69,14 +69,16 @@ class Command(BaseCommand):
             self._say(f"the backlog did not drain in {limit:.0f} s")
         for name in PLATFORM:  # nothing moves while the evidence is gathered
             stage.processes.kill(name)
-        found = evidence.gathered(customers.asked, stage.log)
+        found = evidence.gathered(ordered, customers.asked, stage.log)
         return report.Run(seed, len(ordered), took, planned, drained, found, checks.breaches(found))
 
-    def _wait(self, stage: Stage, sending: Thread, asked: Sequence[Asked]) -> None:
-        while sending.is_alive():
+    def _wait(self, stage: Stage, sending: "Future[None]", asked: Sequence[Asked]) -> None:
+        """Raises what broke the customers: what they sent until then proves nothing."""
+        while not sending.done():
             stage.processes.check()
-            sending.join(timeout=5)
+            wait([sending], timeout=5)
             self._say(", ".join(f"{count} {what}" for what, count in progress(asked).items()))
+        sending.result()
 
     def _say(self, words: str) -> None:
         self.stdout.write(f"{time.monotonic() - self._begin:6.1f} s  {words}")
