@@ -7,6 +7,7 @@ itself, so neither a redirect, nor a DNS answer that changes, nor a number writt
 
 import asyncio
 import ipaddress
+import math
 import socket
 import threading
 import time
@@ -20,6 +21,7 @@ from typing import Generic, Self, TypeVar
 
 import aiohttp
 from aiohttp import AddrInfoType
+from cachetools import LRUCache
 from django.conf import settings
 
 CONNECT_TIMEOUT = 10.0  # seconds
@@ -172,6 +174,10 @@ def _words(problem: BaseException) -> str:
 Key = TypeVar("Key", bound=Hashable)
 
 
+# Seconds that the last answer took, by the URL that was asked. Who was never asked may hang, and is not waited for.
+_took: LRUCache[str, float] = LRUCache(maxsize=10_000)
+
+
 @dataclass
 class Flight(Generic[Key]):
     """Up to `limit` requests under way at once, each known by a key of the caller's.
@@ -192,7 +198,6 @@ class Flight(Generic[Key]):
     _over: asyncio.Event = field(init=False)
     _keys: dict[Future[Reply | NoReply], Key] = field(init=False, default_factory=dict)
     _launched: dict[Future[Reply | NoReply], tuple[str, float]] = field(init=False, default_factory=dict)
-    _slow: set[str] = field(init=False, default_factory=set)
     _ended: SimpleQueue[Future[Reply | NoReply]] = field(init=False, default_factory=SimpleQueue)
 
     def __enter__(self) -> Self:
@@ -232,9 +237,9 @@ class Flight(Generic[Key]):
 
     @property
     def expected(self) -> int:
-        """How many answers may come at any moment: not those of servers that were slow the last time, or are now."""
+        """How many answers may come at any moment: of servers that were not slow the last time, and are not now."""
         since = time.monotonic() - self.slow
-        return sum(begun > since and url not in self._slow for url, begun in self._launched.values())
+        return sum(begun > since and _took.get(url, math.inf) <= self.slow for url, begun in self._launched.values())
 
     def launch(self, key: Key, request: Request) -> None:
         if not self._thread:
@@ -263,5 +268,5 @@ class Flight(Generic[Key]):
     def _taken(self, future: Future[Reply | NoReply]) -> tuple[Key, Reply | NoReply]:
         result = future.result()
         url, _ = self._launched.pop(future)
-        (self._slow.add if result.seconds > self.slow else self._slow.discard)(url)
+        _took[url] = result.seconds
         return self._keys.pop(future), result
