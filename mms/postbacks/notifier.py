@@ -26,7 +26,7 @@ PER_ACCOUNT = 64  # at once, so that a server that hangs holds up nobody else's
 CLAIM = 32  # of one account at a time
 LAND = 0.01  # seconds to wait for an answer before the doorbell is listened to again
 CLAIM_EVERY = 0.05  # seconds between two claims while answers are expected: what comes meanwhile goes together
-GATHER = 0.02  # seconds that an answer waits for others that are expected, to be stored with them
+GATHER = 0.05  # seconds that an answer waits for others that are expected, to be stored with them
 
 
 def run(clock: Callable[[], datetime] = timezone.now) -> None:
