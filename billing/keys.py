@@ -9,9 +9,11 @@ import secrets
 import string
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.conf import settings
+from django.db import transaction
 
 from billing.models import Account, ApiKey
 from config import prepared
@@ -80,8 +82,14 @@ def terms_of(key: ApiKey) -> list[Any]:
 
 
 def used(keys: Iterable[ApiKey], now: datetime) -> None:
-    """Notes that the keys are in use, once a minute however often they are."""
+    """Notes that the keys are in use, once a minute however often they are; they are told when it is certain."""
     stale = now - USE_NOTED
-    unnoted = {key.pk for key in keys if key.last_used_at is None or key.last_used_at <= stale}
+    unnoted = [key for key in keys if key.last_used_at is None or key.last_used_at <= stale]
     if unnoted:
-        prepared.ask(NOTE_USE, [now, list(unnoted), stale])
+        prepared.ask(NOTE_USE, [now, list({key.pk for key in unnoted}), stale])
+        transaction.on_commit(partial(_noted, unnoted, now))
+
+
+def _noted(keys: Iterable[ApiKey], at: datetime) -> None:
+    for key in keys:
+        key.last_used_at = at

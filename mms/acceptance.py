@@ -35,12 +35,12 @@ def looked_over(orders: Sequence[Order], now: datetime) -> list[int | Fault]:
 
     The caller's transaction holds the templates from here on.
     """
-    checked = {order.key.pk: order.key for order in orders if order.key}
+    recalled = [order for order in orders if order.recalled]
     with prepared.at_once():
         usable = removal.usable({order.template.pk for order in orders})
-        keys.used(checked.values(), now)
-        terms = keys.terms(checked)
-        blocked = blocklist.blocked({_recipient(order) for order in orders if order.key})
+        keys.used([order.key for order in orders if order.key], now)
+        terms = keys.terms({order.key.pk for order in recalled if order.key})
+        blocked = blocklist.blocked({_recipient(order) for order in recalled})
         numbers = prepared.ask(NEW_KEYS, [len(orders)])
     fault = _judge(usable(), terms(), blocked())
     return [fault(order) or number for order, (number,) in zip(orders, numbers(), strict=True)]
@@ -52,10 +52,12 @@ def _judge(
     def fault(order: Order) -> Fault | None:
         if order.template.pk not in usable:
             return TemplateDeleted()
+        return Outdated() if order.recalled and outdated(order) else None
+
+    def outdated(order: Order) -> bool:
         # Each by its own look at the key: of one key, there may have been several, and a change between them.
-        if order.key and (terms.get(order.key.pk) != keys.terms_of(order.key) or _recipient(order) in blocked):
-            return Outdated()
-        return None
+        changed = order.key is not None and terms.get(order.key.pk) != keys.terms_of(order.key)
+        return changed or _recipient(order) in blocked
 
     return fault
 

@@ -9,7 +9,7 @@ from billing.models import Account, ApiKey, Service
 from mms.models import Carrier, Template
 
 # What only the acceptance needs.
-NOT_KEPT = {"device", "expires_at", "key"}
+NOT_KEPT = {"device", "expires_at", "key", "recalled"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,8 @@ class Order:
     from_mask: str = ""
     client_reference: str = ""
     expires_at: datetime | None = None
-    key: ApiKey | None = None  # what was checked may be as old as memory is, and the key is to be looked at again
+    key: ApiKey | None = None  # by which it came
+    recalled: bool = False  # it was checked against what was remembered: the key is to be looked at again
 
     def fields(self) -> dict[str, Any]:
         """The fields of the message that this order becomes: all but what is not kept."""

@@ -86,7 +86,7 @@ def _order(visit: Visit) -> Order | None:
         if call.name != NAME or any(call.request.all(name) for name in NOT_PLAIN):
             return None
         key = call.admitted({call.name})
-        wanted = order(call.request, key.account, key=key)
+        wanted = order(call.request, key)
         check_not_suspended(key.account)
     except DatabaseError:
         raise

@@ -1,15 +1,16 @@
 """The gate: whose call it is, and whether this account, this key and this caller may make it now."""
 
 from collections.abc import Container
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
+from django.db import DatabaseError
 from django.utils import timezone
 
 from billing import keys
 from billing.actions import Action
 from billing.models import Account, ApiKey
-from config import memory
 from mms import callers
 from mms.api import fields, pace
 from mms.api.errors import Refusal
@@ -26,6 +27,7 @@ class Call:
     request: Node
     action: str
     address: str
+    key: ApiKey | None = field(default=None, init=False)  # once it is found
     account: Account | None = field(default=None, init=False)  # once it is admitted
     _counted: bool = field(default=False, init=False)
 
@@ -39,7 +41,7 @@ class Call:
 
         `actions` holds the names, in lower case, of those that the door knows. Raises Refusal, in the documented order.
         """
-        found = self._key()  # E104
+        self.key = found = self._key()  # E104
         account = found.account
         if account.status == Account.Status.BLOCKED:
             raise Refusal("E103", "This account is blocked; contact support")
@@ -58,13 +60,20 @@ class Call:
         self.account = account
         return found
 
+    def note_use(self) -> None:
+        """Notes that the key is in use, where no accept did so in its own transaction.
+
+        The call has been served by now: it does not fail because that cannot be noted.
+        """
+        if self.key:
+            with suppress(DatabaseError):
+                keys.used([self.key], timezone.now())
+
     def _key(self) -> ApiKey:
         key = fields.once(self.request, "api_key", "E104")
         found = keys.find(key) if key else None
         if found is None:
             raise Refusal("E104", f"{self.request.called('api_key')} is {'unknown' if key else 'missing'}")
-        if not memory.in_use():  # else whoever makes use of the memory notes it
-            keys.used([found], timezone.now())
         return found
 
     def _count(self, limits: pace.Limits) -> None:

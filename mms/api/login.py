@@ -1,10 +1,10 @@
 """loginUser: lets a client check its key."""
 
-from billing.models import Account
+from billing.models import ApiKey
 from mms.api.answers import Fields, success
 from mms.api.nodes import Node
 
 
-def login_user(_: Node, account: Account) -> Fields:
+def login_user(_: Node, key: ApiKey) -> Fields:
     """Answers that the key is good: whoever comes here has been authenticated."""
-    return success(status_details=f"Logged in as {account.name}")
+    return success(status_details=f"Logged in as {key.account.name}")

@@ -1,6 +1,6 @@
 """getMessage: what has become of a message."""
 
-from billing.models import Account
+from billing.models import ApiKey
 from mms.api import fields
 from mms.api.answers import Fields, success
 from mms.api.nodes import Node
@@ -11,9 +11,9 @@ from mms.models import Event
 INTERNAL = frozenset({"unprepared", "put-off", "lost", "resolved"})
 
 
-def get_message(request: Node, account: Account) -> Fields:
+def get_message(request: Node, key: ApiKey) -> Fields:
     """Where the message is, and the timeline of how it came there. Raises Refusal."""
-    message = fields.message(request, account)
+    message = fields.message(request, key.account)
     return success(
         tracking_id=message.tracking_id,
         mms_id=str(message.template_id),

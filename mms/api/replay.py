@@ -5,7 +5,7 @@ from datetime import datetime
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from billing.models import Account
+from billing.models import Account, ApiKey
 from mms import doorbell
 from mms.api import fields
 from mms.api.answers import Fields, success
@@ -15,9 +15,9 @@ from mms.models import Postback
 from mms.postbacks import outbox
 
 
-def replay_postbacks(request: Node, account: Account) -> Fields:
+def replay_postbacks(request: Node, key: ApiKey) -> Fields:
     """Makes them due again and answers with how many they are. Raises Refusal."""
-    replayed = outbox.replay(chosen(request, account), timezone.now())
+    replayed = outbox.replay(chosen(request, key.account), timezone.now())
     doorbell.ring(doorbell.NOTIFY)
     return success(
         tracking_id=fields.once(request, "tracking_id"),

@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 from django.utils import timezone
 
-from billing.models import Account
+from billing.models import ApiKey
 from mms import content, doorbell
 from mms.api import fallback, fields, slides
 from mms.api.answers import Fields, success
@@ -17,8 +17,9 @@ STORED = "MMS content stored"
 TO_ENCODE = "MMS content stored; it can be sent when its audio and video are encoded (N003)"
 
 
-def save_mms(request: Node, account: Account) -> Fields:
+def save_mms(request: Node, key: ApiKey) -> Fields:
     """Stores the content and answers with its mms-id. Raises Refusal."""
+    account = key.account
     defaults = fallback.given(request, Template(disable_fallback_sms=account.fallback_disabled))
     fields.check_tags(defaults.fallback_text, request.called("fallback_sms_text"))
     template = Template(account=account, name=name(request), subject=_subject(request), **asdict(defaults))

@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 
 from django.utils import timezone
 
-from billing.models import Account
+from billing.models import Account, ApiKey
 from mms import content, doorbell
 from mms.api import dry_run, fallback, fields, idempotency, save, slides
 from mms.api.answers import Fields
@@ -16,18 +16,18 @@ from mms.models import Message, Template
 from mms.order import Order
 
 
-def send_mms(request: Node, account: Account) -> Fields:
+def send_mms(request: Node, key: ApiKey) -> Fields:
     """Stores the content, accepts the message, and answers with mms-id and tracking id. Raises Refusal.
 
     Every parameter is checked before anything is fetched.
     """
     if fields.flag(request, "dry_run"):
-        wanted, new = _checked(request, account)
+        wanted, new = _checked(request, key)
         return content.with_files(new, lambda files: dry_run.foreseen(lambda: _sent(request, wanted, new, files)))
-    mark = idempotency.mark(request, account)
+    mark = idempotency.mark(request, key.account)
     answer = idempotency.first_answer(mark)
     if answer is None:
-        wanted, new = _checked(request, account)
+        wanted, new = _checked(request, key)
         answer = content.with_files(
             new, lambda files: idempotency.once(mark, lambda: queued(_sent(request, wanted, new, files)))
         )
@@ -36,10 +36,10 @@ def send_mms(request: Node, account: Account) -> Fields:
     return answer
 
 
-def _checked(request: Node, account: Account) -> tuple[Order, list[NewSlide]]:
+def _checked(request: Node, key: ApiKey) -> tuple[Order, list[NewSlide]]:
     """The order, and the content that it is to be of, fetched."""
-    wanted = order(request, account, _draft)
-    return wanted, slides.fetched(slides.wanted(request), account)
+    wanted = order(request, key, _draft)
+    return wanted, slides.fetched(slides.wanted(request), key.account)
 
 
 def _draft(request: Node, account: Account) -> Found:

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from billing.ledger import InsufficientFunds
 from billing.models import Account, ApiKey
+from config import memory
 from config.memory import remembered
 from mms import doorbell, flow
 from mms.acceptance import Outdated, TemplateDeleted
@@ -45,15 +46,15 @@ FindContent = Callable[[Node, Account], Found]
 QUEUED = "MMS request accepted and queued for delivery"
 
 
-def send_saved_mms(request: Node, account: Account) -> Fields:
+def send_saved_mms(request: Node, key: ApiKey) -> Fields:
     """Accepts the message and answers with its tracking id. Raises Refusal."""
     if fields.flag(request, "dry_run"):
-        wanted = order(request, account)
+        wanted = order(request, key)
         return dry_run.foreseen(lambda: accepted(request, wanted))
-    mark = idempotency.mark(request, account)
+    mark = idempotency.mark(request, key.account)
     answer = idempotency.first_answer(mark)
     if answer is None:
-        wanted = order(request, account)
+        wanted = order(request, key)
         answer = idempotency.once(mark, lambda: queued(accepted(request, wanted)))
         doorbell.ring(doorbell.WORK)
     return answer
@@ -92,11 +93,12 @@ def _areas(template: Template) -> Mapping[int, Sequence[Area]]:
     return found
 
 
-def order(request: Node, account: Account, find: FindContent = stored, key: ApiKey | None = None) -> Order:
+def order(request: Node, key: ApiKey, find: FindContent = stored) -> Order:
     """The request with every parameter checked, in the order of the parameter table; the first fault refuses it.
 
-    `find` finds what is to be sent. The key is given where the acceptance is to look at it again.
+    `find` finds what is to be sent.
     """
+    account = key.account
     number, country = fields.number(request)
     requested = fields.requested_sender(request, account)
     found = find(request, account)
@@ -147,6 +149,7 @@ def order(request: Node, account: Account, find: FindContent = stored, key: ApiK
         sender=way.sender.address,
         carrier=way.carrier,
         key=key,
+        recalled=memory.in_use(),
     )
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from django.db.models import Count, Func, IntegerField, Sum
 
-from billing.models import Account
+from billing.models import ApiKey
 from mms.api import fields
 from mms.api.answers import Fields, success
 from mms.api.errors import Refusal
@@ -20,12 +20,12 @@ ITEMS_MAX = 1000
 OCTETS = Func("text", function="octet_length", output_field=IntegerField())
 
 
-def get_mms_templates(request: Node, account: Account) -> Fields:
+def get_mms_templates(request: Node, key: ApiKey) -> Fields:
     """Templates, the newest first, without those that were deleted. Raises Refusal."""
     start = fields.moment(request, "start_date", "E214")
     page = _whole(request, "page_number", "E212", 1, PAGE_MAX)
     items = _whole(request, "items_per_page", "E213", ITEMS_DEFAULT, ITEMS_MAX)
-    templates = Template.objects.filter(account=account, deleted_at=None)
+    templates = Template.objects.filter(account=key.account, deleted_at=None)
     if start:
         templates = templates.filter(created_at__gte=start)
     shown = list(templates.order_by("-pk")[(page - 1) * items : page * items])

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.views.generic import View
 
-from billing.models import Account
+from billing.models import ApiKey
 from mms import callers
 from mms.api import express, fields, idempotency, read_pairs
 from mms.api.answers import Answer, Fields, failure
@@ -33,7 +33,8 @@ from mms.api.templates import get_mms_templates
 
 log = structlog.get_logger()
 
-Action = Callable[[Node, Account], Fields]
+# What a request is answered that came by this key. Raises Refusal.
+Action = Callable[[Node, ApiKey], Fields]
 
 # In lower case: names of actions match without regard to case.
 ACTIONS: Final[dict[str, Action]] = {
@@ -109,12 +110,18 @@ class Door(View):
 
     def _acted(self) -> Fields:
         call = self.called()
+        try:
+            return self._answered(call)
+        finally:
+            call.note_use()
+
+    def _answered(self, call: Call) -> Fields:
         key = call.admitted(ACTIONS)
         if call.name not in FORESEEABLE and fields.flag(call.request, "dry_run"):
             # Who asks for one does not want to have it done.
             raise Refusal("E100", f"{call.action[:40]} has no {call.request.called('dry_run')}; nothing was done")
         asked = idempotency.with_header(call.request, self.request.headers.get("Idempotency-Key", ""))
-        return ACTIONS[call.name](asked, key.account)
+        return ACTIONS[call.name](asked, key)
 
     def succeeded(self, fields: Fields) -> HttpResponse:
         """The response to a request that these fields answer."""

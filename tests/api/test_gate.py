@@ -15,10 +15,11 @@ from pytest_django import Settings
 
 from billing import keys
 from billing.actions import Action
-from billing.models import Account, ApiKey
+from billing.models import Account, ApiKey, Price
 from mms.api.gate import ALIASES
 from mms.api.pace import Pace, limits
 from mms.api.views import ACTIONS
+from mms.models import Message
 from tests.api.documents import KEY, NUMBER, SAVE, SEND, called_just_now, failure, request
 from tests.api.sockets import listening, wait_for_the_client_to_leave
 
@@ -121,6 +122,27 @@ def test_the_last_use_of_a_key_is_noted_once_a_minute(world: SimpleNamespace) ->
     ApiKey.objects.update(last_used_at=timezone.now() - timedelta(seconds=61))
     send()
     assert timezone.now() - ApiKey.objects.get().last_used_at < timedelta(seconds=30)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"to": "1"},
+        {"action": "sendFax"},
+        {"dry-run": "true"},
+        {"idempotency-key": "a", "mms-id": "1"},
+        {"idempotency-key": "a"},  # which costs more than there is
+        {"action": "loginUser"},
+    ],
+)
+def test_the_use_of_a_key_is_noted_whatever_becomes_of_the_call(
+    world: SimpleNamespace, changed: dict[str, str]
+) -> None:
+    Price.objects.create(message_class="mms", amount=1)
+    body = request({**SEND, **changed})
+    Client().post("/ep/v1/", body, content_type="text/xml")
+    assert ApiKey.objects.get().last_used_at is not None
+    assert not Message.objects.exists()
 
 
 # --- E106, E113 ---------------------------------------------------------------------------------------------------

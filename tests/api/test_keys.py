@@ -1,8 +1,10 @@
 """API keys: read once when they are made, stored as hashes, good until they are revoked."""
 
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 
 import pytest
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
@@ -10,7 +12,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from billing import keys, ledger
 from billing.models import Account, ApiKey, Price
 from mms.models import Message
-from tests.api.documents import KEY, NUMBER, SEND, failure, request
+from tests.api.documents import KEY, NUMBER, SAVE, SEND, Elements, failure, request
 from tests.wire import SEED
 
 UNKNOWN = failure("E104", "api-key is unknown", NUMBER)
@@ -67,3 +69,50 @@ def test_accepting_a_message_costs_so_many_queries(
     with django_assert_num_queries(9):
         Client().post("/ep/v1/", SEED.encode(), content_type="text/xml")
     assert Message.objects.count() == 2
+
+
+WATCH = """
+CREATE TABLE written (transaction xid8);
+CREATE FUNCTION note_writing() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN INSERT INTO written VALUES (pg_current_xact_id()); RETURN NULL; END $$;
+DO $$ DECLARE watched regclass; BEGIN
+    FOR watched IN SELECT format('%I', tablename)::regclass FROM pg_tables
+    WHERE schemaname = 'public' AND tablename <> 'written' LOOP
+        EXECUTE format('CREATE TRIGGER note_writing AFTER INSERT OR UPDATE OR DELETE ON %s
+            FOR EACH ROW EXECUTE FUNCTION note_writing()', watched);
+    END LOOP;
+END $$;
+"""
+
+
+@pytest.fixture
+def writing_transactions(transactional_db: None) -> Iterator[Callable[[], int]]:
+    """How many transactions have written a row of any table and were committed."""
+
+    def count() -> int:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(DISTINCT transaction) FROM written")
+            return int(cursor.fetchone()[0])
+
+    with connection.cursor() as cursor:
+        cursor.execute(WATCH)
+        yield count
+        cursor.execute("DROP FUNCTION note_writing CASCADE; DROP TABLE written")
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.parametrize(
+    "elements",
+    [SEND, {**SEND, "idempotency-key": "order 7"}, {**SAVE, **SEND, "mms-id": None, "action": "sendMMS"}],
+    ids=["plain", "with an idempotency key", "sendMMS"],
+)
+def test_an_accept_with_the_first_use_of_its_key_is_one_transaction(
+    world: SimpleNamespace, elements: Elements, writing_transactions: Callable[[], int]
+) -> None:
+    Price.objects.create(message_class="mms", amount=1)
+    ledger.top_up(world.account, 1, "", timezone.now())
+    before = writing_transactions()
+    answer = Client().post("/ep/v1/", request(elements), content_type="text/xml").content
+    assert b"<status>Success</status>" in answer
+    assert writing_transactions() == before + 1
+    assert (Message.objects.count(), ApiKey.objects.filter(last_used_at=None).count()) == (1, 0)

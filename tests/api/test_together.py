@@ -43,11 +43,11 @@ def test_one_bad_order_is_refused_and_the_others_are_accepted(world: SimpleNames
     revoked = world.account.api_keys.create(prefix="a", digest="a", revoked_at=now())
     outcomes = flow.accept(
         [
-            order(world, "14044790000", key=key),
-            order(world, "14044790001", key=key),
-            order(world, "14044790002", key=key, template=deleted),
-            order(world, "14044790003", key=revoked),
-            order(world, "14044790004", key=key),
+            order(world, "14044790000", key=key, recalled=True),
+            order(world, "14044790001", key=key, recalled=True),
+            order(world, "14044790002", key=key, recalled=True, template=deleted),
+            order(world, "14044790003", key=revoked, recalled=True),
+            order(world, "14044790004", key=key, recalled=True),
         ],
         now(),
     )
@@ -63,7 +63,10 @@ def test_each_order_is_held_to_the_terms_that_it_was_checked_by(world: SimpleNam
     old = world.account.api_keys.select_related("account").get()
     Account.objects.update(allowed_networks=["192.0.2.1"])
     new = world.account.api_keys.select_related("account").get()
-    outcomes = flow.accept([order(world, "14044790000", key=old), order(world, "14044790001", key=new)], now())
+    outcomes = flow.accept(
+        [order(world, "14044790000", key=old, recalled=True), order(world, "14044790001", key=new, recalled=True)],
+        now(),
+    )
     assert [type(outcome) for outcome in outcomes] == [Outdated, Message]
 
 
