@@ -1,13 +1,13 @@
 """Low-balance notices: one a fall, written as a row and sent by e-mail from there.
 
-Customers' clients have no code for money among the postbacks, so none is sent. The look is a sweep's and not an
-accept's: an account is noticed within a minute, and its messages do not pay for it. What it found is remembered on
-the balance until a top-up, or a change of the account's limits, lifts the account above its mark again; for a
-postpaid account, until the month ends.
+The look is a sweep's and not an accept's: an account is noticed within a minute, and its messages do not pay for it.
+What it found is remembered on the balance until a top-up, or a change of the account's limits, lifts the account above
+its mark again; for a postpaid account, until the month ends.
 """
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 import structlog
 from django.conf import settings
@@ -17,6 +17,9 @@ from django.db import connection, transaction
 from billing.amounts import shown
 from billing.available import AVAILABLE, month
 from billing.models import Account, LowBalanceNotice
+
+# Tells of a notice in another way, in the transaction that writes it.
+Tell: TypeAlias = Callable[[LowBalanceNotice], object]
 
 log = structlog.get_logger()
 
@@ -38,16 +41,16 @@ WHERE a.id = b.account_id AND a.id = %(account)s AND b.low_since IS NOT NULL
 """  # noqa: S608
 
 
-def look(now: datetime) -> int:
+def look(now: datetime, tell: Tell | None = None) -> int:
     """Writes a notice for every account that has fallen below its mark since it was last above; how many."""
     with connection.cursor() as cursor:
         cursor.execute(FIND, {"month": month(now)})
         fallen = [account for (account,) in cursor.fetchall()]
     # Each in a transaction of its own: nobody holds two balances in an order that others do not keep.
-    return sum(_notice(account, now) for account in fallen)
+    return sum(_notice(account, now, tell) for account in fallen)
 
 
-def _notice(account: int, now: datetime) -> bool:
+def _notice(account: int, now: datetime, tell: Tell | None) -> bool:
     """Whether this call was the one that noticed: of two workers, the second finds the mark of the first."""
     values: dict[str, Any] = {"account": account, "month": month(now), "now": now}
     with transaction.atomic(), connection.cursor() as cursor:
@@ -55,7 +58,7 @@ def _notice(account: int, now: datetime) -> bool:
         found = cursor.fetchone()
         if found:
             available, low_balance_at, email = found
-            LowBalanceNotice.objects.create(
+            notice = LowBalanceNotice.objects.create(
                 account_id=account,
                 available=available,
                 low_balance_at=low_balance_at,
@@ -63,6 +66,8 @@ def _notice(account: int, now: datetime) -> bool:
                 created_at=now,
                 due_at=now if email else None,
             )
+            if tell:
+                tell(notice)
     return bool(found)
 
 
@@ -103,11 +108,13 @@ def _failed(notice: LowBalanceNotice, problem: str, now: datetime) -> None:
 
 def text(notice: LowBalanceNotice) -> str:
     """The body of the e-mail."""
-    account, currency = notice.account, notice.account.currency
-    prepaid = account.billing == Account.Billing.PREPAID
+    prepaid = notice.account.billing == Account.Billing.PREPAID
     advice = "Top up the account" if prepaid else "Ask for a higher spend limit"
-    return (
-        f"The account {account} has {shown(notice.available, currency)} left to spend, less than the "
-        f"{shown(notice.low_balance_at, currency)} at which it asked to be told.\n\n"
-        f"When nothing is left, messages are refused (E713). {advice} before that.\n"
-    )
+    return f"{sentence(notice)}\n\nWhen nothing is left, messages are refused (E713). {advice} before that.\n"
+
+
+def sentence(notice: LowBalanceNotice) -> str:
+    """What has happened, in the customer's words."""
+    account = notice.account
+    left, mark = shown(notice.available, account.currency), shown(notice.low_balance_at, account.currency)
+    return f"The account {account} has {left} left to spend, less than the {mark} at which it asked to be told."

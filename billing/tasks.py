@@ -1,20 +1,12 @@
-"""The tasks that look after money. They carry nothing and may be lost or doubled: the rows are the truth."""
+"""The task that looks after money. It carries nothing and may be lost or doubled: the rows are the truth."""
 
 import structlog
 from django.utils import timezone
 
-from billing import ledger, low_balance
+from billing import ledger
 from config.celery import app
 
 log = structlog.get_logger()
-
-
-@app.task(name="billing.low_balances")
-def low_balances() -> None:
-    """Notices the accounts that have fallen below their mark, and sends what is due."""
-    now = timezone.now()
-    low_balance.look(now)
-    low_balance.send(now)
 
 
 @app.task(name="billing.audit")

@@ -2,10 +2,11 @@
 
 from django.utils import timezone
 
+from billing import low_balance
 from config.celery import app
 from mms import delivery, doorbell, orphans, overdue
 from mms.encoding import worker as encoder
-from mms.postbacks import notifier
+from mms.postbacks import apart, notifier
 
 
 @app.task(name=doorbell.WORK)
@@ -33,6 +34,14 @@ def encode() -> None:
 def end_held() -> None:
     """Ends what expired while its carrier was switched off."""
     overdue.end_held(timezone.now())
+
+
+@app.task(name="mms.low_balances")
+def low_balances() -> None:
+    """Notices the accounts that have fallen below their mark, and tells them so."""
+    now = timezone.now()
+    low_balance.look(now, apart.tell_of_low_balance)
+    low_balance.send(now)
 
 
 @app.task(name="mms.discard_orphans")

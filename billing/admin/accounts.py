@@ -135,7 +135,7 @@ class AccountAdmin(DiscreetAdmin):
                     ("billing", "currency"),
                     ("funds", "held", "left"),
                     ("credit_limit", "spend_limit"),
-                    ("low_balance_at", "billing_email"),
+                    ("low_balance_at", "billing_email", "low_balance_postback"),
                     "refund_undelivered",
                     "statements",
                 )

@@ -112,8 +112,11 @@ class Account(models.Model):
     low_balance_at = models.PositiveBigIntegerField(
         null=True, blank=True, help_text="A notice is sent when less than this is available. Empty: never."
     )
+    low_balance_postback = models.BooleanField(
+        default=False, db_default=False, help_text="Low-balance notices go to the postback URL, too (N713)."
+    )
     billing_email = models.EmailField(
-        "e-mail for billing", blank=True, help_text="Where low-balance notices go. Empty: they are shown here alone."
+        "e-mail for billing", blank=True, help_text="Where low-balance notices are mailed to. Empty: nowhere."
     )
     created_at = models.DateTimeField(auto_now_add=True)
 

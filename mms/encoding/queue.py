@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from django.db import transaction
 
 from mms import charging, flow, timeline
-from mms.models import Encoding, Medium, Message, Postback, Rendition, Slide, SlideMedium, Status, Template
-from mms.postbacks import notices
+from mms.models import Encoding, Medium, Message, Rendition, Slide, SlideMedium, Status, Template
+from mms.postbacks import apart
 from mms.postbacks.notices import Notice
 from mms.submission import LOCKED
 from mms.timeline import Entry
@@ -146,7 +146,7 @@ def _ready(template: Template, played: Sequence[tuple[Slide, int]], now: datetim
     timeline.write((Entry(m, "encoded", "audio and video are ready", Notice("N013", "")) for m in sent), now)
     Message.objects.filter(pk__in=[m.pk for m in _waiting(sent)]).update(status=Status.ACCEPTED, due_at=now)
     if not sent:
-        _tell(template, "N003", {}, now)
+        apart.tell_of_template(template, "N003", {}, now)
 
 
 def _broken(template: Template, use: SlideMedium, now: datetime) -> None:
@@ -160,7 +160,7 @@ def _broken(template: Template, use: SlideMedium, now: datetime) -> None:
     timeline.write((Entry(m, "unencoded", template.problem, notice) for m in sent), now)
     flow.fail(_waiting(sent), template.problem, now)
     if not sent:
-        _tell(template, f"E00{number}", dict([source, ("status-details", template.problem)]), now)
+        apart.tell_of_template(template, f"E00{number}", dict([source, ("status-details", template.problem)]), now)
 
 
 def _messages(templates: Sequence[Template]) -> list[Message]:
@@ -172,15 +172,3 @@ def _messages(templates: Sequence[Template]) -> list[Message]:
 def _waiting(messages: Sequence[Message]) -> list[Message]:
     """Those of them that are not over: a message may expire before its audio or video is encoded."""
     return [message for message in messages if message.status == Status.ENCODING]
-
-
-def _tell(template: Template, code: str, names: dict[str, str], now: datetime) -> None:
-    if template.account.postback_url and not template.deleted_at:
-        Postback.objects.create(
-            account=template.account,
-            code=code,
-            fields=notices.of_template(code, template, now, names),
-            dialect=template.account.postback_dialect,
-            due_at=now,
-            created_at=now,
-        )

@@ -27,6 +27,9 @@ OF_REPORT = {
 # Our queue gave up: the code of the postback that tells so.
 GIVEN_UP = "E999"
 
+# There is little left to spend. The hosted services have no such code: an account asks for it.
+LOW_BALANCE = "N713"
+
 # The order of the fields on the wire; absent ones are left out.
 ORDER = (
     "origin",
@@ -103,6 +106,16 @@ def of_template(code: str, template: Template, at: datetime, more: Mapping[str, 
         **more,
     }
     return {name: values[name] for name in ORDER if values.get(name)}
+
+
+def of_low_balance(details: str, at: datetime) -> dict[str, Any]:
+    """The fields of the postback that tells that there is little left to spend, which was noticed at this moment."""
+    return {
+        "origin": "MMS_MT",
+        "code": LOW_BALANCE,
+        "timestamp": at.isoformat(timespec="seconds"),
+        "status-details": details,
+    }
 
 
 def given_up(fields: Mapping[str, Any], code: str, tries: int, at: datetime) -> dict[str, Any]:

@@ -149,7 +149,7 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"queue": "media", "expires": 3600},
     },
     "low balances": {
-        "task": "billing.low_balances",
+        "task": "mms.low_balances",
         "schedule": 60,
         "options": {"queue": "postbacks", "expires": 600},
     },

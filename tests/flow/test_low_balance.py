@@ -1,0 +1,72 @@
+"""What an account with little left to spend is told by postback."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+
+from billing import ledger
+from billing.models import Account, Price
+from mms.models import Message, Postback
+from mms.tasks import low_balances
+from tests.scripted import Scripted
+from tests.wire import Drive
+
+Send = Callable[..., Message]
+
+
+@pytest.fixture
+def nearly_spent(world: SimpleNamespace) -> Account:
+    """2.00 left, with a message at 1.50, to be told below 1.00."""
+    Price.objects.create(message_class="mms", amount=1_500_000)
+    Account.objects.update(low_balance_at=1_000_000, low_balance_postback=True)
+    world.account.refresh_from_db()
+    ledger.top_up(world.account, 2_000_000, "", datetime.now(UTC))
+    return Account.objects.get()
+
+
+def told(customer: Scripted) -> list[str]:
+    return [sent.body.decode() for sent in customer.received if b"N713" in sent.body]
+
+
+def test_it_is_told_once(nearly_spent: Account, send: Send, drive: Drive, customer: Scripted) -> None:
+    low_balances.run()
+    send()
+    low_balances.run()
+    low_balances.run()
+    drive()
+    notice = nearly_spent.low_balance_notices.get()
+    sentence = "has 0.50 USD left to spend, less than the 1.00 USD at which it asked to be told."
+    (body,) = told(customer)
+    assert body == (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        "<postback><origin>MMS_MT</origin><code>N713</code>"
+        f"<timestamp>{notice.created_at.isoformat(timespec='seconds')}</timestamp>"
+        f"<status-details>The account {nearly_spent.name} {sentence}</status-details></postback>"
+    )
+    assert Message.objects.get().status != "failed"
+
+
+@pytest.mark.parametrize("setting", [{"low_balance_postback": False}, {"postback_url": ""}])
+def test_who_did_not_ask_for_it_or_has_no_url_has_the_notice_alone(
+    nearly_spent: Account, send: Send, setting: dict[str, object]
+) -> None:
+    Account.objects.update(**setting)
+    send()
+    low_balances.run()
+    assert nearly_spent.low_balance_notices.count() == 1
+    assert not Postback.objects.filter(code="N713").exists()
+
+
+def test_it_is_tried_again_as_every_postback_is(
+    nearly_spent: Account, send: Send, drive: Drive, customer: Scripted
+) -> None:
+    send()
+    low_balances.run()
+    Account.objects.update(postback_url=nearly_spent.postback_url.replace("127.0.0.1", "127.0.0.2"))
+    drive()
+    Account.objects.update(postback_url=nearly_spent.postback_url)
+    drive(datetime.now(UTC) + timedelta(minutes=5.1))
+    assert len(told(customer)) == 1
+    assert Postback.objects.get(code="N713").status == "taken"
