@@ -60,11 +60,20 @@ function itemElement(message, item, region) {
   const fit = { "object-fit": FITS[region?.fit] ?? "contain" };
   if (item.mime_type === "text/plain") return words(source);
   switch (item.mime_type.split("/")[0]) {
-    case "image": return element("img", { src: source, alt: name, style: fit });
-    case "video": return element("video", { src: source, style: fit, muted: "", autoplay: "", loop: "", playsinline: "" });
+    case "image": return element("img", { src: source, alt: name, style: fit, loading: "lazy" });
+    case "video": return video(source, `${name} (${item.mime_type})`, fit);
     case "audio": return element("audio", { src: source, controls: "" });
   }
   return element("div", { class: "attachment" }, `${name} (${item.mime_type})`);
+}
+
+// Muted as a property: the attribute counts in markup alone, and no browser starts by itself what may sound.
+function video(source, name, fit) {
+  const made = element("video", { style: fit, autoplay: "", loop: "", playsinline: "" });
+  made.muted = true;
+  made.addEventListener("error", () => made.replaceWith(element("div", { class: "attachment" }, `${name}: this browser cannot play it`)));
+  made.src = source;
+  return made;
 }
 
 function words(source) {
