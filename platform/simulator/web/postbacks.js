@@ -30,7 +30,7 @@ function summary(entry) {
     element("span", { class: "status" }, field(entry, "status") || "(no status)", element("small", {}, more)),
     element("span", {}, entry.number ? phoneNumber(entry.number) : ""),
     element("span", { class: "mono" }, field(entry, "tracking-id")),
-    element("span", { class: "answer" }, `${entry.name}: ${entry.status ? `HTTP ${entry.status}` : "no answer"}`));
+    element("span", { class: entry.status === 200 ? "answer" : "answer bad" }, `${entry.name}: ${entry.status ? `HTTP ${entry.status}` : "no answer"}`));
 }
 
 function inside(entry) {
