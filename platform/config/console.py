@@ -1,8 +1,10 @@
 """The operators' console: its theme and its sidebar, grouped as an operator thinks."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.http import HttpRequest
+from django.templatetags.static import static
 from django.urls import reverse_lazy
 
 
@@ -21,11 +23,18 @@ def _group(title: str, *pages: dict[str, Any]) -> dict[str, Any]:
     return {"title": title, "separator": True, "items": pages}
 
 
+def _file(name: str) -> Callable[[HttpRequest], str]:
+    """The address of one of our static files, once the settings are read."""
+    return lambda _: static(f"config/{name}")
+
+
 UNFOLD = {
     "SITE_TITLE": "MMS platform",
     "SITE_HEADER": "MMS platform",
     "SITE_SYMBOL": "mms",
     "SITE_URL": None,
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": _file("icon.svg")}],
+    "STYLES": [_file("console.css")],
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "LOGIN": {"form": "config.login.LoginForm"},

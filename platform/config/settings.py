@@ -40,6 +40,7 @@ WSGI_APPLICATION = "config.wsgi.application"
 APPEND_SLASH = False
 
 INSTALLED_APPS = [
+    "config",  # before the theme, in whose place some of its templates stand
     "unfold",
     "unfold.contrib.filters",
     "django.contrib.admin",
@@ -50,7 +51,6 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.contrib.postgres",
     "rest_framework",
-    "config",
     "billing",
     "handsets",
     "mms",

@@ -1,16 +1,21 @@
 """The console: guessers wait, pages run nothing that did not come from us, cookies go where they should."""
 
 import re
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.test import Client
+from django.contrib.staticfiles import finders
+from django.test import Client, RequestFactory
+from django.views.defaults import server_error
 from pytest_django import Settings
 
 from config import login
 from mms import doorbell
 
 LOGIN = "/admin/login/"
+STATIC = "/static/"
+LOADED = re.compile(r'(?:<link|<script|<img)[^>]*\s(?:href|src)="([^"]+)"')
 WAIT = b"Too many attempts to log in"
 # A script in the page itself, or in an attribute of it, which the policy forbids.
 INLINE = re.compile(
@@ -82,3 +87,39 @@ def test_cookies_are_out_of_reach_of_scripts_and_other_sites(olga: User, setting
     session = cookies[settings.SESSION_COOKIE_NAME]
     assert (session["httponly"], session["secure"], session["samesite"]) == (True, True, "Lax")
     assert cookies[settings.CSRF_COOKIE_NAME]["secure"]
+
+
+@pytest.mark.parametrize("page", [LOGIN, "/admin/", "/admin/billing/account/add/", "/nowhere"])
+def test_what_a_page_loads_is_there(olga: User, client: Client, page: str) -> None:
+    if page != LOGIN:
+        client.force_login(olga)
+    loaded = LOADED.findall(client.get(page).content.decode())
+    assert "/static/config/icon.svg" in loaded
+    files = {address.removeprefix(STATIC) for address in loaded if address.startswith(STATIC)}
+    assert [name for name in files if not finders.find(name)] == []
+
+
+def test_what_goes_wrong_is_told_in_words_that_lead_on(olga: User, db: None) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(User.objects.create_user("eva", is_staff=True))
+    told: dict[int, Any] = {
+        403: client.get("/admin/mms/message/"),
+        404: client.get("/nowhere"),
+        0: client.post("/admin/logout/"),
+        500: server_error(RequestFactory().get("/admin/")),
+    }
+    assert {code: reply.status_code for code, reply in told.items()} == {403: 403, 404: 404, 0: 403, 500: 500}
+    headings = [re.search("<h1>(.*)</h1>", reply.content.decode()) for reply in told.values()]
+    assert [found and found[1] for found in headings] == [
+        "No right to this page",
+        "Not found",
+        "The form was too old",
+        "Something went wrong",
+    ]
+    assert all(b'<a href="/admin/">' in reply.content for reply in told.values())
+
+
+def test_an_empty_list_says_why(olga: User, client: Client) -> None:
+    client.force_login(olga)
+    assert b"There are no carriers yet." in client.get("/admin/mms/carrier/").content
+    assert b"No carrier answers to this search" in client.get("/admin/mms/carrier/?q=acme").content
