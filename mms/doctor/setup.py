@@ -46,7 +46,8 @@ def _unreachable(url: str) -> Finding | None:
         reachable = [address for address in addresses if outbound.allowed(address)]
         if not reachable:
             remedy = f"If that is right, add {addresses[0]} to OUTBOUND_ALLOWED_NETWORKS."
-            return fail(f"{parts.hostname} is {addresses[0]}, which is not a public address", remedy)
+            which = addresses[0] if addresses[0] == parts.hostname else f"{parts.hostname}, {addresses[0]},"
+            return fail(f"{which} is not a public address", remedy)
         socket.create_connection((reachable[0], port), PATIENCE).close()
     except OSError as problem:
         text = f"no connection to {parts.hostname}, port {port}: {problem.strerror or problem}"
@@ -71,7 +72,7 @@ def senders() -> Iterable[Finding]:
         if sender.operators and not operators & set(sender.operators):
             text = f"{sender} of {sender.account or 'the platform'} is provisioned on no carrier that is enabled"
             yield warn(text, "Correct its operator ids, or enter the carrier.")
-    yield ok(f"{len(addresses)} sender addresses")
+    yield ok(f"{len(addresses):,} entered")
 
 
 CHECKS: Final[dict[str, Check]] = {"carriers": carriers, "senders": senders}

@@ -40,12 +40,12 @@ def _rows(count: int) -> str:
 def waiting() -> Iterable[Finding]:
     found = backlog.waiting()
     if found.in_doubt:
-        text = f"{_rows(found.in_doubt)} messages in doubt: their MMSC never answered"
-        yield warn(text, "Ask the carrier; then resolve them by the actions of the admin's list.")
+        text = f"messages in doubt: {_rows(found.in_doubt)}; the MMSC never answered"
+        yield warn(text, "Ask the carrier; then resolve each by the actions of the admin's list.")
     if found.unmatched_reports:
-        text = f"{_rows(found.unmatched_reports)} reports that name nothing we sent"
+        text = f"reports that name nothing we sent: {_rows(found.unmatched_reports)}"
         yield warn(text, "Compare their MessageIDs with those of the attempts: the MMSC may change them.")
-    yield ok(f"{_rows(found.discoveries)} discoveries open")
+    yield ok(f"discoveries open: {_rows(found.discoveries)}")
 
 
 def encodings() -> Iterable[Finding]:
@@ -72,7 +72,8 @@ def books() -> Iterable[Finding]:
     if last is None:
         yield warn("they were never proven", "Run: python manage.py books. Beat has it done each night.")
     elif last.accounts:
-        text = f"{last.accounts} balances were not what their ledger adds up to, {timesince(last.at, now)} ago"
+        when = timesince(last.at, now)
+        text = f"accounts whose balance was not what their ledger adds up to, {when} ago: {last.accounts}"
         yield fail(text, "Run: python manage.py books. It names them.")
     elif now - last.at > PROOF_AGE_MAX:
         yield warn(f"last proven {timesince(last.at, now)} ago", "Run: python manage.py books; and see to beat.")

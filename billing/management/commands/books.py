@@ -20,8 +20,8 @@ class Command(BaseCommand):
             kept, proven = (_told(amounts, account.currency) for amounts in (difference.kept, difference.proven))
             self.stdout.write(f"{account}: kept is a balance of {kept}; the ledger adds up to {proven}")
         if differences:
-            raise CommandError(f"{len(differences)} accounts differ")
-        self.stdout.write(f"{LedgerEntry.objects.count()} entries, every balance proven")
+            raise CommandError(f"accounts that differ: {len(differences)}")
+        self.stdout.write(f"{LedgerEntry.objects.count():,} entries, every balance proven")
 
 
 def _told(amounts: tuple[int, int], currency: str) -> str:
