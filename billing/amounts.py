@@ -11,13 +11,17 @@ DECIMALS = 6
 
 def decimal(amount: int) -> str:
     """The amount with two decimals, or as many more as it has: 30,000 is 0.03, 5,000 is 0.005."""
-    whole, part = divmod(abs(amount), UNIT)
-    return f"{'-' if amount < 0 else ''}{whole}.{f'{part:06}'.rstrip('0'):0<2}"
+    return _written(amount).replace(",", "")
 
 
 def shown(amount: int, currency: str) -> str:
-    """The amount with its currency, as in 0.03 USD."""
-    return f"{decimal(amount)} {currency}"
+    """The amount for people, with its currency, as in 1,250.03 USD."""
+    return f"{_written(amount)} {currency}"
+
+
+def _written(amount: int) -> str:
+    whole, part = divmod(abs(amount), UNIT)
+    return f"{'-' if amount < 0 else ''}{whole:,}.{f'{part:06}'.rstrip('0'):0<2}"
 
 
 class AmountField(forms.DecimalField):

@@ -28,6 +28,7 @@ def test_an_amount_is_shown_exactly_and_read_back_as_it_was(amount: int, text: s
 
 def test_an_amount_has_its_currency() -> None:
     assert shown(30_000, "EUR") == "0.03 EUR"
+    assert shown(-1_234_567_890_000, "JPY") == "-1,234,567.89 JPY"
 
 
 @pytest.mark.parametrize(
