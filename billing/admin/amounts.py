@@ -23,17 +23,24 @@ def read_only(contents: str) -> str:
 
 
 class _BookingForm(BaseDialogForm):
-    note = forms.CharField(max_length=200, widget=UnfoldAdminTextInputWidget)
+    note = forms.CharField(
+        max_length=200, widget=UnfoldAdminTextInputWidget, help_text="The customer reads it in the statement."
+    )
 
 
 class TopUpForm(_BookingForm):
-    amount = AmountField(min_value=1, max_value=MOST, widget=UnfoldAdminDecimalFieldWidget)
+    amount = AmountField(
+        min_value=1, max_value=MOST, widget=UnfoldAdminDecimalFieldWidget, help_text="In the account's currency."
+    )
     field_order = ("amount", "note")
 
 
 class AdjustmentForm(_BookingForm):
     amount = AmountField(
-        min_value=-MOST, max_value=MOST, widget=UnfoldAdminDecimalFieldWidget, help_text="With a minus: taken away."
+        min_value=-MOST,
+        max_value=MOST,
+        widget=UnfoldAdminDecimalFieldWidget,
+        help_text="In the account's currency; with a minus: taken away.",
     )
     field_order = ("amount", "note")
 
