@@ -36,7 +36,6 @@ class HandsetAdmin(ModelAdmin):
     autocomplete_fields = ("profile",)
     fields = ("identity", "profile", "numbers", "first_seen")
     show_facets = ShowFacets.NEVER
-    show_full_result_count = False
 
     def get_readonly_fields(self, request: HttpRequest, obj: Handset | None = None) -> tuple[str, ...]:
         """The identity is what carriers report: it is given once."""
@@ -91,7 +90,7 @@ class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the
 class ProfileAdmin(ModelAdmin):
     form = ProfileForm
     formfield_overrides = SMALL
-    list_display = ("name", "parent", "generic", "screen", "image_box", "message_bytes")
+    list_display = ("name", "inherits_from", "screen", "image_box", "largest_message")
     list_select_related = ("parent",)
     search_fields = ("name",)
     autocomplete_fields = ("parent",)
@@ -114,6 +113,10 @@ class ProfileAdmin(ModelAdmin):
         ("In effect", {"fields": ("in_effect",)}),
     )
 
+    @display(description="parent", ordering="parent__name")
+    def inherits_from(self, profile: Profile) -> str:
+        return "-" if profile.generic else str(profile.parent or "the generic profile")
+
     @display(description="screen")
     def screen(self, profile: Profile) -> str:
         return _box(profile.screen_width, profile.screen_height)
@@ -121,6 +124,10 @@ class ProfileAdmin(ModelAdmin):
     @display(description="largest image")
     def image_box(self, profile: Profile) -> str:
         return _box(profile.image_width, profile.image_height)
+
+    @display(description="largest message", ordering="message_bytes")
+    def largest_message(self, profile: Profile) -> str:
+        return "inherited" if profile.message_bytes is None else f"{profile.message_bytes:,} bytes"
 
     @display(description="")
     def in_effect(self, profile: Profile) -> SafeString | str:

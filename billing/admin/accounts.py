@@ -43,6 +43,7 @@ class KeyInline(TabularInline):
     model = ApiKey
     ordering = ("pk",)
     extra = 0
+    hide_title = True
     per_page = 20
     fields = readonly_fields = ("prefix", "label", "created_at", "last_used_at", "revoked_at")
     show_change_link = True
@@ -152,11 +153,11 @@ class AccountAdmin(DiscreetAdmin):
 
     @display(description="postback URL")
     def masked_postback_url(self, account: Account) -> str:
-        return logs.masked(account.postback_url)
+        return logs.masked(account.postback_url) or "-"
 
     @display(description="MO URL")
     def masked_mo_url(self, account: Account) -> str:
-        return logs.masked(account.mo_url)
+        return logs.masked(account.mo_url) or "-"
 
     @action(description="Issue an API key", permissions=["issue"], icon="key")
     def issue_key(self, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -10,7 +10,7 @@ from config.audit import ReadOnlyAdmin
 
 @admin.register(LowBalanceNotice)
 class LowBalanceNoticeAdmin(ReadOnlyAdmin):
-    list_display = ("created_at", "account", "left", "mark", "email", "sent_at", "due_at", "problem")
+    list_display = ("created_at", "account", "left", "mark", "email", "sent_at", "problem")
     list_select_related = ("account",)
     search_fields = ("account__name",)
     fields = ("account", ("left", "mark"), ("email", "created_at"), ("sent_at", "due_at"), ("tries", "problem"))
@@ -19,6 +19,6 @@ class LowBalanceNoticeAdmin(ReadOnlyAdmin):
     def left(self, notice: LowBalanceNotice) -> str:
         return shown(notice.available, notice.account.currency)
 
-    @display(description="told at")
+    @display(description="low balance at")
     def mark(self, notice: LowBalanceNotice) -> str:
         return shown(notice.low_balance_at, notice.account.currency)

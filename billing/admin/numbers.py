@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 from unfold.admin import ModelAdmin
+from unfold.decorators import display
 
 from billing.models import BlockedNumber, SenderAddress
 from config.widgets import SMALL
@@ -10,17 +11,25 @@ from config.widgets import SMALL
 @admin.register(SenderAddress)
 class SenderAddressAdmin(ModelAdmin):
     formfield_overrides = SMALL
-    list_display = ("address", "country", "account", "default")
+    list_display = ("address", "country", "of_account", "default")
     list_select_related = ("account",)
     list_filter = ("country", "default")
     search_fields = ("address", "account__name")
     autocomplete_fields = ("account",)
 
+    @display(description="account", ordering="account__name")
+    def of_account(self, sender: SenderAddress) -> str:
+        return str(sender.account or "the platform's own")
+
 
 @admin.register(BlockedNumber)
 class BlockedNumberAdmin(ModelAdmin):
-    list_display = ("number", "account", "note", "created_at")
+    list_display = ("number", "of_account", "note", "created_at")
     list_select_related = ("account",)
     list_filter = (("account", admin.EmptyFieldListFilter),)
     search_fields = ("number", "note", "account__name")
     autocomplete_fields = ("account",)
+
+    @display(description="account", ordering="account__name")
+    def of_account(self, blocked: BlockedNumber) -> str:
+        return str(blocked.account or "every account")

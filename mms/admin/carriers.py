@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import Model
 from django.http import HttpRequest
 from unfold.admin import TabularInline
+from unfold.decorators import display
 from unfold.widgets import UnfoldAdminPasswordWidget
 
 from config.audit import DiscreetAdmin
@@ -80,7 +81,7 @@ class CarrierAdmin(DiscreetAdmin):
     form = CarrierForm
     instead = {"mmsc_password": "", "inbound_password": ""}
     formfield_overrides = SMALL | {models.URLField: {"assume_scheme": "https"}}
-    list_display = ("name", "operator_id", "enabled", "mmsc_url", "message_bytes")
+    list_display = ("name", "operator_id", "enabled", "mmsc_url", "largest_message")
     list_filter = ("enabled",)
     search_fields = ("name", "operator_id")
     inlines = (PrefixInline,)
@@ -107,6 +108,10 @@ class CarrierAdmin(DiscreetAdmin):
             {"fields": (("mm7_version", "base64_parts"), "mm7_namespace", "code_overrides", "status_overrides")},
         ),
     )
+
+    @display(description="largest message", ordering="message_bytes")
+    def largest_message(self, carrier: Carrier) -> str:
+        return f"{carrier.message_bytes:,} bytes"
 
     def may_see(self, request: HttpRequest) -> bool:
         return bool(self.has_change_permission(request))
