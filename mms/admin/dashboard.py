@@ -11,8 +11,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.timesince import timesince
 
+from billing.models import Balance, Proof
+from handsets.models import Handset
 from mms.admin import masking
-from mms.admin.tables import Row, Table, label, link
+from mms.admin.tables import Row, Table, label, link, moment, unbroken
 from mms.models import Discovery, Message, Postback, Report, Status
 from mms.observation import backlog
 
@@ -33,13 +35,32 @@ class Card:
 
 
 def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """What the template of the first page shows, to those who may see messages."""
-    if not request.user.has_perm("mms.view_message"):
-        return context
-    now = timezone.now()
-    statuses = _today(now)
-    tables = (_by_status(statuses), _latest(str if masking.may_see(request) else masking.masked))
-    return {**context, "cards": _cards(statuses, now), "tables": tables}
+    """What the template of the first page shows: to each group of operators what it works with."""
+    may, now = request.user.has_perm, timezone.now()
+    if may("mms.view_message"):
+        statuses = _today(now)
+        tables = (_by_status(statuses), _latest(str if masking.may_see(request) else masking.masked))
+        return {**context, "cards": _cards(statuses, now), "tables": tables}
+    money = _money(now) if may("billing.view_ledgerentry") else []
+    return {**context, "cards": money + (_handsets() if may("handsets.view_handset") else [])}
+
+
+def _money(now: datetime) -> list[Card]:
+    low = _counted(Balance.objects.filter(low_since__isnull=False))
+    last = Proof.objects.order_by("pk").last()
+    differing = last.accounts if last else 0
+    proven = f"in the proof of {timesince(last.at, now)} ago" if last else "never proven yet"
+    notices = reverse("admin:billing_lowbalancenotice_changelist")
+    return [
+        Card("Accounts low on funds", _amount(low), "less is left than they asked to be told at", notices),
+        Card("Accounts whose books differ", _amount(differing) if last else "-", proven, alarming=differing > 0),
+    ]
+
+
+def _handsets() -> list[Card]:
+    unmatched = _counted(Handset.objects.filter(profile=None))
+    handsets = f"{reverse('admin:handsets_handset_changelist')}?profile__isempty=1"
+    return [Card("Handsets without a profile", _amount(unmatched), "get what the generic profile says", handsets)]
 
 
 def _cards(statuses: dict[str, int], now: datetime) -> list[Card]:
@@ -87,7 +108,10 @@ def _by_status(statuses: dict[str, int]) -> Table:
 
 def _latest(shown: Callable[[str], str]) -> Table:
     newest = Message.objects.select_related("account").order_by("-pk")[:LATEST]
-    rows = [Row((link(m), shown(m.number), link(m.account), label(m.status), m.created_at)) for m in newest]
+    rows = [
+        Row((link(m), unbroken(shown(m.number)), link(m.account), label(m.status), moment(m.created_at)))
+        for m in newest
+    ]
     return Table("Latest messages", ("Tracking id", "Number", "Account", "Status", "Created"), rows)
 
 

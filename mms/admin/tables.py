@@ -91,10 +91,14 @@ def link(row: Model | None, text: object = None) -> SafeString:
     return format_html('<a class="text-link" href="{}">{}</a>', url, row if text is None else text)
 
 
+def unbroken(text: str) -> SafeString:
+    """A text that stays in one line, however narrow its column."""
+    return format_html('<span class="whitespace-nowrap">{}</span>', text)
+
+
 def moment(at: datetime | None) -> SafeString:
     """Date and time to the millisecond: steps of one message follow each other fast."""
-    text = f"{timezone.localtime(at):%Y-%m-%d %H:%M:%S.%f}"[:-3] if at else "-"
-    return format_html('<span class="whitespace-nowrap">{}</span>', text)
+    return unbroken(f"{timezone.localtime(at):%Y-%m-%d %H:%M:%S.%f}"[:-3] if at else "-")
 
 
 def worded(tables: Iterable[Table], words: Callable[[str], str]) -> list[Table]:
@@ -119,7 +123,7 @@ def _cell(cell: object, words: Callable[[str], str]) -> object:
 def lines(values: dict[str, Any], words: Callable[[str], str] = str) -> SafeString:
     """A JSON object, a line for each of its fields and for each entry of a list in it."""
     pairs = ((name, words(str(value))) for name, given in values.items() for value in _each(given))
-    return format_html_join("", '<div><span class="text-subtle">{}</span> {}</div>', pairs)
+    return format_html_join("", '<div><span class="text-subtle">{}:</span> {}</div>', pairs)
 
 
 def _each(value: Any) -> Iterable[Any]:

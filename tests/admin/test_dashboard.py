@@ -2,8 +2,10 @@
 
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
+from typing import Any
 
-from django.contrib.auth.models import User
+import pytest
+from django.contrib.auth.models import Group, User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -66,8 +68,31 @@ def test_the_dashboard_asks_as_often_however_many_messages_there_are(console: Cl
     assert len(many) == len(few)
 
 
-def test_who_may_not_see_messages_sees_no_figures(client: Client, world: SimpleNamespace) -> None:
-    client.force_login(User.objects.create_user("eva", is_staff=True))
-    answer = client.get(INDEX)
-    assert answer.status_code == 200
-    assert "cards" not in answer.context
+def first_page(role: str = "") -> Any:
+    """The first page of a new operator of this role."""
+    user = User.objects.create_user("eva", is_staff=True)
+    user.groups.set(Group.objects.filter(name=role))
+    client = Client()
+    client.force_login(user)
+    return client.get(INDEX)
+
+
+def test_who_is_in_no_group_is_told_so_and_sees_no_figures(world: SimpleNamespace) -> None:
+    page = first_page()
+    assert (page.context["cards"], "tables" in page.context) == ([], False)
+    assert "You are in no group yet" in page.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("role", "figures"),
+    [
+        ("Finance", {"Accounts low on funds": "1", "Accounts whose books differ": "-"}),
+        ("Handset editor", {"Handsets without a profile": "0"}),
+    ],
+)
+def test_who_sees_no_messages_sees_the_figures_of_the_own_work(
+    world: SimpleNamespace, role: str, figures: dict[str, str]
+) -> None:
+    page = first_page(role)
+    assert {card.title: card.figure for card in page.context["cards"]} == figures
+    assert "tables" not in page.context
