@@ -10,6 +10,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
+from django.template.defaultfilters import pluralize
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -18,7 +19,7 @@ from unfold.decorators import display
 
 from mms.admin import pictures, search
 from mms.admin.audit import AuditAdmin
-from mms.admin.tables import MOST, Row, Table, bytes_of, label, link, moment
+from mms.admin.tables import MOST, Row, Table, bytes_of, label, link, moment, unbroken
 from mms.models import Encoding, Medium, Rendition, Slide, Template
 
 
@@ -116,9 +117,11 @@ def _templates(term: str) -> Q:
 
 def _slide(slide: Slide) -> Row:
     media = (
-        (shown(medium), link(medium, f"{pixels(medium)}, {bytes_of(medium.size)}")) for medium in slide.media.all()
+        (shown(medium), link(medium, unbroken(f"{pixels(medium)}, {bytes_of(medium.size)}")))
+        for medium in slide.media.all()
     )
-    drawn = link(slide, f"texts: {len(slide.areas.all())}")
+    texts = len(slide.areas.all())
+    drawn = link(slide, unbroken(f"{texts} text{pluralize(texts)}"))
     return Row((slide.position, slide.duration, slide.text, format_html_join("", "{}{}", media), drawn))
 
 

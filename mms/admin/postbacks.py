@@ -53,7 +53,8 @@ class PostbackAdmin(AuditAdmin):
         ("of", "account"),
         ("code", "status_label"),
         ("dialect", "tries"),
-        ("created_at", "due_at", "ended_at"),
+        ("created_at", "ended_at"),
+        "due_at",
         "told",
     )
     instead = {"told": "masked_told"}

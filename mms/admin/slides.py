@@ -15,15 +15,19 @@ from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.text import Truncator
 from unfold.admin import StackedInline
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminColorInputWidget, UnfoldAdminTextareaWidget
 
+from config import logs
 from mms.adaptation import compose, lettering
 from mms.adaptation.content import AREAS_MAX, Area
 from mms.admin import pictures, search
 from mms.admin.audit import AuditAdmin
 from mms.models import Medium, Slide, TextArea
+
+LISTED = 120  # characters of a text, which may have 5,000
 
 
 def still(slide: Slide) -> Medium | None:
@@ -71,10 +75,11 @@ class TextAreaInline(StackedInline):
 
 @admin.register(Slide)
 class SlideAdmin(AuditAdmin):
-    list_display = ("id", "template", "position", "duration", "text")
+    list_display = ("id", "template", "position", "duration", "beginning")
     list_select_related = ("template",)
     search_fields = ("template",)
     search_help_text = "mms-id"
+    instead = {**AuditAdmin.instead, "beginning": "masked_beginning"}
     fields = (("template", "position"), ("duration", "text"), "preview")
     readonly_fields = ("template", "position", "duration", "text", "preview")
     inlines = (TextAreaInline,)
@@ -102,6 +107,14 @@ class SlideAdmin(AuditAdmin):
         if picture is None:
             raise Http404
         return pictures.lettered(picture, _samples(slide))
+
+    @display(description="text")
+    def beginning(self, slide: Slide) -> str:
+        return Truncator(slide.text).chars(LISTED) or "-"
+
+    @display(description="text")
+    def masked_beginning(self, slide: Slide) -> str:
+        return Truncator(logs.masked(slide.text)).chars(LISTED) or "-"
 
     @display(description="as it may look")
     def preview(self, slide: Slide) -> SafeString:

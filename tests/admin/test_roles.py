@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from billing.models import Account
-from mms.models import Attempt, Event, Message, Postback, PostbackAttempt, Report
+from mms.models import Attempt, Event, Message, Postback, PostbackAttempt, Report, Slide
 
 
 def operator(role: str) -> Client:
@@ -81,6 +81,7 @@ def test_support_sees_no_number_and_no_password_in_what_others_wrote(world: Simp
     words = f"Address error: +{number}"
     Account.objects.update(postback_url=url, mo_url=url)
     Message.objects.update(client_reference=number, data={"phone": number}, texts={"1": words})
+    Slide.objects.update(text=words)
     Event.objects.update(text=words, details={"answer": words})
     Attempt.objects.update(text=words)
     Report.objects.update(text=words, raw_status=words)

@@ -274,7 +274,7 @@ def test_a_template_shows_its_slides_and_media(console: Client, world: SimpleNam
 def test_a_template_leads_to_its_slides_and_their_texts_on_pictures(console: Client, world: SimpleNamespace) -> None:
     slide = world.template.slides.get(position=1)
     page = console.get(reverse("admin:mms_template_change", args=[world.template.pk])).content.decode()
-    assert f'<a class="text-link" href="{slide_page(slide)}">texts: 0</a>' in page
+    assert f'<a class="text-link" href="{slide_page(slide)}"><span class="whitespace-nowrap">0 texts</span></a>' in page
 
 
 def test_slides_are_found_by_their_template(console: Client, world: SimpleNamespace) -> None:
