@@ -61,7 +61,7 @@ def postbacks() -> Iterable[Finding]:
     given_up = Postback.objects.filter(account=OuterRef("pk"), status=Postback.Status.GIVEN_UP)
     recently = given_up.filter(ended_at__gte=timezone.now() - GIVEN_UP_WITHIN)
     for account in Account.objects.filter(Exists(recently)).order_by("name"):
-        text = f"the server of {account} did not take some within a day"
+        text = f"some were given up in the last day: the server of {account} did not take them"
         remedy = f'When it is well again: python manage.py replay_postbacks --account "{account}" --since ...'
         yield warn(text, remedy)
     yield ok(f"{_rows(backlog.waiting().postbacks)} due now or to be tried again")
