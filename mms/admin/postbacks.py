@@ -35,7 +35,7 @@ class GivenUpForm(BaseDialogForm):
     """Whose postbacks are to be sent again, and from which stretch of time."""
 
     account = forms.ModelChoiceField(Account.objects.order_by("name"), widget=UnfoldAdminSelectWidget)
-    since = MomentField(label="Given up since", help_text="In the time zone of the console.")
+    since = MomentField(label="Given up since", help_text="UTC, as all times of the console.")
     until = MomentField(label="and before", required=False, help_text="Empty: until now.")
 
 
