@@ -38,7 +38,7 @@ class Command(BaseCommand):
         except KeyboardInterrupt:
             raise CommandError("interrupted", returncode=130) from None
         if differing:
-            raise CommandError(f"{differing} checks differ")
+            raise CommandError(f"checks that differ: {differing}")
 
     def _check(self, tracks: Sequence[Track]) -> int:
         """Prints what the story shows, a line a check; returns how many differ."""
@@ -47,7 +47,7 @@ class Command(BaseCommand):
             self.stdout.write(line)
         made = list(checks.of_story(tracks))
         self._write("The story", made)
-        of_books = list(checks.of_books())
+        of_books = list(checks.of_books(tracks))
         self._write("The books", of_books)
         made += of_books
         for track in tracks:
