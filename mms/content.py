@@ -1,12 +1,13 @@
 """Content from customers: media stored once by the hash of their bytes, templates that refer to them."""
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TypeVar
 
+import structlog
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import transaction
@@ -17,6 +18,8 @@ from mms import removal
 from mms.adaptation.content import Area, Source
 from mms.encoding import queue as encodings
 from mms.models import Medium, Slide, SlideMedium, Template, TextArea
+
+log = structlog.get_logger()
 
 Result = TypeVar("Result")
 Files = Mapping[str, str]  # the hash of a medium -> the name of the file that holds its bytes
@@ -112,6 +115,8 @@ def _media(slides: Sequence[NewSlide], files: Files) -> dict[str, Medium]:
 def _files(new: Sequence[NewMedium]) -> Iterator[Files]:
     """Files of these media. At the end those go that no row came to name: the rows failed, were not wanted, or another
     request stored the same bytes meanwhile.
+
+    What became of the rows is decided by then, and stands: a file that cannot be removed is left to mms/orphans.py.
     """
     names: dict[str, str] = {}
     try:
@@ -121,9 +126,16 @@ def _files(new: Sequence[NewMedium]) -> Iterator[Files]:
             names[sha256] = default_storage.save(name, ContentFile(medium.data))
         yield names
     finally:
-        kept = Medium.objects.filter(file__in=names.values()).values_list("file", flat=True)
-        for name in set(names.values()).difference(kept):
-            default_storage.delete(name)
+        try:
+            _remove_unnamed(names.values())
+        except Exception:
+            log.exception("files are left that no row may name", files=list(names.values()))
+
+
+def _remove_unnamed(files: Collection[str]) -> None:
+    named = Medium.objects.filter(file__in=files).values_list("file", flat=True)
+    for file in set(files).difference(named):
+        default_storage.delete(file)
 
 
 def _medium(source: Source, file: str) -> Medium:

@@ -2,6 +2,8 @@
 
 import re
 import socket
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -60,6 +62,29 @@ def test_a_database_connection_that_ends_while_an_image_is_fetched_does_no_harm(
         answer = Client().post("/ep/v1/", request({**SAVE, "slide": image(server.url)}), content_type="text/xml")
     assert b"Success" in answer.content
     assert (Template.objects.count(), Medium.objects.count()) == (2, 2)
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_what_is_stored_is_answered_though_the_connection_ends_after_the_commit(
+    world: SimpleNamespace, settings: Settings, tmp_path: Path
+) -> None:
+    settings.MEDIA_ROOT = tmp_path
+    stored = False
+
+    def end_after_it(execute: Callable[..., object], *statement: object) -> object:
+        nonlocal stored
+        if stored and not connection.in_atomic_block:
+            with ThreadPoolExecutor(1) as other:
+                other.submit(end_connection, connection.connection.info.backend_pid).result()
+        stored = connection.in_atomic_block
+        return execute(*statement)
+
+    new = {**SEND, "mms-id": None, "action": "sendMMS", "name": "Spring"}
+    with serving(file(PICTURE)) as server, connection.execute_wrapper(end_after_it):
+        answer = Client().post("/ep/v1/", request({**new, "slide": image(server.url)}), content_type="text/xml")
+    connection.close()
+    assert b"<status>Success</status>" in answer.content
+    assert Message.objects.count() == 1
 
 
 def test_a_folder_for_media_that_cannot_be_written(
