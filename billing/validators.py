@@ -7,6 +7,9 @@ from django.core.exceptions import ValidationError
 
 from billing.actions import Action
 
+# The moments of as many calls are kept for a second.
+CALLS_MAX = 100_000
+
 
 def networks(texts: Iterable[str]) -> None:
     """Addresses and networks in CIDR notation."""
@@ -27,5 +30,5 @@ def throughput(limits: object) -> None:
             raise ValidationError(f"{name} is no action; there are {', '.join(Action.labels)}.")
         if names.count(name.lower()) > 1:
             raise ValidationError(f"{name} stands more than once.")
-        if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
-            raise ValidationError(f"{name}: calls per second are a whole number from 1.")
+        if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= CALLS_MAX:
+            raise ValidationError(f"{name}: calls per second are a whole number from 1 to {CALLS_MAX}.")

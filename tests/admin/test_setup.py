@@ -121,6 +121,14 @@ def test_limits_of_an_account_are_set(console: Client, world: SimpleNamespace) -
     assert account.calls_per_second("savemms") is None
 
 
+@pytest.mark.parametrize("nothing", ["", "[]"])
+def test_an_account_without_a_throughput_has_no_limit_however_that_is_written(
+    console: Client, world: SimpleNamespace, nothing: str
+) -> None:
+    save(console, account_page(world), fields(console, account_page(world)) | {"throughput": nothing})
+    assert type(world.account).objects.get().calls_per_second("sendsavedmms") is None
+
+
 @pytest.mark.parametrize(
     ("field", "typed", "error"),
     [
@@ -132,6 +140,7 @@ def test_limits_of_an_account_are_set(console: Client, world: SimpleNamespace) -
         ("throughput", '{"saveMMS": 0}', "saveMMS: calls per second are a whole number from 1"),
         ("throughput", '{"saveMMS": true}', "saveMMS: calls per second are a whole number from 1"),
         ("throughput", '{"saveMMS": 0.5}', "saveMMS: calls per second are a whole number from 1"),
+        ("throughput", '{"saveMMS": 1000000}', "saveMMS: calls per second are a whole number from 1 to 100000"),
         ("minimum_interval", "-1", "greater than or equal to 0"),
     ],
 )
