@@ -1,6 +1,7 @@
 """Images fetched over real connections, from servers good and bad; addresses that nobody may lead us to."""
 
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 
@@ -182,6 +183,23 @@ def test_a_slow_answer_ends_at_the_limit_of_time(answer: Post, quick: None, serv
         started = time.monotonic()
         assert answer(saving(server.url)) == not_fetched(TOO_SLOW)
         assert time.monotonic() - started < 5
+
+
+def test_a_name_server_that_hangs_is_not_waited_for(
+    answer: Post, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over = threading.Event()
+
+    def hang(*_: object, **__: object) -> None:
+        over.wait(10)
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    started = time.monotonic()
+    try:
+        assert answer(saving("http://media.example.com/a.jpg")) == not_fetched(TOO_SLOW)
+        assert time.monotonic() - started < 5
+    finally:
+        over.set()
 
 
 def test_a_server_that_is_not_there_is_told(answer: Post) -> None:
