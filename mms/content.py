@@ -105,10 +105,14 @@ def _media(slides: Sequence[NewSlide], files: Files) -> dict[str, Medium]:
     """The rows of the slides' media by their hashes, kept from removal until the transaction ends."""
     sources = {medium.source.sha256: medium.source for slide in slides for medium in slide.media}
     known = Medium.objects.in_bulk(sources.keys() - files.keys(), field_name="sha256")
-    if known.keys() | files.keys() < sources.keys() or not removal.hold(known.values()):
+    if known.keys() | files.keys() < sources.keys():
         raise _MediumRemoved
     # In one order, or two requests that store the same media could each wait for the other.
-    return known | {sha256: _medium(sources[sha256], files[sha256]) for sha256 in sorted(files)}
+    media = known | {sha256: _medium(sources[sha256], files[sha256]) for sha256 in sorted(files)}
+    # All of them: what was new may have been stored by another meanwhile, who deletes it again.
+    if not removal.hold(media.values()):
+        raise _MediumRemoved
+    return media
 
 
 @contextmanager

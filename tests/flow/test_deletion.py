@@ -1,5 +1,6 @@
 """deleteMMSID: content goes at once, with its renditions and files, but not from under messages on their way."""
 
+import re
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -164,6 +165,38 @@ def test_content_saved_while_its_medium_is_removed_is_stored_anew(
     assert medium.pk != world.medium.pk
     with medium.file.open() as kept:
         assert kept.read() == photograph()
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_a_medium_that_another_stored_meanwhile_is_kept_when_he_deletes_it(world: SimpleNamespace) -> None:
+    """The medium is new when the request begins, known when its rows are written, and deleted before they are."""
+    others: list[bytes] = []
+
+    def meanwhile(execute: Callable[..., object], sql: str, *rest: object) -> object:
+        if sql.startswith('INSERT INTO "mms_medium"') and not others:
+            aside(request({**SAVE, "slide": image(f"{web.url}/a.jpg")}))
+        if sql.startswith('INSERT INTO "mms_template"'):
+            (mms_id,) = re.findall(b"<mms-id>(.+)</mms-id>", others[0])
+            aside(request({"action": "deleteMMSID", "api-key": KEY, "mms-id": mms_id.decode()}))
+        return execute(sql, *rest)
+
+    def aside(body: bytes) -> None:
+        with ThreadPoolExecutor(1) as pool:
+            others.append(pool.submit(closing, body).result())
+
+    def closing(body: bytes) -> bytes:
+        try:
+            return call(body)
+        finally:
+            connection.close()
+
+    picture = photograph(40, 30)
+    with serving(file(picture)) as web, connection.execute_wrapper(meanwhile):
+        assert b"Success" in call(request({**SAVE, "slide": image(f"{web.url}/a.jpg")}))
+    assert all(b"Success" in other for other in others)
+    medium = Medium.objects.exclude(pk=world.medium.pk).get()
+    with medium.file.open() as kept:
+        assert kept.read() == picture
 
 
 def wait_for_a_lock() -> None:
