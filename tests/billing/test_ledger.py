@@ -96,6 +96,15 @@ def test_a_new_month_begins_with_the_whole_limit(account: Account) -> None:
     ledger.reserve(account, 2, 3 * UNIT, datetime(2026, 12, 1, tzinfo=UTC))
 
 
+def test_what_is_given_back_can_be_spent_again_in_the_month(account: Account) -> None:
+    account.billing, account.spend_limit = "postpaid", 3 * UNIT
+    account.save()
+    ledger.reserve(account, 1, 3 * UNIT, NOW)
+    ledger.settle([Charge(account.pk, 1, 2 * UNIT, 3 * UNIT)], NOW)
+    ledger.refund([Charge(account.pk, 1, 2 * UNIT, 3 * UNIT)], NOW)
+    ledger.reserve(account, 2, 3 * UNIT, NOW)
+
+
 def test_a_step_that_is_repeated_books_nothing(account: Account) -> None:
     ledger.reserve(account, 1, 3 * UNIT, NOW)
     for _ in range(3):
