@@ -87,6 +87,14 @@ def test_the_closing_balance_of_a_month_is_the_next_ones_opening(used: SimpleNam
     assert (before.total, now.total) == (booked(used.account, last), booked(used.account, this))
 
 
+def test_a_month_begins_with_its_first_moment(world: SimpleNamespace) -> None:
+    midnight = datetime(2026, 12, 1, tzinfo=UTC)
+    ledger.top_up(world.account, 100, "", midnight - timedelta(microseconds=1))
+    ledger.top_up(world.account, 20, "", midnight)
+    november, december = (statements.of(world.account, month) for month in (NOVEMBER, DECEMBER))
+    assert [(month.opening, month.total) for month in (november, december)] == [(0, 100), (100, 20)]
+
+
 def test_a_line_whose_message_is_gone_still_counts(used: SimpleNamespace) -> None:
     Message.objects.all().delete()
     statement = statements.of(used.account, this_month())
