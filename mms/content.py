@@ -10,7 +10,7 @@ from typing import TypeVar
 import structlog
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from django.db import transaction
+from django.db import OperationalError, transaction
 
 from billing.models import Account
 from config.memory import remembered
@@ -120,7 +120,8 @@ def _files(new: Sequence[NewMedium]) -> Iterator[Files]:
     """Files of these media. At the end those go that no row came to name: the rows failed, were not wanted, or another
     request stored the same bytes meanwhile.
 
-    What became of the rows is decided by then, and stands: a file that cannot be removed is left to mms/orphans.py.
+    What became of the rows is decided by then, and stands: a file that cannot be removed is left to mms/orphans.py, as
+    are those whose rows nobody knows of, because the connection was lost: their commit may still come.
     """
     names: dict[str, str] = {}
     try:
@@ -129,6 +130,9 @@ def _files(new: Sequence[NewMedium]) -> Iterator[Files]:
             name = f"media/{sha256[:2]}/{sha256}-{secrets.token_hex(4)}"  # never used again once it is removed
             names[sha256] = default_storage.save(name, ContentFile(medium.data))
         yield names
+    except OperationalError:
+        names.clear()
+        raise
     finally:
         try:
             _remove_unnamed(names.values())

@@ -185,9 +185,7 @@ def test_a_slow_answer_ends_at_the_limit_of_time(answer: Post, quick: None, serv
         assert time.monotonic() - started < 5
 
 
-def test_a_name_server_that_hangs_is_not_waited_for(
-    answer: Post, quick: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_name_server_that_hangs_is_not_waited_for(answer: Post, quick: None, monkeypatch: pytest.MonkeyPatch) -> None:
     over = threading.Event()
 
     def hang(*_: object, **__: object) -> None:

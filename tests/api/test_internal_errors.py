@@ -1,7 +1,9 @@
 """When something of ours breaks: E503 with a reference that the log has too, and nothing stored by half."""
 
+import os
 import re
 import socket
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 from django.test import Client
 from pytest_django import Settings
 
@@ -19,6 +22,13 @@ from tests.scripted import serving
 from tests.wire import photograph
 
 PICTURE = photograph(40, 30)
+# The commit of content waits for who holds this lock.
+COMMIT_WAITS = """
+CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NULL; END $$;
+CREATE CONSTRAINT TRIGGER waits AFTER INSERT ON mms_template DEFERRABLE INITIALLY DEFERRED
+FOR EACH ROW EXECUTE FUNCTION wait();
+"""
 
 
 def post(body: bytes) -> bytes:
@@ -43,6 +53,15 @@ def end_connection(backend: int) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [backend])
     connection.close()
+
+
+def eventually(cursor: CursorWrapper, question: str) -> None:
+    over = time.monotonic() + 30
+    while time.monotonic() < over:
+        cursor.execute(question)
+        if cursor.fetchone() == (True,):
+            return
+    raise AssertionError(question)
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
@@ -85,6 +104,40 @@ def test_what_is_stored_is_answered_though_the_connection_ends_after_the_commit(
     connection.close()
     assert b"<status>Success</status>" in answer.content
     assert Message.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_content_whose_commit_outlives_its_connection_has_its_file(
+    world: SimpleNamespace, settings: Settings, tmp_path: Path
+) -> None:
+    settings.MEDIA_ROOT = tmp_path
+    used: list[int] = []
+
+    def note(execute: Callable[..., object], *statement: object) -> object:
+        used.append(connection.connection.fileno())
+        return execute(*statement)
+
+    def save(url: str) -> bytes:
+        try:
+            with connection.execute_wrapper(note):
+                return post(request({**SAVE, "slide": image(url)}))
+        finally:
+            connection.close()
+
+    with connection.cursor() as cursor, serving(file(PICTURE)) as server, ThreadPoolExecutor(1) as pool:
+        cursor.execute(COMMIT_WAITS)
+        cursor.execute("SELECT pg_advisory_lock(1)")
+        try:
+            saved = pool.submit(save, server.url)
+            eventually(cursor, "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted)")
+            with socket.socket(fileno=os.dup(used[-1])) as way:
+                way.shutdown(socket.SHUT_RDWR)
+            reference(saved.result())
+            cursor.execute("SELECT pg_advisory_unlock(1)")
+            eventually(cursor, "SELECT count(*) = 2 FROM mms_template")
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock_all(); DROP TRIGGER waits ON mms_template; DROP FUNCTION wait()")
+    assert [Path(medium.file.path).exists() for medium in Medium.objects.exclude(pk=world.medium.pk)] == [True]
 
 
 def test_a_folder_for_media_that_cannot_be_written(
