@@ -8,6 +8,7 @@ import pytest
 
 from billing import ledger
 from billing.models import Balance, LedgerEntry, Price
+from mms import flow
 from mms.models import Message
 from tests.scripted import Scripted
 from tests.wire import IPHONE, Drive, submit_rsp
@@ -95,6 +96,17 @@ def test_what_was_not_delivered_is_given_back_by_the_accounts_policy(
     assert money() == (left, 0)
 
 
+def test_what_expired_without_a_report_is_given_back_too(priced: SimpleNamespace, send: Send, drive: Drive) -> None:
+    priced.account.refund_undelivered = True
+    priced.account.save()
+    send(DDM)
+    drive()
+    drive(datetime.now(UTC) + timedelta(minutes=6))
+    assert money() == (1000 - 60, 0)
+    drive(datetime.now(UTC) + timedelta(days=3, minutes=6))
+    assert money() == (1000 - 10, 0)
+
+
 def test_in_doubt_stays_reserved_and_is_settled_by_its_report(
     priced: SimpleNamespace, send: Send, drive: Drive, reported: Reported, mmsc: Scripted
 ) -> None:
@@ -105,6 +117,17 @@ def test_in_doubt_stays_reserved_and_is_settled_by_its_report(
     reported("never-told", "Retrieved")
     drive(datetime.now(UTC) + timedelta(seconds=2))
     assert money() == (950, 0)
+
+
+@pytest.mark.parametrize(("sent", "left"), [(True, (950, 0)), (False, (1000, 50))])
+def test_in_doubt_is_settled_by_an_operator_who_knows_that_it_was_sent(
+    priced: SimpleNamespace, send: Send, drive: Drive, mmsc: Scripted, left: tuple[int, int], *, sent: bool
+) -> None:
+    mmsc.first("reset")
+    message = send()
+    drive()
+    assert flow.resolve(message, sent, "olga", datetime.now(UTC))
+    assert money() == left
 
 
 def test_in_doubt_to_the_end_is_not_charged(priced: SimpleNamespace, send: Send, drive: Drive, mmsc: Scripted) -> None:
