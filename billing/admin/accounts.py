@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -235,9 +235,10 @@ class AccountAdmin(DiscreetAdmin):
         book: Callable[[Account, int, str, datetime], None],
     ) -> HttpResponse:
         account, amount = Account.objects.get(pk=object_id), form.cleaned_data["amount"]
-        book(account, amount, form.cleaned_data["note"], timezone.now())
-        # Who did it is for the operators' log; the note is the customer's to read.
-        self.log_change(request, account, f"Booked {shown(amount, account.currency)}: {form.cleaned_data['note']}")
+        with transaction.atomic():  # both, or who is shown an error books it twice
+            book(account, amount, form.cleaned_data["note"], timezone.now())
+            # Who did it is for the operators' log; the note is the customer's to read.
+            self.log_change(request, account, f"Booked {shown(amount, account.currency)}: {form.cleaned_data['note']}")
         messages.success(request, f"Booked to {account}: {shown(amount, account.currency)}.")
         return HttpResponse(headers={"HX-Redirect": reverse("admin:billing_account_change", args=[object_id])})
 

@@ -1,6 +1,7 @@
 """Prices, top-ups, adjustments, the ledger and statements as operators see and make them."""
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -51,6 +52,19 @@ def test_a_top_up_is_booked_with_its_note_and_its_operator(console: Client, worl
     logged = LogEntry.objects.latest("pk")
     assert (logged.user.get_username(), logged.change_message) == ("olga", "Booked 12.50 USD: invoice 7")
     assert "Booked to Customer: 12.50 USD." in console.get(account_page(world)).content.decode()
+
+
+def test_what_cannot_be_logged_is_not_booked(console: Client, world: SimpleNamespace) -> None:
+    before = balance()
+
+    def fail(execute: Callable[..., object], sql: str, *rest: object) -> object:
+        if "django_admin_log" in sql:
+            raise OperationalError("the connection is lost")
+        return execute(sql, *rest)
+
+    with pytest.raises(OperationalError), connection.execute_wrapper(fail):
+        book(console, world, "top_up", amount="12.50", note="invoice 7")
+    assert balance() == before
 
 
 def test_an_adjustment_may_take_away(console: Client, world: SimpleNamespace) -> None:
