@@ -32,9 +32,12 @@ SELECT k.id, k.allowed_actions, a.status, a.api_access, a.fallback_text_required
 FROM billing_apikey k JOIN billing_account a ON a.id = k.account_id
 WHERE k.id = ANY(%s) AND k.revoked_at IS NULL
 """
+# Who holds the row notes it at this moment, and may be waiting for another that is noted here.
 NOTE_USE = """
-UPDATE billing_apikey SET last_used_at = %s
-WHERE id = ANY(%s) AND (last_used_at IS NULL OR last_used_at <= %s)
+UPDATE billing_apikey SET last_used_at = %s WHERE id IN (
+    SELECT id FROM billing_apikey WHERE id = ANY(%s) AND (last_used_at IS NULL OR last_used_at <= %s)
+    FOR NO KEY UPDATE SKIP LOCKED
+)
 """
 
 

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 import redis
 from django.conf import settings as configured
+from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
@@ -143,6 +144,19 @@ def test_the_use_of_a_key_is_noted_whatever_becomes_of_the_call(
     Client().post("/ep/v1/", body, content_type="text/xml")
     assert ApiKey.objects.get().last_used_at is not None
     assert not Message.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_no_accept_waits_for_another_that_notes_the_use_of_its_key(world: SimpleNamespace) -> None:
+    def closing() -> bytes:
+        try:
+            return send()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool, transaction.atomic():
+        ApiKey.objects.update(last_used_at=timezone.now())
+        assert taken(pool.submit(closing).result(timeout=10))
 
 
 # --- E106, E113 ---------------------------------------------------------------------------------------------------
