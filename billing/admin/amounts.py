@@ -9,9 +9,15 @@ from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextInputWi
 
 from billing.amounts import UNIT, AmountField, decimal
 
+# As large as a limit or a price may be: what is added up with it stays within the columns.
+LARGEST = 1_000_000_000_000 * UNIT
 # Every column of this type in the forms of this app is an amount.
 OVERRIDES: "dict[type[models.Field[Any, Any]], dict[str, Any]]" = {
-    models.PositiveBigIntegerField: {"form_class": AmountField, "widget": UnfoldAdminDecimalFieldWidget}
+    models.PositiveBigIntegerField: {
+        "form_class": AmountField,
+        "max_value": LARGEST,
+        "widget": UnfoldAdminDecimalFieldWidget,
+    }
 }
 # What an operator may book at once: enough for any invoice, and a slip of the keys stays a number.
 MOST = 10_000_000 * UNIT

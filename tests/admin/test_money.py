@@ -113,6 +113,12 @@ def test_amounts_of_an_account_are_typed_and_shown_as_decimals(console: Client, 
     assert re.findall(r"[0-9.]+ USD", page) == ["9.965 USD", "0.03 USD", "12.435 USD"]
 
 
+def test_an_amount_that_no_sum_could_hold_is_refused(console: Client, world: SimpleNamespace) -> None:
+    largest = fields(console, account_page(world)) | {"credit_limit": "9223372036854.775807"}
+    errors = console.post(account_page(world), largest).context["adminform"].form.errors
+    assert errors["credit_limit"] == ["Ensure this value is less than or equal to 1000000000000."]
+
+
 def test_amounts_are_decimals_to_those_who_may_only_look(world: SimpleNamespace) -> None:
     client = clerk("view_account", "view_price")
     page = client.get(account_page(world)).content.decode()
