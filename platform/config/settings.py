@@ -98,10 +98,10 @@ DATABASES = {
     }
 }
 
-# Content is stored through Django's storage API: files on disk.
+# Content is stored through Django's storage API: files on disk, as durable as the rows that name them.
 MEDIA_ROOT = Path(os.environ.get("MEDIA_ROOT", BASE_DIR / "var" / "media"))
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "default": {"BACKEND": "config.durable.DurableStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 STATIC_URL = "/static/"
