@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -84,15 +83,7 @@ def _connection_words(problem: aiohttp.ClientConnectorError) -> str:
     return "no connection to its server"
 
 
-class _Resolving(ThreadPoolExecutor):
-    """Where a host name is looked up. A name server that hangs is left to itself once the time of the call is over."""
-
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        super().shutdown(wait=False, cancel_futures=cancel_futures)  # asyncio.run() would wait
-
-
 async def _fetch(url: str, cap: int, seconds: float) -> Fetched:
-    asyncio.get_running_loop().set_default_executor(_Resolving(1))
     timeout = aiohttp.ClientTimeout(total=seconds, connect=CONNECT_TIMEOUT, sock_read=CONNECT_TIMEOUT)
     async with (
         guarded_session(limit=1) as session,

@@ -12,7 +12,7 @@ import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Hashable, Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
@@ -45,6 +45,7 @@ class Request:
     headers: Mapping[str, str]
     timeout: float
     auth: tuple[str, str] | None = None
+    status_suffices: bool = False  # an answer whose body breaks off is one
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,10 @@ class NoReply:
     written: bool
     reason: str
     seconds: float
+
+
+# Whatever a request may end with.
+FAILURES = (aiohttp.ClientError, OSError, ValueError, TimeoutError)
 
 
 class AddressBlocked(OSError):
@@ -98,8 +103,17 @@ def _guarded_socket(info: AddrInfoType) -> socket.socket:
     return socket.socket(family, kind, protocol)
 
 
+class _Resolving(ThreadPoolExecutor):
+    """Where host names are looked up. One whose name server hangs is left to itself when its request is over."""
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        super().shutdown(wait=False, cancel_futures=cancel_futures)  # asyncio.run() would wait
+
+
 def guarded_session(limit: int) -> aiohttp.ClientSession:
-    """A session of at most `limit` connections at once."""
+    """A session of at most `limit` connections at once, for a loop that does nothing else."""
+    # A thread for each that may need one: a name server that hangs holds up nobody else.
+    asyncio.get_running_loop().set_default_executor(_Resolving(limit, "resolving"))
     connector = aiohttp.TCPConnector(limit=limit, keepalive_timeout=4, socket_factory=_guarded_socket)
     # No environment proxies, no cookies: nothing that one customer's server says may reach another's.
     # No compression: a few bytes of it can stand for gigabytes.
@@ -140,9 +154,10 @@ async def send(session: aiohttp.ClientSession, request: Request) -> Reply | NoRe
             timeout=aiohttp.ClientTimeout(total=request.timeout, connect=min(CONNECT_TIMEOUT, request.timeout)),
             allow_redirects=False,
         ) as response:
+            answer = await _answer(response, request.status_suffices)
             content_type = response.headers.get("Content-Type", "")
-            return Reply(response.status, content_type, await _capped(response), time.monotonic() - started)
-    except (aiohttp.ClientError, OSError, ValueError, TimeoutError) as problem:
+            return Reply(response.status, content_type, answer, time.monotonic() - started)
+    except FAILURES as problem:
         return NoReply(body.written, _words(problem), time.monotonic() - started)
 
 
@@ -153,12 +168,17 @@ def _headers(request: Request) -> dict[str, str]:
     return headers
 
 
-async def _capped(response: aiohttp.ClientResponse) -> bytes:
+async def _answer(response: aiohttp.ClientResponse, status_suffices: bool) -> bytes:
+    """Its body up to the cap; where that breaks off and its status suffices, what came of it."""
     answer = bytearray()
-    async for piece in response.content.iter_chunked(PIECE):
-        answer += piece
-        if len(answer) >= ANSWER_MAX:
-            break
+    try:
+        async for piece in response.content.iter_chunked(PIECE):
+            answer += piece
+            if len(answer) >= ANSWER_MAX:
+                break
+    except FAILURES:
+        if not status_suffices:
+            raise
     return bytes(answer[:ANSWER_MAX])
 
 

@@ -115,7 +115,7 @@ def request(parcel: Parcel) -> Request:
         "X-MMS-Timestamp": timestamp,
         "X-MMS-Signature": ",".join(f"v1={sign(secret, timestamp, body)}" for secret in secrets),
     }
-    return Request(parcel.attempt.url, body, headers, outbox.TIMEOUT)
+    return Request(parcel.attempt.url, body, headers, outbox.TIMEOUT, status_suffices=True)
 
 
 def sign(secret: str, timestamp: str, body: bytes) -> str:

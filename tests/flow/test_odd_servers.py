@@ -1,0 +1,88 @@
+"""Customers' servers that are hard to find, or break off their answers."""
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+
+import pytest
+from django.utils import timezone
+
+from billing.models import Account
+from mms.models import Message, Postback
+from mms.outbound import Flight
+from mms.postbacks import notifier, outbox
+from mms.postbacks.outbox import Parcel
+from tests.api.sockets import listening, saying
+from tests.scripted import Scripted
+from tests.wire import Drive
+
+Send = Callable[..., Message]
+
+HANGING = 40  # more than a pool of threads has that is made for nothing in particular
+
+
+@pytest.fixture
+def names_hang(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The name servers of all *.hanging.example hang; prompt.example is this machine."""
+    over, real = threading.Event(), socket.getaddrinfo
+
+    def resolve(host: str, *arguments: object, **options: object) -> object:
+        if host.endswith(".hanging.example"):
+            over.wait(10)
+        return real("127.0.0.1", *arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    yield
+    over.set()
+
+
+def due(account: Account) -> Postback:
+    now = timezone.now()
+    return Postback.objects.create(account=account, code="N003", fields={"code": "N003"}, due_at=now, created_at=now)
+
+
+def test_name_servers_that_hang_hold_up_no_other_account(
+    world: SimpleNamespace, customer: Scripted, names_hang: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "TIMEOUT", 1.0)
+    for number in range(HANGING):
+        due(Account.objects.create(name=f"{number}", postback_url=f"http://{number}.hanging.example/"))
+    Account.objects.filter(pk=world.account.pk).update(postback_url=customer.url.replace("127.0.0.1", "prompt.example"))
+    due(Account.objects.get(pk=world.account.pk))
+    with Flight[Parcel](HANGING + 1) as flight:
+        while notifier.launch(flight, timezone.now()):
+            pass
+        while flight.keys:
+            outbox.settle(flight.landed(1.0), timezone.now())
+    taken = Postback.objects.get(status=Postback.Status.TAKEN)
+    assert (taken.account, len(customer.received)) == (world.account, 1)
+
+
+@pytest.mark.parametrize(
+    ("answer", "kept"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nThank you", "Thank you"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nThank\r\n", "Thank"),
+    ],
+)
+def test_an_answer_of_200_whose_body_breaks_off_is_one(
+    world: SimpleNamespace, send: Send, drive: Drive, answer: bytes, kept: str
+) -> None:
+    with listening(saying(answer)) as server:
+        Account.objects.update(postback_url=server.url)
+        send()
+        drive()
+    postback = Postback.objects.get(code="N101")
+    attempt = postback.attempts.get()
+    assert (postback.status, attempt.http_status, attempt.answer) == ("taken", 200, kept)
+
+
+def test_a_body_that_breaks_off_after_another_status_is_tried_again(
+    world: SimpleNamespace, send: Send, drive: Drive
+) -> None:
+    with listening(saying(b"HTTP/1.1 500 Oh\r\nContent-Length: 100\r\n\r\nNo")) as server:
+        Account.objects.update(postback_url=server.url)
+        send()
+        drive()
+    assert [a.http_status for a in Postback.objects.get(status="pending").attempts.all()] == [500]
