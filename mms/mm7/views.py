@@ -3,10 +3,12 @@
 import base64
 import binascii
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import compress
 from operator import attrgetter
+from typing import Final, TypeAlias
 
 import structlog
 from django.core.exceptions import RequestDataTooBig
@@ -29,16 +31,30 @@ XML = "text/xml; charset=utf-8"
 PLAIN = "text/plain"
 
 
+# Bytes of the longest request that others wait for while it is read.
+SHORT: Final = 16_384
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """A delivery report that was let in."""
+
+    carrier: Carrier
+    report: DeliveryReportReq
+
+
+# What became of a request when it was read: None where it takes another look, by itself.
+_Read: TypeAlias = HttpResponse | _Said | None
+_Visit: TypeAlias = tuple[HttpRequest, str]
+
+
 def endpoint(request: HttpRequest, slug: str) -> HttpResponse:
     """Takes a request of the MMSC of the carrier with this slug.
 
     HTTP 503 while we cannot store it: an MMSC tries again then, but drops the report on a SOAP fault.
     """
     try:
-        # What is remembered of the carrier refuses nothing, and whoever takes the report looks at the truth.
-        with memory.recalling():
-            response = _answered(request, slug)
-        response = response or _answered(request, slug) or _unavailable()
+        response = (_is_short(request) and _together((request, slug))) or _alone(request, slug) or _unavailable()
     except DatabaseError as problem:
         log.warning("a request of an MMSC could not be stored", carrier=slug, problem=str(problem).strip())
         response = _unavailable()
@@ -46,15 +62,46 @@ def endpoint(request: HttpRequest, slug: str) -> HttpResponse:
     return response
 
 
+def _is_short(request: HttpRequest) -> bool:
+    return int(request.META.get("CONTENT_LENGTH") or 0) <= SHORT
+
+
+def _serve(visits: Iterator[_Visit]) -> list[HttpResponse | None]:
+    """Reads what comes while it reads, and takes and answers all of it; None for what takes another look."""
+    # What is remembered of a carrier refuses nothing, and before its reports are taken the truth is looked at.
+    with memory.recalling():
+        return _answers([_glanced_at(*visit) for visit in visits])
+
+
+# Reports come in crowds, as submits go: one thread reads them, one commit takes those that are there at that moment.
+_together = Together(_serve, afterwards=partial(doorbell.ring, doorbell.NOTIFY))
+
+
+def _alone(request: HttpRequest, slug: str) -> HttpResponse | None:
+    """The answer, by the carrier as it is."""
+    (response,) = _answers([_read(request, slug)])
+    doorbell.ring(doorbell.NOTIFY)
+    return response
+
+
 def _unavailable() -> HttpResponse:
     return HttpResponse("try again later\n", status=503, content_type=PLAIN)
 
 
-def _answered(request: HttpRequest, slug: str) -> HttpResponse | None:
-    """The answer, or None where it takes another look at the carrier."""
+def _glanced_at(request: HttpRequest, slug: str) -> _Read:
+    try:
+        return _read(request, slug)
+    except DatabaseError:
+        raise
+    except Exception:  # noqa: BLE001 - it is this request's alone, whose own thread meets it again
+        return None
+
+
+def _read(request: HttpRequest, slug: str) -> _Read:
+    """The delivery report, or the answer to what is none."""
     caller = _caller(request, slug)
     if isinstance(caller, Carrier):
-        return _taken(request, caller)
+        return _understood(request, caller)
     return None if memory.in_use() else caller
 
 
@@ -78,7 +125,7 @@ def _carrier(slug: str) -> Carrier | None:
     return Carrier.objects.filter(slug=slug).first()
 
 
-def _taken(request: HttpRequest, carrier: Carrier) -> HttpResponse | None:
+def _understood(request: HttpRequest, carrier: Carrier) -> HttpResponse | _Said:
     try:
         said = read_request(request.headers.get("Content-Type", ""), request.body, _statuses(carrier))
     except RequestDataTooBig:
@@ -94,31 +141,36 @@ def _taken(request: HttpRequest, carrier: Carrier) -> HttpResponse | None:
         # Nothing is said to be taken that is not kept: the MMSC's operator sees the refusal.
         refusal = fault(said.transaction_id, 4003, "only delivery reports are taken", said.namespace)
         return HttpResponse(refusal, status=500, content_type=XML)
-    report = _take((carrier, said))
-    if report is None:
-        return None
-    if report.attempt and report.attempt.discovery_id:
-        doorbell.ring(doorbell.WORK)  # for the messages that waited for the handset
-    log.info("report", carrier=carrier.slug, status=report.status, **_about(report))
-    return HttpResponse(answer(said), content_type=XML)
+    return _Said(carrier, said)
+
+
+def _answers(read: Sequence[_Read]) -> list[HttpResponse | None]:
+    """Takes the reports among them; None for one whose carrier is not what it was when the report was let in."""
+    said = [one for one in read if isinstance(one, _Said)]
+    kept = iter(_kept(said) if said else [])
+    return [_answer(one, next(kept)) if isinstance(one, _Said) else one for one in read]
 
 
 # What a report is let in and read by.
 _terms = attrgetter("slug", "inbound_username", "inbound_password", "inbound_networks", "status_overrides")
 
 
-def _take_all(waiting: Iterator[tuple[Carrier, DeliveryReportReq]]) -> list[Report | None]:
-    """The reports as they are kept; None for one whose carrier is not what it was when the report was let in."""
-    said = list(waiting)
-    keys = list({carrier.pk for carrier, _ in said})
+def _kept(said: Sequence[_Said]) -> list[Report | None]:
+    keys = list({one.carrier.pk for one in said})
     terms = {carrier.pk: _terms(carrier) for carrier in prepared.objects(Carrier, "WHERE id = ANY(%s)", [keys])}
-    current = [terms.get(carrier.pk) == _terms(carrier) for carrier, _ in said]
-    kept = iter(flow.take_reports(list(compress(said, current)), timezone.now()))
-    return [next(kept) if good else None for good in current]
+    current = [terms.get(one.carrier.pk) == _terms(one.carrier) for one in said]
+    kept = flow.take_reports([(one.carrier, one.report) for one in compress(said, current)], timezone.now())
+    if any(report.attempt and report.attempt.discovery_id for report in kept):
+        doorbell.ring(doorbell.WORK)  # for the messages that waited for the handset
+    in_turn = iter(kept)
+    return [next(in_turn) if good else None for good in current]
 
 
-# Reports come in crowds, as submits go: one commit for those that wait at the same moment.
-_take = Together(_take_all, afterwards=partial(doorbell.ring, doorbell.NOTIFY))
+def _answer(said: _Said, report: Report | None) -> HttpResponse | None:
+    if report is None:
+        return None
+    log.info("report", carrier=said.carrier.slug, status=report.status, **_about(report))
+    return HttpResponse(answer(said.report), content_type=XML)
 
 
 def _about(report: Report) -> dict[str, str | int | None]:
