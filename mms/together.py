@@ -3,8 +3,10 @@
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from queue import SimpleQueue
-from threading import Lock
+from threading import Event, Lock
 from typing import Final, Generic, TypeVar
+
+from config.turns import given_back
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -15,32 +17,46 @@ MOST: Final = 64  # items at once
 class Together(Generic[Item, Result]):
     """Calls `act` with the items of the threads that wait, and gives each thread the result of its own.
 
-    One thread acts at a time. It takes the items one by one, and with them those that come while it does, but waits
-    for none; then it leaves the lead to the first of those that came later. What `act` raises is raised in each thread
-    whose item it had. Who has acted calls `afterwards`, when the others have their results.
+    One thread acts at a time. It takes the items one by one, and with them those that come while it does; then it
+    leaves the lead to the first of those that came later. What `act` raises is raised in each thread whose item it
+    had. Who has acted calls `afterwards`, when the others have their results.
+
+    Before it begins, it waits up to `patience` seconds until as many are there as came together lately. So those who
+    come one at a time wait for nobody, and neither do those who always come in the same number.
     """
 
-    def __init__(self, act: Callable[[Iterator[Item]], Sequence[Result]], afterwards: Callable[[], None]) -> None:
-        self._act, self._afterwards = act, afterwards
+    def __init__(
+        self,
+        act: Callable[[Iterator[Item]], Sequence[Result]],
+        afterwards: Callable[[], None],
+        patience: float = 0.0,
+    ) -> None:
+        self._act, self._afterwards, self._patience = act, afterwards, patience
         self._lock = Lock()
         self.waiting: deque[_Turn[Item, Result]] = deque()
         self._led = False
+        self._expected, self._enough = 1, Event()
 
     def __call__(self, item: Item) -> Result:
         """The result for this item, once it is there."""
         turn = _Turn[Item, Result](item)
         with self._lock:
             self.waiting.append(turn)
+            if len(self.waiting) >= self._expected:
+                self._enough.set()
             if not self._led:
                 self._led = True
                 turn.said.put(None)
-        if turn.said.get() is None:
+        with given_back():
+            leads = turn.said.get() is None
+        if leads:
             self._lead()
         return turn.result()
 
     def _lead(self) -> None:
         """Acts for those that wait; the caller is the first of them."""
         turns: list[_Turn[Item, Result]] = []
+        self._enough.wait(self._patience)
         try:
             results = self._act(self._items(turns))
             for turn, result in zip(turns, results, strict=True):
@@ -49,7 +65,7 @@ class Together(Generic[Item, Result]):
             for turn in turns:
                 turn.fail(problem)
         finally:
-            self._hand_over()
+            self._hand_over(len(turns))
         self._afterwards()
 
     def _items(self, taken: "list[_Turn[Item, Result]]") -> Iterator[Item]:
@@ -58,9 +74,13 @@ class Together(Generic[Item, Result]):
             taken.append(self.waiting.popleft())
             yield taken[-1].item
 
-    def _hand_over(self) -> None:
+    def _hand_over(self, came: int) -> None:
         with self._lock:
             self._led = bool(self.waiting)
+            # Less by one at a time: of those who come in crowds, a few are ahead of the others now and then.
+            self._expected = max(came, self._expected - 1)
+            if len(self.waiting) < self._expected:
+                self._enough.clear()
             if self.waiting:
                 self.waiting[0].said.put(None)
 

@@ -33,6 +33,8 @@ PLAIN = "text/plain"
 
 # Bytes of the longest request that others wait for while it is read.
 SHORT: Final = 16_384
+# Seconds that reports wait for each other where they come in crowds: a commit costs as much for many as for one.
+PATIENCE: Final = 0.03
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ def _serve(visits: Iterator[_Visit]) -> list[HttpResponse | None]:
 
 
 # Reports come in crowds, as submits go: one thread reads them, one commit takes those that are there at that moment.
-_together = Together(_serve, afterwards=partial(doorbell.ring, doorbell.NOTIFY))
+_together = Together(_serve, afterwards=partial(doorbell.ring, doorbell.NOTIFY), patience=PATIENCE)
 
 
 def _alone(request: HttpRequest, slug: str) -> HttpResponse | None:
