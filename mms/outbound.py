@@ -11,11 +11,12 @@ import math
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Hashable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from queue import Empty, SimpleQueue
+from functools import partial
+from queue import SimpleQueue
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
@@ -216,9 +217,15 @@ class Flight(Generic[Key]):
     _loop: asyncio.AbstractEventLoop = field(init=False)
     _session: aiohttp.ClientSession = field(init=False)
     _over: asyncio.Event = field(init=False)
-    _keys: dict[Future[Reply | NoReply], Key] = field(init=False, default_factory=dict)
-    _launched: dict[Future[Reply | NoReply], tuple[str, float]] = field(init=False, default_factory=dict)
-    _ended: SimpleQueue[Future[Reply | NoReply]] = field(init=False, default_factory=SimpleQueue)
+    # The URL of each that is under way, and when it was launched.
+    _launched: dict[Key, tuple[str, float]] = field(init=False, default_factory=dict)
+    # From thread to thread: what the loop is to send, and what has ended there. Each wakes the other as seldom as it
+    # can: two threads that take turns at every request spend more time on that than on the requests.
+    _leaving: deque[tuple[Key, Request]] = field(init=False, default_factory=deque)
+    _ended: deque[tuple[Key, asyncio.Task[Reply | NoReply]]] = field(init=False, default_factory=deque)
+    _wanted: int = field(init=False, default=1)
+    _enough: threading.Event = field(init=False, default_factory=threading.Event)
+    _tasks: set[asyncio.Task[Reply | NoReply]] = field(init=False, default_factory=set)  # the loop does not hold them
 
     def __enter__(self) -> Self:
         return self
@@ -243,17 +250,17 @@ class Flight(Generic[Key]):
 
     @property
     def room(self) -> int:
-        return self.limit - len(self._keys)
+        return self.limit - len(self._launched)
 
     @property
     def keys(self) -> list[Key]:
-        return list(self._keys.values())
+        return list(self._launched)
 
     @property
     def late(self) -> list[Key]:
         """Those that are under way for long: of servers that may hang."""
         since = time.monotonic() - SLOW
-        return [self._keys[future] for future, (_, begun) in self._launched.items() if begun <= since]
+        return [key for key, (_, begun) in self._launched.items() if begun <= since]
 
     @property
     def expected(self) -> int:
@@ -264,29 +271,45 @@ class Flight(Generic[Key]):
     def launch(self, key: Key, request: Request) -> None:
         if not self._thread:
             self._begin()
-        future = asyncio.run_coroutine_threadsafe(send(self._session, request), self._loop)
-        self._keys[future] = key
-        self._launched[future] = request.url, time.monotonic()
-        future.add_done_callback(self._ended.put)
+        self._launched[key] = request.url, time.monotonic()
+        self._leaving.append((key, request))
+        if len(self._leaving) == 1:  # with others before it, the loop is on its way to them
+            self._loop.call_soon_threadsafe(self._send_off)
+
+    def _send_off(self) -> None:
+        while self._leaving:
+            key, request = self._leaving.popleft()
+            task = self._loop.create_task(send(self._session, request))
+            self._tasks.add(task)
+            task.add_done_callback(partial(self._end, key))
+
+    def _end(self, key: Key, task: asyncio.Task[Reply | NoReply]) -> None:
+        self._tasks.discard(task)
+        self._ended.append((key, task))
+        if len(self._ended) >= self._wanted:
+            self._enough.set()
 
     def landed(self, wait: float, gather: float = 0.0) -> list[tuple[Key, Reply | NoReply]]:
         """Those that have ended, after at most `wait` seconds for the first and `gather` seconds for others with it.
 
         Others are waited for as long as they are `expected`; those that are here already are taken along.
         """
-        ended: list[Future[Reply | NoReply]] = []
-        until = time.monotonic() + wait
-        most = max(1, self.expected) if self._keys else 0
-        with suppress(Empty):
-            while len(ended) < len(self._keys):
-                left = until - time.monotonic() if len(ended) < most else 0.0
-                ended.append(self._ended.get(timeout=max(0.0, left)))
-                if len(ended) == 1:
-                    until = time.monotonic() + gather
-        return [self._taken(future) for future in ended]
+        if not self._launched:
+            return []
+        most = max(1, self.expected)
+        self._wait_for(1, wait)
+        if self._ended:
+            self._wait_for(most, gather)
+        return [self._taken(*self._ended.popleft()) for _ in range(len(self._ended))]
 
-    def _taken(self, future: Future[Reply | NoReply]) -> tuple[Key, Reply | NoReply]:
-        result = future.result()
-        url, _ = self._launched.pop(future)
+    def _wait_for(self, ended: int, seconds: float) -> None:
+        self._wanted = ended
+        self._enough.clear()
+        if len(self._ended) < ended:
+            self._enough.wait(seconds)
+
+    def _taken(self, key: Key, task: asyncio.Task[Reply | NoReply]) -> tuple[Key, Reply | NoReply]:
+        url, _ = self._launched.pop(key)
+        result = task.result()
         _took[url] = result.seconds
-        return self._keys.pop(future), result
+        return key, result

@@ -25,6 +25,6 @@ def test_answers_that_are_here_are_taken_together_also_from_a_server_that_is_slo
     with serving(Say(body=b"taken")) as mmsc, Flight[int](limit=3, slow=0.0) as flight:
         for number in range(3):
             flight.launch(number, Request(mmsc.url, b"content", {}, 5.0))
-        eventually(lambda: flight._ended.qsize() == 3)
+        eventually(lambda: len(flight._ended) == 3)
         assert flight.expected == 0
         assert len(flight.landed(1)) == 3
