@@ -32,6 +32,8 @@ NAME: Final = Action.SEND_SAVED_MMS
 NOT_PLAIN: Final = ("dry_run", "idempotency_key")
 # Bytes of the longest request that others wait for while it is read.
 SHORT: Final = 16_384
+# Seconds that requests wait for each other where they come in crowds.
+PATIENCE: Final = 0.01
 
 
 class Visit(Protocol):
@@ -76,7 +78,7 @@ def _serve(visits: Iterator[Visit]) -> list[Served]:
     return [_served(visit, next(outcomes)) if order else None for visit, order in wanted]
 
 
-together = Together(_serve, afterwards=partial(doorbell.ring, doorbell.WORK))
+together = Together(_serve, afterwards=partial(doorbell.ring, doorbell.WORK), patience=PATIENCE)
 
 
 def _order(visit: Visit) -> Order | None:
