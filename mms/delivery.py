@@ -20,12 +20,13 @@ from mms.adaptation.compose import Composer
 from mms.adaptation.plan import CannotFit
 from mms.adaptation.renditions import StorageFailed
 from mms.adaptation.texts import crlf
+from mms.flight import Flight
 from mms.flow import Adapted
 from mms.mm7 import client
 from mms.mm7.answers import Answer
 from mms.mm7.submit import Part
 from mms.models import Attempt, Discovery, Message
-from mms.outbound import Flight, NoReply, Reply, Request
+from mms.outbound import NoReply, Reply, Request
 from mms.shift import Shift
 from mms.storing import DATABASE_GONE, store
 from mms.submission import Landing

@@ -13,7 +13,8 @@ from django.utils import timezone
 
 from config import stopping
 from mms import doorbell, tracking
-from mms.outbound import Flight, NoReply, Reply, Request
+from mms.flight import Flight
+from mms.outbound import NoReply, Reply, Request
 from mms.postbacks import dialects, outbox
 from mms.postbacks.outbox import Parcel
 from mms.shift import Shift

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 from pytest_django import Settings
 
-from mms import outbound
-from mms.outbound import Flight, NoReply, Reply, Request
+from mms.flight import SLOW, Flight
+from mms.outbound import ANSWER_MAX, NoReply, Reply, Request
 from tests.api.sockets import Serve, listening, read_headers, reset, saying, wait_for_the_client_to_leave
 
 LARGE = b"x" * 8_000_000  # more than any socket's buffers hold
@@ -225,7 +225,7 @@ def test_a_long_answer_is_cut_at_the_cap(flight: Flight[str]) -> None:
     with listening(serve) as server:
         reply = sent(flight, server.url)
     assert isinstance(reply, Reply)
-    assert (len(reply.body), set(reply.body)) == (outbound.ANSWER_MAX, {ord("x")})
+    assert (len(reply.body), set(reply.body)) == (ANSWER_MAX, {ord("x")})
     assert said < 100_000_000
 
 
@@ -310,7 +310,7 @@ def test_nothing_waits_for_a_server_that_is_or_was_slow(flight: Flight[str]) -> 
         launch("prompt")
         assert flight.expected == 0  # nobody knows it yet
         assert [key for key, _ in flight.landed(wait=10)] == ["prompt"]
-        launch("hanging", timeout=outbound.SLOW + 0.05)
+        launch("hanging", timeout=SLOW + 0.05)
         launch("prompt")
         assert flight.expected == 1
         assert [key for key, _ in flight.landed(wait=10, gather=10)] == ["prompt"]

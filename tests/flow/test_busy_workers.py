@@ -2,7 +2,8 @@
 
 import time
 
-from mms.outbound import Flight, Reply, Request
+from mms.flight import Flight
+from mms.outbound import Reply, Request
 from tests.processes.platform_under_test import eventually
 from tests.scripted import Say, serving
 

@@ -9,8 +9,8 @@ import pytest
 from django.utils import timezone
 
 from billing.models import Account
+from mms.flight import Flight
 from mms.models import Message, Postback
-from mms.outbound import Flight
 from mms.postbacks import notifier, outbox
 from mms.postbacks.outbox import Parcel
 from tests.api.sockets import listening, saying

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from billing.models import Account
+from mms.flight import Flight
 from mms.models import Message, Postback
-from mms.outbound import Flight
 from mms.postbacks import notifier, outbox
 from tests.scripted import Say, Scripted, serving
 from tests.wire import IPHONE, Drive

@@ -9,8 +9,9 @@ import pytest
 from billing.models import Account
 from mms import delivery, doorbell
 from mms.encoding import worker
+from mms.flight import Flight
 from mms.models import Message, Postback
-from mms.outbound import Flight, Request
+from mms.outbound import Request
 from mms.postbacks import notifier
 from mms.postbacks.outbox import Parcel
 from mms.shift import LENGTH, Shift

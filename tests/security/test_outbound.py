@@ -10,7 +10,8 @@ import pytest
 from pytest_django import Settings
 
 from mms.downloads import Downloads, Fetched, FetchFailed
-from mms.outbound import Flight, NoReply, Request, allowed
+from mms.flight import Flight
+from mms.outbound import NoReply, Request, allowed
 from tests.api.sockets import listening, read_headers, saying
 from tests.scripted import Say, Scripted, serving
 
