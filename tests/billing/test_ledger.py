@@ -103,6 +103,7 @@ def test_what_is_given_back_can_be_spent_again_in_the_month(account: Account) ->
     ledger.settle([Charge(account.pk, 1, 2 * UNIT, 3 * UNIT)], NOW)
     ledger.refund([Charge(account.pk, 1, 2 * UNIT, 3 * UNIT)], NOW)
     ledger.reserve(account, 2, 3 * UNIT, NOW)
+    assert amounts(account) == (10 * UNIT, 3 * UNIT)
 
 
 def test_a_step_that_is_repeated_books_nothing(account: Account) -> None:
