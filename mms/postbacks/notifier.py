@@ -25,7 +25,7 @@ log = structlog.get_logger()
 IN_FLIGHT = 768  # a process; each is a socket, and many systems give a process no more than 1,024
 PER_ACCOUNT = 64  # at once, so that a server that hangs holds up nobody else's
 CLAIM = 32  # of one account at a time
-LAND = 0.05  # seconds to wait for an answer before the doorbell is listened to again
+LAND = 0.01  # seconds to wait for an answer before the doorbell is listened to again
 CLAIM_EVERY = 0.05  # seconds between two claims while answers are expected: what comes meanwhile goes together
 GATHER = 0.05  # seconds that an answer waits for others that are expected, to be stored with them
 
