@@ -37,7 +37,7 @@ class Flight(Generic[Key]):
     limit: int
     slow: float = SLOW
     _thread: threading.Thread | None = field(init=False, default=None)
-    _ready: SimpleQueue[tuple[asyncio.AbstractEventLoop, aiohttp.ClientSession, asyncio.Event]] = field(
+    _ready: SimpleQueue[tuple[asyncio.AbstractEventLoop, aiohttp.ClientSession, asyncio.Event] | OSError] = field(
         init=False, default_factory=SimpleQueue
     )
     _loop: asyncio.AbstractEventLoop = field(init=False)
@@ -64,9 +64,19 @@ class Flight(Generic[Key]):
             self._thread.join()
 
     def _begin(self) -> None:
-        self._thread = threading.Thread(target=asyncio.run, args=[self._live()], name="flight")
-        self._thread.start()
-        self._loop, self._session, self._over = self._ready.get()
+        thread = threading.Thread(target=self._run, name="flight")
+        thread.start()
+        ready = self._ready.get()
+        if isinstance(ready, OSError):
+            raise ready
+        self._thread = thread
+        self._loop, self._session, self._over = ready
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._live())
+        except OSError as problem:  # no files are left for a loop
+            self._ready.put(problem)
 
     async def _live(self) -> None:
         over = asyncio.Event()

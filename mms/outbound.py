@@ -58,8 +58,8 @@ class NoReply:
     seconds: float
 
 
-# Whatever a request may end with.
-FAILURES = (aiohttp.ClientError, OSError, ValueError, TimeoutError)
+# Whatever a request may end with; RuntimeError where there is no thread to look its name up.
+FAILURES = (aiohttp.ClientError, OSError, ValueError, TimeoutError, RuntimeError)
 
 
 class AddressBlocked(OSError):

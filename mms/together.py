@@ -19,19 +19,20 @@ class Together(Generic[Item, Result]):
 
     One thread acts at a time. It takes the items one by one, and with them those that come while it does; then it
     leaves the lead to the first of those that came later. What `act` raises is raised in each thread whose item it
-    had. Who has acted calls `afterwards`, when the others have their results.
+    had. Who has acted calls `afterwards` with the results, when the others have theirs.
 
-    Before it begins, it waits up to `patience` seconds until as many are there as came together lately. So those who
-    come one at a time wait for nobody, and neither do those who always come in the same number.
+    Before it begins, it waits up to `patience` seconds until as many are there as came together before; a result of
+    None is of nobody who counts. Where fewer come, half as many are waited for the next time: after a crowd of 64, six
+    times at most is waited in vain.
     """
 
     def __init__(
         self,
         act: Callable[[Iterator[Item]], Sequence[Result]],
-        afterwards: Callable[[], None],
+        afterwards: Callable[[Sequence[Result]], None],
         patience: float = 0.0,
     ) -> None:
-        self._act, self._afterwards, self._patience = act, afterwards, patience
+        self._act, self._afterwards, self.patience = act, afterwards, patience
         self._lock = Lock()
         self.waiting: deque[_Turn[Item, Result]] = deque()
         self._led = False
@@ -56,7 +57,8 @@ class Together(Generic[Item, Result]):
     def _lead(self) -> None:
         """Acts for those that wait; the caller is the first of them."""
         turns: list[_Turn[Item, Result]] = []
-        self._enough.wait(self._patience)
+        results: Sequence[Result] = []
+        self._enough.wait(self.patience)
         try:
             results = self._act(self._items(turns))
             for turn, result in zip(turns, results, strict=True):
@@ -65,8 +67,8 @@ class Together(Generic[Item, Result]):
             for turn in turns:
                 turn.fail(problem)
         finally:
-            self._hand_over(len(turns))
-        self._afterwards()
+            self._hand_over(sum(result is not None for result in results))
+        self._afterwards(results)
 
     def _items(self, taken: "list[_Turn[Item, Result]]") -> Iterator[Item]:
         """Those that wait, until there are no more; notes whose they are. Nobody else takes any meanwhile."""
@@ -77,8 +79,8 @@ class Together(Generic[Item, Result]):
     def _hand_over(self, came: int) -> None:
         with self._lock:
             self._led = bool(self.waiting)
-            # Less by one at a time: of those who come in crowds, a few are ahead of the others now and then.
-            self._expected = max(came, self._expected - 1)
+            # Not as few at once as came: of those who come in crowds, some are ahead of the others now and then.
+            self._expected = max(came, self._expected // 2, 1)
             if len(self.waiting) < self._expected:
                 self._enough.clear()
             if self.waiting:

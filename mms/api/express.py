@@ -9,7 +9,6 @@ the key and its account, the block lists, the template, the funds.
 """
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 from typing import Final, Protocol, TypeAlias
 
 from django.db import DatabaseError
@@ -78,7 +77,12 @@ def _serve(visits: Iterator[Visit]) -> list[Served]:
     return [_served(visit, next(outcomes)) if order else None for visit, order in wanted]
 
 
-together = Together(_serve, afterwards=partial(doorbell.ring, doorbell.WORK), patience=PATIENCE)
+def _ring(served: Sequence[Served]) -> None:
+    if any(each is not None for each in served):
+        doorbell.ring(doorbell.WORK)
+
+
+together = Together(_serve, afterwards=_ring, patience=PATIENCE)
 
 
 def _order(visit: Visit) -> Order | None:

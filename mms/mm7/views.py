@@ -1,11 +1,9 @@
 """The door for MMSCs: one endpoint a carrier. An MMSC is told 1000 only after what it said is committed."""
 
 import base64
-import binascii
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import compress
 from operator import attrgetter
 from typing import Final, TypeAlias
@@ -45,9 +43,16 @@ class _Said:
     report: DeliveryReportReq
 
 
-# What became of a request when it was read: None where it takes another look, by itself.
-_Read: TypeAlias = HttpResponse | _Said | None
-_Visit: TypeAlias = tuple[HttpRequest, str]
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """The answer to a request, and the report that was taken by it, if it was one."""
+
+    response: HttpResponse
+    report: Report | None = None
+
+
+# A request that was let in.
+_Visit: TypeAlias = tuple[HttpRequest, Carrier]
 
 
 def endpoint(request: HttpRequest, slug: str) -> HttpResponse:
@@ -56,55 +61,72 @@ def endpoint(request: HttpRequest, slug: str) -> HttpResponse:
     HTTP 503 while we cannot store it: an MMSC tries again then, but drops the report on a SOAP fault.
     """
     try:
-        response = (_is_short(request) and _together((request, slug))) or _alone(request, slug) or _unavailable()
+        response = _with_others(request, slug) or _alone(request, slug) or _unavailable()
     except DatabaseError as problem:
         log.warning("a request of an MMSC could not be stored", carrier=slug, problem=str(problem).strip())
         response = _unavailable()
+    except Exception:
+        log.exception("a request of an MMSC failed", carrier=slug)
+        response = _unavailable()
     response.headers["Content-Length"] = str(len(response.content))
     return response
+
+
+def _with_others(request: HttpRequest, slug: str) -> HttpResponse | None:
+    """The answer, by the carrier as it is remembered; None where that refuses, or it takes another look."""
+    # What is remembered of a carrier refuses nothing, and before its reports are taken the truth is looked at.
+    with memory.recalling():
+        caller = _caller(request, slug)
+    if not isinstance(caller, Carrier) or not _is_short(request):
+        return None
+    done = _together((request, caller))
+    return done.response if done else None
+
+
+def _alone(request: HttpRequest, slug: str) -> HttpResponse | None:
+    """The answer, by the carrier as it is; None where it is another by the time that the report is taken."""
+    caller = _caller(request, slug)
+    if not isinstance(caller, Carrier):
+        return caller
+    (done,) = _done([_understood(request, caller)])
+    _ring([done])
+    return done.response if done else None
 
 
 def _is_short(request: HttpRequest) -> bool:
     return int(request.META.get("CONTENT_LENGTH") or 0) <= SHORT
 
 
-def _serve(visits: Iterator[_Visit]) -> list[HttpResponse | None]:
-    """Reads what comes while it reads, and takes and answers all of it; None for what takes another look."""
-    # What is remembered of a carrier refuses nothing, and before its reports are taken the truth is looked at.
-    with memory.recalling():
-        return _answers([_glanced_at(*visit) for visit in visits])
-
-
-# Reports come in crowds, as submits go: one thread reads them, one commit takes those that are there at that moment.
-_together = Together(_serve, afterwards=partial(doorbell.ring, doorbell.NOTIFY), patience=PATIENCE)
-
-
-def _alone(request: HttpRequest, slug: str) -> HttpResponse | None:
-    """The answer, by the carrier as it is."""
-    (response,) = _answers([_read(request, slug)])
-    doorbell.ring(doorbell.NOTIFY)
-    return response
-
-
 def _unavailable() -> HttpResponse:
     return HttpResponse("try again later\n", status=503, content_type=PLAIN)
 
 
-def _glanced_at(request: HttpRequest, slug: str) -> _Read:
+def _serve(visits: Iterator[_Visit]) -> list[_Done | None]:
+    """Reads what comes while it reads, and takes and answers all of it; None for what takes another look.
+
+    Of those that cannot be taken together, each is tried by its own thread: one that cannot be taken harms no other.
+    """
+    read: list[_Said | HttpResponse | None] = []
     try:
-        return _read(request, slug)
-    except DatabaseError:
-        raise
-    except Exception:  # noqa: BLE001 - it is this request's alone, whose own thread meets it again
-        return None
+        for visit in visits:
+            read.append(None)  # so that it is answered, too, where it cannot be read
+            read[-1] = _understood(*visit)
+        return _done(read)
+    except Exception as problem:  # noqa: BLE001 - whose it is meets it again
+        log.warning("requests of MMSCs are tried one by one", requests=len(read), problem=str(problem).strip())
+        return [None] * len(read)
 
 
-def _read(request: HttpRequest, slug: str) -> _Read:
-    """The delivery report, or the answer to what is none."""
-    caller = _caller(request, slug)
-    if isinstance(caller, Carrier):
-        return _understood(request, caller)
-    return None if memory.in_use() else caller
+def _ring(done: Sequence[_Done | None]) -> None:
+    taken = [each.report for each in done if each and each.report]
+    if taken:
+        doorbell.ring(doorbell.NOTIFY)
+    if any(report.attempt and report.attempt.discovery_id for report in taken):
+        doorbell.ring(doorbell.WORK)  # for the messages that waited for the handset
+
+
+# Reports come in crowds, as submits go: one thread reads them, one commit takes those that are there at that moment.
+_together = Together(_serve, afterwards=_ring, patience=PATIENCE)
 
 
 def _caller(request: HttpRequest, slug: str) -> Carrier | HttpResponse:
@@ -146,11 +168,20 @@ def _understood(request: HttpRequest, carrier: Carrier) -> HttpResponse | _Said:
     return _Said(carrier, said)
 
 
-def _answers(read: Sequence[_Read]) -> list[HttpResponse | None]:
+def _done(read: Sequence[_Said | HttpResponse | None]) -> list[_Done | None]:
     """Takes the reports among them; None for one whose carrier is not what it was when the report was let in."""
     said = [one for one in read if isinstance(one, _Said)]
     kept = iter(_kept(said) if said else [])
-    return [_answer(one, next(kept)) if isinstance(one, _Said) else one for one in read]
+
+    def done(one: _Said | HttpResponse | None) -> _Done | None:
+        match one:
+            case _Said():
+                return _answered(one, next(kept))
+            case HttpResponse():
+                return _Done(one)
+        return None
+
+    return [done(one) for one in read]
 
 
 # What a report is let in and read by.
@@ -162,17 +193,15 @@ def _kept(said: Sequence[_Said]) -> list[Report | None]:
     terms = {carrier.pk: _terms(carrier) for carrier in prepared.objects(Carrier, "WHERE id = ANY(%s)", [keys])}
     current = [terms.get(one.carrier.pk) == _terms(one.carrier) for one in said]
     kept = flow.take_reports([(one.carrier, one.report) for one in compress(said, current)], timezone.now())
-    if any(report.attempt and report.attempt.discovery_id for report in kept):
-        doorbell.ring(doorbell.WORK)  # for the messages that waited for the handset
     in_turn = iter(kept)
     return [next(in_turn) if good else None for good in current]
 
 
-def _answer(said: _Said, report: Report | None) -> HttpResponse | None:
+def _answered(said: _Said, report: Report | None) -> _Done | None:
     if report is None:
         return None
     log.info("report", carrier=said.carrier.slug, status=report.status, **_about(report))
-    return HttpResponse(answer(said.report), content_type=XML)
+    return _Done(HttpResponse(answer(said.report), content_type=XML), report)
 
 
 def _about(report: Report) -> dict[str, str | int | None]:
@@ -199,7 +228,7 @@ def _authenticated(request: HttpRequest, carrier: Carrier) -> bool:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     try:
         given = base64.b64decode(token.strip(), validate=True)
-    except binascii.Error:
+    except ValueError:  # of base64, or of what is not ASCII
         return False
     expected = f"{carrier.inbound_username}:{carrier.inbound_password}".encode()
     return scheme.lower() == "basic" and secrets.compare_digest(given, expected)
