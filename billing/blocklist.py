@@ -4,8 +4,8 @@ from collections.abc import Callable, Collection
 
 from django.db.models import Q
 
+from base import sql
 from billing.models import Account, BlockedNumber
-from config import prepared
 
 ENTRIES = "SELECT account_id, number FROM billing_blockednumber WHERE number = ANY(%s)"
 
@@ -19,7 +19,7 @@ def blocked(wanted: Collection[tuple[int, str]]) -> Callable[[], set[tuple[int, 
     """Those of the pairs of account and number that the account may not send to."""
     if not wanted:
         return set
-    found = prepared.ask(ENTRIES, [[number for _, number in wanted]])
+    found = sql.ask(ENTRIES, [[number for _, number in wanted]])
 
     def pairs() -> set[tuple[int, str]]:
         entries = set(found())

@@ -15,9 +15,9 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
+from base import sql
+from base.stale_cache import remembered
 from billing.models import Account, ApiKey
-from config import prepared
-from config.memory import remembered
 
 ALPHABET = string.ascii_letters + string.digits
 LENGTH = 32
@@ -73,7 +73,7 @@ def terms(keys: Collection[int]) -> Callable[[], dict[int, list[Any]]]:
     """By their primary keys, on what terms these keys let calls through now; without those that do not."""
     if not keys:
         return dict
-    found = prepared.ask(TERMS, [list(keys)])
+    found = sql.ask(TERMS, [list(keys)])
     return lambda: {key: [*terms, json.loads(throughput)] for key, *terms, throughput in found()}
 
 
@@ -89,7 +89,7 @@ def used(keys: Iterable[ApiKey], now: datetime) -> None:
     stale = now - USE_NOTED
     unnoted = [key for key in keys if key.last_used_at is None or key.last_used_at <= stale]
     if unnoted:
-        prepared.ask(NOTE_USE, [now, list({key.pk for key in unnoted}), stale])
+        sql.ask(NOTE_USE, [now, list({key.pk for key in unnoted}), stale])
         transaction.on_commit(partial(_noted, unnoted, now))
 
 

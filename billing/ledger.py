@@ -13,11 +13,11 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from base import bulk, sql
 from billing import low_balance
 from billing.amounts import shown
 from billing.available import AVAILABLE, month
 from billing.models import Account, Balance, LedgerEntry, Proof
-from config import bulk, prepared
 
 Kind = LedgerEntry.Kind
 
@@ -113,9 +113,9 @@ def _covered(wanted: Sequence[Wanted], now: datetime) -> set[int]:
         "month": month(now),
         "now": now,
     }
-    with prepared.at_once():
+    with sql.at_once():
         hold(set(values["accounts"]))
-        reserved = prepared.ask(RESERVE, values)
+        reserved = sql.ask(RESERVE, values)
     return {message for (message,) in reserved()}
 
 
@@ -133,7 +133,7 @@ def hold(accounts: Collection[int]) -> None:
     For a transaction that books several times: else two of them could each wait for a balance that the other has.
     """
     if len(accounts) > 1:
-        prepared.ask(HOLD, [list(accounts)])
+        sql.ask(HOLD, [list(accounts)])
 
 
 def settle(charges: Iterable[Charge], now: datetime) -> None:
@@ -196,12 +196,12 @@ def _book(lines: list[LedgerEntry]) -> None:
     by_account: Mapping[int, list[LedgerEntry]] = _grouped(new)
     # In one order for all, so that two bookings never wait for each other.
     for account in sorted(by_account):
-        prepared.rows(BOOK, _totals(account, by_account[account]))
+        sql.rows(BOOK, _totals(account, by_account[account]))
 
 
 def _already_booked(lines: list[LedgerEntry]) -> set[tuple[int | None, str]]:
     messages = [line.message for line in lines if line.message is not None]
-    return set(prepared.rows("SELECT message, kind FROM billing_ledgerentry WHERE message = ANY(%s)", [messages]))
+    return set(sql.rows("SELECT message, kind FROM billing_ledgerentry WHERE message = ANY(%s)", [messages]))
 
 
 def _grouped(lines: list[LedgerEntry]) -> dict[int, list[LedgerEntry]]:

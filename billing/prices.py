@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from django.db.models import Q
 
+from base.stale_cache import remembered
 from billing.models import Account, Price
-from config.memory import remembered
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdo
 from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 
-from config.widgets import SMALL
+from base.widgets import SMALL
 from handsets.models import CachedHandset, Handset, Profile
 from handsets.profiles import Attributes, attributes
 

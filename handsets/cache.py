@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.db.models import QuerySet
 
-from config import prepared
+from base import sql
 from handsets.models import CachedHandset, Handset
 
 IDENTITY_MAX = 500
@@ -48,10 +48,10 @@ class Sighting:
 
 def known(numbers: Collection[str], now: datetime) -> dict[str, Handset]:
     """The handsets of those numbers whose entry is young enough to be believed (HANDSET_CACHE_DAYS)."""
-    entries = prepared.objects(CachedHandset, KNOWN, [list(numbers), _oldest(now)])
-    prepared.fetch(entries, "handset")
-    prepared.fetch([entry.handset for entry in entries], "profile")
-    prepared.fetch([entry.handset.profile for entry in entries if entry.handset.profile], "parent")
+    entries = sql.objects(CachedHandset, KNOWN, [list(numbers), _oldest(now)])
+    sql.fetch(entries, "handset")
+    sql.fetch([entry.handset for entry in entries], "profile")
+    sql.fetch([entry.handset.profile for entry in entries if entry.handset.profile], "parent")
     return {entry.number: entry.handset for entry in entries}
 
 
@@ -90,7 +90,7 @@ def saw_all(sightings: Sequence[Sighting]) -> None:
     _upsert(UPSERT, list(latest.values()), {})
 
 
-def _upsert(sql: str, sightings: Sequence[Sighting], more: Mapping[str, Any]) -> None:
+def _upsert(statement: str, sightings: Sequence[Sighting], more: Mapping[str, Any]) -> None:
     if not sightings:
         return
     handsets = _handsets({sighting.identity for sighting in sightings})
@@ -100,7 +100,7 @@ def _upsert(sql: str, sightings: Sequence[Sighting], more: Mapping[str, Any]) ->
         "sources": [sighting.source for sighting in sightings],
         "seen": [sighting.seen for sighting in sightings],
     }
-    prepared.rows(sql, {**values, **more})
+    sql.rows(statement, {**values, **more})
 
 
 def _handsets(identities: Collection[str]) -> dict[str, int]:
@@ -113,7 +113,7 @@ def _handsets(identities: Collection[str]) -> dict[str, int]:
 
 
 def _keys(identities: Collection[str]) -> dict[str, int]:
-    return dict(prepared.rows("SELECT identity, id FROM handsets_handset WHERE identity = ANY(%s)", [list(identities)]))
+    return dict(sql.rows("SELECT identity, id FROM handsets_handset WHERE identity = ANY(%s)", [list(identities)]))
 
 
 # A caller's hint never overrules what a carrier reported, unless that is too old to be believed.

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields
 from typing import Any
 
-from config import prepared
+from base import sql
 from handsets.models import Handset, Profile
 
 
@@ -26,7 +26,7 @@ class Attributes:
 
 def attributes(handset: Handset | None) -> Attributes:
     """The attributes of the handset's profile, or of the generic profile where it has none or is unknown."""
-    (generic,) = prepared.objects(Profile, "WHERE generic", [])
+    (generic,) = sql.objects(Profile, "WHERE generic", [])
     own = handset.profile if handset and handset.profile else generic
     return Attributes(**_merged([*_lineage(own), generic]))
 

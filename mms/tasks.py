@@ -1,42 +1,44 @@
 """The tasks of the workers. They carry nothing and may be lost, doubled or late: what is due is in the database."""
 
+from celery import shared_task
 from django.utils import timezone
 
 from billing import low_balance
-from config.celery import app
-from mms import delivery, doorbell, orphans, overdue
+from mms.content import orphaned_files
 from mms.encoding import worker as encoder
+from mms.messages import sender, sweeper
 from mms.postbacks import apart, notifier
+from mms.runtime import wakeup
 
 
-@app.task(name=doorbell.WORK)
+@shared_task(name=wakeup.WORK)
 def work() -> None:
     """Moves every message and discovery that is due."""
-    doorbell.answered(doorbell.WORK)
-    delivery.run()
+    wakeup.answered(wakeup.WORK)
+    sender.run()
 
 
-@app.task(name=doorbell.NOTIFY)
+@shared_task(name=wakeup.NOTIFY)
 def notify() -> None:
     """Hands over every postback that is due."""
-    doorbell.answered(doorbell.NOTIFY)
+    wakeup.answered(wakeup.NOTIFY)
     notifier.run()
 
 
-@app.task(name=doorbell.ENCODE)
+@shared_task(name=wakeup.ENCODE)
 def encode() -> None:
     """Encodes every audio and video that is due."""
-    doorbell.answered(doorbell.ENCODE)
+    wakeup.answered(wakeup.ENCODE)
     encoder.run()
 
 
-@app.task(name="mms.end_held")
+@shared_task(name="mms.end_held")
 def end_held() -> None:
     """Ends what expired while its carrier was switched off."""
-    overdue.end_held(timezone.now())
+    sweeper.end_held(timezone.now())
 
 
-@app.task(name="mms.low_balances")
+@shared_task(name="mms.low_balances")
 def low_balances() -> None:
     """Notices the accounts that have fallen below their mark, and tells them so."""
     now = timezone.now()
@@ -44,8 +46,8 @@ def low_balances() -> None:
     low_balance.send(now)
 
 
-@app.task(name="mms.discard_orphans")
+@shared_task(name="mms.discard_orphans")
 def discard_orphans() -> None:
     """Has the files removed that no row came to name, in the folder whose turn it is."""
     now = timezone.now()
-    orphans.discard(orphans.folder_of(now), now)
+    orphaned_files.discard(orphaned_files.folder_of(now), now)

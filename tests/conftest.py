@@ -67,6 +67,6 @@ _prepare()
 
 @pytest.fixture(autouse=True)
 def _nothing_remembered() -> None:
-    from config import memory
+    from base import stale_cache
 
-    memory.forget()
+    stale_cache.forget()

@@ -14,7 +14,7 @@ from lxml import etree
 
 from handsets import cache
 from handsets.models import CachedHandset
-from mms.api.gate import ALIASES
+from mms.api.authorization import ALIASES
 from mms.api.views import ACTIONS
 from mms.models import Message
 from tests.api.documents import KEY, NUMBER, SEND, file, request

@@ -12,6 +12,7 @@ import pytest
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 SOURCES = {
+    "base": CHECKOUT / "platform" / "base",
     "config": CHECKOUT / "platform" / "config",
     "simulator": CHECKOUT / "platform" / "simulator",
     "mms": CHECKOUT / "mms",
@@ -20,9 +21,10 @@ SOURCES = {
 }
 # Package -> packages of ours that it never imports.
 FORBIDDEN = {
-    "handsets": {"mms", "billing", "simulator"},
-    "billing": {"mms", "handsets", "simulator"},
-    "mms": {"simulator"},
+    "base": {"config", "mms", "handsets", "billing", "simulator"},
+    "handsets": {"config", "mms", "billing", "simulator"},
+    "billing": {"config", "mms", "handsets", "simulator"},
+    "mms": {"config", "simulator"},
     "simulator": {"mms", "handsets", "billing"},
 }
 

@@ -6,7 +6,7 @@ from functools import cache
 
 from PIL import Image
 
-from mms import delivery
+from mms.messages import sender
 from mms.mm7.soap import REL_6
 from mms.models import Message
 from mms.postbacks import notifier
@@ -73,7 +73,7 @@ class Drive:
 
     def __call__(self, now: datetime | None = None) -> None:
         clock = (lambda: now) if now else (lambda: datetime.now(UTC))
-        delivery.run(clock)
+        sender.run(clock)
         notifier.run(clock)
 
 

@@ -19,14 +19,14 @@ from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminPasswordToggleWidget
 
+from base import logs
+from base.admin_pages import DiscreetAdmin
+from base.widgets import SMALL
 from billing import ledger, low_balance, signing
 from billing.admin.amounts import OVERRIDES, AdjustmentForm, TopUpForm, read_only
 from billing.amounts import shown
 from billing.available import available, month
 from billing.models import Account, ApiKey, SenderAddress, Service, new_secret
-from config import logs
-from config.audit import DiscreetAdmin
-from config.widgets import SMALL
 
 STATEMENTS = 12  # months that the page of an account links to
 

@@ -6,9 +6,9 @@ from django.http import HttpRequest
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, DropdownFilter
 from unfold.decorators import display
 
+from base.admin_pages import ReadOnlyAdmin
 from billing.amounts import shown
 from billing.models import LedgerEntry
-from config.audit import ReadOnlyAdmin
 
 KIND_COLOURS = {
     LedgerEntry.Kind.TOP_UP: "success",

@@ -3,9 +3,9 @@
 from django.contrib import admin
 from unfold.decorators import display
 
+from base.admin_pages import ReadOnlyAdmin
 from billing.amounts import shown
 from billing.models import LowBalanceNotice
-from config.audit import ReadOnlyAdmin
 
 
 @admin.register(LowBalanceNotice)

@@ -4,8 +4,8 @@ from django.contrib import admin
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+from base.widgets import SMALL
 from billing.models import BlockedNumber, SenderAddress
-from config.widgets import SMALL
 
 
 @admin.register(SenderAddress)

@@ -6,8 +6,8 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from unfold.decorators import display
 
-from config import logs
-from config.audit import DiscreetAdmin, ReadOnlyAdmin
+from base import logs
+from base.admin_pages import DiscreetAdmin, ReadOnlyAdmin
 from mms.admin import masking
 from mms.admin.tables import Table, worded
 

@@ -12,8 +12,8 @@ from unfold.admin import TabularInline
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminPasswordWidget
 
-from config.audit import DiscreetAdmin
-from config.widgets import SMALL
+from base.admin_pages import DiscreetAdmin
+from base.widgets import SMALL
 from mms.mm7.codes import Outcome
 from mms.mm7.status import MMStatus
 from mms.models import Carrier, NumberPrefix

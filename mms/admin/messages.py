@@ -13,13 +13,13 @@ from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 
+from base import logs
 from billing.amounts import shown
-from config import logs
-from mms import flow
 from mms.admin import search, stories
 from mms.admin.audit import AuditAdmin
 from mms.admin.filters import StatusFilter
 from mms.admin.tables import Table, label, lines
+from mms.messages import transitions
 from mms.models import Message, Status
 
 DELIVERED = "It was sent: wait for its delivery report"
@@ -179,7 +179,7 @@ class MessageAdmin(AuditAdmin):
     def _resolve(self, request: HttpRequest, chosen: QuerySet[Message], *, sent: bool) -> None:
         now, by = timezone.now(), request.user.get_username()
         rows = list(chosen.select_related("account", "carrier"))
-        resolved = sum(flow.resolve(message, sent, by, now) for message in rows)
+        resolved = sum(transitions.resolve(message, sent, by, now) for message in rows)
         left = len(rows) - resolved
         word = "wait for their delivery report" if sent else "are sent again"
         messages.success(request, f"Messages that {word}: {resolved}.")

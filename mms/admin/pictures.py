@@ -8,10 +8,11 @@ from django.http import FileResponse, HttpResponse
 from django.http.response import HttpResponseBase
 from PIL import Image, ImageDraw, ImageOps
 
-from mms.adaptation import compose, lettering
+from mms.adaptation import lettering
 from mms.adaptation.content import Area
 from mms.adaptation.decoding import ImageError, opened
 from mms.models import Medium, Rendition
+from mms.rendering import compose
 
 THUMBNAIL = (240, 240)  # pixels, at most
 LETTERED = (960, 960)

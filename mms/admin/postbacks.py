@@ -15,16 +15,16 @@ from unfold.decorators import action, display
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
+from base import logs
 from billing.models import Account
-from config import logs
 from mms.admin import masking, search, stories
 from mms.admin.audit import AuditAdmin
 from mms.admin.filters import PostbackStatusFilter
 from mms.admin.tables import Table, label, lines, link
 from mms.models import Postback
+from mms.models.tracking_ids import key_of
 from mms.postbacks import outbox
 from mms.postbacks.notices import ORDER
-from mms.tracking import key_of
 
 
 class MomentField(forms.DateTimeField):

@@ -5,7 +5,7 @@ import re
 from django.db.models import Q
 
 from billing.models import Account
-from mms.tracking import key_of
+from mms.models.tracking_ids import key_of
 
 # So many accounts of one name at most: their messages are merged from the index by account.
 ACCOUNTS = 100

@@ -20,12 +20,13 @@ from unfold.admin import StackedInline
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminColorInputWidget, UnfoldAdminTextareaWidget
 
-from config import logs
-from mms.adaptation import compose, lettering
+from base import logs
+from mms.adaptation import lettering
 from mms.adaptation.content import AREAS_MAX, Area
 from mms.admin import pictures, search
 from mms.admin.audit import AuditAdmin
 from mms.models import Medium, Slide, TextArea
+from mms.rendering import compose
 
 LISTED = 120  # characters of a text, which may have 5,000
 

@@ -7,7 +7,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 
 from billing.models import Account
-from mms import statements
+from mms.messages import statements
 
 
 def download(request: HttpRequest, account: int, month: str) -> HttpResponse:

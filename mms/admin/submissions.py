@@ -14,7 +14,7 @@ from mms.admin.audit import AuditAdmin
 from mms.admin.filters import MatchFilter
 from mms.admin.tables import Table, bytes_of, label, link, moment
 from mms.models import Attempt, Carrier, Report
-from mms.tracking import key_of
+from mms.models.tracking_ids import key_of
 
 
 @admin.register(Attempt)

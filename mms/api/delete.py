@@ -3,16 +3,17 @@
 from django.utils import timezone
 
 from billing.models import ApiKey
-from mms import doorbell, removal
 from mms.api import fields
 from mms.api.answers import Fields, success
 from mms.api.nodes import Node
+from mms.content import deletion
+from mms.runtime import wakeup
 
 
 def delete_mms(request: Node, key: ApiKey) -> Fields:
     """Deletes the content at once; messages on their way still finish. Raises Refusal."""
     template = fields.template(request, key.account)
-    if not removal.delete(template, timezone.now()):
+    if not deletion.delete(template, timezone.now()):
         raise fields.no_template(request, str(template.pk))
-    doorbell.ring(doorbell.WORK)  # for the files
+    wakeup.ring(wakeup.WORK)  # for the files
     return success(mms_id=str(template.pk))

@@ -9,11 +9,12 @@ from django.utils import timezone
 from billing.amounts import decimal
 from handsets import cache
 from handsets.models import CachedHandset
-from mms import discovery
-from mms.adaptation import compose, lettering
+from mms.adaptation import lettering
 from mms.adaptation.plan import CannotFit, Keep, Plan, Resize
 from mms.api.answers import Fields
+from mms.messages import discovery
 from mms.models import Message, Rendition, Status, Template
+from mms.rendering import compose
 
 VALID = "The request is valid; nothing was sent, charged or stored"
 

@@ -11,12 +11,13 @@ from datetime import UTC, datetime, timedelta
 from django.utils import timezone
 
 from billing.models import Account, Service
-from mms import content, routing
 from mms.adaptation.texts import MissingValue, merge, stray, subject_problem, with_defaults
 from mms.api.errors import Refusal
 from mms.api.nodes import Node, Unclear
+from mms.content import store
+from mms.messages import routing
 from mms.models import Carrier, Message, Template
-from mms.tracking import key_of
+from mms.models.tracking_ids import key_of
 
 TEXT_MAX = 5_000
 TEMPLATE_SUBJECT_MAX = 500  # with the names and defaults of its merge tags
@@ -85,7 +86,7 @@ def template(request: Node, account: Account) -> Template:
     if not mms_id:
         raise Refusal("E620", f"{request.called('mms_id')} is missing")
     key = whole(mms_id, 1, ID_MAX)
-    found = content.template(account, key) if key else None
+    found = store.template(account, key) if key else None
     if found is None:
         raise no_template(request, mms_id)
     return found

@@ -3,15 +3,15 @@
 from dataclasses import dataclass
 from typing import Final
 
+from base import request_slots
 from billing.models import Account
-from config import turns
 from mms.adaptation import images
 from mms.adaptation.content import Kind, Source
 from mms.adaptation.recognition import recognised
 from mms.api.dialects import Dialect
 from mms.api.errors import Refusal
-from mms.content import NewMedium
-from mms.downloads import Downloads, Fetched, FetchFailed, TooBig
+from mms.content.downloads import Downloads, Fetched, FetchFailed, TooBig
+from mms.content.store import NewMedium
 
 # What servers declare of a file that they do not know the type of.
 NO_TYPE = ("", "application/octet-stream", "binary/octet-stream")
@@ -120,7 +120,7 @@ def _downloaded(asked: Asked, account: Account, downloads: Downloads) -> Fetched
     """The file as the customer's server gives it, however long that takes: nobody else waits for it."""
     position, element = asked.position, asked.element
     try:
-        with turns.given_back():
+        with request_slots.given_back():
             return downloads.fetch(asked.url, _cap(element.kind, account))
     except TooBig as problem:
         raise Refusal(element.too_big, f"slide {position}: {element.words} is too big: {problem}") from None

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from mms.api.dialects import Dialect
 from mms.api.errors import Refusal
-from mms.xml import NOT_XML
+from mms.runtime.xml import NOT_XML
 
 # Deeper than any request nests; libxml2 alone would allow 256, and Python's JSON as much as its stack.
 DEPTH_MAX = 10

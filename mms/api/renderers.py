@@ -7,7 +7,7 @@ from typing import Any
 from rest_framework.renderers import BaseRenderer
 
 from mms.api.answers import Answer, Fields
-from mms.xml import Element, carried, document
+from mms.runtime.xml import Element, carried, document
 
 
 class XmlRenderer(BaseRenderer):

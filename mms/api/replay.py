@@ -6,19 +6,19 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from billing.models import Account, ApiKey
-from mms import doorbell
 from mms.api import fields
 from mms.api.answers import Fields, success
 from mms.api.errors import Refusal
 from mms.api.nodes import Node
 from mms.models import Postback
 from mms.postbacks import outbox
+from mms.runtime import wakeup
 
 
 def replay_postbacks(request: Node, key: ApiKey) -> Fields:
     """Makes them due again and answers with how many they are. Raises Refusal."""
     replayed = outbox.replay(chosen(request, key.account), timezone.now())
-    doorbell.ring(doorbell.NOTIFY)
+    wakeup.ring(wakeup.NOTIFY)
     return success(
         tracking_id=fields.once(request, "tracking_id"),
         replayed=replayed,

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
+from base import stale_cache
 from billing import blocklist
 from billing.models import Account, SenderAddress
-from config import memory
-from mms import routing
 from mms.api.errors import Refusal
 from mms.api.nodes import Node
+from mms.messages import routing
 from mms.models import Carrier
 
 
@@ -24,7 +24,7 @@ def route(
 ) -> Route:
     """The way to the number, which is of this country. Raises Refusal, in the documented order."""
     sender = _sender(request, account, requested, country)  # E111
-    if not memory.in_use():  # else the accept looks, for many numbers at once
+    if not stale_cache.in_use():  # else the accept looks, for many numbers at once
         _check_not_blocked(account, number)  # E114
     carrier = operator or routing.carrier_for(number)
     if carrier is None:

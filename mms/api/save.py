@@ -5,12 +5,13 @@ from dataclasses import asdict
 from django.utils import timezone
 
 from billing.models import ApiKey
-from mms import content, doorbell
 from mms.api import fallback, fields, slides
 from mms.api.answers import Fields, success
 from mms.api.errors import Refusal
 from mms.api.nodes import Node
+from mms.content import store
 from mms.models import Template
+from mms.runtime import wakeup
 
 NAME_MAX = 200
 STORED = "MMS content stored"
@@ -24,10 +25,10 @@ def save_mms(request: Node, key: ApiKey) -> Fields:
     fields.check_tags(defaults.fallback_text, request.called("fallback_sms_text"))
     template = Template(account=account, name=name(request), subject=_subject(request), **asdict(defaults))
     wanted = slides.wanted(request)
-    content.save(template, slides.fetched(wanted, account), timezone.now())
+    store.save(template, slides.fetched(wanted, account), timezone.now())
     locked = template.status == Template.Status.ENCODING
     if locked:
-        doorbell.ring(doorbell.ENCODE)
+        wakeup.ring(wakeup.ENCODE)
     return success(mms_id=str(template.pk), status_details=TO_ENCODE if locked else STORED)
 
 

@@ -6,14 +6,15 @@ from dataclasses import asdict, replace
 from django.utils import timezone
 
 from billing.models import Account, ApiKey
-from mms import content, doorbell
 from mms.api import dry_run, fallback, fields, idempotency, save, slides
 from mms.api.answers import Fields
 from mms.api.nodes import Node
 from mms.api.send_saved import Found, accepted, order, queued
-from mms.content import Files, NewSlide
+from mms.content import store
+from mms.content.store import Files, NewSlide
+from mms.messages.request import Order
 from mms.models import Message, Template
-from mms.order import Order
+from mms.runtime import wakeup
 
 
 def send_mms(request: Node, key: ApiKey) -> Fields:
@@ -23,16 +24,16 @@ def send_mms(request: Node, key: ApiKey) -> Fields:
     """
     if fields.flag(request, "dry_run"):
         wanted, new = _checked(request, key)
-        return content.with_files(new, lambda files: dry_run.foreseen(lambda: _sent(request, wanted, new, files)))
+        return store.with_files(new, lambda files: dry_run.foreseen(lambda: _sent(request, wanted, new, files)))
     mark = idempotency.mark(request, key.account)
     answer = idempotency.first_answer(mark)
     if answer is None:
         wanted, new = _checked(request, key)
-        answer = content.with_files(
+        answer = store.with_files(
             new, lambda files: idempotency.once(mark, lambda: queued(_sent(request, wanted, new, files)))
         )
-        doorbell.ring(doorbell.ENCODE)
-        doorbell.ring(doorbell.WORK)
+        wakeup.ring(wakeup.ENCODE)
+        wakeup.ring(wakeup.WORK)
     return answer
 
 
@@ -61,5 +62,5 @@ def _sent(request: Node, order: Order, new: Sequence[NewSlide], files: Files) ->
     # The content can be sent again later: what was said of its fallback counts then, too.
     defaults = asdict(fallback.given(request, draft))
     template = Template(account=order.account, name=draft.name, subject=draft.subject, **defaults)
-    with content.creating(template, new, files, timezone.now()):
+    with store.creating(template, new, files, timezone.now()):
         return accepted(request, replace(order, template=template))

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
+from base import stale_cache
+from base.stale_cache import remembered
 from billing.ledger import InsufficientFunds
 from billing.models import Account, ApiKey
-from config import memory
-from config.memory import remembered
-from mms import doorbell, flow
-from mms.acceptance import Outdated, TemplateDeleted
 from mms.adaptation.content import Area
 from mms.api import areas, dry_run, fields, idempotency
 from mms.api.answers import Fields, success
@@ -20,8 +18,11 @@ from mms.api.errors import Refusal
 from mms.api.fallback import for_message
 from mms.api.nodes import Node, Unclear
 from mms.api.route import route
+from mms.messages import transitions
+from mms.messages.acceptance import Outdated, TemplateDeleted
+from mms.messages.request import Order
 from mms.models import Message, SlideMedium, Template, TextArea
-from mms.order import Order
+from mms.runtime import wakeup
 
 LETTERED = Exists(TextArea.objects.filter(slide=OuterRef("pk")))
 ILLUSTRATED = Exists(SlideMedium.objects.filter(slide=OuterRef("pk")))
@@ -56,7 +57,7 @@ def send_saved_mms(request: Node, key: ApiKey) -> Fields:
     if answer is None:
         wanted = order(request, key)
         answer = idempotency.once(mark, lambda: queued(accepted(request, wanted)))
-        doorbell.ring(doorbell.WORK)
+        wakeup.ring(wakeup.WORK)
     return answer
 
 
@@ -122,7 +123,7 @@ def order(request: Node, key: ApiKey, find: FindContent = stored) -> Order:
     device = fields.short_text(request, "device", 500)
     from_mask = fields.mask(request)
     client_reference = fields.short_text(request, "client_reference", 200)
-    expires_at = fields.future(request, "expires_at", flow.longest(ddm_timeout if ddm_text else 0))
+    expires_at = fields.future(request, "expires_at", transitions.longest(ddm_timeout if ddm_text else 0))
     way = route(request, account, number, country, requested, operator)
     return Order(
         account=account,
@@ -149,7 +150,7 @@ def order(request: Node, key: ApiKey, find: FindContent = stored) -> Order:
         sender=way.sender.address,
         carrier=way.carrier,
         key=key,
-        recalled=memory.in_use(),
+        recalled=stale_cache.in_use(),
     )
 
 
@@ -233,7 +234,7 @@ def check_not_suspended(account: Account) -> None:
 
 def accepted(request: Node, order: Order) -> Message:
     check_not_suspended(order.account)
-    (outcome,) = flow.accept([order], timezone.now())
+    (outcome,) = transitions.accept([order], timezone.now())
     match outcome:
         case InsufficientFunds():
             raise Refusal("E713", str(outcome))

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 
 from django.db import connection
 
+from base.request_slots import AtOnce
 from billing.models import Account
-from config.turns import AtOnce
 from mms.adaptation.content import Area, Kind
 from mms.api import areas, fields, media
 from mms.api.errors import Refusal
 from mms.api.media import ELEMENTS, Asked, Element
 from mms.api.nodes import Node, Unclear
-from mms.content import NewSlide
-from mms.downloads import Downloads
+from mms.content.downloads import Downloads
+from mms.content.store import NewSlide
 
 SLIDES_MAX = 8
 DURATION_MAX = 60  # seconds

@@ -13,13 +13,12 @@ from django.http import HttpRequest, HttpResponse
 from django.views.generic import View
 
 from billing.models import ApiKey
-from mms import callers
-from mms.api import express, fields, idempotency, read_pairs
+from mms.api import accept_batch, fields, idempotency, read_pairs
 from mms.api.answers import Answer, Fields, failure
+from mms.api.authorization import Call
 from mms.api.delete import delete_mms
 from mms.api.dialects import SINCH, SINCH_JSON, SKYCORE, Dialect
 from mms.api.errors import Refusal
-from mms.api.gate import Call
 from mms.api.login import login_user
 from mms.api.message import get_message
 from mms.api.nodes import Node
@@ -30,6 +29,7 @@ from mms.api.save import save_mms
 from mms.api.send import send_mms
 from mms.api.send_saved import send_saved_mms
 from mms.api.templates import get_mms_templates
+from mms.runtime import client_address
 
 log = structlog.get_logger()
 
@@ -101,12 +101,12 @@ class Door(View):
             name = fields.once(self.node, "action")
             if not name:
                 raise Refusal("E100", f"{self.node.called('action')} is missing")
-            self.call = Call(self.node, name, callers.address(self.request))
+            self.call = Call(self.node, name, client_address.address(self.request))
         return self.call
 
     def _express(self) -> HttpResponse | None:
-        plain = "Idempotency-Key" not in self.request.headers and express.suits(self.said)
-        return express.response(self) if plain else None
+        plain = "Idempotency-Key" not in self.request.headers and accept_batch.suits(self.said)
+        return accept_batch.response(self) if plain else None
 
     def _acted(self) -> Fields:
         call = self.called()

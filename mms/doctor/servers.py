@@ -5,15 +5,15 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from typing import Any, Final
 
+from celery import current_app
 from django.core.files.storage import default_storage
 from django.db import connection
 from django.utils import timezone
 
-from config.celery import app
-from mms import doorbell
 from mms.doctor.finding import Check, Finding, fail, ok, warn
 from mms.models import Medium, Rendition
 from mms.observation import readiness
+from mms.runtime import wakeup
 
 # NULLS NOT DISTINCT came with this version.
 POSTGRES_MIN: Final = 15
@@ -72,10 +72,10 @@ def clock() -> Iterable[Finding]:
 
 
 def broker() -> Iterable[Finding]:
-    with doorbell.connection() as server:
+    with wakeup.connection() as server:
         try:
             version = server.info("server")["redis_version"]
-        except doorbell.OUT_OF_REACH as problem:
+        except wakeup.OUT_OF_REACH as problem:
             text = f"out of reach ({type(problem).__name__}): messages wait for the next sweep that reaches a worker"
             yield fail(text, "Start the Redis-protocol server that REDIS_URL names, or mend REDIS_URL.")
             return
@@ -87,7 +87,7 @@ def _broker_settings(server: Any) -> Iterator[Finding]:
     try:
         policy = server.config_get("maxmemory-policy").get("maxmemory-policy", "")
         persistent = server.config_get("appendonly").get("appendonly") == "yes" or server.config_get("save").get("save")
-    except doorbell.OUT_OF_REACH:
+    except wakeup.OUT_OF_REACH:
         yield warn("it does not tell its settings", "Check with its host that its maxmemory-policy is noeviction.")
         return
     if policy != "noeviction":
@@ -119,13 +119,13 @@ def storage() -> Iterable[Finding]:
 
 def workers() -> Iterable[Finding]:
     try:
-        told = app.control.inspect(timeout=1.0).active_queues() or {}
-        answered = doorbell.last_answers()
-    except doorbell.OUT_OF_REACH:
+        told = current_app.control.inspect(timeout=1.0).active_queues() or {}
+        answered = wakeup.last_answers()
+    except wakeup.OUT_OF_REACH:
         yield warn("nobody can be asked without the broker", "Mend the broker first.")
         return
     now = time.time()
-    for queue in doorbell.QUEUES.values():
+    for queue in wakeup.QUEUES.values():
         serving = sum(queue in {served["name"] for served in queues} for queues in told.values())
         yield _worker(queue, serving, now - answered[queue] if queue in answered else None)
 

@@ -7,9 +7,9 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from billing.models import SenderAddress
-from mms import outbound
 from mms.doctor.finding import Check, Finding, fail, ok, warn
 from mms.models import Attempt, Carrier
+from mms.runtime import http_client
 
 PATIENCE: Final = 3.0  # seconds to connect to an MMSC
 AT_ONCE: Final = 16
@@ -43,7 +43,7 @@ def _unreachable(url: str) -> Finding | None:
     try:
         found = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
         addresses = [str(address[0]) for *_, address in found]
-        reachable = [address for address in addresses if outbound.allowed(address)]
+        reachable = [address for address in addresses if http_client.allowed(address)]
         if not reachable:
             remedy = f"If that is right, add {addresses[0]} to OUTBOUND_ALLOWED_NETWORKS."
             which = addresses[0] if addresses[0] == parts.hostname else f"{parts.hostname}, {addresses[0]},"

@@ -10,12 +10,12 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from mms import charging, flow, timeline
+from mms.messages import charging, timeline, transitions
+from mms.messages.leases import LOCKED
+from mms.messages.timeline import Entry
 from mms.models import Encoding, Medium, Message, Rendition, Slide, SlideMedium, Status, Template
 from mms.postbacks import apart
 from mms.postbacks.notices import Notice
-from mms.submission import LOCKED
-from mms.timeline import Entry
 
 # Longer than an encoding may take, with what it takes to store its files.
 LEASE = timedelta(minutes=4)
@@ -158,7 +158,7 @@ def _broken(template: Template, use: SlideMedium, now: datetime) -> None:
     sent = _messages([template])
     notice = Notice(f"E01{number}", "", template.problem, source=source)
     timeline.write((Entry(m, "unencoded", template.problem, notice) for m in sent), now)
-    flow.fail(_waiting(sent), template.problem, now)
+    transitions.fail(_waiting(sent), template.problem, now)
     if not sent:
         apart.tell_of_template(template, f"E00{number}", dict([source, ("status-details", template.problem)]), now)
 

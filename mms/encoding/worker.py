@@ -16,12 +16,12 @@ from django.core.files import File
 from django.core.files.storage import default_storage
 from django.utils import timezone
 
-from config import stopping
-from mms import doorbell, shift
-from mms.adaptation import renditions
+from base import shutdown
 from mms.encoding import queue
 from mms.encoding.queue import NewForm
 from mms.models import Encoding, Medium
+from mms.rendering import renditions
+from mms.runtime import time_slice, wakeup
 
 log = structlog.get_logger()
 
@@ -48,17 +48,17 @@ def run(clock: Clock = timezone.now, child: Sequence[str] = CHILD, timeout: int 
 
     `child` is the command of the child process, `timeout` the seconds that it may take.
     """
-    end = clock() + shift.LENGTH
-    while not stopping.asked() and clock() < end:
-        doorbell.looked(doorbell.ENCODE)
+    end = clock() + time_slice.LENGTH
+    while not shutdown.asked() and clock() < end:
+        wakeup.looked(wakeup.ENCODE)
         encoding = queue.claim(clock())
         if encoding is None:
             return
         with TemporaryDirectory(prefix="mms-encoding-") as folder:
             _encode(encoding, Path(folder), clock, child, timeout)
-        doorbell.ring(doorbell.WORK)
-        doorbell.ring(doorbell.NOTIFY)
-    doorbell.ring(doorbell.ENCODE)  # what is left is for the next
+        wakeup.ring(wakeup.WORK)
+        wakeup.ring(wakeup.NOTIFY)
+    wakeup.ring(wakeup.ENCODE)  # what is left is for the next
 
 
 def _encode(encoding: Encoding, folder: Path, clock: Clock, child: Sequence[str], timeout: int) -> None:

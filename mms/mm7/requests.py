@@ -23,7 +23,7 @@ from mms.mm7.soap import (
     write_envelope,
 )
 from mms.mm7.status import NO_NUMBERS, MMStatus, read_status
-from mms.xml import xml_text
+from mms.runtime.xml import xml_text
 
 MAX_TEXT: Final = 500  # characters kept of a status text or a subject
 MAX_HANDSET: Final = 500  # characters; what is longer is no identity

@@ -9,7 +9,7 @@ from xml.sax.saxutils import quoteattr
 from lxml import etree
 
 from mms.mm7.multipart import parameter, root_part
-from mms.xml import NOT_XML, xml_text
+from mms.runtime.xml import NOT_XML, xml_text
 
 CONTENT_TYPE: Final = "text/xml; charset=utf-8"
 SCHEMAS: Final = "http://www.3gpp.org/ftp/Specs/archive/23_series/23.140/schema/"

@@ -11,7 +11,7 @@ from typing import Final
 from xml.sax.saxutils import quoteattr
 
 from mms.mm7.soap import REL_6, write_envelope
-from mms.xml import xml_text
+from mms.runtime.xml import xml_text
 
 SMIL: Final = "application/smil"
 LONGEST_SHORT_CODE: Final = 6  # digits

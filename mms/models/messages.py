@@ -7,7 +7,7 @@ from django.db.models import Q
 
 from billing.models import Account, Service
 from handsets.models import Handset
-from mms import tracking
+from mms.models import tracking_ids
 from mms.models.carriers import Carrier
 from mms.models.content import Template
 
@@ -139,7 +139,7 @@ class Message(Sendable):
 
     @property
     def tracking_id(self) -> str:
-        return tracking.name_of(self.pk)
+        return tracking_ids.name_of(self.pk)
 
 
 def no_details() -> dict[str, Any]:

@@ -12,9 +12,9 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from billing.models import Proof
-from mms import doorbell
 from mms.models import Carrier, Tally
 from mms.observation import backlog, tallies
+from mms.runtime import wakeup
 
 # Kinds of events, by what they mean for the metric.
 ENDS: Final = ("delivered", "expired", "rejected", "failed")
@@ -141,8 +141,8 @@ def _backlog(now: datetime) -> Iterator[Metric]:
 
 def _sweeps(now: datetime) -> Iterator[Metric]:
     family = GaugeMetricFamily("mms_sweep_age_seconds", "Since a worker last looked at a queue", labels=["queue"])
-    with suppress(*doorbell.OUT_OF_REACH):  # then nobody knows, and the series is absent
-        for queue, last in doorbell.last_answers().items():
+    with suppress(*wakeup.OUT_OF_REACH):  # then nobody knows, and the series is absent
+        for queue, last in wakeup.last_answers().items():
             family.add_metric([queue], max(0.0, now.timestamp() - last))
     yield family
 

@@ -21,7 +21,7 @@ from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
-from mms import doorbell
+from mms.runtime import wakeup
 
 log = structlog.get_logger()
 
@@ -50,7 +50,7 @@ def _known() -> frozenset[tuple[str, str]]:
 
 
 def broker() -> None:
-    with doorbell.connection() as server:
+    with wakeup.connection() as server:
         server.ping()
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from billing.models import Account
 from mms.postbacks.notices import EXPIRED, ORDER, REJECTED
-from mms.xml import DECLARATION, xml_text
+from mms.runtime.xml import DECLARATION, xml_text
 
 Told = Iterable[tuple[str, Any]]  # (name on the wire, value); the value is a text, or the URLs of files
 

@@ -11,14 +11,15 @@ import structlog
 from django.db import connection
 from django.utils import timezone
 
-from config import stopping
-from mms import doorbell, tracking
-from mms.flight import Flight
-from mms.outbound import NoReply, Reply, Request
+from base import shutdown
+from mms.models import tracking_ids
 from mms.postbacks import dialects, outbox
 from mms.postbacks.outbox import Parcel
-from mms.shift import Shift
-from mms.storing import DATABASE_GONE, store
+from mms.runtime import wakeup
+from mms.runtime.db_retry import DATABASE_GONE, store
+from mms.runtime.http_client import NoReply, Reply, Request
+from mms.runtime.in_flight import Flight
+from mms.runtime.time_slice import Shift
 
 log = structlog.get_logger()
 
@@ -50,22 +51,22 @@ def run(clock: Callable[[], datetime] = timezone.now) -> None:
 def _work(flight: Flight[Parcel], clock: Callable[[], datetime]) -> None:
     shift = Shift(flight, clock, lambda parcel: parcel.postback.account_id)
     looked, more = 0.0, True
-    while not stopping.asked() and not shift.over():
+    while not shutdown.asked() and not shift.over():
         if _time_to_claim(flight, looked, more):
             looked = time.monotonic()
-            doorbell.looked(doorbell.NOTIFY)
+            wakeup.looked(wakeup.NOTIFY)
             more = flight.room > 0 and launch(flight, clock(), shift.served_no_longer) > 0
             if not more and not flight.keys:
                 return
         _bring_home(flight, clock)
-    doorbell.ring(doorbell.NOTIFY)  # what is left is for the next
+    wakeup.ring(wakeup.NOTIFY)  # what is left is for the next
 
 
 def _time_to_claim(flight: Flight[Parcel], looked: float, more: bool) -> bool:
     """Whether to look for what is due. Servers that hang keep something in flight, but nobody from being served."""
     if not flight.keys or time.monotonic() - looked >= CLAIM_EVERY:
         return True
-    return not flight.expected and (more or doorbell.woken(doorbell.NOTIFY))
+    return not flight.expected and (more or wakeup.woken(wakeup.NOTIFY))
 
 
 def _bring_home(flight: Flight[Parcel], clock: Callable[[], datetime]) -> None:
@@ -92,7 +93,7 @@ def _log(parcel: Parcel, result: Reply | NoReply) -> None:
     postback = parcel.postback
     log.info(
         "postback",
-        tracking_id=tracking.name_of(postback.message_id) if postback.message_id else "",
+        tracking_id=tracking_ids.name_of(postback.message_id) if postback.message_id else "",
         account=postback.account_id,
         event_id=postback.pk,
         code=postback.code,

@@ -11,12 +11,12 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import F, QuerySet
 
+from base import bulk, sql
 from billing.models import Account
-from config import bulk, prepared
+from mms.messages.leases import LOCKED
 from mms.models import Message, Postback, PostbackAttempt
-from mms.outbound import NoReply, Reply
 from mms.postbacks import dialects, notices
-from mms.submission import LOCKED
+from mms.runtime.http_client import NoReply, Reply
 
 # Anything but HTTP 200 within 10 seconds is tried again 5 minutes later, at most 5 times.
 TIMEOUT = 10.0  # seconds
@@ -101,20 +101,20 @@ def claim(now: datetime, per_account: int, busy: Sequence[int] = (), room: int =
 
 def _locked(now: datetime, per_account: int, busy: Sequence[int], room: int) -> set[int]:
     values = {"now": now, "limit": per_account, "busy": list(busy), "room": room}
-    return {key for (key,) in prepared.rows(DUE, values)}
+    return {key for (key,) in sql.rows(DUE, values)}
 
 
 def _put_off(keys: set[int], now: datetime) -> set[int]:
     """Puts off those that wait for an earlier postback of their message; returns their keys."""
     values = {"keys": list(keys), "soonest": now + timedelta(milliseconds=1)}
-    return {key for (key,) in prepared.rows(PUT_OFF, values)}
+    return {key for (key,) in sql.rows(PUT_OFF, values)}
 
 
 def _parcels(keys: set[int], now: datetime) -> list[Parcel]:
     lease = now + LEASE
-    numbers: dict[int, int] = dict(prepared.rows(TAKE, {"keys": list(keys), "lease": lease}))
-    postbacks = prepared.objects(Postback, "WHERE id = ANY(%s) ORDER BY id", [list(keys)])
-    prepared.fetch(postbacks, "account")
+    numbers: dict[int, int] = dict(sql.rows(TAKE, {"keys": list(keys), "lease": lease}))
+    postbacks = sql.objects(Postback, "WHERE id = ANY(%s) ORDER BY id", [list(keys)])
+    sql.fetch(postbacks, "account")
     attempts = bulk.insert(
         [PostbackAttempt(postback=postback, url=postback.address, started_at=now) for postback in postbacks]
     )
@@ -163,7 +163,7 @@ def _completed(parcel: Parcel, result: Reply | NoReply) -> PostbackAttempt:
 
 def _lock(parcels: Sequence[Parcel]) -> None:
     """In one order for all, so that no two workers wait for each other."""
-    prepared.rows(LOCK, [[parcel.postback.pk for parcel in parcels]])
+    sql.rows(LOCK, [[parcel.postback.pk for parcel in parcels]])
 
 
 def _end(parcels: Sequence[Parcel], status: Postback.Status, now: datetime) -> list[Postback]:
@@ -171,7 +171,7 @@ def _end(parcels: Sequence[Parcel], status: Postback.Status, now: datetime) -> l
     if not parcels:
         return []
     by_key = {parcel.postback.pk: parcel.postback for parcel in parcels}
-    ended = prepared.rows(END, {"keys": list(by_key), "status": status.value, "now": now})
+    ended = sql.rows(END, {"keys": list(by_key), "status": status.value, "now": now})
     return [by_key[key] for key in sorted(key for (key,) in ended)]
 
 
@@ -205,7 +205,7 @@ def _wake_followers(postbacks: Sequence[Postback], now: datetime) -> None:
     Whatever its due_at says: another worker may be putting it off right now, and then we must wait for its lock.
     """
     messages = {postback.message_id for postback in postbacks if postback.message_id is not None}
-    prepared.rows(WAKE, {"messages": list(messages), "now": now})
+    sql.rows(WAKE, {"messages": list(messages), "now": now})
 
 
 def _retry(parcel: Parcel, at: datetime) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import celery.beat
 
-from mms import doorbell
+from mms.runtime import wakeup
 
 
 class Scheduler(celery.beat.Scheduler):
@@ -14,7 +14,7 @@ class Scheduler(celery.beat.Scheduler):
     """
 
     def apply_entry(self, entry: celery.beat.ScheduleEntry, producer: Any = None) -> None:
-        if entry.task in doorbell.QUEUES:
-            doorbell.ring(entry.task)
+        if entry.task in wakeup.QUEUES:
+            wakeup.ring(entry.task)
         else:
             super().apply_entry(entry, producer)

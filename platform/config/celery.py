@@ -23,6 +23,7 @@ class Reusing(Task):  # type: ignore[type-arg]  # generic for the type checker a
 
 
 app = Celery("mms", task_cls=Reusing)
+app.set_default()  # for threads, too: the wake-up of a web process sends tasks from them
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["billing", "mms"])
 

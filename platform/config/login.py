@@ -10,7 +10,7 @@ import structlog
 from django.core.exceptions import ValidationError
 from unfold.forms import AuthenticationForm
 
-from mms import callers, doorbell
+from mms.runtime import client_address, wakeup
 
 log = structlog.get_logger()
 
@@ -32,19 +32,19 @@ class LoginForm(AuthenticationForm):
         return cleaned
 
     def _keys(self) -> tuple[str, ...]:
-        user, address = str(self.cleaned_data.get("username", "")).casefold(), callers.address(self.request)
+        user, address = str(self.cleaned_data.get("username", "")).casefold(), client_address.address(self.request)
         return f"login:{address}:{user}", f"login:{address}", f"login:*:{user}"
 
 
 def _too_many(keys: tuple[str, ...]) -> bool:
     """Counts an attempt, before anything is known of its password: those that come at once are counted, too."""
     try:
-        with doorbell.connection() as server, server.pipeline() as all_of_them:
+        with wakeup.connection() as server, server.pipeline() as all_of_them:
             for key in keys:
                 all_of_them.set(key, 0, ex=WINDOW, nx=True)
                 all_of_them.incr(key)
             counted = all_of_them.execute()[1::2]
-    except doorbell.OUT_OF_REACH as problem:
+    except wakeup.OUT_OF_REACH as problem:
         log.warning("logins are let through uncounted", problem=str(problem))
         return False
     return any(count > limit for count, limit in zip(counted, LIMITS, strict=True))
@@ -53,7 +53,7 @@ def _too_many(keys: tuple[str, ...]) -> bool:
 def _forget(keys: tuple[str, ...]) -> None:
     """The attempts as the one who has logged in; those of the address stay counted."""
     try:
-        with doorbell.connection() as server:
+        with wakeup.connection() as server:
             server.delete(keys[0], keys[2])
-    except doorbell.OUT_OF_REACH as problem:
+    except wakeup.OUT_OF_REACH as problem:
         log.warning("attempts to log in stay counted", problem=str(problem))

@@ -11,7 +11,8 @@ from typing import Any
 import dj_database_url
 from celery.schedules import crontab
 
-from config import console, embedded, logs
+from base import logs
+from config import console, embedded
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 
@@ -62,7 +63,7 @@ INSTALLED_APPS = [
 # alone; they are lazy, so what is left does not pay for them.
 MIDDLEWARE = [
     "mms.observation.views.watched",
-    "config.doors.straight",
+    "config.fast_routes.straight",
     "django.middleware.security.SecurityMiddleware",
     "config.policy.policed",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -102,7 +103,7 @@ DATABASES = {
 # Content is stored through Django's storage API: files on disk, as durable as the rows that name them.
 MEDIA_ROOT = Path(os.environ.get("MEDIA_ROOT", BASE_DIR / "var" / "media"))
 STORAGES = {
-    "default": {"BACKEND": "config.durable.DurableStorage"},
+    "default": {"BACKEND": "base.storage.DurableStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 STATIC_URL = "/static/"
@@ -133,7 +134,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2, "socket_timeout"
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 # The sweeps are rings of the doorbell; the others share its queues. There they wait until a worker is free, which under
-# load takes some shifts of those before them (mms/shift.py): what expires sooner would be thrown away unread.
+# load takes some time slices of those before them (mms/runtime/time_slice.py): what expires sooner would be thrown away
+# unread.
 CELERY_BEAT_SCHEDULER = "config.beat:Scheduler"
 CELERY_BEAT_SCHEDULE = {
     "sweep messages": {"task": "mms.work", "schedule": 1.0},

@@ -9,15 +9,16 @@ from django.core.files.base import ContentFile
 from billing import keys, ledger, low_balance
 from billing.models import Account, BlockedNumber, Price, SenderAddress, Service
 from handsets.models import Handset, Profile
-from mms import content, flow, submission
 from mms.adaptation import images
+from mms.content import store
+from mms.messages import leases, transitions
+from mms.messages.leases import Landing
+from mms.messages.request import Order
 from mms.mm7.answers import Answer
 from mms.mm7.codes import Outcome
 from mms.mm7.requests import DeliveryReportReq
 from mms.mm7.status import MMStatus
 from mms.models import Carrier, Message, NumberPrefix, Postback, PostbackAttempt, Rendition, Status, Template
-from mms.order import Order
-from mms.submission import Landing
 from tests.wire import IPHONE, photograph
 
 NOW = datetime.now(UTC) - timedelta(minutes=1)
@@ -49,7 +50,7 @@ def world() -> SimpleNamespace:
     here.delivered = delivered(here)
     low_balance.look(NOW)
     here.in_doubt = in_doubt(here)
-    flow.report(here.carrier, report("nobody-knows", "14045550100"), NOW)
+    transitions.report(here.carrier, report("nobody-knows", "14045550100"), NOW)
     here.postback = here.delivered.postbacks.earliest("pk")
     give_up(here.postback)
     return here
@@ -73,10 +74,10 @@ def carrier() -> Carrier:
 
 def template(account: Account) -> Any:
     picture = photograph()
-    medium = content.NewMedium(images.inspect(picture), picture, "http://customer.example/a.jpg")
-    slides = [content.NewSlide(10, "Dear {{firstname}}", (medium,)), content.NewSlide(5, "Bye", ())]
+    medium = store.NewMedium(images.inspect(picture), picture, "http://customer.example/a.jpg")
+    slides = [store.NewSlide(10, "Dear {{firstname}}", (medium,)), store.NewSlide(5, "Bye", ())]
     template = Template(account=account, name="Spring", subject="Spring is here")
-    content.save(template, slides, NOW)
+    store.save(template, slides, NOW)
     return template
 
 
@@ -101,7 +102,7 @@ def order(here: SimpleNamespace, number: str, **more: Any) -> Message:
         subject="Spring is here",
         **more,
     )
-    (message,) = flow.accept([order], NOW)
+    (message,) = transitions.accept([order], NOW)
     assert isinstance(message, Message)
     return message
 
@@ -109,12 +110,12 @@ def order(here: SimpleNamespace, number: str, **more: Any) -> Message:
 def delivered(here: SimpleNamespace) -> Message:
     """DDM, its report, the content, its report."""
     message = order(here, "14044790000", ddm_text="We look at your handset", texts={"1": "Hello <b>Bill</b>"})
-    flow.claim(NOW, 9)
-    (discovery,) = flow.claim_discoveries(NOW, 9)
-    flow.discoveries_submitted([landing(discovery, Answer(Outcome.SUBMITTED, 1000, "Success", "D1"))], NOW)
-    flow.report(here.carrier, report("D1", message.number, IPHONE), NOW)
+    transitions.claim(NOW, 9)
+    (discovery,) = transitions.claim_discoveries(NOW, 9)
+    transitions.discoveries_submitted([landing(discovery, Answer(Outcome.SUBMITTED, 1000, "Success", "D1"))], NOW)
+    transitions.report(here.carrier, report("D1", message.number, IPHONE), NOW)
     submit(Answer(Outcome.SUBMITTED, 1000, "Success", "M1"))
-    flow.report(here.carrier, report("M1", message.number, IPHONE), NOW)
+    transitions.report(here.carrier, report("M1", message.number, IPHONE), NOW)
     message.refresh_from_db()
     assert message.status == Status.DELIVERED
     return message
@@ -130,12 +131,12 @@ def in_doubt(here: SimpleNamespace, number: str = "447700900123") -> Message:
 
 def submit(answer: Answer) -> None:
     """Submits all that is due; the MMSC answers this."""
-    due, _ = flow.claim(NOW, 9)
-    flow.submitted([landing(message, answer) for message in due], NOW)
+    due, _ = transitions.claim(NOW, 9)
+    transitions.submitted([landing(message, answer) for message in due], NOW)
 
 
 def landing(sent: Any, answer: Answer) -> Landing[Any]:
-    ((sent, attempt),) = submission.start([(sent, 2000)], NOW)
+    ((sent, attempt),) = leases.start([(sent, 2000)], NOW)
     return Landing(sent, attempt, answer)
 
 

@@ -17,7 +17,7 @@ from django.urls import reverse
 from billing import ledger
 from billing.models import Account, Balance, LedgerEntry, Price
 from billing.prices import Quote, quote
-from mms import statements
+from mms.messages import statements
 from tests.admin.test_setup import account_page, fields, save
 
 LEDGER = reverse("admin:billing_ledgerentry_changelist")

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from lxml import etree
 from PIL import Image
 
-from config import memory
+from base import stale_cache
 from mms.adaptation.content import Align, Area, Font, VerticalAlign
 from mms.api.contracts import openapi, xml_schema
 from mms.api.dialects import SINCH, SKYCORE, Dialect
@@ -239,7 +239,7 @@ def test_a_dry_run_shows_the_texts_and_the_size_that_they_fit_in(world: SimpleNa
 
 
 def accept_queries(answer: Post) -> int:
-    memory.forget()
+    stale_cache.forget()
     with CaptureQueriesContext(connection) as queries:
         assert b"Success" in answer(request(SEND))
     return len(queries)

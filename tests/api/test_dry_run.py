@@ -14,9 +14,9 @@ from billing import ledger
 from billing.models import Balance, BlockedNumber, Price
 from handsets import cache
 from handsets.models import CachedHandset
-from mms.adaptation import compose
 from mms.api.views import ACTIONS
 from mms.models import Message, Template
+from mms.rendering import compose
 from tests.api.documents import KEY, NUMBER, SAVE, SEND, Elements, failure, request
 from tests.scripted import Scripted
 from tests.wire import IPHONE, Drive

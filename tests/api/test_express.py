@@ -7,9 +7,9 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from base import stale_cache
 from billing import keys, ledger
 from billing.models import Balance, BlockedNumber, Price, SenderAddress
-from config import memory
 from mms.models import Message, Template
 from tests.api.documents import KEY, NUMBER, SEND, request
 
@@ -88,7 +88,7 @@ def test_a_call_is_counted_once_though_it_is_looked_at_twice(world: SimpleNamesp
 
 def test_a_call_is_counted_once_though_its_account_s_limits_change_between_two_looks(world: SimpleNamespace) -> None:
     of_account(minimum_interval=60_000)(world)
-    with memory.recalling():
+    with stale_cache.recalling():
         assert keys.find(KEY)
     of_account(minimum_interval=50_000)(world)
     assert taken(send())
@@ -100,6 +100,6 @@ def test_an_old_price_is_billed_for_as_long_as_it_is_remembered(world: SimpleNam
     send()
     Price.objects.update(amount=20)
     send()
-    memory.forget()
+    stale_cache.forget()
     send()
     assert list(Message.objects.order_by("pk").values_list("reserved", flat=True)) == [10, 10, 20]

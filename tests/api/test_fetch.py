@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from pytest_django import Settings
 
-from mms import downloads
+from mms.content import downloads
 from mms.models import Template
 from tests.api.documents import SAVE, failure, file, image, request
 from tests.api.sockets import Listening, Serve, listening, read_headers, reset, saying, wait_for_the_client_to_leave

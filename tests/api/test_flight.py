@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 from pytest_django import Settings
 
-from mms.flight import SLOW, Flight
-from mms.outbound import ANSWER_MAX, NoReply, Reply, Request
+from mms.runtime.http_client import ANSWER_MAX, NoReply, Reply, Request
+from mms.runtime.in_flight import SLOW, Flight
 from tests.api.sockets import Serve, listening, read_headers, reset, saying, wait_for_the_client_to_leave
 
 LARGE = b"x" * 8_000_000  # more than any socket's buffers hold

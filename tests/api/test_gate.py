@@ -17,8 +17,8 @@ from pytest_django import Settings
 from billing import keys
 from billing.actions import Action
 from billing.models import Account, ApiKey, Price
-from mms.api.gate import ALIASES
-from mms.api.pace import Pace, limits
+from mms.api.authorization import ALIASES
+from mms.api.rate_limits import Pace, limits
 from mms.api.views import ACTIONS
 from mms.models import Message
 from tests.api.documents import KEY, NUMBER, SAVE, SEND, called_just_now, failure, request

@@ -11,13 +11,13 @@ from wsgiref.util import setup_testing_defaults
 
 import pytest
 
+from base.request_slots import AT_WORK
 from billing import keys
 from billing.models import Account
-from config.turns import AT_WORK
 from config.wsgi import application
-from mms import downloads
 from mms.api.slides import FETCHING_MAX
-from mms.downloads import Downloads, FetchFailed
+from mms.content import downloads
+from mms.content.downloads import Downloads, FetchFailed
 from tests.api.documents import KEY, SAVE, failure, file, image, request
 from tests.api.sockets import listening, read_headers
 from tests.scripted import Scripted, serving

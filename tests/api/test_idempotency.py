@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from billing import keys, ledger
 from billing.models import Account, Balance, Price
-from mms import overdue
+from mms.messages import sweeper
 from mms.models import FirstAnswer, Message, Template
 from tests.api.documents import KEY, NUMBER, SEND, Elements, failure, request
 
@@ -133,11 +133,11 @@ def age(**hours: float) -> datetime:
 def test_a_key_is_good_for_a_day(world: SimpleNamespace, *, swept: bool) -> None:
     first = post(WITH_KEY)
     now = age(hours=23, minutes=59)
-    overdue.wake(now)
+    sweeper.wake(now)
     assert post(WITH_KEY) == first
     now = age(hours=24)
     if swept:
-        overdue.wake(now)
+        sweeper.wake(now)
         assert not FirstAnswer.objects.exists()
     second = post({**WITH_KEY, "client-reference": "the next day"})
     assert taken(second)
@@ -149,9 +149,9 @@ def test_more_than_one_batch_is_swept(world: SimpleNamespace) -> None:
     now = timezone.now()
     FirstAnswer.objects.bulk_create(
         FirstAnswer(account=world.account, key=str(n), created_at=now - timedelta(hours=24 if n else 1))
-        for n in range(2 * overdue.BATCH + 5)
+        for n in range(2 * sweeper.BATCH + 5)
     )
-    overdue.wake(now)
+    sweeper.wake(now)
     assert list(FirstAnswer.objects.values_list("key", flat=True)) == ["0"]
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
-from mms.together import Together
+from mms.runtime.group_commit import Together
 from tests.processes.platform_under_test import eventually
 
 

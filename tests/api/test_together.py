@@ -13,11 +13,11 @@ from django.test import Client
 
 from billing import ledger
 from billing.models import Account, Balance, Price
-from mms import flow
-from mms.acceptance import Outdated, TemplateDeleted
-from mms.api.express import together
+from mms.api.accept_batch import together
+from mms.messages import transitions
+from mms.messages.acceptance import Outdated, TemplateDeleted
+from mms.messages.request import Order
 from mms.models import Message, Template
-from mms.order import Order
 from tests.api.documents import SEND, request
 from tests.processes.platform_under_test import eventually
 
@@ -41,7 +41,7 @@ def test_one_bad_order_is_refused_and_the_others_are_accepted(world: SimpleNames
     world.account.blocked_numbers.create(number="14044790001")
     deleted = Template.objects.create(account=world.account, name="Gone", deleted_at=now())
     revoked = world.account.api_keys.create(prefix="a", digest="a", revoked_at=now())
-    outcomes = flow.accept(
+    outcomes = transitions.accept(
         [
             order(world, "14044790000", key=key, recalled=True),
             order(world, "14044790001", key=key, recalled=True),
@@ -63,7 +63,7 @@ def test_each_order_is_held_to_the_terms_that_it_was_checked_by(world: SimpleNam
     old = world.account.api_keys.select_related("account").get()
     Account.objects.update(allowed_networks=["192.0.2.1"])
     new = world.account.api_keys.select_related("account").get()
-    outcomes = flow.accept(
+    outcomes = transitions.accept(
         [order(world, "14044790000", key=old, recalled=True), order(world, "14044790001", key=new, recalled=True)],
         now(),
     )
@@ -75,7 +75,7 @@ def test_of_orders_that_the_funds_do_not_cover_as_many_are_accepted_as_they_cove
     Price.objects.create(message_class="mms", amount=50)
     ledger.top_up(world.account, 120, "", now())
     ledger.top_up(other, 1000, "", now())
-    outcomes = flow.accept(
+    outcomes = transitions.accept(
         [order(world, f"1404479000{n}", account=world.account if n % 2 else other) for n in range(8)], now()
     )
     accepted = [outcome.number[-1] for outcome in outcomes if isinstance(outcome, Message)]
@@ -85,7 +85,9 @@ def test_of_orders_that_the_funds_do_not_cover_as_many_are_accepted_as_they_cove
 
 
 def test_a_message_has_all_that_was_ordered(world: SimpleNamespace) -> None:
-    (outcome,) = flow.accept([order(world, "14044790000", data={"a": "é\n"}, texts={"1": '"'}, device="x")], now())
+    (outcome,) = transitions.accept(
+        [order(world, "14044790000", data={"a": "é\n"}, texts={"1": '"'}, device="x")], now()
+    )
     assert isinstance(outcome, Message)
     stored = Message.objects.get()
     columns = [field.attname for field in Message._meta.concrete_fields]

@@ -11,8 +11,8 @@ import pytest
 from django.db import connection
 
 from mms.models import Message, Postback
-from mms.outbound import Reply
 from mms.postbacks import outbox
+from mms.runtime.http_client import Reply
 from tests.processes.messages import accept, number
 from tests.processes.platform_under_test import eventually
 

@@ -9,8 +9,8 @@ import yaml
 from django.core.validators import MaxValueValidator
 from django.test import Client
 
-from mms.doorbell import QUEUES
 from mms.models import Carrier
+from mms.runtime.wakeup import QUEUES
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SETTINGS = CHECKOUT / "platform" / "config" / "settings.py"

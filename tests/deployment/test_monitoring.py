@@ -13,8 +13,8 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from billing.models import Proof
-from mms import doorbell
 from mms.observation import metrics
+from mms.runtime import wakeup
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 DEPLOY = CHECKOUT / "deploy"
@@ -38,8 +38,8 @@ BY = re.compile(r"\bby \(([^)]*)\)")
 def labels(world: SimpleNamespace, request: pytest.FixtureRequest) -> dict[str, set[str]]:
     """Each metric of a platform that has run for a day, with the labels that it has."""
     Proof.objects.create(at="2026-11-22T03:30Z", accounts=0)
-    for task in doorbell.QUEUES:
-        doorbell.answered(task)
+    for task in wakeup.QUEUES:
+        wakeup.answered(task)
     found: dict[str, set[str]] = defaultdict(set)
     for family in text_string_to_metric_families(metrics.exposition().decode()):
         for sample in family.samples:

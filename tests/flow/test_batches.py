@@ -12,15 +12,15 @@ from billing import ledger
 from billing.models import Price
 from handsets import cache
 from handsets.models import CachedHandset
-from mms import delivery, flow
-from mms.adaptation.compose import Composer
+from mms.messages import sender, transitions
+from mms.messages.leases import Landing
 from mms.mm7.answers import Answer
 from mms.mm7.codes import Outcome
 from mms.mm7.requests import DeliveryReportReq, read_request
 from mms.models import Message, Postback
-from mms.outbound import Reply
 from mms.postbacks import outbox
-from mms.submission import Landing
+from mms.rendering.compose import Composer
+from mms.runtime.http_client import Reply
 from tests.wire import IPHONE, report_body
 
 Send = Callable[..., Message]
@@ -53,17 +53,17 @@ def whole_way(world: SimpleNamespace, send: Send, messages: int) -> dict[str, in
         cache.saw(number, IPHONE, CachedHandset.Source.DELIVERY_REPORT, now())
         send(to=number)
     with counted("claim"):
-        claimed, _ = flow.claim(now(), messages)
+        claimed, _ = transitions.claim(now(), messages)
     with counted("adapt"):
-        ready = delivery.adapted(claimed, Composer(claimed), now)
+        ready = sender.adapted(claimed, Composer(claimed), now)
     with counted("start"):
-        started = flow.adapted([adapted for adapted, _ in ready], now())
+        started = transitions.adapted([adapted for adapted, _ in ready], now())
     landings = [Landing(sent, a, Answer(Outcome.SUBMITTED, 1000, "", f"B{sent.pk}")) for sent, a in started]
     with counted("submitted"):
-        flow.submitted(landings, now())
+        transitions.submitted(landings, now())
     said = [report(f"B{sent.pk}", sent.number) for sent, _ in started]
     with counted("reports"):
-        flow.take_reports([(world.carrier, request) for request in said], now())
+        transitions.take_reports([(world.carrier, request) for request in said], now())
     for turn in ("N101", "N102"):
         with counted(f"claim {turn}"):
             parcels = outbox.claim(now(), 2 * messages)
@@ -93,13 +93,15 @@ def test_each_step_of_many_takes_as_many_statements_as_that_of_two(world: Simple
 
 def test_reports_that_come_together_are_each_taken_once(world: SimpleNamespace, send: Send) -> None:
     messages = [send(), send()]
-    claimed, _ = flow.claim(now(), 2)
-    ready = delivery.adapted(claimed, Composer(claimed), now)
-    started = flow.adapted([adapted for adapted, _ in ready], now())
-    flow.submitted([Landing(sent, a, Answer(Outcome.SUBMITTED, 1000, "", f"B{sent.pk}")) for sent, a in started], now())
+    claimed, _ = transitions.claim(now(), 2)
+    ready = sender.adapted(claimed, Composer(claimed), now)
+    started = transitions.adapted([adapted for adapted, _ in ready], now())
+    transitions.submitted(
+        [Landing(sent, a, Answer(Outcome.SUBMITTED, 1000, "", f"B{sent.pk}")) for sent, a in started], now()
+    )
     first, second = (report(f"B{message.pk}", message.number) for message in messages)
 
-    flow.take_reports([(world.carrier, said) for said in (second, first, second, first)], now())
+    transitions.take_reports([(world.carrier, said) for said in (second, first, second, first)], now())
 
     told = list(Postback.objects.order_by("message", "pk").values_list("message", "code"))
     assert told == [(message.pk, code) for message in messages for code in ("N101", "N102")]

@@ -2,8 +2,8 @@
 
 import time
 
-from mms.flight import Flight
-from mms.outbound import Reply, Request
+from mms.runtime.http_client import Reply, Request
+from mms.runtime.in_flight import Flight
 from tests.processes.platform_under_test import eventually
 from tests.scripted import Say, serving
 

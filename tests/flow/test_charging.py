@@ -8,7 +8,7 @@ import pytest
 
 from billing import ledger
 from billing.models import Balance, LedgerEntry, Price
-from mms import flow
+from mms.messages import transitions
 from mms.models import Message
 from tests.scripted import Scripted
 from tests.wire import IPHONE, Drive, submit_rsp
@@ -126,7 +126,7 @@ def test_in_doubt_is_settled_by_an_operator_who_knows_that_it_was_sent(
     mmsc.first("reset")
     message = send()
     drive()
-    assert flow.resolve(message, sent, "olga", datetime.now(UTC))
+    assert transitions.resolve(message, sent, "olga", datetime.now(UTC))
     assert money() == left
 
 

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from mms.mm7.views import _together
+from mms.messages.report_endpoint import _together
 from mms.models import Report
 from tests.processes.platform_under_test import eventually
 

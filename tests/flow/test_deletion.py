@@ -13,10 +13,11 @@ from django.core.files.storage import default_storage
 from django.db import connection, transaction
 from django.test import Client
 
-from mms import flow, overdue, removal
-from mms.acceptance import TemplateDeleted
+from mms.content import deletion
+from mms.messages import sweeper, transitions
+from mms.messages.acceptance import TemplateDeleted
+from mms.messages.request import Order
 from mms.models import DiscardedFile, Medium, Message, Rendition, Slide, SlideMedium, Template
-from mms.order import Order
 from tests.api.documents import KEY, SAVE, SEND, file, image, request
 from tests.scripted import serving
 from tests.wire import Drive, photograph
@@ -30,7 +31,7 @@ def call(body: bytes) -> bytes:
 
 
 def later() -> datetime:
-    return datetime.now(UTC) + removal.LOOK_AGAIN + timedelta(seconds=1)
+    return datetime.now(UTC) + deletion.LOOK_AGAIN + timedelta(seconds=1)
 
 
 def stored() -> dict[str, int]:
@@ -54,7 +55,7 @@ def test_content_goes_with_its_renditions_and_files(world: SimpleNamespace) -> N
     names = [world.medium.file.name, rendition(world.medium).file.name]
     assert call(DELETE) == DELETED
     assert stored() == NOTHING | {"DiscardedFile": 2}
-    overdue.wake(datetime.now(UTC))
+    sweeper.wake(datetime.now(UTC))
     assert stored() == NOTHING
     assert [default_storage.exists(name) for name in names] == [False, False]
 
@@ -82,10 +83,10 @@ def test_a_message_on_its_way_still_finishes(
     assert call(DELETE) == DELETED
     assert stored()["Slide"] == 2
     drive()
-    overdue.wake(later())
+    sweeper.wake(later())
     assert (Message.objects.get().status, stored()["Medium"]) == ("submitted", 1)
     reported("M1", "Retrieved")
-    overdue.wake(later() + removal.LOOK_AGAIN)
+    sweeper.wake(later() + deletion.LOOK_AGAIN)
     assert (Message.objects.get().status, stored()) == ("delivered", NOTHING)
 
 
@@ -93,10 +94,10 @@ def test_what_another_template_shows_stays(world: SimpleNamespace) -> None:
     another = Template.objects.create(account=world.account, name="Another", subject="")
     SlideMedium.objects.create(slide=another.slides.create(position=1, duration=5), medium=world.medium)
     call(DELETE)
-    overdue.wake(datetime.now(UTC))
+    sweeper.wake(datetime.now(UTC))
     assert (stored()["Medium"], default_storage.exists(world.medium.file.name)) == (1, True)
     call(request({"action": "deleteMMSID", "api-key": KEY, "mms-id": str(another.pk)}))
-    overdue.wake(datetime.now(UTC))
+    sweeper.wake(datetime.now(UTC))
     assert (stored(), default_storage.exists(world.medium.file.name)) == (NOTHING, False)
 
 
@@ -106,10 +107,10 @@ def test_a_file_that_cannot_be_removed_is_tried_again(world: SimpleNamespace, se
     path.unlink()
     path.mkdir()
     (path / "in the way").touch()
-    overdue.wake(datetime.now(UTC))
+    sweeper.wake(datetime.now(UTC))
     assert stored()["DiscardedFile"] == 1
     (path / "in the way").unlink()
-    overdue.wake(later())
+    sweeper.wake(later())
     assert stored() == NOTHING
 
 
@@ -129,12 +130,12 @@ def test_a_message_accepted_while_its_template_is_deleted_keeps_the_content(worl
 
     with ThreadPoolExecutor(1) as pool:
         with transaction.atomic():
-            flow.accept([order], datetime.now(UTC))
+            transitions.accept([order], datetime.now(UTC))
             deletion = pool.submit(delete)
             wait_for_a_lock()
         assert deletion.result() == DELETED
     assert stored()["Slide"] == 2
-    (outcome,) = flow.accept([order], datetime.now(UTC))
+    (outcome,) = transitions.accept([order], datetime.now(UTC))
     assert isinstance(outcome, TemplateDeleted)
 
 
@@ -144,7 +145,7 @@ def test_content_saved_while_its_medium_is_removed_is_stored_anew(
 ) -> None:
     """The medium is known when the request begins, and gone when its rows are written."""
     gone = threading.Event()
-    hold = removal.hold
+    hold = deletion.hold
 
     def hold_too_late(media: object) -> bool:
         if not gone.is_set():
@@ -155,10 +156,10 @@ def test_content_saved_while_its_medium_is_removed_is_stored_anew(
 
     def delete() -> None:
         call(DELETE)
-        overdue.wake(datetime.now(UTC))
+        sweeper.wake(datetime.now(UTC))
         connection.close()
 
-    monkeypatch.setattr(removal, "hold", hold_too_late)
+    monkeypatch.setattr(deletion, "hold", hold_too_late)
     with serving(file(photograph())) as web:
         assert b"Success" in call(request({**SAVE, "slide": image(f"{web.url}/a.jpg")}))
     medium = Medium.objects.get()

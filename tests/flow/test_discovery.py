@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from handsets.models import CachedHandset, Handset
-from mms import flow, submission
+from mms.messages import leases, transitions
 from mms.mm7.answers import Answer
 from mms.mm7.codes import Outcome
 from mms.models import Attempt, Discovery, Message
@@ -223,13 +223,13 @@ def test_a_message_that_joins_while_the_ddm_is_in_flight_keeps_the_discovery_ope
     send: Send, drive: Drive, mmsc: Scripted, outcome: Outcome
 ) -> None:
     send(DDM + "<ddm-message-timeout>2</ddm-message-timeout>")
-    flow.claim(datetime.now(UTC), 10)
-    [ddm] = flow.claim_discoveries(datetime.now(UTC), 10)
-    [(_, attempt)] = submission.start([(ddm, 1000)], datetime.now(UTC))
+    transitions.claim(datetime.now(UTC), 10)
+    [ddm] = transitions.claim_discoveries(datetime.now(UTC), 10)
+    [(_, attempt)] = leases.start([(ddm, 1000)], datetime.now(UTC))
     long = send(DDM + "<ddm-message-timeout>60</ddm-message-timeout>")
-    flow.claim(datetime.now(UTC), 10)
-    landing = submission.Landing(ddm, attempt, Answer(outcome, None, "", "M0"))
-    flow.discoveries_submitted([landing], datetime.now(UTC))
+    transitions.claim(datetime.now(UTC), 10)
+    landing = leases.Landing(ddm, attempt, Answer(outcome, None, "", "M0"))
+    transitions.discoveries_submitted([landing], datetime.now(UTC))
     drive(later(3))
     send(DDM + "<ddm-message-timeout>5</ddm-message-timeout>")
     drive(later(4))

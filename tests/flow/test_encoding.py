@@ -8,10 +8,11 @@ from types import SimpleNamespace
 import pytest
 from django.db import connection, transaction
 
-from mms import overdue, removal
-from mms.adaptation import renditions
+from mms.content import deletion
 from mms.encoding import queue, worker
+from mms.messages import sweeper
 from mms.models import Encoding, Message, Postback, Rendition
+from mms.rendering import renditions
 from tests.adaptation.clips import film, sound
 from tests.api.documents import KEY, SEND, file
 from tests.flow.media import Ask, Save, child
@@ -222,7 +223,7 @@ def test_a_deletion_waits_for_no_encoding_and_removes_its_content_later(save: Sa
         Encoding.objects.select_for_update().get()
         assert b"Success" in pool.submit(delete).result()
     assert template.slides.count() == 1
-    overdue.wake(now + removal.LOOK_AGAIN + timedelta(minutes=1))
+    sweeper.wake(now + deletion.LOOK_AGAIN + timedelta(minutes=1))
     assert (template.slides.count(), Encoding.objects.count()) == (0, 0)
 
 

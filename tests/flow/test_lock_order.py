@@ -12,12 +12,12 @@ from billing import ledger
 from billing.models import Account, Balance, Price
 from handsets import cache
 from handsets.models import CachedHandset
-from mms import flow, overdue, submission
+from mms.messages import leases, sweeper, transitions
+from mms.messages.request import Order
 from mms.mm7.codes import Outcome
 from mms.models import Message, Postback
-from mms.order import Order
-from mms.outbound import NoReply
 from mms.postbacks import outbox
+from mms.runtime.http_client import NoReply
 from tests.flow.test_locks import landed, waiting, waiting_for_a_lock, working
 from tests.processes.platform_under_test import eventually
 from tests.wire import IPHONE
@@ -49,8 +49,8 @@ def test_an_accept_holds_no_balance_that_a_report_about_its_handset_waits_for(
     Price.objects.create(message_class="mms", amount=50)
     ledger.top_up(world.account, 1000, "", now())
     message = send()
-    claimed, _ = flow.claim(now(), 1)
-    flow.submitted([landed(claimed[0], Outcome.SUBMITTED, "M1")], now())
+    claimed, _ = transitions.claim(now(), 1)
+    transitions.submitted([landed(claimed[0], Outcome.SUBMITTED, "M1")], now())
     problems: list[Error] = []
     statuses: list[int] = []
 
@@ -58,7 +58,7 @@ def test_an_accept_holds_no_balance_that_a_report_about_its_handset_waits_for(
         statuses.append(reported("M1", "Expired", IPHONE))
 
     def accept() -> None:
-        flow.accept([order(world, message.number, world.account, IPHONE)], now())
+        transitions.accept([order(world, message.number, world.account, IPHONE)], now())
 
     with transaction.atomic():
         Message.objects.select_for_update(no_key=True).get()
@@ -77,7 +77,7 @@ def test_accepts_with_the_same_devices_in_another_order_never_deadlock(world: Si
 
     def accept(account: Account, numbers: list[str]) -> Callable[[], None]:
         def run() -> None:
-            flow.accept([order(world, number, account, IPHONE) for number in numbers], now())
+            transitions.accept([order(world, number, account, IPHONE) for number in numbers], now())
 
         return run
 
@@ -116,13 +116,13 @@ def test_giving_up_postbacks_locks_messages_in_the_order_of_all(world: SimpleNam
 @committing
 def test_an_answer_that_is_stored_as_its_lease_ends_is_the_message_s(world: SimpleNamespace, send: Send) -> None:
     message = send()
-    claimed, _ = flow.claim(now(), 1)
+    claimed, _ = transitions.claim(now(), 1)
     landing = landed(claimed[0], Outcome.SUBMITTED, "M1")
     problems: list[Error] = []
     threads: list[threading.Thread] = []
 
     def store_the_answer() -> None:
-        flow.submitted([landing], now())
+        transitions.submitted([landing], now())
 
     def meanwhile(execute: Callable[..., object], sql: str, *rest: object) -> object:
         if '"mms_attempt"' in sql and not threads:
@@ -131,7 +131,7 @@ def test_an_answer_that_is_stored_as_its_lease_ends_is_the_message_s(world: Simp
         return execute(sql, *rest)
 
     with connection.execute_wrapper(meanwhile):
-        overdue.wake(now() + submission.LEASE + timedelta(seconds=1))
+        sweeper.wake(now() + leases.LEASE + timedelta(seconds=1))
     threads[0].join()
     assert problems == []
     message.refresh_from_db()
@@ -148,7 +148,7 @@ def test_first_bookings_of_the_same_accounts_never_deadlock(world: SimpleNamespa
 
     def accept(accounts: list[Account]) -> Callable[[], None]:
         def run() -> None:
-            flow.accept([order(world, NUMBERS[0], account) for account in accounts], now())
+            transitions.accept([order(world, NUMBERS[0], account) for account in accounts], now())
 
         return run
 

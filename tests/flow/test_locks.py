@@ -10,11 +10,11 @@ from django.db import Error, connection, transaction
 
 from billing import ledger
 from billing.models import Account, Price
-from mms import flow, overdue, reports, submission
+from mms.messages import leases, report_matching, sweeper, transitions
+from mms.messages.leases import Landing
 from mms.mm7.answers import Answer
 from mms.mm7.codes import Outcome
 from mms.models import Discovery, Message, Report
-from mms.submission import Landing
 from tests.processes.platform_under_test import eventually
 from tests.wire import IPHONE, Drive
 
@@ -25,7 +25,7 @@ ROUNDS = 10
 
 
 def landed(message: Message, outcome: Outcome, name: str | None = None) -> Landing[Message]:
-    [(sent, attempt)] = submission.start([(message, 1000)], datetime.now(UTC))
+    [(sent, attempt)] = leases.start([(message, 1000)], datetime.now(UTC))
     return Landing(sent, attempt, Answer(outcome, None, "", name))
 
 
@@ -38,7 +38,7 @@ def test_workers_that_book_for_the_same_accounts_never_deadlock(world: SimpleNam
     ledger.top_up(other, 0, "", datetime.now(UTC))
     messages = [send() for _ in range(4 * ROUNDS)]
     Message.objects.filter(pk__in=[message.pk for message in messages[::2]]).update(account=other)
-    claimed, _ = flow.claim(datetime.now(UTC), len(messages))
+    claimed, _ = transitions.claim(datetime.now(UTC), len(messages))
     first = [message for message in claimed if message.account_id == world.account.pk]
     second = [message for message in claimed if message.account_id == other.pk]
     together, problems = threading.Barrier(2), list[Error]()
@@ -48,7 +48,7 @@ def test_workers_that_book_for_the_same_accounts_never_deadlock(world: SimpleNam
             for one, another in zip(taken, failed, strict=True):
                 landings = [landed(one, Outcome.SUBMITTED), landed(another, Outcome.PERMANENT)]
                 together.wait(timeout=60)
-                flow.submitted(landings, datetime.now(UTC))
+                transitions.submitted(landings, datetime.now(UTC))
         except Error as problem:
             problems.append(problem)
             together.abort()
@@ -113,8 +113,8 @@ def test_matching_reports_holds_no_balance_while_it_waits_for_another(
         ledger.top_up(account, 1000, "", datetime.now(UTC))
     messages = [send(to=number) for number in ("14044790000", "14044790001")]
     Message.objects.filter(pk=messages[0].pk).update(account=second)
-    claimed, _ = flow.claim(datetime.now(UTC), len(messages))
-    flow.submitted([landed(message, Outcome.IN_DOUBT) for message in claimed], datetime.now(UTC))
+    claimed, _ = transitions.claim(datetime.now(UTC), len(messages))
+    transitions.submitted([landed(message, Outcome.IN_DOUBT) for message in claimed], datetime.now(UTC))
     for name, message in zip("AB", messages, strict=True):
         reported(name, "Retrieved", number=message.number)
     problems: list[Error] = []
@@ -124,7 +124,7 @@ def test_matching_reports_holds_no_balance_while_it_waits_for_another(
             ledger.hold({world.account.pk, second.pk})
 
     def wake() -> None:
-        overdue.wake(datetime.now(UTC) + timedelta(seconds=2))
+        sweeper.wake(datetime.now(UTC) + timedelta(seconds=2))
 
     with transaction.atomic():
         ledger.hold({world.account.pk, 0})
@@ -145,7 +145,7 @@ def test_a_claim_that_joins_a_discovery_holds_no_message_that_its_report_waits_f
     send(ddm)  # keeps it open
     drive()
     now = datetime.now(UTC) + timedelta(seconds=61)
-    overdue.wake(now)
+    sweeper.wake(now)
     send(f"{ddm}<ddm-message-timeout>1</ddm-message-timeout>")
     problems: list[Error] = []
     statuses: list[int] = []
@@ -154,7 +154,7 @@ def test_a_claim_that_joins_a_discovery_holds_no_message_that_its_report_waits_f
         statuses.append(reported("M1", "Retrieved", IPHONE))
 
     def claim() -> None:
-        flow.claim(now, 10)
+        transitions.claim(now, 10)
 
     with transaction.atomic():
         Discovery.objects.select_for_update(no_key=True).get()
@@ -171,27 +171,27 @@ def test_a_report_is_not_taken_for_that_of_a_doubtful_message_while_the_right_on
 ) -> None:
     """The second message's report comes before its answer, which is stored while the report is being matched."""
     doubtful, answered = send(), send()
-    claimed, _ = flow.claim(datetime.now(UTC), 2)
-    flow.submitted([landed(claimed[0], Outcome.IN_DOUBT)], datetime.now(UTC))
+    claimed, _ = transitions.claim(datetime.now(UTC), 2)
+    transitions.submitted([landed(claimed[0], Outcome.IN_DOUBT)], datetime.now(UTC))
     landing = landed(claimed[1], Outcome.SUBMITTED, "M2")
     reported("M2", "Retrieved")
     problems: list[Error] = []
     asked: list[str] = []
 
     def store_the_answer() -> None:
-        flow.submitted([landing], datetime.now(UTC))
+        transitions.submitted([landing], datetime.now(UTC))
 
     def by_name(execute: Callable[..., object], sql: str, *rest: object) -> object:
         found = execute(sql, *rest)
-        asked.extend([sql] if sql == reports.NAMED else [])
+        asked.extend([sql] if sql == report_matching.NAMED else [])
         if len(asked) == 2 and landing.attempt.finished_at is None:  # for all that are due, then for this one
             working(store_the_answer, problems).join()
         return found
 
     with connection.execute_wrapper(by_name):
-        overdue.wake(datetime.now(UTC) + timedelta(seconds=2))
+        sweeper.wake(datetime.now(UTC) + timedelta(seconds=2))
     assert (landing.attempt.finished_at is not None, problems) == (True, [])
-    overdue.wake(datetime.now(UTC) + timedelta(minutes=1))
+    sweeper.wake(datetime.now(UTC) + timedelta(minutes=1))
     doubtful.refresh_from_db()
     answered.refresh_from_db()
     assert (doubtful.status, answered.status) == ("in_doubt", "delivered")
@@ -203,15 +203,15 @@ def test_two_workers_never_give_one_attempt_to_two_reports(
 ) -> None:
     """Each of them has a report that may be that of the one attempt without a name; the second is the quicker."""
     send()
-    claimed, _ = flow.claim(datetime.now(UTC), 1)
-    flow.submitted([landed(claimed[0], Outcome.IN_DOUBT)], datetime.now(UTC))
+    claimed, _ = transitions.claim(datetime.now(UTC), 1)
+    transitions.submitted([landed(claimed[0], Outcome.IN_DOUBT)], datetime.now(UTC))
     for name, status in (("X1", "Retrieved"), ("Y9", "Expired")):
         reported(name, status)
     soon, problems = datetime.now(UTC) + timedelta(seconds=2), list[Error]()
 
     def match() -> None:
         with transaction.atomic():
-            reports.match_again(soon, 1)
+            report_matching.match_again(soon, 1)
 
     def naming(execute: Callable[..., object], sql: str, *rest: object) -> object:
         if sql.startswith('UPDATE "mms_attempt"'):

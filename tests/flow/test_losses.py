@@ -10,14 +10,14 @@ import pytest
 from celery.signals import worker_shutting_down
 from django.core.files.storage import FileSystemStorage
 
-from config import stopping
-from mms import delivery, flow, overdue, submission
-from mms.adaptation.compose import Composed, Composer
+from base import shutdown
 from mms.adaptation.plan import CannotFit
+from mms.messages import leases, sender, sweeper, transitions
+from mms.messages.leases import Landing
 from mms.mm7.answers import Answer
 from mms.mm7.codes import Outcome
 from mms.models import Carrier, Discovery, Event, Message
-from mms.submission import Landing
+from mms.rendering.compose import Composed, Composer
 from tests.api.documents import KEY, request
 from tests.scripted import Scripted
 from tests.wire import Drive, codes, kinds
@@ -61,7 +61,7 @@ def test_messages_wait_for_a_storage_that_fails(
 ) -> None:
     message = send()
     outage(step, error)
-    for tried in range(submission.LOSSES_MAX + 1):
+    for tried in range(leases.LOSSES_MAX + 1):
         drive(later(seconds=31 * tried))
     message.refresh_from_db()
     assert (message.status, message.losses, codes(message)) == ("accepted", 0, [])
@@ -70,7 +70,7 @@ def test_messages_wait_for_a_storage_that_fails(
     told = post(request({"action": "getMessage", "api-key": KEY, "tracking-id": message.tracking_id}).decode())
     assert b"<type>put-off</type></event>" in told
     monkeypatch.undo()
-    drive(later(seconds=31 * (submission.LOSSES_MAX + 1)))
+    drive(later(seconds=31 * (leases.LOSSES_MAX + 1)))
     message.refresh_from_db()
     assert (message.status, len(mmsc.received)) == ("submitted", 1)
 
@@ -108,7 +108,7 @@ def test_a_message_that_kills_its_workers_fails_alone(
     for minutes in (0, 3, 6):
         moment = later(minutes=minutes)
         with pytest.raises(Killed):
-            delivery.run(lambda now=moment: now)  # type: ignore[misc]  # mypy takes no default in a lambda
+            sender.run(lambda now=moment: now)  # type: ignore[misc]  # mypy takes no default in a lambda
     drive(later(minutes=9))
     found = dict(Message.objects.values_list("pk", "status"))
     assert found == {message.pk: "failed" if message == killer else "submitted" for message in messages}
@@ -122,14 +122,14 @@ def test_those_over_which_a_worker_was_lost_are_claimed_alone(send: Send, mmsc: 
     for _ in range(3):
         send()
     now = later(seconds=1)
-    claims = [flow.claim(now, 10)[0] for _ in range(4)]
+    claims = [transitions.claim(now, 10)[0] for _ in range(4)]
     assert [len(claimed) for claimed in claims] == [1, 1, 1, 3]
     assert [message for claimed in claims[:3] for message in claimed] == lost
 
 
 def test_a_ddm_that_cannot_be_prepared_holds_up_no_other(send: Send, drive: Drive, mmsc: Scripted) -> None:
     broken, sound = send(DDM), send(DDM, to="14044790001")
-    flow.claim(later(seconds=1), 10)
+    transitions.claim(later(seconds=1), 10)
     Discovery.objects.filter(number=broken.number).update(sender="nobody")
     for minutes in (1, 2, 3):
         drive(later(minutes=minutes))
@@ -143,8 +143,8 @@ def test_a_ddm_that_cannot_be_prepared_holds_up_no_other(send: Send, drive: Driv
 def test_a_worker_told_to_stop_gives_back_what_it_has_not_begun(
     send: Send, drive: Drive, mmsc: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stopping, "_asked", bytearray(1))
-    monkeypatch.setattr(delivery, "GROUP", 2)
+    monkeypatch.setattr(shutdown, "_asked", bytearray(1))
+    monkeypatch.setattr(sender, "GROUP", 2)
     for _ in range(5):
         send()
     send(DDM, to="14044790001")
@@ -155,10 +155,10 @@ def test_a_worker_told_to_stop_gives_back_what_it_has_not_begun(
             worker_shutting_down.send(sender=None)
         return moment
 
-    delivery.run(stopped_once_it_has_claimed)
+    sender.run(stopped_once_it_has_claimed)
     unbegun = Message.objects.filter(status="accepted", due_at=moment, losses=0)
     assert (unbegun.count(), len(mmsc.received)) == (3, 2)
-    monkeypatch.setattr(stopping, "_asked", bytearray(1))
+    monkeypatch.setattr(shutdown, "_asked", bytearray(1))
     drive(moment)
     assert not Event.objects.filter(kind="lost").exists()
     assert len(mmsc.received) == 6
@@ -171,14 +171,14 @@ def test_a_late_answer_to_an_earlier_try_moves_no_message_that_a_later_one_left_
     send: Send, drive: Drive, mmsc: Scripted
 ) -> None:
     message = send()
-    claimed, _ = flow.claim(datetime.now(UTC), 10)
-    [(sent, attempt)] = submission.start([(claimed[0], 1000)], datetime.now(UTC))
-    overdue.wake(later(minutes=3))
-    flow.resolve(message, sent=False, by="operator", now=later(minutes=3))
+    claimed, _ = transitions.claim(datetime.now(UTC), 10)
+    [(sent, attempt)] = leases.start([(claimed[0], 1000)], datetime.now(UTC))
+    sweeper.wake(later(minutes=3))
+    transitions.resolve(message, sent=False, by="operator", now=later(minutes=3))
     mmsc.first("reset")
     drive(later(minutes=4))
     late = Landing(sent, attempt, Answer(Outcome.TRANSIENT, 3000, "busy", None))
-    flow.submitted([late], later(minutes=5))
+    transitions.submitted([late], later(minutes=5))
     message.refresh_from_db()
     assert (message.status, len(mmsc.received)) == ("in_doubt", 1)
     assert [(each.try_number, each.outcome) for each in message.attempts.all()] == [(1, "transient"), (2, "in_doubt")]

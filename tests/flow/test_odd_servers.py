@@ -9,10 +9,10 @@ import pytest
 from django.utils import timezone
 
 from billing.models import Account
-from mms.flight import Flight
 from mms.models import Message, Postback
 from mms.postbacks import notifier, outbox
 from mms.postbacks.outbox import Parcel
+from mms.runtime.in_flight import Flight
 from tests.api.sockets import listening, saying
 from tests.scripted import Scripted
 from tests.wire import Drive

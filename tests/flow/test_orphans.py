@@ -9,7 +9,7 @@ import pytest
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
-from mms import orphans, removal
+from mms.content import deletion, orphaned_files
 from mms.models import Medium, Rendition
 
 NOW = datetime.now(UTC)
@@ -44,12 +44,12 @@ def stored(db: None, tmp_path: Path, settings: SimpleNamespace) -> dict[str, str
 
 
 def test_old_files_that_no_row_names_are_removed_and_no_others(stored: dict[str, str]) -> None:
-    assert [orphans.discard(folder, NOW) for folder in ("media/ab", "renditions/ab", "media/00")] == [2, 1, 0]
-    removal.remove_files(NOW, limit=100)
+    assert [orphaned_files.discard(folder, NOW) for folder in ("media/ab", "renditions/ab", "media/00")] == [2, 1, 0]
+    deletion.remove_files(NOW, limit=100)
     left = [kind for kind, name in stored.items() if default_storage.exists(name)]
     assert left == ["medium", "rendition", "young", "elsewhere", "not ours"]
 
 
 def test_every_folder_has_its_turn() -> None:
-    turns = {orphans.folder_of(NOW + timedelta(hours=hour)) for hour in range(len(orphans.FOLDERS))}
-    assert turns == {*orphans.FOLDERS}
+    turns = {orphaned_files.folder_of(NOW + timedelta(hours=hour)) for hour in range(len(orphaned_files.FOLDERS))}
+    assert turns == {*orphaned_files.FOLDERS}

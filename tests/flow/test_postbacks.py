@@ -7,9 +7,9 @@ from types import SimpleNamespace
 import pytest
 
 from billing.models import Account
-from mms.flight import Flight
 from mms.models import Message, Postback
 from mms.postbacks import notifier, outbox
+from mms.runtime.in_flight import Flight
 from tests.scripted import Say, Scripted, serving
 from tests.wire import IPHONE, Drive
 

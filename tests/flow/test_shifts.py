@@ -7,14 +7,15 @@ from types import SimpleNamespace
 import pytest
 
 from billing.models import Account
-from mms import delivery, doorbell
 from mms.encoding import worker
-from mms.flight import Flight
+from mms.messages import sender
 from mms.models import Message, Postback
-from mms.outbound import Request
 from mms.postbacks import notifier
 from mms.postbacks.outbox import Parcel
-from mms.shift import LENGTH, Shift
+from mms.runtime import wakeup
+from mms.runtime.http_client import Request
+from mms.runtime.in_flight import Flight
+from mms.runtime.time_slice import LENGTH, Shift
 from tests.flow.media import Save
 from tests.processes.platform_under_test import eventually
 from tests.scripted import Say, Scripted, serving
@@ -38,7 +39,7 @@ def test_a_worker_that_never_runs_out_of_messages_ends_with_what_it_has(send: Se
         assert len(looks) < ENOUGH
         return datetime.now(UTC) + len(looks) * TICK
 
-    delivery.run(clock)
+    sender.run(clock)
     assert {message.status for message in Message.objects.all()} == {"submitted", "accepted"}
 
 
@@ -62,7 +63,7 @@ def test_a_notifier_that_never_runs_out_of_postbacks_ends_with_what_it_has(
 
 @pytest.mark.parametrize(
     ("task", "run"),
-    [(doorbell.WORK, delivery.run), (doorbell.NOTIFY, notifier.run), (doorbell.ENCODE, worker.run)],
+    [(wakeup.WORK, sender.run), (wakeup.NOTIFY, notifier.run), (wakeup.ENCODE, worker.run)],
 )
 def test_who_ends_a_shift_rings_for_the_next_and_takes_on_nothing_more(
     world: SimpleNamespace, send: Send, save: Save, mmsc: Scripted, customer: Scripted,
@@ -72,10 +73,10 @@ def test_who_ends_a_shift_rings_for_the_next_and_takes_on_nothing_more(
     save("audio")
     due(world.account)
     moments = iter([datetime.now(UTC)])
-    with doorbell.connection() as broker:
-        broker.delete(doorbell.QUEUES[task], f"rung:{task}")
+    with wakeup.connection() as broker:
+        broker.delete(wakeup.QUEUES[task], f"rung:{task}")
         run(lambda: next(moments, datetime.now(UTC) + LENGTH))
-        assert broker.llen(doorbell.QUEUES[task]) == 1
+        assert broker.llen(wakeup.QUEUES[task]) == 1
     assert (mmsc.received, customer.received) == ([], [])
 
 

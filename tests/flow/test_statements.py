@@ -14,7 +14,7 @@ from hypothesis.extra.django import TestCase
 from billing import ledger
 from billing.ledger import Charge
 from billing.models import Account, Balance, LedgerEntry, Price, SenderAddress
-from mms import statements
+from mms.messages import statements
 from mms.models import Message, NumberPrefix
 from tests.wire import IPHONE, Drive
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from mms import delivery, flow, overdue, submission
+from mms.messages import leases, sender, sweeper, transitions
 from mms.models import Attempt, Carrier, Discovery, Event, Message, Report
 from tests.scripted import Answer, Say, Scripted
 from tests.wire import IPHONE, Drive, codes, envelope, kinds, submit_rsp
@@ -107,7 +107,7 @@ def test_after_the_whole_ladder_the_message_has_failed(send: Send, drive: Drive,
         drive(later(hours=hours))
     message.refresh_from_db()
     assert (message.status, codes(message)) == ("failed", ["E101"])
-    assert len(mmsc.received) == 1 + len(submission.RETRY_LADDER)
+    assert len(mmsc.received) == 1 + len(leases.RETRY_LADDER)
 
 
 def test_a_limited_failure_is_tried_twice_more(send: Send, drive: Drive, mmsc: Scripted) -> None:
@@ -281,7 +281,7 @@ def test_what_was_accepted_waits_while_its_carrier_is_off_and_goes_on_when_it_is
     messages = [send(), send("<ddm-message-text>Free</ddm-message-text>", to="14044790001")]
     switch(world.carrier, on=False)
     drive(later(hours=1))
-    overdue.end_held(later(hours=1))
+    sweeper.end_held(later(hours=1))
     assert ([Message.objects.get(pk=m.pk).status for m in messages], mmsc.received) == (["accepted"] * 2, [])
     switch(world.carrier, on=True)
     drive(later(hours=1))
@@ -295,11 +295,11 @@ def test_what_expires_while_its_carrier_is_off_has_failed(
     world: SimpleNamespace, send: Send, drive: Drive, mmsc: Scripted
 ) -> None:
     message = send("<ddm-message-text>Free</ddm-message-text>")
-    flow.claim(later(seconds=1), 10)  # it waits for a discovery, whose DDM is due now
+    transitions.claim(later(seconds=1), 10)  # it waits for a discovery, whose DDM is due now
     switch(world.carrier, on=False)
     for days in (1, 4):
         drive(later(days=days))
-        overdue.end_held(later(days=days))
+        sweeper.end_held(later(days=days))
     message.refresh_from_db()
     assert (message.status, codes(message), mmsc.received) == ("failed", ["E501", "E101"], [])
     details = message.postbacks.get(code="E101").fields["status-details"]
@@ -314,7 +314,7 @@ def test_a_worker_that_dies_before_the_attempt_leaves_a_message_that_is_sent_onc
     send: Send, drive: Drive, mmsc: Scripted
 ) -> None:
     message = send()
-    flow.claim(datetime.now(UTC), 10)
+    transitions.claim(datetime.now(UTC), 10)
     drive(later(minutes=1))
     assert mmsc.received == []
     drive(later(minutes=3))
@@ -327,8 +327,8 @@ def test_a_worker_that_dies_after_the_attempt_leaves_the_message_in_doubt(
     send: Send, drive: Drive, mmsc: Scripted
 ) -> None:
     message = send()
-    claimed, _ = flow.claim(datetime.now(UTC), 10)
-    submission.start([(claimed[0], 1000)], datetime.now(UTC))
+    claimed, _ = transitions.claim(datetime.now(UTC), 10)
+    leases.start([(claimed[0], 1000)], datetime.now(UTC))
     drive(later(minutes=3))
     message.refresh_from_db()
     assert (message.status, mmsc.received) == ("in_doubt", [])
@@ -337,11 +337,11 @@ def test_a_worker_that_dies_after_the_attempt_leaves_the_message_in_doubt(
 
 def test_a_worker_whose_lease_is_over_sends_nothing(send: Send, drive: Drive, mmsc: Scripted) -> None:
     send()
-    slow, _ = flow.claim(datetime.now(UTC), 10)
-    overdue.wake(later(minutes=3))
-    quick, _ = flow.claim(later(minutes=3), 10)
-    assert submission.start([(slow[0], 1000)], later(minutes=3)) == []
-    assert len(submission.start([(quick[0], 1000)], later(minutes=3))) == 1
+    slow, _ = transitions.claim(datetime.now(UTC), 10)
+    sweeper.wake(later(minutes=3))
+    quick, _ = transitions.claim(later(minutes=3), 10)
+    assert leases.start([(slow[0], 1000)], later(minutes=3)) == []
+    assert len(leases.start([(quick[0], 1000)], later(minutes=3))) == 1
 
 
 def test_a_worker_that_is_slow_with_some_messages_keeps_the_others_that_it_claimed(send: Send, mmsc: Scripted) -> None:
@@ -353,10 +353,10 @@ def test_a_worker_that_is_slow_with_some_messages_keeps_the_others_that_it_claim
         """Whatever the worker does takes 8 seconds, while another one looks for leases that are over."""
         nonlocal moment
         moment += timedelta(seconds=8)
-        overdue.wake(moment)
+        sweeper.wake(moment)
         return moment
 
-    delivery.run(slow_clock)
+    sender.run(slow_clock)
     assert not Event.objects.filter(kind="lost").exists()
     assert len(mmsc.received) == 16
 
@@ -369,16 +369,16 @@ def test_a_claim_takes_no_more_than_there_is_room_for(world: SimpleNamespace, se
         for _ in range(4):
             send(f"<operator-id>{operator}</operator-id>")
     now = datetime.now(UTC)
-    assert len(flow.claim(now, per_carrier=4, room=5)[0]) == 5
-    assert len(flow.claim(now, per_carrier=4)[0]) == 7
-    assert flow.claim(now, per_carrier=4) == ([], 0)
+    assert len(transitions.claim(now, per_carrier=4, room=5)[0]) == 5
+    assert len(transitions.claim(now, per_carrier=4)[0]) == 7
+    assert transitions.claim(now, per_carrier=4) == ([], 0)
 
 
 def test_a_message_that_kills_its_workers_fails_in_the_end(send: Send, mmsc: Scripted) -> None:
     message = send()
-    for lost in range(submission.LOSSES_MAX):
-        flow.claim(later(minutes=5 * lost), 10)
-        overdue.wake(later(minutes=5 * lost + 3))
+    for lost in range(leases.LOSSES_MAX):
+        transitions.claim(later(minutes=5 * lost), 10)
+        sweeper.wake(later(minutes=5 * lost + 3))
     message.refresh_from_db()
     assert (message.status, codes(message)) == ("failed", ["E101"])
 

@@ -28,7 +28,7 @@ from mms.mm7.answers import Answer, read_answer
 from mms.mm7.requests import MAX_TEXT, Request, Unsupported, answer, fault, read_request
 from mms.mm7.soap import MAX_ID, Malformed
 from mms.models import Template
-from mms.xml import NOT_XML
+from mms.runtime.xml import NOT_XML
 from tests.fuzz import corpus
 from tests.fuzz.mutation import Corpus, Given
 

@@ -16,7 +16,7 @@ import structlog
 from django.db import DatabaseError, transaction
 from django.test import Client
 
-from config import logs
+from base import logs
 from mms.models import Message
 from tests.scripted import Say, Scripted
 from tests.wire import IPHONE, SEED, Drive, report_body, submit_rsp

@@ -13,10 +13,10 @@ from pytest_django.fixtures import Settings
 
 from billing import ledger
 from billing.models import Balance
-from mms import flow
+from mms.messages import transitions
+from mms.messages.request import Order
 from mms.models import Carrier, Event, Message, Postback, Rendition, Tally
 from mms.observation import metrics, tallies
-from mms.order import Order
 from tests.database.plans import explained
 from tests.scripted import Say, Scripted
 from tests.wire import Drive, submit_rsp
@@ -56,7 +56,7 @@ def send(world: SimpleNamespace) -> Callable[[], Message]:
             service=world.service,
             subject="Spring is here",
         )
-        (message,) = flow.accept([order], datetime.now(UTC))
+        (message,) = transitions.accept([order], datetime.now(UTC))
         assert isinstance(message, Message)
         return message
 

@@ -15,8 +15,8 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-from config import turns
-from config.turns import AT_WORK
+from base import request_slots
+from base.request_slots import AT_WORK
 from config.wsgi import application
 from mms.observation import readiness
 from mms.observation.readiness import NotReady, Readiness
@@ -46,7 +46,7 @@ def test_probes_wait_for_no_turn(db: None, path: str) -> None:
 
     with ThreadPoolExecutor(1) as pool, ExitStack() as at_work:
         for _ in range(AT_WORK):
-            at_work.enter_context(turns.taken())
+            at_work.enter_context(request_slots.taken())
         pool.submit(application, environ, start).result(5)
     assert statuses == ["200 OK"]
 

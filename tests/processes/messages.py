@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 from django.db.models import F
 
-from mms import flow
+from mms.messages import transitions
+from mms.messages.request import Order
 from mms.models import Attempt, Discovery, Message, Postback, Report
-from mms.order import Order
 from tests.processes.platform_under_test import Platform, http
 
 # The last two digits of a number choose what the simulated network does with it.
@@ -37,7 +37,7 @@ def accept(world: SimpleNamespace, to: str, ddm: str = "") -> Message:
         subject="Spring is here",
         ddm_text=ddm,
     )
-    (message,) = flow.accept([order], datetime.now(UTC))
+    (message,) = transitions.accept([order], datetime.now(UTC))
     assert isinstance(message, Message)
     return message
 

@@ -15,6 +15,6 @@ from simulator import app
 django.setup()
 
 # It has memory that a worker shares with its children: here it would be shared by all workers of the tests.
-assert "config.stopping" not in sys.modules
+assert "base.shutdown" not in sys.modules
 
 __all__ = ["aiohttp", "app", "av", "celery", "granian"]

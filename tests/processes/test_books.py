@@ -13,7 +13,7 @@ from django.db import connection, transaction
 
 from billing import ledger
 from billing.models import Balance, LedgerEntry, Price
-from mms import submission
+from mms.messages import leases
 from mms.models import Message, Rendition, Status
 from tests.processes.messages import accept, age, number, send, statuses
 from tests.processes.platform_under_test import Platform, StuckFile, eventually
@@ -58,7 +58,7 @@ def test_a_killed_worker_leaves_books_that_the_sweep_completes(
         worker.kill()
     assert money() == (0, 8)
     mmsc.gate.set()
-    age(submission.LEASE)
+    age(leases.LEASE)
     platform.worker()
     platform.ring()
     eventually(lambda: statuses() == {"in_doubt": 4, "submitted": 4})

@@ -5,9 +5,9 @@ from statistics import median
 from types import SimpleNamespace
 
 from billing.models import Account
-from mms import flight
 from mms.models import Postback, PostbackAttempt
 from mms.postbacks import notifier
+from mms.runtime import in_flight
 from tests.processes.platform_under_test import Platform, eventually
 from tests.scripted import Say, Scripted, serving
 
@@ -49,7 +49,7 @@ def test_a_server_that_hangs_leaves_the_latency_of_others_alone(
         due(Account.objects.create(name="Hanging", postback_url=hanging.url), BACKLOG)
         platform.ring("mms.notify", "postbacks")
         unanswered = PostbackAttempt.objects.filter(postback__account__name="Hanging", duration_ms=None)
-        recent = timedelta(seconds=flight.SLOW)
+        recent = timedelta(seconds=in_flight.SLOW)
         eventually(lambda: len(hanging.received) == notifier.PER_ACCOUNT)
         eventually(lambda: not unanswered.filter(started_at__gt=datetime.now(UTC) - recent).exists())
         beside = latency(platform, world.account)

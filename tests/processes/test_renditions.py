@@ -12,9 +12,10 @@ import pytest
 from django.core.files.base import ContentFile
 from django.db import connection
 
-from mms.adaptation import images, renditions
+from mms.adaptation import images
 from mms.adaptation.plan import Recipe
 from mms.models import Medium, Rendition
+from mms.rendering import renditions
 from tests.processes.platform_under_test import ROOT, StuckFile, environment, eventually
 from tests.wire import photograph
 
@@ -24,7 +25,7 @@ THREADS = 8
 RECIPE = Recipe(640, 480, 100_000, "image/jpeg")
 MAKE_IT = f"""
 import django; django.setup()
-from mms.adaptation import renditions
+from mms.rendering import renditions
 from mms.adaptation.plan import Recipe
 from mms.models import Medium
 renditions.rendition(Medium.objects.get(), {RECIPE})

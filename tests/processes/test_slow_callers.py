@@ -8,8 +8,8 @@ from http.client import HTTPConnection
 
 import pytest
 
+from base.request_slots import AT_WORK
 from config.embedded.ports import HOST
-from config.turns import AT_WORK
 from config.wsgi import UNFINISHED_MAX
 from tests.processes.platform_under_test import Broker, Platform, eventually
 

@@ -9,7 +9,7 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 from django.db import transaction
 
-from mms import submission
+from mms.messages import leases
 from mms.models import Attempt, Message, Postback, Rendition, Status
 from mms.postbacks import outbox
 from tests.processes.messages import accept, age, number, statuses
@@ -48,7 +48,7 @@ def test_after_a_kill_what_had_left_is_in_doubt_and_the_rest_is_sent_once(
         waiting = [accept(world, number()) for _ in range(4)]
         worker.kill()
     slow.gate.set()
-    age(submission.LEASE)
+    age(leases.LEASE)
     platform.worker()
     platform.ring()
     eventually(lambda: statuses() == {"in_doubt": len(left), "submitted": len(held + waiting)})

@@ -11,7 +11,7 @@ from django.views.defaults import server_error
 from pytest_django import Settings
 
 from config import login
-from mms import doorbell
+from mms.runtime import wakeup
 
 LOGIN = "/admin/login/"
 STATIC = "/static/"
@@ -26,7 +26,7 @@ INLINE = re.compile(
 @pytest.fixture
 def olga(db: None, settings: Settings) -> User:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # a real one is slow on purpose
-    with doorbell.connection() as counts:
+    with wakeup.connection() as counts:
         counts.delete(*(counts.keys("login:*") or ["login:none"]))
     return User.objects.create_superuser("olga", password="right")
 

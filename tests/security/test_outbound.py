@@ -9,9 +9,9 @@ from contextlib import suppress
 import pytest
 from pytest_django import Settings
 
-from mms.downloads import Downloads, Fetched, FetchFailed
-from mms.flight import Flight
-from mms.outbound import NoReply, Request, allowed
+from mms.content.downloads import Downloads, Fetched, FetchFailed
+from mms.runtime.http_client import NoReply, Request, allowed
+from mms.runtime.in_flight import Flight
 from tests.api.sockets import listening, read_headers, saying
 from tests.scripted import Say, Scripted, serving
 

@@ -9,10 +9,10 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from billing.models import Account
-from mms import doorbell
 from mms.models import Message, Postback
+from mms.models.tracking_ids import key_of
 from mms.postbacks import outbox
-from mms.tracking import key_of
+from mms.runtime import wakeup
 
 
 def moment(text: str) -> datetime:
@@ -37,7 +37,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         postbacks = _of_message(options["tracking_id"]) if options["tracking_id"] else _failed(options)
         replayed = outbox.replay(postbacks, timezone.now())
-        doorbell.ring(doorbell.NOTIFY)
+        wakeup.ring(wakeup.NOTIFY)
         self.stdout.write(f"Postbacks that are sent again: {replayed}")
 
 

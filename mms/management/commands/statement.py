@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from billing.models import Account
-from mms import statements
+from mms.messages import statements
 
 
 class Command(BaseCommand):

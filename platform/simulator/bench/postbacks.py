@@ -10,9 +10,9 @@ from django.utils import timezone
 
 from billing.models import Account
 from config.embedded.ports import HOST, free_port
-from mms import doorbell
 from mms.models import Postback, PostbackAttempt
 from mms.postbacks import notifier
+from mms.runtime import wakeup
 from simulator.bench.figures import Figure, Series, alternate, at_most
 from simulator.bench.running import CELERY
 from simulator.bench.stage import Stage, child_environment
@@ -60,7 +60,7 @@ def _middle(rounds: Sequence[Sequence[float]]) -> float:
 def _beside_one_that_hangs(stage: Stage, platform: Processes, healthy: Account) -> list[float]:
     with _customer(stage, "hang") as hanging:
         _fall_due(hanging, BACKLOG)
-        doorbell.ring(doorbell.NOTIFY)
+        wakeup.ring(wakeup.NOTIFY)
         tries = PostbackAttempt.objects.filter(postback__account=hanging)
         platform.wait_for("tries to hang", lambda: tries.count() >= notifier.PER_ACCOUNT)
         latencies = _latencies(platform, healthy, stage.seconds)
@@ -76,7 +76,7 @@ def _latencies(platform: Processes, account: Account, seconds: int) -> list[floa
     for number in range(A_SECOND * seconds):
         time.sleep(max(0.0, begin + number / A_SECOND - time.monotonic()))
         keys += _fall_due(account, 1)
-        doorbell.ring(doorbell.NOTIFY)
+        wakeup.ring(wakeup.NOTIFY)
     taken = Postback.objects.filter(pk__in=keys, status=Postback.Status.TAKEN)
     platform.wait_for("postbacks to be taken", lambda: taken.count() == len(keys))
     moments = taken.values_list("created_at", "ended_at")

@@ -7,7 +7,7 @@ from typing import Any
 from django.db import connection
 from django.utils import timezone
 
-from mms import overdue
+from mms.messages import sweeper
 from mms.models import Carrier, Discovery, Message, Status, Template
 from simulator.bench import BenchError
 from simulator.bench.figures import Figure, Series, alternate, at_most
@@ -67,9 +67,9 @@ class Crowd:
     def sweep(self) -> float:
         """Milliseconds that the sweep of the next 1,000 takes. Raises BenchError if it does not find just these."""
         with standing_on(self._stage.database_url):
-            overdue.wake(self._moment(0))  # the connection is made, and has seen the tables
+            sweeper.wake(self._moment(0))  # the connection is made, and has seen the tables
             begin = time.perf_counter()
-            overdue.wake(self._moment(DUE))
+            sweeper.wake(self._moment(DUE))
             elapsed = time.perf_counter() - begin
             self._swept += DUE
             self._check()

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from mms.messages.leases import LIMITED_LADDER, RETRY_LADDER
 from mms.mm7 import codes
 from mms.mm7.codes import Outcome
-from mms.submission import LIMITED_LADDER, RETRY_LADDER
 from simulator.behaviour import Trouble
 from simulator.chaos.evidence import Entry, Evidence, Story
 

@@ -10,7 +10,7 @@ from billing.amounts import UNIT
 from billing.models import Account, ApiKey, Balance, Price, SenderAddress, Service
 from handsets.cache import identity_of
 from handsets.models import CachedHandset, Handset, Profile
-from mms import charging
+from mms.messages import charging
 from mms.models import Carrier, Discovery, Message, NumberPrefix, Status, Template
 from simulator.numbers import HANDSETS
 

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from django.db.models import Q, QuerySet
 
-from config import bulk, prepared
+from base import bulk, sql
 from handsets import cache
 from handsets.models import CachedHandset
 from mms.mm7.requests import DeliveryReportReq
@@ -109,7 +109,7 @@ def _named(names: Iterable[tuple[int, str]]) -> dict[tuple[int, str], Named]:
     wanted = {name for name in names if name[1]}
     if not wanted:
         return {}
-    found = prepared.rows(NAMED, _columns(wanted))
+    found = sql.rows(NAMED, _columns(wanted))
     attempts = ((Attempt.from_db(None, ATTEMPT, values), number) for *values, number in found)
     return {(attempt.carrier_id, attempt.mmsc_id): Named(attempt, number) for attempt, number in attempts}
 
@@ -154,7 +154,7 @@ def early(attempts: Sequence[Attempt]) -> list[Report]:
     named = {(attempt.carrier_id, attempt.mmsc_id): attempt for attempt in attempts if attempt.mmsc_id}
     if not named:
         return []
-    of_names = prepared.objects(Report, OF_NAMES, _columns(named))
+    of_names = sql.objects(Report, OF_NAMES, _columns(named))
     found = [r for r in of_names if r.attempt_id is None and (r.carrier_id, r.mmsc_id) in named]
     for report in found:
         report.attempt, report.due_at = named[report.carrier_id, report.mmsc_id], None

@@ -12,7 +12,7 @@ import structlog
 from django.core.files.storage import default_storage
 from django.db import connection, transaction
 
-from config import prepared
+from base import sql
 from mms.models import DiscardedFile, Encoding, Medium, Message, Rendition, Slide, SlideMedium, Template
 
 log = structlog.get_logger()
@@ -28,7 +28,7 @@ HOLD = "SELECT id FROM mms_medium WHERE id = ANY(%s) FOR KEY SHARE"
 
 def usable(templates: Collection[int]) -> Callable[[], set[int]]:
     """Those of which messages may be accepted. The caller's transaction holds them from here on."""
-    found = prepared.ask(USABLE, [list(templates)])
+    found = sql.ask(USABLE, [list(templates)])
     return lambda: {key for (key,) in found()}
 
 

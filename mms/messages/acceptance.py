@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from datetime import datetime
 from typing import Any, TypeAlias
 
+from base import sql
 from billing import blocklist, keys
 from billing.ledger import InsufficientFunds
-from config import prepared
-from mms import removal
+from mms.content import deletion
+from mms.messages.request import Order
 from mms.models import Message
-from mms.order import Order
 
 NEW_KEYS = "SELECT nextval(pg_get_serial_sequence('mms_message', 'id')) FROM generate_series(1, %s)"
 
@@ -36,12 +36,12 @@ def looked_over(orders: Sequence[Order], now: datetime) -> list[int | Fault]:
     The caller's transaction holds the templates from here on.
     """
     recalled = [order for order in orders if order.recalled]
-    with prepared.at_once():
-        usable = removal.usable({order.template.pk for order in orders})
+    with sql.at_once():
+        usable = deletion.usable({order.template.pk for order in orders})
         keys.used([order.key for order in orders if order.key], now)
         terms = keys.terms({order.key.pk for order in recalled if order.key})
         blocked = blocklist.blocked({_recipient(order) for order in recalled})
-        numbers = prepared.ask(NEW_KEYS, [len(orders)])
+        numbers = sql.ask(NEW_KEYS, [len(orders)])
     fault = _judge(usable(), terms(), blocked())
     return [fault(order) or number for order, (number,) in zip(orders, numbers(), strict=True)]
 

@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from mms.api.views import JsonDoor, SinchDoor, SkycoreDoor
-from mms.mm7.views import endpoint
+from mms.messages.report_endpoint import endpoint
 
 # With or without the slash at the end: a redirect would lose what is posted.
 DOORS: Final[dict[str, Callable[..., HttpResponseBase]]] = {

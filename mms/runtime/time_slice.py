@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Generic
 
-from mms.flight import Flight, Key
+from mms.runtime.in_flight import Flight, Key
 
 LENGTH: Final = timedelta(seconds=30)
 

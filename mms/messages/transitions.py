@@ -14,27 +14,26 @@ from datetime import datetime, timedelta
 
 from django.db import OperationalError, transaction
 
+from base import bulk, sql
 from billing import ledger, prices
 from billing.ledger import Wanted
-from config import bulk, prepared
 from handsets import cache
 from handsets.cache import Hint
-from mms import acceptance, charging, discovery, reports, submission, timeline
-from mms.acceptance import Outcome, OutcomeUnknown
-from mms.adaptation.compose import Composed
 from mms.adaptation.plan import CannotFit
-from mms.mm7 import client
+from mms.messages import acceptance, charging, discovery, gateway, leases, report_matching, timeline
+from mms.messages.acceptance import Outcome, OutcomeUnknown
+from mms.messages.leases import Landing
+from mms.messages.request import Order
+from mms.messages.timeline import Entry
 from mms.mm7.answers import Answer
 from mms.mm7.requests import DeliveryReportReq
 from mms.models import Attempt, Carrier, Discovery, Message, Report, Status, Template
-from mms.order import Order
 from mms.postbacks import notices
 from mms.postbacks.notices import Notice
-from mms.submission import Landing
-from mms.timeline import Entry
+from mms.rendering.compose import Composed
 
 # How long a message may be on its way to the handset, unless the customer says less.
-EXPIRY = client.LONGEST_EXPIRY
+EXPIRY = gateway.LONGEST_EXPIRY
 
 
 # --- accept ---------------------------------------------------------------------------------------------------
@@ -64,7 +63,7 @@ def _accepted(orders: Sequence[Order], now: datetime) -> list[Outcome]:
     messages = [_message(order, key, now) for key, order in good.items()]
     unpaid = ledger.reserve_all([Wanted(m.account, m.pk, m.reserved) for m in messages], now)
     paid = {message.pk: message for message in messages if message.pk not in unpaid}
-    with prepared.at_once():
+    with sql.at_once():
         bulk.add(list(paid.values()))
         timeline.write(map(_entered, paid.values()), now)
     # Last, after the balances: so everybody locks the cached handsets.
@@ -116,14 +115,14 @@ def _prices(order: Order) -> dict[str, int]:
 
 
 def claim(
-    now: datetime, per_carrier: int, busy: Sequence[int] = (), room: int = submission.ROOM
+    now: datetime, per_carrier: int, busy: Sequence[int] = (), room: int = leases.ROOM
 ) -> tuple[list[Message], int]:
     """Takes due messages: returns those that are to be sent now, and how many it took in all.
 
     Those that need a discovery are left waiting for it; those that expired have failed.
     """
     with transaction.atomic():
-        claimed = submission.claim(Message, now, per_carrier, busy, room)
+        claimed = leases.claim(Message, now, per_carrier, busy, room)
         live = [message for message in claimed if message.expires_at > now]
         fail([m for m in claimed if m.expires_at <= now], "it expired before it could be sent", now)
     # Under their leases alone: a report holds the discovery's row when it comes for those of its messages.
@@ -133,11 +132,11 @@ def claim(
 
 
 def claim_discoveries(
-    now: datetime, per_carrier: int, busy: Sequence[int] = (), room: int = submission.ROOM
+    now: datetime, per_carrier: int, busy: Sequence[int] = (), room: int = leases.ROOM
 ) -> list[Discovery]:
     """Takes discoveries whose DDM is to be sent. One whose messages all went on meanwhile is closed unsent."""
     with transaction.atomic():
-        claimed = submission.claim(Discovery, now, per_carrier, busy, room)
+        claimed = leases.claim(Discovery, now, per_carrier, busy, room)
         for late in (d for d in claimed if d.expires_at <= now):
             _close(late, Status.FAILED)
     return [found for found in claimed if found.expires_at > now]
@@ -158,7 +157,7 @@ class Adapted:
 def adapted(group: Sequence[Adapted], now: datetime) -> list[tuple[Message, Attempt]]:
     """Writes an attempt for each that is still ours, and for which handset it was adapted; these may leave now."""
     with transaction.atomic():
-        started = submission.start([(each.message, each.request_size) for each in group], now, "handset")
+        started = leases.start([(each.message, each.request_size) for each in group], now, "handset")
         ours = {message.pk for message, _ in started}
         timeline.write([_adaptation(each) for each in group if each.message.pk in ours], now)
     return started
@@ -183,7 +182,7 @@ def cannot_fit(message: Message, verdict: CannotFit, now: datetime) -> None:
 def unprepared(message: Message, problem: str, now: datetime) -> None:
     """Something broke while the message was prepared: tried again in a while, failed at the third time."""
     with transaction.atomic():
-        if not submission.release(message, now):
+        if not leases.release(message, now):
             return
         timeline.write([Entry(message, "unprepared", problem)], now)
         if message.status == Status.FAILED:
@@ -193,14 +192,14 @@ def unprepared(message: Message, problem: str, now: datetime) -> None:
 def put_off(message: Message, problem: str, now: datetime) -> None:
     """It could not be prepared through no fault of its own: tried again until it expires, and told the first time."""
     with transaction.atomic():
-        if submission.put_off(message, now) and not message.events.filter(kind="put-off").exists():
+        if leases.put_off(message, now) and not message.events.filter(kind="put-off").exists():
             timeline.write([Entry(message, "put-off", problem)], now)
 
 
 def ddm_unprepared(found: Discovery, now: datetime) -> None:
     """Something broke while the DDM was prepared: tried again in a while, failed at the third time."""
     with transaction.atomic():
-        if submission.release(found, now) and found.status == Status.FAILED:
+        if leases.release(found, now) and found.status == Status.FAILED:
             discovery.failed(found, "the DDM could not be prepared", now)
 
 
@@ -210,12 +209,12 @@ def ddm_unprepared(found: Discovery, now: datetime) -> None:
 def submitted(landings: Sequence[Landing[Message]], now: datetime) -> None:
     """The MMSC's answers to messages: N101, E101, another try, or in doubt."""
     with transaction.atomic():
-        moved = submission.settle(landings, now)
+        moved = leases.settle(landings, now)
         charging.hold(landing.sent for landing in landings)
         timeline.write([_told(landing) for landing in moved], now)
         charging.submitted([landing.sent for landing in moved if landing.sent.status == Status.SUBMITTED], now)
         charging.never_submitted([landing.sent for landing in moved if landing.sent.status == Status.FAILED], now)
-        apply(reports.early([landing.attempt for landing in landings]), now)
+        apply(report_matching.early([landing.attempt for landing in landings]), now)
 
 
 def _told(landing: Landing[Message]) -> Entry:
@@ -238,9 +237,9 @@ def _told(landing: Landing[Message]) -> Entry:
 def discoveries_submitted(landings: Sequence[Landing[Discovery]], now: datetime) -> None:
     """The MMSC's answers to DDMs: N501 or E501 for every message that waits, or another try."""
     with transaction.atomic():
-        for landing in submission.settle(landings, now):
+        for landing in leases.settle(landings, now):
             _ddm_answered(landing, now)
-        apply(reports.early([landing.attempt for landing in landings]), now)
+        apply(report_matching.early([landing.attempt for landing in landings]), now)
 
 
 def _ddm_answered(landing: Landing[Discovery], now: datetime) -> None:
@@ -270,9 +269,9 @@ def report(carrier: Carrier, request: DeliveryReportReq, now: datetime) -> Repor
 def take_reports(said: Sequence[tuple[Carrier, DeliveryReportReq]], now: datetime) -> list[Report]:
     """Delivery reports that came together, in their order: all of them are committed when this returns, or none."""
     with transaction.atomic():
-        kept = reports.record(said, now)
+        kept = report_matching.record(said, now)
         apply([report for report, new in kept if new], now)
-        reports.learn(
+        report_matching.learn(
             [(report, cache.identity_of(request.handset)) for (report, _), (_, request) in zip(kept, said, strict=True)]
         )
     return [report for report, _ in kept]
@@ -292,8 +291,8 @@ def apply(found: Sequence[Report], now: datetime) -> None:
 
 
 def _locked(keys: Collection[int]) -> dict[int, Message]:
-    messages = prepared.objects(Message, submission.LOCK, [list(keys)]) if keys else []
-    prepared.fetch(messages, "carrier", "account")
+    messages = sql.objects(Message, leases.LOCK, [list(keys)]) if keys else []
+    sql.fetch(messages, "carrier", "account")
     return {message.pk: message for message in messages}
 
 
@@ -302,7 +301,7 @@ def _apply_to_messages(found: Sequence[tuple[Report, Message]], now: datetime) -
     confirmed: list[Message] = []
     undelivered: list[Message] = []
     for report, message in found:
-        final = reports.final_status(report)
+        final = report_matching.final_status(report)
         if _confirms(message, final):
             message.status, message.submitted_at = Status.SUBMITTED, now
             confirmed.append(message)

@@ -12,10 +12,9 @@ from typing import Final
 
 import redis
 import structlog
+from celery import current_app
 from django.conf import settings
 from kombu.exceptions import KombuError
-
-from config.celery import app
 
 log = structlog.get_logger()
 
@@ -55,7 +54,7 @@ class _Doorbell:
             all_of_them.llen(QUEUES[task])
             _, first, waiting = all_of_them.execute()
         if first and not waiting:
-            app.send_task(task, queue=QUEUES[task], retry=False)
+            current_app.send_task(task, queue=QUEUES[task], retry=False)
 
     def woken(self, task: str) -> bool:
         return bool(self._unless_silent(task, lambda task: self.broker.delete(f"woken:{task}")))

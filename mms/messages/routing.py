@@ -3,8 +3,8 @@
 import phonenumbers
 from django.db.models import Q
 
+from base.stale_cache import remembered
 from billing.models import Account, SenderAddress, Service
-from config.memory import remembered
 from mms.models import Carrier, NumberPrefix
 
 # How many first digits of a number choose the part of the table of prefixes that is looked at.

@@ -17,11 +17,11 @@ from django.db import connection
 from django.db.models import Exists, OuterRef, QuerySet, prefetch_related_objects
 
 from handsets import cache
-from mms import reports, timeline
+from mms.messages import report_matching, timeline
+from mms.messages.timeline import Entry
 from mms.models import Discovery, Event, Message, Report, Status
 from mms.postbacks import notices
 from mms.postbacks.notices import Notice
-from mms.timeline import Entry
 
 DEFAULT_SUBJECT = "Device Discovery"
 
@@ -149,7 +149,7 @@ def messages(discoveries: Collection[int]) -> set[int]:
 
 def apply(found: Discovery, report: Report, now: datetime) -> None:
     """A report on the DDM; the first final one, even after the deadline, lets every message that waits go on."""
-    final = reports.final_status(report)
+    final = report_matching.final_status(report)
     if found.status == Status.IN_DOUBT:
         found.status = Status.SUBMITTED
         taken(found, now)

@@ -6,17 +6,18 @@ from dataclasses import dataclass, fields, replace
 from django.db.models import prefetch_related_objects
 
 from handsets import profiles
-from mms.adaptation import renditions, texts
+from mms.adaptation import texts
 from mms.adaptation.attachments import Passed
 from mms.adaptation.content import Area, Content, Form, Kind, SlideContent, Source
 from mms.adaptation.images import DoesNotFit
 from mms.adaptation.lettering import LetteringError
 from mms.adaptation.limits import Limits, tightest
 from mms.adaptation.plan import CannotFit, Keep, Plan, PlannedSlide, Resize, plan
-from mms.adaptation.renditions import Shelf
 from mms.adaptation.smil import SmilSlide, media_name, smil, text_name
 from mms.mm7.submit import SMIL, Part
 from mms.models import Medium, Message, Slide
+from mms.rendering import renditions
+from mms.rendering.renditions import Shelf
 
 # All that a message's content consists of.
 CONTENT = ("template__slides__media__renditions", "template__slides__areas")

@@ -12,10 +12,10 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import OperationalError, transaction
 
+from base.stale_cache import remembered
 from billing.models import Account
-from config.memory import remembered
-from mms import removal
 from mms.adaptation.content import Area, Source
+from mms.content import deletion
 from mms.encoding import queue as encodings
 from mms.models import Medium, Slide, SlideMedium, Template, TextArea
 
@@ -110,7 +110,7 @@ def _media(slides: Sequence[NewSlide], files: Files) -> dict[str, Medium]:
     # In one order, or two requests that store the same media could each wait for the other.
     media = known | {sha256: _medium(sources[sha256], files[sha256]) for sha256 in sorted(files)}
     # All of them: what was new may have been stored by another meanwhile, who deletes it again.
-    if not removal.hold(media.values()):
+    if not deletion.hold(media.values()):
         raise _MediumRemoved
     return media
 
@@ -120,8 +120,9 @@ def _files(new: Sequence[NewMedium]) -> Iterator[Files]:
     """Files of these media. At the end those go that no row came to name: the rows failed, were not wanted, or another
     request stored the same bytes meanwhile.
 
-    What became of the rows is decided by then, and stands: a file that cannot be removed is left to mms/orphans.py, as
-    are those whose rows nobody knows of, because the connection was lost: their commit may still come.
+    What became of the rows is decided by then, and stands: a file that cannot be removed is left to
+    mms/content/orphaned_files.py, as are those whose rows nobody knows of, because the connection was lost: their
+    commit may still come.
     """
     names: dict[str, str] = {}
     try:

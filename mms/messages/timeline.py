@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from config import bulk
+from base import bulk
 from mms.models import Event, Message, Postback
 from mms.postbacks.notices import Notice, fields
 

@@ -8,13 +8,14 @@ from datetime import datetime
 import structlog
 from django.db import transaction
 
-from config import prepared
-from mms import charging, discovery, flow, removal, reports, submission, timeline
+from base import sql
+from mms.content import deletion
+from mms.messages import charging, discovery, leases, report_matching, timeline, transitions
+from mms.messages.timeline import Entry
 from mms.models import AWAITING_REPORT, Discovery, FirstAnswer, Message, Status
 from mms.postbacks import notices
 from mms.postbacks.notices import Notice
-from mms.storing import DATABASE_GONE
-from mms.timeline import Entry
+from mms.runtime.db_retry import DATABASE_GONE
 
 log = structlog.get_logger()
 
@@ -53,7 +54,7 @@ def wake(now: datetime) -> None:
 
 def _anything_due(now: datetime) -> bool:
     """Whether any of the steps has something to do. Mostly none has: one statement tells in place of nine steps'."""
-    ((due,),) = prepared.rows(ANYTHING_DUE, {"now": now, "oldest_answer": now - FirstAnswer.KEPT})
+    ((due,),) = sql.rows(ANYTHING_DUE, {"now": now, "oldest_answer": now - FirstAnswer.KEPT})
     return bool(due)
 
 
@@ -66,31 +67,31 @@ def end_held(now: datetime) -> None:
 
 def _held_over(now: datetime) -> int:
     with transaction.atomic():
-        over = submission.held(Message, now, BATCH)
-        flow.fail(over, "its carrier was not available before it expired", now)
+        over = leases.held(Message, now, BATCH)
+        transitions.fail(over, "its carrier was not available before it expired", now)
     return len(over)
 
 
 def _held_ddms_over(now: datetime) -> int:
     with transaction.atomic():
-        over = submission.held(Discovery, now, BATCH)
+        over = leases.held(Discovery, now, BATCH)
         Discovery.objects.filter(pk__in=[found.pk for found in over]).update(status=Status.FAILED, due_at=None)
     return len(over)
 
 
 def _leases_over(now: datetime) -> int:
     with transaction.atomic():
-        lost = submission.leases_over(Message, now, BATCH)
+        lost = leases.leases_over(Message, now, BATCH)
         doubtful = "the worker died after the request may have left"
         timeline.write((Entry(m, "in-doubt", doubtful) for m, left in lost if left), now)
         timeline.write((Entry(m, "lost", "the worker died before sending") for m, left in lost if not left), now)
-        flow.fail([m for m, _ in lost if m.status == Status.FAILED], "workers died over preparing it", now)
+        transitions.fail([m for m, _ in lost if m.status == Status.FAILED], "workers died over preparing it", now)
     return len(lost)
 
 
 def _ddm_leases_over(now: datetime) -> int:
     with transaction.atomic():
-        lost = submission.leases_over(Discovery, now, BATCH)
+        lost = leases.leases_over(Discovery, now, BATCH)
         for found, _ in lost:
             if found.status == Status.FAILED:
                 discovery.failed(found, "workers died over preparing the DDM", now)
@@ -122,8 +123,8 @@ def _expiries(now: datetime) -> int:
         keys = [message.pk for message in silent]
         Message.objects.filter(pk__in=keys).update(status=Status.EXPIRED, due_at=None, final_at=now)
         charging.undelivered(silent, now)
-        flow.fail(doubtful, "the MMSC never answered; the message may have been delivered", now)
-        flow.fail(unready, "its audio or video was not encoded before it expired", now)
+        transitions.fail(doubtful, "the MMSC never answered; the message may have been delivered", now)
+        transitions.fail(unready, "its audio or video was not encoded before it expired", now)
     return max(len(silent), len(doubtful), len(unready))
 
 
@@ -145,20 +146,20 @@ def _match_reports(now: datetime) -> int:
 
 def _match_some(now: datetime) -> int:
     with transaction.atomic():
-        found = reports.match_again(now, MATCHED)
+        found = report_matching.match_again(now, MATCHED)
         matched = [report for report in found if report.attempt]
-        flow.apply(matched, now)
+        transitions.apply(matched, now)
         # Last, as with reports that come in: a cached handset is locked after its message and the balances.
-        reports.learn([(report, report.identity) for report in matched])
+        report_matching.learn([(report, report.identity) for report in matched])
     return len(found)
 
 
 def _content_over(now: datetime) -> int:
-    return removal.clear(now, BATCH)
+    return deletion.clear(now, BATCH)
 
 
 def _files_over(now: datetime) -> int:
-    return removal.remove_files(now, BATCH)
+    return deletion.remove_files(now, BATCH)
 
 
 def _answers_over(now: datetime) -> int:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import aiohttp
 
-from mms.outbound import CONNECT_TIMEOUT, PIECE, guarded_session
+from mms.runtime.http_client import CONNECT_TIMEOUT, PIECE, guarded_session
 
 SECONDS = 20.0  # all files of a call
 BYTES = 100_000_000  # all files of a call: they are held in memory until they are stored

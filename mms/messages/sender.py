@@ -13,23 +13,23 @@ from django.db import connection
 from django.utils import timezone
 from structlog.contextvars import bound_contextvars
 
-from config import stopping
+from base import shutdown
 from handsets import cache
-from mms import doorbell, flow, overdue, submission
-from mms.adaptation.compose import Composer
 from mms.adaptation.plan import CannotFit
-from mms.adaptation.renditions import StorageFailed
 from mms.adaptation.texts import crlf
-from mms.flight import Flight
-from mms.flow import Adapted
-from mms.mm7 import client
+from mms.messages import gateway, leases, sweeper, transitions
+from mms.messages.leases import Landing
+from mms.messages.transitions import Adapted
 from mms.mm7.answers import Answer
 from mms.mm7.submit import Part
 from mms.models import Attempt, Discovery, Message
-from mms.outbound import NoReply, Reply, Request
-from mms.shift import Shift
-from mms.storing import DATABASE_GONE, store
-from mms.submission import Landing
+from mms.rendering.compose import Composer
+from mms.rendering.renditions import StorageFailed
+from mms.runtime import wakeup
+from mms.runtime.db_retry import DATABASE_GONE, store
+from mms.runtime.http_client import NoReply, Reply, Request
+from mms.runtime.in_flight import Flight
+from mms.runtime.time_slice import Shift
 
 log = structlog.get_logger()
 
@@ -75,10 +75,10 @@ def run(clock: Clock = timezone.now) -> None:
 def _work(flight: Flight[Submit], clock: Clock) -> None:
     shift = Shift(flight, clock, lambda submit: submit.sent.carrier_id)
     woken = looked = -WAKE_EVERY
-    while not stopping.asked() and not shift.over():
+    while not shutdown.asked() and not shift.over():
         if time.monotonic() - woken >= WAKE_EVERY:
-            doorbell.looked(doorbell.WORK)
-            overdue.wake(clock())
+            wakeup.looked(wakeup.WORK)
+            sweeper.wake(clock())
             woken = time.monotonic()
         claimed = None
         if not flight.keys or time.monotonic() - looked >= CLAIM_EVERY:
@@ -87,7 +87,7 @@ def _work(flight: Flight[Submit], clock: Clock) -> None:
         _bring_home(flight, LAND, clock, GATHER)
         if claimed == 0 and not flight.keys:
             return
-    doorbell.ring(doorbell.WORK)  # what is left is for the next
+    wakeup.ring(wakeup.WORK)  # what is left is for the next
 
 
 def _busy(shift: Shift[Submit]) -> list[int]:
@@ -98,23 +98,23 @@ def _busy(shift: Shift[Submit]) -> list[int]:
 
 def _launch_discoveries(shift: Shift[Submit], clock: Clock) -> int:
     flight = shift.flight
-    if flight.room < CLAIM or stopping.asked():
+    if flight.room < CLAIM or shutdown.asked():
         return 0
     now = clock()
-    claimed = flow.claim_discoveries(now, CLAIM, _busy(shift), flight.room)
+    claimed = transitions.claim_discoveries(now, CLAIM, _busy(shift), flight.room)
     requests = {found: request for found in claimed if (request := _prepared_ddm(found, now))}
     sizes = [(found, len(request.body)) for found, request in requests.items()]
-    for found, attempt in submission.start(sizes, clock()):
+    for found, attempt in leases.start(sizes, clock()):
         flight.launch(Submit(found, attempt), requests[found])
     return len(claimed)
 
 
 def _prepared_ddm(found: Discovery, now: datetime) -> Request | None:
     try:
-        return client.request(found, _ddm(found), now)
+        return gateway.request(found, _ddm(found), now)
     except Exception:
         log.exception("a DDM could not be prepared", discovery=found.pk)
-        flow.ddm_unprepared(found, now)
+        transitions.ddm_unprepared(found, now)
         return None
 
 
@@ -125,8 +125,8 @@ def _ddm(found: Discovery) -> tuple[Part, ...]:
 def _launch_messages(shift: Shift[Submit], clock: Clock) -> int:
     flight, claimed, alone = shift.flight, 0, True
     # Those over which a worker was lost come one a claim: they shall not wait CLAIM_EVERY for each other.
-    while alone and flight.room >= CLAIM and not stopping.asked():
-        ready, taken = flow.claim(clock(), CLAIM, _busy(shift), flight.room)
+    while alone and flight.room >= CLAIM and not shutdown.asked():
+        ready, taken = transitions.claim(clock(), CLAIM, _busy(shift), flight.room)
         claimed, alone = claimed + taken, any(message.losses for message in ready)
         _launch_claimed(ready, flight, clock)
     return claimed
@@ -134,14 +134,14 @@ def _launch_messages(shift: Shift[Submit], clock: Clock) -> int:
 
 def _launch_claimed(ready: Sequence[Message], flight: Flight[Submit], clock: Clock) -> None:
     composer, stored = Composer(ready), time.monotonic()
-    while ready and not stopping.asked():
-        submission.renew(ready, clock())
+    while ready and not shutdown.asked():
+        leases.renew(ready, clock())
         group, ready = ready[:GROUP], ready[GROUP:]
         _launch_adapted(flight, adapted(group, composer, clock), clock)
         if time.monotonic() - stored >= GATHER:  # pictures had to be made
             _bring_home(flight, 0, clock)
             stored = time.monotonic()
-    submission.give_back(ready, clock())
+    leases.give_back(ready, clock())
 
 
 def adapted(group: Sequence[Message], composer: Composer, clock: Clock) -> list[tuple[Adapted, Request]]:
@@ -161,36 +161,36 @@ def _prepared(message: Message, composer: Composer, now: datetime) -> tuple[Adap
             raise
         except StorageFailed as problem:
             log.warning("a message waits for the storage", problem=str(problem))
-            flow.put_off(message, f"the storage failed: {problem}"[:300], now)
+            transitions.put_off(message, f"the storage failed: {problem}"[:300], now)
             return None
         except Exception as problem:
             log.exception("a message could not be prepared")
-            flow.unprepared(message, f"{type(problem).__name__}: {problem}"[:300], now)
+            transitions.unprepared(message, f"{type(problem).__name__}: {problem}"[:300], now)
             return None
 
 
 def _composed(message: Message, composer: Composer, now: datetime) -> tuple[Adapted, Request] | None:
     result = composer.compose(message)
     if isinstance(result, CannotFit):
-        flow.cannot_fit(message, result, now)
+        transitions.cannot_fit(message, result, now)
         return None
-    request = client.request(message, result.parts, now)
+    request = gateway.request(message, result.parts, now)
     return Adapted(message, result, len(request.body)), request
 
 
 def _launch_adapted(flight: Flight[Submit], ready: Sequence[tuple[Adapted, Request]], clock: Clock) -> None:
     """Writes the attempts, then lets the requests go."""
     requests = {adapted.message.pk: request for adapted, request in ready}
-    for message, attempt in flow.adapted([adapted for adapted, _ in ready], clock()):
+    for message, attempt in transitions.adapted([adapted for adapted, _ in ready], clock()):
         flight.launch(Submit(message, attempt), requests[message.pk])
 
 
 def _bring_home(flight: Flight[Submit], wait: float, clock: Clock, gather: float = 0.0) -> None:
     landed = flight.landed(wait, gather)
-    _settle(landed, Discovery, flow.discoveries_submitted, clock)
-    _settle(landed, Message, flow.submitted, clock)
+    _settle(landed, Discovery, transitions.discoveries_submitted, clock)
+    _settle(landed, Message, transitions.submitted, clock)
     if landed:
-        doorbell.ring(doorbell.NOTIFY)
+        wakeup.ring(wakeup.NOTIFY)
 
 
 def _settle(
@@ -200,7 +200,7 @@ def _settle(
     clock: Clock,
 ) -> None:
     landings = [
-        Landing(submit.sent, submit.attempt, client.answer(submit.sent.carrier, result))
+        Landing(submit.sent, submit.attempt, gateway.answer(submit.sent.carrier, result))
         for submit, result in landed
         if isinstance(submit.sent, model)
     ]

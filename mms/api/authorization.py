@@ -11,10 +11,10 @@ from django.utils import timezone
 from billing import keys
 from billing.actions import Action
 from billing.models import Account, ApiKey
-from mms import callers
-from mms.api import fields, pace
+from mms.api import fields, rate_limits
 from mms.api.errors import Refusal
 from mms.api.nodes import Node
+from mms.runtime import client_address
 
 # Other names that clients know an action by.
 ALIASES: Final = {"getmmsids": Action.GET_MMS_TEMPLATES.value}
@@ -47,7 +47,7 @@ class Call:
             raise Refusal("E103", "This account is blocked; contact support")
         if not account.api_access:
             raise Refusal("E105", "This account has no API access; contact support")
-        if account.allowed_networks and not callers.within(self.address, account.allowed_networks):
+        if account.allowed_networks and not client_address.within(self.address, account.allowed_networks):
             refused = f"Calls from {self.address[:50]} are not allowed for this account"
             raise Refusal("E112", f"{refused}; have the address added to its list")
         if self.name not in actions:
@@ -56,7 +56,7 @@ class Call:
         if not found.may(called):
             refused = f"This {self.request.called('api_key')} may not be used for {self.action[:40]}"
             raise Refusal("E107", f"{refused}; use another key of the account")
-        self._count(pace.limits(account, called))  # E106, E113
+        self._count(rate_limits.limits(account, called))  # E106, E113
         self.account = account
         return found
 
@@ -76,8 +76,8 @@ class Call:
             raise Refusal("E104", f"{self.request.called('api_key')} is {'unknown' if key else 'missing'}")
         return found
 
-    def _count(self, limits: pace.Limits) -> None:
+    def _count(self, limits: rate_limits.Limits) -> None:
         """Once a call, also where it is looked at a second time and the limits are others by then."""
         if not self._counted:
-            pace.check(limits)
+            rate_limits.check(limits)
             self._counted = True

@@ -7,7 +7,7 @@ from mms.mm7.answers import Answer, read_answer
 from mms.mm7.codes import Outcome
 from mms.mm7.submit import Flavour, Part, Submission, encode
 from mms.models import Carrier, Discovery, Message
-from mms.outbound import NoReply, Reply, Request
+from mms.runtime.http_client import NoReply, Reply, Request
 
 # The latest ExpiryDate, counted from the submit, that MMSCs take.
 LONGEST_EXPIRY: Final = timedelta(days=3)

@@ -13,8 +13,8 @@ import structlog
 from redis.commands.core import Script
 
 from billing.models import Account
-from mms import doorbell
 from mms.api.errors import Refusal
+from mms.runtime import wakeup
 
 log = structlog.get_logger()
 
@@ -66,7 +66,7 @@ def limits(account: Account, action: str) -> Limits:
 class Pace:
     """The counts, and until when a server that is out of reach is left alone."""
 
-    server: redis.Redis = field(default_factory=doorbell.connection)
+    server: redis.Redis = field(default_factory=wakeup.connection)
     silent_until: float = 0.0
 
     def __post_init__(self) -> None:
@@ -80,8 +80,8 @@ class Pace:
         keys = [f"pace:{{{limits.account}}}:interval", f"pace:{{{limits.account}}}:{limits.action}"]
         try:
             return bytes(self.count(keys, [limits.interval, limits.throughput])).decode()
-        except doorbell.OUT_OF_REACH as problem:
-            self.silent_until = time.monotonic() + doorbell.PAUSE
+        except wakeup.OUT_OF_REACH as problem:
+            self.silent_until = time.monotonic() + wakeup.PAUSE
             log.warning("calls are let through uncounted", account=limits.account, problem=str(problem))
             return ""
 

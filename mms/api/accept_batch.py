@@ -15,16 +15,17 @@ from django.db import DatabaseError
 from django.http import HttpResponse
 from django.utils import timezone
 
+from base import stale_cache
 from billing.actions import Action
-from config import memory
-from mms import doorbell, flow
-from mms.acceptance import Outcome, OutcomeUnknown
 from mms.api.answers import Fields
-from mms.api.gate import Call
+from mms.api.authorization import Call
 from mms.api.send_saved import check_not_suspended, order, queued
+from mms.messages import transitions
+from mms.messages.acceptance import Outcome, OutcomeUnknown
+from mms.messages.request import Order
 from mms.models import Message
-from mms.order import Order
-from mms.together import Together
+from mms.runtime import wakeup
+from mms.runtime.group_commit import Together
 
 NAME: Final = Action.SEND_SAVED_MMS
 # What asks for more than to be sent.
@@ -67,7 +68,7 @@ def response(visit: Visit) -> HttpResponse | None:
 def _serve(visits: Iterator[Visit]) -> list[Served]:
     wanted: list[tuple[Visit, Order | None]] = []
     try:
-        with memory.recalling():
+        with stale_cache.recalling():
             for visit in visits:
                 wanted.append((visit, None))  # so that it is answered, too, where the look at it breaks
                 wanted[-1] = (visit, _order(visit))
@@ -79,7 +80,7 @@ def _serve(visits: Iterator[Visit]) -> list[Served]:
 
 def _ring(served: Sequence[Served]) -> None:
     if any(each is not None for each in served):
-        doorbell.ring(doorbell.WORK)
+        wakeup.ring(wakeup.WORK)
 
 
 together = Together(_serve, afterwards=_ring, patience=PATIENCE)
@@ -103,7 +104,7 @@ def _order(visit: Visit) -> Order | None:
 
 def _accepted(orders: Sequence[Order]) -> Sequence[Outcome | OutcomeUnknown]:
     try:
-        return flow.accept(orders, timezone.now()) if orders else []
+        return transitions.accept(orders, timezone.now()) if orders else []
     except OutcomeUnknown as unknown:
         return [unknown] * len(orders)
 

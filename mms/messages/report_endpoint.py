@@ -14,14 +14,15 @@ from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from config import memory, prepared
-from mms import callers, doorbell, flow
+from base import sql, stale_cache
+from mms.messages import transitions
 from mms.mm7.requests import DeliveryReportReq, Unsupported, answer, fault, read_request
 from mms.mm7.soap import Malformed
 from mms.mm7.status import MMStatus
 from mms.models import Carrier, Report
-from mms.together import Together
-from mms.tracking import name_of
+from mms.models.tracking_ids import name_of
+from mms.runtime import client_address, wakeup
+from mms.runtime.group_commit import Together
 
 log = structlog.get_logger()
 
@@ -75,7 +76,7 @@ def endpoint(request: HttpRequest, slug: str) -> HttpResponse:
 def _with_others(request: HttpRequest, slug: str) -> HttpResponse | None:
     """The answer, by the carrier as it is remembered; None where that refuses, or it takes another look."""
     # What is remembered of a carrier refuses nothing, and before its reports are taken the truth is looked at.
-    with memory.recalling():
+    with stale_cache.recalling():
         caller = _caller(request, slug)
     if not isinstance(caller, Carrier) or not _is_short(request):
         return None
@@ -120,9 +121,9 @@ def _serve(visits: Iterator[_Visit]) -> list[_Done | None]:
 def _ring(done: Sequence[_Done | None]) -> None:
     taken = [each.report for each in done if each and each.report]
     if taken:
-        doorbell.ring(doorbell.NOTIFY)
+        wakeup.ring(wakeup.NOTIFY)
     if any(report.attempt and report.attempt.discovery_id for report in taken):
-        doorbell.ring(doorbell.WORK)  # for the messages that waited for the handset
+        wakeup.ring(wakeup.WORK)  # for the messages that waited for the handset
 
 
 # Reports come in crowds, as submits go: one thread reads them, one commit takes those that are there at that moment.
@@ -144,7 +145,7 @@ def _caller(request: HttpRequest, slug: str) -> Carrier | HttpResponse:
     return carrier
 
 
-@memory.remembered
+@stale_cache.remembered
 def _carrier(slug: str) -> Carrier | None:
     return Carrier.objects.filter(slug=slug).first()
 
@@ -190,9 +191,9 @@ _terms = attrgetter("slug", "inbound_username", "inbound_password", "inbound_net
 
 def _kept(said: Sequence[_Said]) -> list[Report | None]:
     keys = list({one.carrier.pk for one in said})
-    terms = {carrier.pk: _terms(carrier) for carrier in prepared.objects(Carrier, "WHERE id = ANY(%s)", [keys])}
+    terms = {carrier.pk: _terms(carrier) for carrier in sql.objects(Carrier, "WHERE id = ANY(%s)", [keys])}
     current = [terms.get(one.carrier.pk) == _terms(one.carrier) for one in said]
-    kept = flow.take_reports([(one.carrier, one.report) for one in compress(said, current)], timezone.now())
+    kept = transitions.take_reports([(one.carrier, one.report) for one in compress(said, current)], timezone.now())
     in_turn = iter(kept)
     return [next(in_turn) if good else None for good in current]
 
@@ -218,7 +219,9 @@ def _statuses(carrier: Carrier) -> dict[str, MMStatus]:
 
 
 def _from_its_network(request: HttpRequest, carrier: Carrier) -> bool:
-    return not carrier.inbound_networks or callers.within(callers.address(request), carrier.inbound_networks)
+    return not carrier.inbound_networks or client_address.within(
+        client_address.address(request), carrier.inbound_networks
+    )
 
 
 def _authenticated(request: HttpRequest, carrier: Carrier) -> bool:

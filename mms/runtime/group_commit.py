@@ -6,7 +6,7 @@ from queue import SimpleQueue
 from threading import Event, Lock
 from typing import Final, Generic, TypeVar
 
-from config.turns import given_back
+from base.request_slots import given_back
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -8,9 +8,9 @@ account's policy says so.
 from collections.abc import Iterable
 from datetime import datetime
 
+from base import sql
 from billing import ledger
 from billing.ledger import Charge
-from config import prepared
 from mms.models import Message
 
 PAYING = "SELECT id FROM mms_message WHERE id = ANY(%s) AND pays_ddm"
@@ -41,7 +41,7 @@ def _fresh(messages: Iterable[Message]) -> list[Message]:
     """Those that something was reserved for. Who pays for a DDM is decided after the message was claimed."""
     priced = [message for message in messages if message.reserved]
     perhaps = [message.pk for message in priced if message.ddm_text]
-    paying = {key for (key,) in prepared.rows(PAYING, [perhaps])} if perhaps else set()
+    paying = {key for (key,) in sql.rows(PAYING, [perhaps])} if perhaps else set()
     for message in priced:
         message.pays_ddm = message.pk in paying
     return priced

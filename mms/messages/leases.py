@@ -10,7 +10,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from django.db import transaction
 
-from config import bulk, prepared
+from base import bulk, sql
 from mms.mm7.answers import Answer
 from mms.mm7.codes import Outcome
 from mms.models import Attempt, Carrier, Discovery, Message, Status
@@ -82,13 +82,13 @@ def claim(model: type[Sent], now: datetime, per_carrier: int, busy: Sequence[int
     """
     table = model._meta.db_table
     values = {"now": now, "limit": per_carrier, "busy": list(busy), "room": room}
-    due = prepared.rows(DUE.format(table=table), values)
+    due = sql.rows(DUE.format(table=table), values)
     if not due:
         return []
     keys = _together(due)
-    prepared.rows(TAKE.format(table=table), {"keys": keys, "lease": now + LEASE})
-    claimed = prepared.objects(model, "WHERE id = ANY(%s) ORDER BY id", [keys])
-    prepared.fetch(claimed, "carrier", "account")
+    sql.rows(TAKE.format(table=table), {"keys": keys, "lease": now + LEASE})
+    claimed = sql.objects(model, "WHERE id = ANY(%s) ORDER BY id", [keys])
+    sql.fetch(claimed, "carrier", "account")
     return claimed
 
 
@@ -148,7 +148,7 @@ def _held(batch: Sequence[Sent]) -> set[int]:
 
 
 def _locked(batch: Sequence[Sent]) -> dict[int, _Row]:
-    rows = prepared.rows(HELD.format(table=type(batch[0])._meta.db_table), [[sent.pk for sent in batch]])
+    rows = sql.rows(HELD.format(table=type(batch[0])._meta.db_table), [[sent.pk for sent in batch]])
     return {pk: _Row(*values) for pk, *values in rows}
 
 

@@ -15,7 +15,7 @@ from typing import Generic, Self, TypeVar
 import aiohttp
 from cachetools import LRUCache
 
-from mms.outbound import NoReply, Reply, Request, guarded_session, send
+from mms.runtime.http_client import NoReply, Reply, Request, guarded_session, send
 
 SLOW = 0.25  # seconds after which an answer may be long in coming: nothing else waits for it any more
 

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias, TypeVar
 from django.db import connection
 from django.db.models import Field, Model
 
-from config import prepared
+from base import sql
 
 Row = TypeVar("Row", bound=Model)
 AnyField: TypeAlias = "Field[Any, Any]"
@@ -34,7 +34,7 @@ def update(rows: Sequence[Row], *names: str) -> None:
     if not rows:
         return
     statement, fields = _change(type(rows[0]), names)
-    prepared.rows(statement, _values(rows, fields))
+    sql.rows(statement, _values(rows, fields))
 
 
 @cache
@@ -58,7 +58,7 @@ def insert(rows: Sequence[Row]) -> Sequence[Row]:
     return rows
 
 
-def add(rows: Sequence[Row]) -> Callable[[], prepared.Rows]:
+def add(rows: Sequence[Row]) -> Callable[[], sql.Rows]:
     """The same, but the rows' keys are to be asked for: a block of prepared.at_once() need not wait for them."""
     if not rows:
         return list
@@ -66,7 +66,7 @@ def add(rows: Sequence[Row]) -> Callable[[], prepared.Rows]:
     written = json.dumps([dict(zip(names, values(row), strict=True)) for row in rows], default=str)
     for row in rows:
         row._state.adding = False
-    return prepared.ask(statement, [written])
+    return sql.ask(statement, [written])
 
 
 @cache
@@ -86,7 +86,7 @@ def insert_new(rows: Sequence[Row], *unique: str) -> list[Row]:
     if not rows:
         return []
     statement, fields, names = _new_insertion(type(rows[0]), unique)
-    keys = {tuple(values): pk for pk, *values in prepared.rows(statement, _values(rows, fields))}
+    keys = {tuple(values): pk for pk, *values in sql.rows(statement, _values(rows, fields))}
     for row in rows:
         # Of several alike, the first.
         row.pk = keys.pop(tuple(getattr(row, name) for name in names), None)
