@@ -21,7 +21,7 @@ OURS = {name: service for name, service in SERVICES.items() if "build" in servic
 
 def variables_of_settings() -> set[str]:
     """The names of the environment variables that the settings read, by os.environ or their own readers."""
-    text = SETTINGS.read_text() + SETTINGS.with_name("logs.py").read_text()
+    text = SETTINGS.read_text() + (CHECKOUT / "platform" / "base" / "logs.py").read_text()
     return set(re.findall(r'\b(?:environ|environ\.get|flag|words|number)[(\[]"([A-Z0-9_]+)"', text))
 
 
