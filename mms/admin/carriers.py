@@ -14,9 +14,9 @@ from unfold.widgets import UnfoldAdminPasswordWidget
 
 from base.admin_pages import DiscreetAdmin
 from base.widgets import SMALL
-from mms.mm7.codes import Outcome
-from mms.mm7.status import MMStatus
 from mms.models import Carrier, NumberPrefix
+from mms.protocol.reports import ReportStatus
+from mms.protocol.submit import Outcome
 
 KEEPS = "Left empty, it stays as it is. Without a user there is no password."
 
@@ -60,8 +60,8 @@ class CarrierForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the
     def clean_status_overrides(self) -> dict[str, Any]:
         overrides = self.cleaned_data["status_overrides"] or {}
         if not isinstance(overrides, dict):
-            raise forms.ValidationError('A JSON object from MMStatus to its meaning, such as {"4": "Rejected"}.')
-        meanings = [status.value for status in MMStatus]
+            raise forms.ValidationError('A JSON object from ReportStatus to its meaning, such as {"4": "Rejected"}.')
+        meanings = [status.value for status in ReportStatus]
         for word, meaning in overrides.items():
             if meaning not in meanings:
                 raise forms.ValidationError(f"{word}: its meaning is one of {', '.join(meanings)}.")

@@ -1,32 +1,47 @@
-"""Our side of MM7 towards an MMSC: the HTTP request of a submit, and what its reply or silence means."""
+"""The gateway to carriers: submit requests become HTTP requests in the carrier's protocol, replies become results.
+
+Every carrier speaks MM7 today. A second protocol is a folder like mm7/ and a branch here.
+"""
 
 from datetime import datetime, timedelta
 from typing import Final
 
-from mms.mm7.answers import Answer, read_answer
-from mms.mm7.codes import Outcome
-from mms.mm7.submit import Flavour, Part, Submission, encode
+from mms.mm7.answers import read_answer
+from mms.mm7.submit import Flavour, Submission, encode
 from mms.models import Carrier, Discovery, Message
+from mms.protocol.submit import Outcome, Part, SubmitRequest, SubmitResult
 from mms.runtime.http_client import NoReply, Reply, Request
 
-# The latest ExpiryDate, counted from the submit, that MMSCs take.
+# The latest ExpiryDate, counted from the submit, that MMSCs accept.
 LONGEST_EXPIRY: Final = timedelta(days=3)
 
 
-def request(sent: Message | Discovery, parts: tuple[Part, ...], now: datetime) -> Request:
-    """The SubmitReq that hands these parts to the carrier's MMSC, under the same TransactionID on every try."""
-    carrier = sent.carrier
+def submit_request(sent: Message | Discovery, parts: tuple[Part, ...], now: datetime) -> SubmitRequest:
+    """Return the request that submits these parts; every try has the same transaction ID."""
+    return SubmitRequest(
+        transaction_id=sent.transaction_id,
+        sender=sent.sender,
+        recipient=sent.number,
+        subject=sent.subject,
+        parts=parts,
+        created_at=sent.created_at,
+        expires_at=min(sent.expires_at, now + LONGEST_EXPIRY),
+    )
+
+
+def http_request(carrier: Carrier, request: SubmitRequest) -> Request:
+    """Return the HTTP request that hands the submit to the carrier's MMSC."""
     encoded = encode(
         Submission(
-            transaction_id=sent.transaction_id,
             vaspid=carrier.vaspid,
             vasid=carrier.vasid,
-            sender=sent.sender,
-            recipient=sent.number,
-            subject=sent.subject,
-            parts=parts,
-            created_at=sent.created_at,
-            expires_at=min(sent.expires_at, now + LONGEST_EXPIRY),
+            transaction_id=request.transaction_id,
+            sender=request.sender,
+            recipient=request.recipient,
+            subject=request.subject,
+            parts=request.parts,
+            created_at=request.created_at,
+            expires_at=request.expires_at,
         ),
         Flavour(carrier.mm7_version, carrier.mm7_namespace, carrier.base64_parts),
     )
@@ -35,10 +50,10 @@ def request(sent: Message | Discovery, parts: tuple[Part, ...], now: datetime) -
     return Request(carrier.mmsc_url, encoded.body, encoded.headers, float(carrier.timeout), auth)
 
 
-def answer(carrier: Carrier, result: Reply | NoReply) -> Answer:
-    """What became of the submit. Silence after the whole request was written leaves it in doubt."""
-    if isinstance(result, NoReply):
-        outcome = Outcome.IN_DOUBT if result.written else Outcome.TRANSIENT
-        return Answer(outcome, None, result.reason, None)
+def submit_result(carrier: Carrier, reply: Reply | NoReply) -> SubmitResult:
+    """Return what became of the submit. Silence after the whole request was written leaves it in doubt."""
+    if isinstance(reply, NoReply):
+        outcome = Outcome.IN_DOUBT if reply.written else Outcome.TRANSIENT
+        return SubmitResult(outcome, None, reply.reason, None)
     overrides = {int(code): Outcome(outcome) for code, outcome in carrier.code_overrides.items()}
-    return read_answer(result.status, result.content_type, result.body, overrides)
+    return read_answer(reply.status, reply.content_type, reply.body, overrides)

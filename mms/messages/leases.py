@@ -11,9 +11,8 @@ from typing import Generic, NamedTuple, TypeVar
 from django.db import transaction
 
 from base import bulk, sql
-from mms.mm7.answers import Answer
-from mms.mm7.codes import Outcome
 from mms.models import Attempt, Carrier, Discovery, Message, Status
+from mms.protocol.submit import Outcome, SubmitResult
 
 # Longer than preparing a group of messages and the longest time-out of a carrier together.
 LEASE = timedelta(minutes=2)
@@ -63,7 +62,7 @@ class Landing(Generic[Sent]):
 
     sent: Sent
     attempt: Attempt
-    answer: Answer
+    answer: SubmitResult
 
 
 class _Row(NamedTuple):

@@ -18,9 +18,9 @@ from base import sql, stale_cache
 from mms.messages import transitions
 from mms.mm7.requests import DeliveryReportReq, Unsupported, answer, fault, read_request
 from mms.mm7.soap import Malformed
-from mms.mm7.status import MMStatus
 from mms.models import Carrier, Report
 from mms.models.tracking_ids import name_of
+from mms.protocol.reports import ReportStatus
 from mms.runtime import client_address, wakeup
 from mms.runtime.group_commit import Together
 
@@ -193,7 +193,8 @@ def _kept(said: Sequence[_Said]) -> list[Report | None]:
     keys = list({one.carrier.pk for one in said})
     terms = {carrier.pk: _terms(carrier) for carrier in sql.objects(Carrier, "WHERE id = ANY(%s)", [keys])}
     current = [terms.get(one.carrier.pk) == _terms(one.carrier) for one in said]
-    kept = transitions.take_reports([(one.carrier, one.report) for one in compress(said, current)], timezone.now())
+    reports = [(one.carrier, one.report.delivery_report()) for one in compress(said, current)]
+    kept = transitions.take_reports(reports, timezone.now())
     in_turn = iter(kept)
     return [next(in_turn) if good else None for good in current]
 
@@ -213,9 +214,9 @@ def _about(report: Report) -> dict[str, str | int | None]:
     return {"tracking_id": name_of(attempt.message_id)} if attempt.message_id else {"discovery": attempt.discovery_id}
 
 
-def _statuses(carrier: Carrier) -> dict[str, MMStatus]:
-    """The carrier's own table of MMStatus; what the console let in is one of ours."""
-    return {word: MMStatus(meaning) for word, meaning in carrier.status_overrides.items()}
+def _statuses(carrier: Carrier) -> dict[str, ReportStatus]:
+    """The carrier's own table of ReportStatus; what the console let in is one of ours."""
+    return {word: ReportStatus(meaning) for word, meaning in carrier.status_overrides.items()}
 
 
 def _from_its_network(request: HttpRequest, carrier: Carrier) -> bool:

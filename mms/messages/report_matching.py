@@ -14,9 +14,8 @@ from django.db.models import Q, QuerySet
 from base import bulk, sql
 from handsets import cache
 from handsets.models import CachedHandset
-from mms.mm7.requests import DeliveryReportReq
-from mms.mm7.status import MMStatus
 from mms.models import Attempt, Carrier, Discovery, Message, Report, Status
+from mms.protocol.reports import DeliveryReport, ReportStatus
 
 # When a report without a match is matched again, each after the one before; then it waits for an operator.
 MATCH_LADDER = (
@@ -58,12 +57,10 @@ class Named:
     number: str
 
 
-def record(said: Sequence[tuple[Carrier, DeliveryReportReq]], now: datetime) -> list[tuple[Report, bool]]:
+def record(said: Sequence[tuple[Carrier, DeliveryReport]], now: datetime) -> list[tuple[Report, bool]]:
     """Each report as it is kept, and whether it is new: no repetition. The caller holds the transaction."""
-    named = _named((carrier.pk, request.message_id or "") for carrier, request in said)
-    given = [
-        _report(carrier, request, named.get((carrier.pk, request.message_id or "")), now) for carrier, request in said
-    ]
+    named = _named((carrier.pk, report.message_id) for carrier, report in said)
+    given = [_report(carrier, report, named.get((carrier.pk, report.message_id)), now) for carrier, report in said]
     # In one order for all: two that take the same reports would else each wait for the other.
     new = {id(report) for report in bulk.insert_new(sorted(given, key=_identity), *IDENTITY)}
     kept = {_identity(report): report for report in given if id(report) in new}
@@ -80,16 +77,16 @@ def _identity(report: Report) -> Identity:
     return report.carrier_id, report.mmsc_id, report.number, report.status, report.raw_status
 
 
-def _report(carrier: Carrier, request: DeliveryReportReq, named: Named | None, now: datetime) -> Report:
+def _report(carrier: Carrier, given: DeliveryReport, named: Named | None, now: datetime) -> Report:
     return Report(
         carrier=carrier,
-        mmsc_id=request.message_id or "",
-        number=_recipient(request, named),
-        status=request.status,
-        raw_status=request.raw_status[:200],
-        text=request.status_text,
-        identity=cache.identity_of(request.handset) or "",
-        reported_at=request.date,
+        mmsc_id=given.message_id,
+        number=_recipient(given, named),
+        status=given.status,
+        raw_status=given.raw_status[:200],
+        text=given.text,
+        identity=cache.identity_of(given.handset) or "",
+        reported_at=given.reported_at,
         received_at=now,
         attempt=named.attempt if named else None,
         due_at=None if named else now + MATCH_LADDER[0],
@@ -120,9 +117,9 @@ def _columns(names: Iterable[tuple[int, str]]) -> list[list[int] | list[str]]:
     return [list(set(carriers)), list(ids)]
 
 
-def _recipient(request: DeliveryReportReq, named: Named | None) -> str:
+def _recipient(given: DeliveryReport, named: Named | None) -> str:
     """The number that the report is about; recipient and sender come swapped from some MMSCs."""
-    addresses = [*request.recipients, *request.senders]
+    addresses = [*given.recipients, *given.senders]
     if named and named.number in addresses:
         return named.number
     # A recipient of ours is a full international number; a sender is often a short code.
@@ -227,13 +224,13 @@ def _nameless(report: Report, sent: str) -> QuerySet[Attempt]:
 
 # The status that a final report gives what was sent.
 FINAL_STATUS = {
-    MMStatus.RETRIEVED: Status.DELIVERED,
-    MMStatus.EXPIRED: Status.EXPIRED,
-    MMStatus.REJECTED: Status.REJECTED,
+    ReportStatus.RETRIEVED: Status.DELIVERED,
+    ReportStatus.EXPIRED: Status.EXPIRED,
+    ReportStatus.REJECTED: Status.REJECTED,
 }
 
 
 def final_status(report: Report) -> Status | None:
     """The status that this report means, or None where the MMSC has not had its last word."""
-    status = MMStatus(report.status)
+    status = ReportStatus(report.status)
     return FINAL_STATUS.get(status, Status.FAILED) if status.is_final else None

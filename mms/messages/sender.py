@@ -20,9 +20,8 @@ from mms.adaptation.texts import crlf
 from mms.messages import gateway, leases, sweeper, transitions
 from mms.messages.leases import Landing
 from mms.messages.transitions import Adapted
-from mms.mm7.answers import Answer
-from mms.mm7.submit import Part
 from mms.models import Attempt, Discovery, Message
+from mms.protocol.submit import Part, SubmitResult
 from mms.rendering.compose import Composer
 from mms.rendering.renditions import StorageFailed
 from mms.runtime import wakeup
@@ -111,7 +110,7 @@ def _launch_discoveries(shift: Shift[Submit], clock: Clock) -> int:
 
 def _prepared_ddm(found: Discovery, now: datetime) -> Request | None:
     try:
-        return gateway.request(found, _ddm(found), now)
+        return gateway.http_request(found.carrier, gateway.submit_request(found, _ddm(found), now))
     except Exception:
         log.exception("a DDM could not be prepared", discovery=found.pk)
         transitions.ddm_unprepared(found, now)
@@ -174,7 +173,7 @@ def _composed(message: Message, composer: Composer, now: datetime) -> tuple[Adap
     if isinstance(result, CannotFit):
         transitions.cannot_fit(message, result, now)
         return None
-    request = gateway.request(message, result.parts, now)
+    request = gateway.http_request(message.carrier, gateway.submit_request(message, result.parts, now))
     return Adapted(message, result, len(request.body)), request
 
 
@@ -200,7 +199,7 @@ def _settle(
     clock: Clock,
 ) -> None:
     landings = [
-        Landing(submit.sent, submit.attempt, gateway.answer(submit.sent.carrier, result))
+        Landing(submit.sent, submit.attempt, gateway.submit_result(submit.sent.carrier, result))
         for submit, result in landed
         if isinstance(submit.sent, model)
     ]
@@ -210,7 +209,7 @@ def _settle(
         _log(landing.sent, landing.answer)
 
 
-def _log(sent: Message | Discovery, answer: Answer) -> None:
+def _log(sent: Message | Discovery, answer: SubmitResult) -> None:
     what = {"tracking_id": sent.tracking_id} if isinstance(sent, Message) else {"discovery": sent.pk}
     said = {"outcome": answer.outcome, "code": answer.code}
     log.info("submit", carrier=sent.carrier.slug, attempt=sent.tries, **said, **what)

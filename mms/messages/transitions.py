@@ -25,11 +25,11 @@ from mms.messages.acceptance import Outcome, OutcomeUnknown
 from mms.messages.leases import Landing
 from mms.messages.request import Order
 from mms.messages.timeline import Entry
-from mms.mm7.answers import Answer
-from mms.mm7.requests import DeliveryReportReq
 from mms.models import Attempt, Carrier, Discovery, Message, Report, Status, Template
 from mms.postbacks import notices
 from mms.postbacks.notices import Notice
+from mms.protocol.reports import DeliveryReport
+from mms.protocol.submit import SubmitResult
 from mms.rendering.compose import Composed
 
 # How long a message may be on its way to the handset, unless the customer says less.
@@ -249,11 +249,11 @@ def _ddm_answered(landing: Landing[Discovery], now: datetime) -> None:
         discovery.failed(landing.sent, _refusal(landing.answer, "the DDM"), now)
 
 
-def _refusal(answer: Answer, what: str) -> str:
+def _refusal(answer: SubmitResult, what: str) -> str:
     return _said_with_code(answer) or f"the MMSC did not take {what}"
 
 
-def _said_with_code(answer: Answer) -> str:
+def _said_with_code(answer: SubmitResult) -> str:
     """The MMSC's words, fit for the customer; what has no code may hold addresses of ours, which the attempt keeps."""
     return f"{answer.code} {answer.text}".strip() if answer.code else ""
 
@@ -261,18 +261,18 @@ def _said_with_code(answer: Answer) -> str:
 # --- report -------------------------------------------------------------------------------------------------------
 
 
-def report(carrier: Carrier, request: DeliveryReportReq, now: datetime) -> Report:
+def report(carrier: Carrier, given: DeliveryReport, now: datetime) -> Report:
     """An MMSC's delivery report, kept and applied once however often it comes; committed when this returns."""
-    return take_reports([(carrier, request)], now)[0]
+    return take_reports([(carrier, given)], now)[0]
 
 
-def take_reports(said: Sequence[tuple[Carrier, DeliveryReportReq]], now: datetime) -> list[Report]:
+def take_reports(said: Sequence[tuple[Carrier, DeliveryReport]], now: datetime) -> list[Report]:
     """Delivery reports that came together, in their order: all of them are committed when this returns, or none."""
     with transaction.atomic():
         kept = report_matching.record(said, now)
         apply([report for report, new in kept if new], now)
         report_matching.learn(
-            [(report, cache.identity_of(request.handset)) for (report, _), (_, request) in zip(kept, said, strict=True)]
+            [(report, cache.identity_of(given.handset)) for (report, _), (_, given) in zip(kept, said, strict=True)]
         )
     return [report for report, _ in kept]
 

@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from lxml import etree
 
-from mms.mm7.codes import NO_OVERRIDES, Outcome, outcome
+from mms.mm7.codes import NO_OVERRIDES, outcome
 from mms.mm7.soap import MAX_ID, Malformed, find, find_all, read_envelope, text, value
+from mms.protocol.submit import Outcome, SubmitResult
 
 MAX_TEXT: Final = 500  # characters kept of the MMSC's explanation
 
@@ -20,22 +20,9 @@ _CODE_IN_PROSE: Final = re.compile(r"(?<!\d)(?<!\d[.:-])([2-4]\d{3})(?!\d)(?!-\d
 _TRANSIENT: Final = frozenset({401, 403, 404, 408, 429, 500, 503})
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What became of a submit, in our words and in the MMSC's.
-
-    `message_id` is the MMSC's name for the message. It may come with a failure, and be absent from a success.
-    """
-
-    outcome: Outcome
-    code: int | None
-    text: str
-    message_id: str | None
-
-
 def read_answer(
     http_status: int, content_type: str, body: bytes, overrides: Mapping[int, Outcome] = NO_OVERRIDES
-) -> Answer:
+) -> SubmitResult:
     """The answer in an HTTP response: SubmitRsp, error response or Fault, under any HTTP status.
 
     `overrides` are the carrier's own outcomes by status code. Without readable SOAP, the HTTP status decides.
@@ -54,34 +41,34 @@ def read_answer(
     return _without_soap(http_status, "neither SubmitRsp nor Fault in the answer")
 
 
-def _read_response(http_status: int, response: etree._Element, overrides: Mapping[int, Outcome]) -> Answer:
+def _read_response(http_status: int, response: etree._Element, overrides: Mapping[int, Outcome]) -> SubmitResult:
     code = _status_code(response)
     message_id = _name(response)
     if code is not None:
-        return Answer(outcome(code, overrides), code, _explanation(response), message_id)
+        return SubmitResult(outcome(code, overrides), code, _explanation(response), message_id)
     if message_id:  # a message that has a name there was taken there
-        return Answer(Outcome.SUBMITTED, None, _explanation(response), message_id)
+        return SubmitResult(Outcome.SUBMITTED, None, _explanation(response), message_id)
     return _without_soap(http_status, _explanation(response) or "no StatusCode in the answer")
 
 
-def _read_fault(fault: etree._Element, overrides: Mapping[int, Outcome]) -> Answer:
+def _read_fault(fault: etree._Element, overrides: Mapping[int, Outcome]) -> SubmitResult:
     explanation = _explanation(fault) or value(fault, "faultstring")[:MAX_TEXT]
     message_id = _name(fault)
     code = _status_code(fault) or _code_in_prose(fault)
     if code is None:
-        return Answer(_by_faultcode(value(fault, "faultcode")), None, explanation, message_id)
+        return SubmitResult(_by_faultcode(value(fault, "faultcode")), None, explanation, message_id)
     result = outcome(code, overrides)
     if result is Outcome.SUBMITTED:  # a refusal that says success: only the MMSC's operator can tell
         result = Outcome.IN_DOUBT
-    return Answer(result, code, explanation, message_id)
+    return SubmitResult(result, code, explanation, message_id)
 
 
 def _name(element: etree._Element) -> str | None:
     return value(element, "messageid")[:MAX_ID] or None
 
 
-def _without_soap(http_status: int, why: str) -> Answer:
-    return Answer(_by_http_status(http_status), None, f"HTTP {http_status}: {why}"[:MAX_TEXT], None)
+def _without_soap(http_status: int, why: str) -> SubmitResult:
+    return SubmitResult(_by_http_status(http_status), None, f"HTTP {http_status}: {why}"[:MAX_TEXT], None)
 
 
 def _by_http_status(http_status: int) -> Outcome:

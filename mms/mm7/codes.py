@@ -1,21 +1,10 @@
 """What to do about an MMSC's status code: one table from its code to our outcome."""
 
 from collections.abc import Mapping
-from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
-
-class Outcome(StrEnum):
-    """What became of a submit."""
-
-    SUBMITTED = "submitted"
-    TRANSIENT = "transient"  # not taken; the same request may succeed later
-    LIMITED = "limited"  # not taken; worth a few tries, no more
-    PERMANENT = "permanent"  # not taken, and never will be
-    CONTENT_REFUSED = "content_refused"  # not taken as it is; smaller or plainer content may be
-    IN_DOUBT = "in_doubt"  # taken or not, nobody told us
-
+from mms.protocol.submit import Outcome
 
 # 3GPP TS 23.140, 8.7.10.3 (status codes and texts), with the codes of Sinch that do not clash with it.
 OUTCOMES: Final[Mapping[int, Outcome]] = MappingProxyType(

@@ -22,7 +22,8 @@ from mms.mm7.soap import (
     value,
     write_envelope,
 )
-from mms.mm7.status import NO_NUMBERS, MMStatus, read_status
+from mms.mm7.status import NO_NUMBERS, read_status
+from mms.protocol.reports import DeliveryReport, ReportStatus
 from mms.runtime.xml import xml_text
 
 MAX_TEXT: Final = 500  # characters kept of a status text or a subject
@@ -72,10 +73,23 @@ class DeliveryReportReq(Request):
     None means that the report names none.
     """
 
-    status: MMStatus
+    status: ReportStatus
     raw_status: str
     status_text: str
     handset: str | None
+
+    def delivery_report(self) -> DeliveryReport:
+        """Return the report without the envelope of MM7."""
+        return DeliveryReport(
+            message_id=self.message_id or "",
+            recipients=self.recipients,
+            senders=self.senders,
+            reported_at=self.date,
+            status=self.status,
+            raw_status=self.raw_status,
+            text=self.status_text,
+            handset=self.handset,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +118,7 @@ class _Common(TypedDict):
 
 
 def read_request(
-    content_type: str, body: bytes, statuses: Mapping[str, MMStatus] = NO_NUMBERS
+    content_type: str, body: bytes, statuses: Mapping[str, ReportStatus] = NO_NUMBERS
 ) -> DeliveryReportReq | DeliverReq | ReadReplyReq:
     """The request in an HTTP body. `statuses` is the carrier's own table of MMStatus texts or numbers.
 
@@ -182,10 +196,12 @@ def _common(root: etree._Element, operation: etree._Element) -> _Common:
     }
 
 
-def _delivery_report(operation: etree._Element, common: _Common, statuses: Mapping[str, MMStatus]) -> DeliveryReportReq:
+def _delivery_report(
+    operation: etree._Element, common: _Common, statuses: Mapping[str, ReportStatus]
+) -> DeliveryReportReq:
     raw_status = (value(operation, "mmstatus") or value(operation, "statuscode"))[:MAX_TEXT]
     if not raw_status:
-        raise Malformed("MMStatus is missing")
+        raise Malformed("ReportStatus is missing")
     if common["message_id"] is None and not common["recipients"] and not common["senders"]:
         raise Malformed("MessageID and Recipient are both missing")
     return DeliveryReportReq(

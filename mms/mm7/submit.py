@@ -11,38 +11,14 @@ from typing import Final
 from xml.sax.saxutils import quoteattr
 
 from mms.mm7.soap import REL_6, write_envelope
+from mms.protocol.submit import Part
 from mms.runtime.xml import xml_text
 
 SMIL: Final = "application/smil"
 LONGEST_SHORT_CODE: Final = 6  # digits
 
 # What may stand in a header without quoting or folding. None of them allows a line end, a space or a bracket.
-_CONTENT_ID: Final = re.compile(r"[\w.!#$%&'*+/=?^`{|}~@-]{1,200}", re.ASCII)
-_LOCATION: Final = re.compile(r"[!#-;=?-~]{1,200}")
-_MIME_TYPE: Final = re.compile(r"[\w!#$&^.+-]{1,100}/[\w!#$&^.+-]{1,100}", re.ASCII)
-_CHARSET: Final = re.compile(r"[\w.+:-]{1,40}", re.ASCII)
 _DIGITS: Final = re.compile(r"[0-9]{3,15}")
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One part of the content: the SMIL, a text or a medium. `charset` is for text.
-
-    Raises ValueError for a field that cannot stand in a MIME header.
-    """
-
-    content_id: str
-    location: str
-    mime_type: str
-    data: bytes
-    charset: str | None = None
-
-    def __post_init__(self) -> None:
-        _require("content_id", self.content_id, _CONTENT_ID)
-        _require("location", self.location, _LOCATION)
-        _require("mime_type", self.mime_type, _MIME_TYPE)
-        if self.charset is not None:
-            _require("charset", self.charset, _CHARSET)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from mms.mm7.status import MMStatus
 from mms.models import Message, Template
+from mms.protocol.reports import ReportStatus
 
 MESSAGE_SENT = "Message Sent"
 MESSAGE_FAILED = "Message Failed"
@@ -16,12 +16,12 @@ REJECTED = "Message Sent/Rejected"
 FAILED = "Message Sent/Failed"
 NOT_SUPPORTED = "Message Sent/Not Supported"
 
-# What a final delivery report (MMStatus of 3GPP TS 23.140, 8.7.7) is called towards customers.
+# What a final delivery report (ReportStatus of 3GPP TS 23.140, 8.7.7) is called towards customers.
 OF_REPORT = {
-    MMStatus.RETRIEVED: DELIVERED,
-    MMStatus.EXPIRED: EXPIRED,
-    MMStatus.REJECTED: REJECTED,
-    MMStatus.NOT_SUPPORTED: NOT_SUPPORTED,
+    ReportStatus.RETRIEVED: DELIVERED,
+    ReportStatus.EXPIRED: EXPIRED,
+    ReportStatus.REJECTED: REJECTED,
+    ReportStatus.NOT_SUPPORTED: NOT_SUPPORTED,
 }
 
 # Our queue gave up: the code of the postback that tells so.
@@ -71,7 +71,7 @@ class Notice:
 
 def of_report(status: str) -> str:
     """The status text for the status of a final report."""
-    return OF_REPORT.get(MMStatus(status), FAILED)
+    return OF_REPORT.get(ReportStatus(status), FAILED)
 
 
 def fields(notice: Notice, message: Message, at: datetime) -> dict[str, Any]:

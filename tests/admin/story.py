@@ -14,11 +14,9 @@ from mms.content import store
 from mms.messages import leases, transitions
 from mms.messages.leases import Landing
 from mms.messages.request import Order
-from mms.mm7.answers import Answer
-from mms.mm7.codes import Outcome
-from mms.mm7.requests import DeliveryReportReq
-from mms.mm7.status import MMStatus
 from mms.models import Carrier, Message, NumberPrefix, Postback, PostbackAttempt, Rendition, Status, Template
+from mms.protocol.reports import DeliveryReport, ReportStatus
+from mms.protocol.submit import Outcome, SubmitResult
 from tests.wire import IPHONE, photograph
 
 NOW = datetime.now(UTC) - timedelta(minutes=1)
@@ -112,9 +110,9 @@ def delivered(here: SimpleNamespace) -> Message:
     message = order(here, "14044790000", ddm_text="We look at your handset", texts={"1": "Hello <b>Bill</b>"})
     transitions.claim(NOW, 9)
     (discovery,) = transitions.claim_discoveries(NOW, 9)
-    transitions.discoveries_submitted([landing(discovery, Answer(Outcome.SUBMITTED, 1000, "Success", "D1"))], NOW)
+    transitions.discoveries_submitted([landing(discovery, SubmitResult(Outcome.SUBMITTED, 1000, "Success", "D1"))], NOW)
     transitions.report(here.carrier, report("D1", message.number, IPHONE), NOW)
-    submit(Answer(Outcome.SUBMITTED, 1000, "Success", "M1"))
+    submit(SubmitResult(Outcome.SUBMITTED, 1000, "Success", "M1"))
     transitions.report(here.carrier, report("M1", message.number, IPHONE), NOW)
     message.refresh_from_db()
     assert message.status == Status.DELIVERED
@@ -123,35 +121,32 @@ def delivered(here: SimpleNamespace) -> Message:
 
 def in_doubt(here: SimpleNamespace, number: str = "447700900123") -> Message:
     message = order(here, number)
-    submit(Answer(Outcome.IN_DOUBT, None, "connection reset", None))
+    submit(SubmitResult(Outcome.IN_DOUBT, None, "connection reset", None))
     message.refresh_from_db()
     assert message.status == Status.IN_DOUBT
     return message
 
 
-def submit(answer: Answer) -> None:
+def submit(answer: SubmitResult) -> None:
     """Submits all that is due; the MMSC answers this."""
     due, _ = transitions.claim(NOW, 9)
     transitions.submitted([landing(message, answer) for message in due], NOW)
 
 
-def landing(sent: Any, answer: Answer) -> Landing[Any]:
+def landing(sent: Any, answer: SubmitResult) -> Landing[Any]:
     ((sent, attempt),) = leases.start([(sent, 2000)], NOW)
     return Landing(sent, attempt, answer)
 
 
-def report(message_id: str, number: str, handset: str | None = None) -> DeliveryReportReq:
-    return DeliveryReportReq(
-        transaction_id="t",
-        version="6.8.0",
-        namespace="",
+def report(message_id: str, number: str, handset: str | None = None) -> DeliveryReport:
+    return DeliveryReport(
         message_id=message_id,
         recipients=(number,),
         senders=("28444",),
-        date=NOW,
-        status=MMStatus.RETRIEVED,
+        reported_at=NOW,
+        status=ReportStatus.RETRIEVED,
         raw_status="Retrieved",
-        status_text="",
+        text="",
         handset=handset,
     )
 

@@ -14,11 +14,11 @@ from handsets import cache
 from handsets.models import CachedHandset
 from mms.messages import sender, transitions
 from mms.messages.leases import Landing
-from mms.mm7.answers import Answer
-from mms.mm7.codes import Outcome
 from mms.mm7.requests import DeliveryReportReq, read_request
 from mms.models import Message, Postback
 from mms.postbacks import outbox
+from mms.protocol.reports import DeliveryReport
+from mms.protocol.submit import Outcome, SubmitResult
 from mms.rendering.compose import Composer
 from mms.runtime.http_client import Reply
 from tests.wire import IPHONE, report_body
@@ -58,7 +58,7 @@ def whole_way(world: SimpleNamespace, send: Send, messages: int) -> dict[str, in
         ready = sender.adapted(claimed, Composer(claimed), now)
     with counted("start"):
         started = transitions.adapted([adapted for adapted, _ in ready], now())
-    landings = [Landing(sent, a, Answer(Outcome.SUBMITTED, 1000, "", f"B{sent.pk}")) for sent, a in started]
+    landings = [Landing(sent, a, SubmitResult(Outcome.SUBMITTED, 1000, "", f"B{sent.pk}")) for sent, a in started]
     with counted("submitted"):
         transitions.submitted(landings, now())
     said = [report(f"B{sent.pk}", sent.number) for sent, _ in started]
@@ -73,10 +73,10 @@ def whole_way(world: SimpleNamespace, send: Send, messages: int) -> dict[str, in
     return counted.statements
 
 
-def report(message_id: str, number: str) -> DeliveryReportReq:
+def report(message_id: str, number: str) -> DeliveryReport:
     said = read_request("text/xml", report_body(message_id, number, "Retrieved", IPHONE))
     assert isinstance(said, DeliveryReportReq)
-    return said
+    return said.delivery_report()
 
 
 def test_each_step_of_many_takes_as_many_statements_as_that_of_two(world: SimpleNamespace, send: Send) -> None:
@@ -97,7 +97,7 @@ def test_reports_that_come_together_are_each_taken_once(world: SimpleNamespace, 
     ready = sender.adapted(claimed, Composer(claimed), now)
     started = transitions.adapted([adapted for adapted, _ in ready], now())
     transitions.submitted(
-        [Landing(sent, a, Answer(Outcome.SUBMITTED, 1000, "", f"B{sent.pk}")) for sent, a in started], now()
+        [Landing(sent, a, SubmitResult(Outcome.SUBMITTED, 1000, "", f"B{sent.pk}")) for sent, a in started], now()
     )
     first, second = (report(f"B{message.pk}", message.number) for message in messages)
 

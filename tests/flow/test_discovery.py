@@ -8,9 +8,8 @@ import pytest
 
 from handsets.models import CachedHandset, Handset
 from mms.messages import leases, transitions
-from mms.mm7.answers import Answer
-from mms.mm7.codes import Outcome
 from mms.models import Attempt, Discovery, Message
+from mms.protocol.submit import Outcome, SubmitResult
 from tests.scripted import Scripted
 from tests.wire import IPHONE, Drive, codes, kinds, submit_rsp
 
@@ -228,7 +227,7 @@ def test_a_message_that_joins_while_the_ddm_is_in_flight_keeps_the_discovery_ope
     [(_, attempt)] = leases.start([(ddm, 1000)], datetime.now(UTC))
     long = send(DDM + "<ddm-message-timeout>60</ddm-message-timeout>")
     transitions.claim(datetime.now(UTC), 10)
-    landing = leases.Landing(ddm, attempt, Answer(outcome, None, "", "M0"))
+    landing = leases.Landing(ddm, attempt, SubmitResult(outcome, None, "", "M0"))
     transitions.discoveries_submitted([landing], datetime.now(UTC))
     drive(later(3))
     send(DDM + "<ddm-message-timeout>5</ddm-message-timeout>")

@@ -14,9 +14,9 @@ from handsets import cache
 from handsets.models import CachedHandset
 from mms.messages import leases, sweeper, transitions
 from mms.messages.request import Order
-from mms.mm7.codes import Outcome
 from mms.models import Message, Postback
 from mms.postbacks import outbox
+from mms.protocol.submit import Outcome
 from mms.runtime.http_client import NoReply
 from tests.flow.test_locks import landed, waiting, waiting_for_a_lock, working
 from tests.processes.platform_under_test import eventually

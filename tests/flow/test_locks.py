@@ -12,9 +12,8 @@ from billing import ledger
 from billing.models import Account, Price
 from mms.messages import leases, report_matching, sweeper, transitions
 from mms.messages.leases import Landing
-from mms.mm7.answers import Answer
-from mms.mm7.codes import Outcome
 from mms.models import Discovery, Message, Report
+from mms.protocol.submit import Outcome, SubmitResult
 from tests.processes.platform_under_test import eventually
 from tests.wire import IPHONE, Drive
 
@@ -26,7 +25,7 @@ ROUNDS = 10
 
 def landed(message: Message, outcome: Outcome, name: str | None = None) -> Landing[Message]:
     [(sent, attempt)] = leases.start([(message, 1000)], datetime.now(UTC))
-    return Landing(sent, attempt, Answer(outcome, None, "", name))
+    return Landing(sent, attempt, SubmitResult(outcome, None, "", name))
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)

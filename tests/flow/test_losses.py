@@ -14,9 +14,8 @@ from base import shutdown
 from mms.adaptation.plan import CannotFit
 from mms.messages import leases, sender, sweeper, transitions
 from mms.messages.leases import Landing
-from mms.mm7.answers import Answer
-from mms.mm7.codes import Outcome
 from mms.models import Carrier, Discovery, Event, Message
+from mms.protocol.submit import Outcome, SubmitResult
 from mms.rendering.compose import Composed, Composer
 from tests.api.documents import KEY, request
 from tests.scripted import Scripted
@@ -177,7 +176,7 @@ def test_a_late_answer_to_an_earlier_try_moves_no_message_that_a_later_one_left_
     transitions.resolve(message, sent=False, by="operator", now=later(minutes=3))
     mmsc.first("reset")
     drive(later(minutes=4))
-    late = Landing(sent, attempt, Answer(Outcome.TRANSIENT, 3000, "busy", None))
+    late = Landing(sent, attempt, SubmitResult(Outcome.TRANSIENT, 3000, "busy", None))
     transitions.submitted([late], later(minutes=5))
     message.refresh_from_db()
     assert (message.status, len(mmsc.received)) == ("in_doubt", 1)

@@ -24,10 +24,11 @@ from mms.api.errors import Refusal
 from mms.api.nodes import Node
 from mms.api.parsers import JsonParser, XmlParser
 from mms.api.renderers import JsonRenderer, XmlRenderer
-from mms.mm7.answers import Answer, read_answer
+from mms.mm7.answers import read_answer
 from mms.mm7.requests import MAX_TEXT, Request, Unsupported, answer, fault, read_request
 from mms.mm7.soap import MAX_ID, Malformed
 from mms.models import Template
+from mms.protocol.submit import SubmitResult
 from mms.runtime.xml import NOT_XML
 from tests.fuzz import corpus
 from tests.fuzz.mutation import Corpus, Given
@@ -141,7 +142,7 @@ def read_mm7(given: Given) -> str:
     """A request of an MMSC, with what is answered to it; or its answer to one of ours."""
     if given.door == "answer":
         said = read_answer(200, given.content_type, given.body)
-        assert isinstance(said, Answer)
+        assert isinstance(said, SubmitResult)
         _keep([said.text], MAX_TEXT)
         _keep([said.message_id or ""])
         return f"answer: {said.outcome}"

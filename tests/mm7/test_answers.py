@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from mms.mm7.answers import Answer, read_answer
-from mms.mm7.codes import SINCH, Outcome
+from mms.mm7.answers import read_answer
+from mms.mm7.codes import SINCH
+from mms.protocol.submit import Outcome, SubmitResult
 
 SAMPLES = Path(__file__).parent.parent / "samples" / "mm7"
 XML = "text/xml; charset=utf-8"
@@ -21,40 +22,40 @@ def soap(body: str) -> bytes:
         (
             "answer-success.xml",
             "application/xml; charset=utf-8",
-            Answer(Outcome.SUBMITTED, 1000, "Successfully parsed and validated request", "571200617770812345"),
+            SubmitResult(Outcome.SUBMITTED, 1000, "Successfully parsed and validated request", "571200617770812345"),
         ),
         (
             "answer-multipart.txt",
             'multipart/related; boundary="----=_Part_9"; start="<rsp>"',
-            Answer(Outcome.SUBMITTED, 1100, "Partial success", "m-1"),
+            SubmitResult(Outcome.SUBMITTED, 1100, "Partial success", "m-1"),
         ),
         (
             "fault-qualified.xml",
             XML,
-            Answer(Outcome.CONTENT_REFUSED, 2004, "Multimedia content refused: Message exceeds 300 KB", None),
+            SubmitResult(Outcome.CONTENT_REFUSED, 2004, "Multimedia content refused: Message exceeds 300 KB", None),
         ),
-        ("fault-unqualified.xml", XML, Answer(Outcome.TRANSIENT, 4006, "Service unavailable", None)),
+        ("fault-unqualified.xml", XML, SubmitResult(Outcome.TRANSIENT, 4006, "Service unavailable", None)),
         (
             "fault-faultstring-only.xml",
             "text/xml",
-            Answer(
+            SubmitResult(
                 Outcome.PERMANENT,
                 2002,
                 "2024-08-05 10:00:00 relay 10.0.0.7:3000 refused with StatusCode:2002 Adresse ungültig",
                 None,
             ),
         ),
-        ("answer-error-response-bare.xml", XML, Answer(Outcome.PERMANENT, 6102, "번호이동 가입자", None)),
+        ("answer-error-response-bare.xml", XML, SubmitResult(Outcome.PERMANENT, 6102, "번호이동 가입자", None)),
         (
             "answer-failure-with-message-id.xml",
             XML,
-            Answer(Outcome.PERMANENT, 3002, "Message rejected: blocked sender", "m-9"),
+            SubmitResult(Outcome.PERMANENT, 3002, "Message rejected: blocked sender", "m-9"),
         ),
     ],
 )
 @pytest.mark.parametrize("http_status", [200, 202, 400, 500])
 def test_an_answer_is_read_under_any_http_status(
-    http_status: int, sample: str, content_type: str, expected: Answer
+    http_status: int, sample: str, content_type: str, expected: SubmitResult
 ) -> None:
     assert read_answer(http_status, content_type, (SAMPLES / sample).read_bytes()) == expected
 
@@ -105,32 +106,32 @@ def test_without_readable_soap_the_http_status_decides(http_status: int, expecte
     [
         (
             "<SubmitRsp><Status><StatusCode>1000</StatusCode></Status></SubmitRsp>",
-            Answer(Outcome.SUBMITTED, 1000, "", None),
+            SubmitResult(Outcome.SUBMITTED, 1000, "", None),
         ),
-        ("<SubmitRsp><MessageId>m-2</MessageId></SubmitRsp>", Answer(Outcome.SUBMITTED, None, "", "m-2")),
+        ("<SubmitRsp><MessageId>m-2</MessageId></SubmitRsp>", SubmitResult(Outcome.SUBMITTED, None, "", "m-2")),
         (
             "<SubmitRsp><Status><StatusCode>OK</StatusCode></Status><MessageID/></SubmitRsp>",
-            Answer(Outcome.IN_DOUBT, None, "HTTP 200: no StatusCode in the answer", None),
+            SubmitResult(Outcome.IN_DOUBT, None, "HTTP 200: no StatusCode in the answer", None),
         ),
         (
             "<Fault><faultcode>Client</faultcode><faultstring>no</faultstring></Fault>",
-            Answer(Outcome.PERMANENT, None, "no", None),
+            SubmitResult(Outcome.PERMANENT, None, "no", None),
         ),
         (
             "<Fault><faultcode>env:Server.Busy</faultcode><faultstring>later</faultstring></Fault>",
-            Answer(Outcome.TRANSIENT, None, "later", None),
+            SubmitResult(Outcome.TRANSIENT, None, "later", None),
         ),
         (
             "<Fault><faultcode>env:Client.4007</faultcode></Fault>",
-            Answer(Outcome.PERMANENT, 4007, "", None),
+            SubmitResult(Outcome.PERMANENT, 4007, "", None),
         ),
         (
             "<Fault><faultstring>odd</faultstring><detail><StatusCode>1000</StatusCode></detail></Fault>",
-            Answer(Outcome.IN_DOUBT, 1000, "odd", None),
+            SubmitResult(Outcome.IN_DOUBT, 1000, "odd", None),
         ),
     ],
 )
-def test_incomplete_answers_say_what_they_can(body: str, expected: Answer) -> None:
+def test_incomplete_answers_say_what_they_can(body: str, expected: SubmitResult) -> None:
     assert read_answer(200, XML, soap(body)) == expected
 
 
@@ -150,7 +151,7 @@ def test_a_long_explanation_is_cut() -> None:
 def test_a_reference_to_no_character_is_left_out(half: str) -> None:
     status = f"<StatusCode>1000</StatusCode><StatusText>ta{half}ken</StatusText>"
     body = soap(f"<SubmitRsp><Status>{status}</Status><MessageID>m-3</MessageID></SubmitRsp>")
-    assert read_answer(200, XML, body) == Answer(Outcome.SUBMITTED, 1000, "taken", "m-3")
+    assert read_answer(200, XML, body) == SubmitResult(Outcome.SUBMITTED, 1000, "taken", "m-3")
 
 
 @pytest.mark.parametrize("answer", ["<SubmitRsp>{}</SubmitRsp>", "<Fault>{}</Fault>"])

@@ -2,8 +2,10 @@
 
 import pytest
 
-from mms.mm7.codes import SINCH, Outcome, outcome
-from mms.mm7.status import MMStatus, read_status
+from mms.mm7.codes import SINCH, outcome
+from mms.mm7.status import read_status
+from mms.protocol.reports import ReportStatus
+from mms.protocol.submit import Outcome
 
 P, T = Outcome.PERMANENT, Outcome.TRANSIENT
 
@@ -44,39 +46,39 @@ def test_a_carriers_own_table_goes_first() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("Expired", MMStatus.EXPIRED),
-        ("RETRIEVED", MMStatus.RETRIEVED),
-        (" rejected\n", MMStatus.REJECTED),
-        ("Indeterminate", MMStatus.INDETERMINATE),
-        ("Forwarded", MMStatus.FORWARDED),
-        ("deferred", MMStatus.DEFERRED),
-        ("Unreachable", MMStatus.UNREACHABLE),
-        ("Unrecognised", MMStatus.UNRECOGNISED),
-        ("Unrecognized", MMStatus.UNRECOGNISED),
-        ("NotSupported", MMStatus.NOT_SUPPORTED),
-        ("not_supported", MMStatus.NOT_SUPPORTED),
-        ("Delivery condition not met", MMStatus.CONDITION_NOT_MET),
-        ("DeliveryConditionNotMet", MMStatus.CONDITION_NOT_MET),
-        ("Teleported", MMStatus.UNKNOWN),
-        ("1000", MMStatus.UNKNOWN),
-        ("", MMStatus.UNKNOWN),
+        ("Expired", ReportStatus.EXPIRED),
+        ("RETRIEVED", ReportStatus.RETRIEVED),
+        (" rejected\n", ReportStatus.REJECTED),
+        ("Indeterminate", ReportStatus.INDETERMINATE),
+        ("Forwarded", ReportStatus.FORWARDED),
+        ("deferred", ReportStatus.DEFERRED),
+        ("Unreachable", ReportStatus.UNREACHABLE),
+        ("Unrecognised", ReportStatus.UNRECOGNISED),
+        ("Unrecognized", ReportStatus.UNRECOGNISED),
+        ("NotSupported", ReportStatus.NOT_SUPPORTED),
+        ("not_supported", ReportStatus.NOT_SUPPORTED),
+        ("Delivery condition not met", ReportStatus.CONDITION_NOT_MET),
+        ("DeliveryConditionNotMet", ReportStatus.CONDITION_NOT_MET),
+        ("Teleported", ReportStatus.UNKNOWN),
+        ("1000", ReportStatus.UNKNOWN),
+        ("", ReportStatus.UNKNOWN),
     ],
 )
-def test_a_status_is_known_in_any_spelling(text: str, expected: MMStatus) -> None:
+def test_a_status_is_known_in_any_spelling(text: str, expected: ReportStatus) -> None:
     assert read_status(text) is expected
 
 
 def test_numbers_are_read_by_the_carriers_table() -> None:
-    numbers = {"1000": MMStatus.RETRIEVED, "Forwarded": MMStatus.RETRIEVED}
-    assert read_status(" 1000 ", numbers) is MMStatus.RETRIEVED
-    assert read_status("Forwarded", numbers) is MMStatus.RETRIEVED
-    assert read_status("Expired", numbers) is MMStatus.EXPIRED
+    numbers = {"1000": ReportStatus.RETRIEVED, "Forwarded": ReportStatus.RETRIEVED}
+    assert read_status(" 1000 ", numbers) is ReportStatus.RETRIEVED
+    assert read_status("Forwarded", numbers) is ReportStatus.RETRIEVED
+    assert read_status("Expired", numbers) is ReportStatus.EXPIRED
 
 
 def test_only_statuses_that_may_still_change_are_not_final() -> None:
-    assert {status for status in MMStatus if not status.is_final} == {
-        MMStatus.FORWARDED,
-        MMStatus.DEFERRED,
-        MMStatus.INDETERMINATE,
-        MMStatus.UNKNOWN,
+    assert {status for status in ReportStatus if not status.is_final} == {
+        ReportStatus.FORWARDED,
+        ReportStatus.DEFERRED,
+        ReportStatus.INDETERMINATE,
+        ReportStatus.UNKNOWN,
     }

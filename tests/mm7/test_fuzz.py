@@ -5,9 +5,10 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mms.mm7.answers import Answer, read_answer
+from mms.mm7.answers import read_answer
 from mms.mm7.requests import Unsupported, answer, fault, read_request
 from mms.mm7.soap import Malformed
+from mms.protocol.submit import SubmitResult
 
 SAMPLES = [path.read_bytes() for path in sorted((Path(__file__).parent.parent / "samples" / "mm7").glob("*.*"))]
 CONTENT_TYPES = st.one_of(
@@ -62,4 +63,4 @@ def test_a_request_is_read_or_refused_and_can_be_answered(content_type: str, bod
 @settings(max_examples=200, deadline=None)
 @given(st.integers(200, 599), CONTENT_TYPES, BODIES)
 def test_an_answer_is_always_read(http_status: int, content_type: str, body: bytes) -> None:
-    assert isinstance(read_answer(http_status, content_type, body), Answer)
+    assert isinstance(read_answer(http_status, content_type, body), SubmitResult)

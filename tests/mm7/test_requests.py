@@ -14,7 +14,7 @@ from mms.mm7.requests import (
     read_request,
 )
 from mms.mm7.soap import REL_5, REL_6, SCHEMAS
-from mms.mm7.status import MMStatus
+from mms.protocol.reports import ReportStatus
 
 SAMPLES = Path(__file__).parent.parent / "samples" / "mm7"
 XML = "text/xml; charset=utf-8"
@@ -28,7 +28,7 @@ def report(fields: str, content_type: str = XML) -> DeliveryReportReq:
     """A report of these fields besides a MessageID and a status."""
     xml = (
         "<Envelope><Header><TransactionID>t</TransactionID></Header><Body><DeliveryReportReq>"
-        f"<MessageID>m</MessageID><MMStatus>Retrieved</MMStatus>{fields}"
+        f"<MessageID>m</MessageID><ReportStatus>Retrieved</ReportStatus>{fields}"
         "</DeliveryReportReq></Body></Envelope>"
     )
     request = read_request(content_type, xml.encode())
@@ -45,7 +45,7 @@ REPORTS = {
         recipients=("14044790000",),
         senders=("28444",),
         date=datetime(2024, 3, 16, 14, 3, 51, 749000, UTC),
-        status=MMStatus.RETRIEVED,
+        status=ReportStatus.RETRIEVED,
         raw_status="Retrieved",
         status_text="Success",
         handset="http://wap.samsungmobile.com/uaprof/SM-A300FU.xml",
@@ -58,7 +58,7 @@ REPORTS = {
         recipients=("13125550123",),
         senders=("28444",),
         date=datetime(2024, 3, 16, 14, 3, 51, tzinfo=UTC),
-        status=MMStatus.REJECTED,
+        status=ReportStatus.REJECTED,
         raw_status="Rejected",
         status_text="Error 612 - Content blocked [ref: 40]",
         handset=None,
@@ -71,7 +71,7 @@ REPORTS = {
         recipients=("01054700000",),
         senders=("01083020000",),
         date=datetime(2024, 8, 5, 13, 22, 54, tzinfo=UTC),
-        status=MMStatus.RETRIEVED,
+        status=ReportStatus.RETRIEVED,
         raw_status="Retrieved",
         status_text="전송 성공",
         handset=None,
@@ -84,7 +84,7 @@ REPORTS = {
         recipients=("8613800000000",),
         senders=("106573000",),
         date=datetime(2024, 5, 12, 20, 30, 1, tzinfo=UTC),
-        status=MMStatus.EXPIRED,
+        status=ReportStatus.EXPIRED,
         raw_status="Expired",
         status_text="用户关机",
         handset=None,
@@ -97,7 +97,7 @@ REPORTS = {
         recipients=("61400000001",),
         senders=("61480000002",),
         date=datetime(2024, 2, 29, 13, 59, 59, tzinfo=UTC),
-        status=MMStatus.RETRIEVED,
+        status=ReportStatus.RETRIEVED,
         raw_status="Retrieved",
         status_text="The message was retrieved by the recipient",
         handset="iphone_12",
@@ -110,7 +110,7 @@ REPORTS = {
         recipients=("14044790000",),
         senders=("28444",),
         date=datetime(2024, 1, 1, tzinfo=UTC),
-        status=MMStatus.NOT_SUPPORTED,
+        status=ReportStatus.NOT_SUPPORTED,
         raw_status="NOT SUPPORTED",
         status_text="",
         handset="http://wap.example.com/ua?m=VX8000&v=1",
@@ -300,6 +300,6 @@ def test_a_status_code_stands_in_for_the_status_and_the_carriers_table_reads_it(
         b"<Envelope><Body><DeliveryReportReq><MessageID>m</MessageID><Status><StatusCode>1000</StatusCode>"
         b"<StatusText>OK</StatusText></Status></DeliveryReportReq></Body></Envelope>"
     )
-    request = read_request(XML, body, {"1000": MMStatus.RETRIEVED})
+    request = read_request(XML, body, {"1000": ReportStatus.RETRIEVED})
     assert isinstance(request, DeliveryReportReq)
-    assert (request.status, request.raw_status, request.status_text) == (MMStatus.RETRIEVED, "1000", "OK")
+    assert (request.status, request.raw_status, request.status_text) == (ReportStatus.RETRIEVED, "1000", "OK")

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from mms.mm7.soap import REL_5
-from mms.mm7.submit import Encoded, Flavour, Part, Submission, encode
+from mms.mm7.submit import Encoded, Flavour, Submission, encode
+from mms.protocol.submit import Part
 
 SAMPLES = Path(__file__).parent.parent / "samples" / "mm7"
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from mms.messages.leases import LIMITED_LADDER, RETRY_LADDER
 from mms.mm7 import codes
-from mms.mm7.codes import Outcome
+from mms.protocol.submit import Outcome
 from simulator.behaviour import Trouble
 from simulator.chaos.evidence import Entry, Evidence, Story
 

@@ -1,0 +1,80 @@
+"""A submit to a carrier: the request as the flow makes it, and what became of it."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+# Values allowed in a MIME header without quoting or folding: no line ends, spaces or brackets.
+_CONTENT_ID: Final = re.compile(r"[\w.!#$%&'*+/=?^`{|}~@-]{1,200}", re.ASCII)
+_LOCATION: Final = re.compile(r"[!#-;=?-~]{1,200}")
+_MIME_TYPE: Final = re.compile(r"[\w!#$&^.+-]{1,100}/[\w!#$&^.+-]{1,100}", re.ASCII)
+_CHARSET: Final = re.compile(r"[\w.+:-]{1,40}", re.ASCII)
+
+
+class Outcome(StrEnum):
+    """What became of a submit."""
+
+    SUBMITTED = "submitted"
+    TRANSIENT = "transient"  # not taken; the same request may succeed later
+    LIMITED = "limited"  # not taken; worth a few tries, no more
+    PERMANENT = "permanent"  # not taken, and never will be
+    CONTENT_REFUSED = "content_refused"  # not taken as it is; smaller or plainer content may be
+    IN_DOUBT = "in_doubt"  # taken or not, nobody told us
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of the content: the SMIL, a text or a medium. `charset` is for text.
+
+    Raises ValueError for a field that cannot stand in a MIME header.
+    """
+
+    content_id: str
+    location: str
+    mime_type: str
+    data: bytes
+    charset: str | None = None
+
+    def __post_init__(self) -> None:
+        _require("content_id", self.content_id, _CONTENT_ID)
+        _require("location", self.location, _LOCATION)
+        _require("mime_type", self.mime_type, _MIME_TYPE)
+        if self.charset is not None:
+            _require("charset", self.charset, _CHARSET)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmitRequest:
+    """One message or DDM to one number, ready to be encoded in the carrier's protocol.
+
+    `transaction_id` is the same on every try. `sender` and `recipient` are digits without `+`; `parts` begins with the
+    SMIL, if there is one. `expires_at` is the latest time at which the carrier may deliver it.
+    """
+
+    transaction_id: str
+    sender: str
+    recipient: str
+    subject: str
+    parts: tuple[Part, ...]
+    created_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitResult:
+    """What became of a submit: the outcome in our terms, code and text as the carrier gave them.
+
+    `message_id` is the carrier's ID of the message. A failure may carry one, and a success may lack it.
+    """
+
+    outcome: Outcome
+    code: int | None
+    text: str
+    message_id: str | None
+
+
+def _require(name: str, given: str, allowed: re.Pattern[str]) -> None:
+    if not allowed.fullmatch(given):
+        raise ValueError(f"{name}: {given[:80]!r} is not allowed here")
