@@ -60,7 +60,7 @@ class CarrierForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the
     def clean_status_overrides(self) -> dict[str, Any]:
         overrides = self.cleaned_data["status_overrides"] or {}
         if not isinstance(overrides, dict):
-            raise forms.ValidationError('A JSON object from ReportStatus to its meaning, such as {"4": "Rejected"}.')
+            raise forms.ValidationError('A JSON object from MMStatus to its meaning, such as {"4": "Rejected"}.')
         meanings = [status.value for status in ReportStatus]
         for word, meaning in overrides.items():
             if meaning not in meanings:

@@ -215,7 +215,7 @@ def _about(report: Report) -> dict[str, str | int | None]:
 
 
 def _statuses(carrier: Carrier) -> dict[str, ReportStatus]:
-    """The carrier's own table of ReportStatus; what the console let in is one of ours."""
+    """The carrier's own table of MMStatus; what the console let in is one of ours."""
     return {word: ReportStatus(meaning) for word, meaning in carrier.status_overrides.items()}
 
 

@@ -201,7 +201,7 @@ def _delivery_report(
 ) -> DeliveryReportReq:
     raw_status = (value(operation, "mmstatus") or value(operation, "statuscode"))[:MAX_TEXT]
     if not raw_status:
-        raise Malformed("ReportStatus is missing")
+        raise Malformed("MMStatus is missing")
     if common["message_id"] is None and not common["recipients"] and not common["senders"]:
         raise Malformed("MessageID and Recipient are both missing")
     return DeliveryReportReq(

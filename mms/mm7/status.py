@@ -1,4 +1,4 @@
-"""The MMSC's word on what became of a message: the ReportStatus of a delivery report."""
+"""The MMSC's word on what became of a message: the MMStatus of a delivery report."""
 
 import re
 from collections.abc import Mapping

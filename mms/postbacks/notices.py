@@ -16,7 +16,7 @@ REJECTED = "Message Sent/Rejected"
 FAILED = "Message Sent/Failed"
 NOT_SUPPORTED = "Message Sent/Not Supported"
 
-# What a final delivery report (ReportStatus of 3GPP TS 23.140, 8.7.7) is called towards customers.
+# What a final delivery report (MMStatus of 3GPP TS 23.140, 8.7.7) is called towards customers.
 OF_REPORT = {
     ReportStatus.RETRIEVED: DELIVERED,
     ReportStatus.EXPIRED: EXPIRED,

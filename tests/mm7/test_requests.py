@@ -28,7 +28,7 @@ def report(fields: str, content_type: str = XML) -> DeliveryReportReq:
     """A report of these fields besides a MessageID and a status."""
     xml = (
         "<Envelope><Header><TransactionID>t</TransactionID></Header><Body><DeliveryReportReq>"
-        f"<MessageID>m</MessageID><ReportStatus>Retrieved</ReportStatus>{fields}"
+        f"<MessageID>m</MessageID><MMStatus>Retrieved</MMStatus>{fields}"
         "</DeliveryReportReq></Body></Envelope>"
     )
     request = read_request(content_type, xml.encode())
