@@ -20,10 +20,8 @@ from billing.actions import Action
 from mms.api.answers import Fields
 from mms.api.authorization import Call
 from mms.api.send_saved import check_not_suspended, order, queued
-from mms.messages import transitions
-from mms.messages.acceptance import Outcome, OutcomeUnknown
-from mms.messages.request import Order
-from mms.models import Message
+from mms.messages.accept import Accepted, Outcome, OutcomeUnknown, accept
+from mms.messages.request import SendRequest
 from mms.runtime import wakeup
 from mms.runtime.group_commit import Together
 
@@ -55,24 +53,21 @@ def suits(said: bytes) -> bool:
 
 
 def response(visit: Visit) -> HttpResponse | None:
-    """The response to a sendSavedMMS that was accepted; None where nothing has become of it yet.
-
-    Raises OutcomeUnknown.
-    """
+    """The response to a sendSavedMMS that was accepted; None where nothing has become of it yet."""
     served = together(visit)
     if isinstance(served, OutcomeUnknown):
-        raise served
+        raise served.problem
     return served
 
 
 def _serve(visits: Iterator[Visit]) -> list[Served]:
-    wanted: list[tuple[Visit, Order | None]] = []
+    wanted: list[tuple[Visit, SendRequest | None]] = []
     try:
         with stale_cache.recalling():
             for visit in visits:
                 wanted.append((visit, None))  # so that it is answered, too, where the look at it breaks
                 wanted[-1] = (visit, _order(visit))
-            outcomes = iter(_accepted([order for _, order in wanted if order]))
+            outcomes = iter(_accept([order for _, order in wanted if order]))
     except DatabaseError:  # not once more for each while the others wait: they try it side by side
         return [None] * len(wanted)
     return [_served(visit, next(outcomes)) if order else None for visit, order in wanted]
@@ -86,7 +81,7 @@ def _ring(served: Sequence[Served]) -> None:
 together = Together(_serve, afterwards=_ring, patience=PATIENCE)
 
 
-def _order(visit: Visit) -> Order | None:
+def _order(visit: Visit) -> SendRequest | None:
     """What it orders, or None where that is for the ordinary way to find out."""
     try:
         call = visit.called()
@@ -102,14 +97,11 @@ def _order(visit: Visit) -> Order | None:
     return wanted
 
 
-def _accepted(orders: Sequence[Order]) -> Sequence[Outcome | OutcomeUnknown]:
-    try:
-        return transitions.accept(orders, timezone.now()) if orders else []
-    except OutcomeUnknown as unknown:
-        return [unknown] * len(orders)
+def _accept(orders: Sequence[SendRequest]) -> Sequence[Outcome]:
+    return accept(orders, timezone.now()) if orders else []
 
 
-def _served(visit: Visit, outcome: Outcome | OutcomeUnknown) -> Served:
-    if isinstance(outcome, Message):
-        return visit.succeeded(queued(outcome))
+def _served(visit: Visit, outcome: Outcome) -> Served:
+    if isinstance(outcome, Accepted):
+        return visit.succeeded(queued(outcome.message))
     return outcome if isinstance(outcome, OutcomeUnknown) else None

@@ -12,7 +12,7 @@ from mms.api.nodes import Node
 from mms.api.send_saved import Found, accepted, order, queued
 from mms.content import store
 from mms.content.store import Files, NewSlide
-from mms.messages.request import Order
+from mms.messages.request import SendRequest
 from mms.models import Message, Template
 from mms.runtime import wakeup
 
@@ -37,7 +37,7 @@ def send_mms(request: Node, key: ApiKey) -> Fields:
     return answer
 
 
-def _checked(request: Node, key: ApiKey) -> tuple[Order, list[NewSlide]]:
+def _checked(request: Node, key: ApiKey) -> tuple[SendRequest, list[NewSlide]]:
     """The order, and the content that it is to be of, fetched."""
     wanted = order(request, key, _draft)
     return wanted, slides.fetched(slides.wanted(request), key.account)
@@ -56,7 +56,7 @@ def _draft(request: Node, account: Account) -> Found:
     )
 
 
-def _sent(request: Node, order: Order, new: Sequence[NewSlide], files: Files) -> Message:
+def _sent(request: Node, order: SendRequest, new: Sequence[NewSlide], files: Files) -> Message:
     """Content and message, both or neither. The message waits for the content's audio and video to be encoded."""
     draft = order.template
     # The content can be sent again later: what was said of its fallback counts then, too.

@@ -18,9 +18,8 @@ from mms.api.errors import Refusal
 from mms.api.fallback import for_message
 from mms.api.nodes import Node, Unclear
 from mms.api.route import route
-from mms.messages import transitions
-from mms.messages.acceptance import Outdated, TemplateDeleted
-from mms.messages.request import Order
+from mms.messages.accept import Accepted, OutcomeUnknown, Outdated, TemplateDeleted, accept, max_lifetime
+from mms.messages.request import SendRequest
 from mms.models import Message, SlideMedium, Template, TextArea
 from mms.runtime import wakeup
 
@@ -94,7 +93,7 @@ def _areas(template: Template) -> Mapping[int, Sequence[Area]]:
     return found
 
 
-def order(request: Node, key: ApiKey, find: FindContent = stored) -> Order:
+def order(request: Node, key: ApiKey, find: FindContent = stored) -> SendRequest:
     """The request with every parameter checked, in the order of the parameter table; the first fault refuses it.
 
     `find` finds what is to be sent.
@@ -123,9 +122,9 @@ def order(request: Node, key: ApiKey, find: FindContent = stored) -> Order:
     device = fields.short_text(request, "device", 500)
     from_mask = fields.mask(request)
     client_reference = fields.short_text(request, "client_reference", 200)
-    expires_at = fields.future(request, "expires_at", transitions.longest(ddm_timeout if ddm_text else 0))
+    expires_at = fields.future(request, "expires_at", max_lifetime(ddm_timeout if ddm_text else 0))
     way = route(request, account, number, country, requested, operator)
-    return Order(
+    return SendRequest(
         account=account,
         number=number,
         template=found.template,
@@ -232,14 +231,17 @@ def check_not_suspended(account: Account) -> None:
         raise Refusal("E713", "The account is suspended for billing; settle what is due")
 
 
-def accepted(request: Node, order: Order) -> Message:
+def accepted(request: Node, order: SendRequest) -> Message:
     check_not_suspended(order.account)
-    (outcome,) = transitions.accept([order], timezone.now())
+    (outcome,) = accept([order], timezone.now())
     match outcome:
+        case Accepted(message):
+            return message
         case InsufficientFunds():
             raise Refusal("E713", str(outcome))
         case TemplateDeleted():
             raise fields.no_template(request, str(order.template.pk))
         case Outdated():
-            raise outcome
-    return outcome
+            raise RuntimeError("current data changed while it was locked")
+        case OutcomeUnknown(problem):
+            raise problem

@@ -1,4 +1,4 @@
-"""An order: a request to send stored content, every part of it checked."""
+"""The send request: stored content to be sent to one number, with every parameter checked."""
 
 from dataclasses import dataclass, field, fields
 from datetime import datetime
@@ -8,12 +8,12 @@ from typing import Any, Final
 from billing.models import Account, ApiKey, Service
 from mms.models import Carrier, Template
 
-# What only the acceptance needs.
-NOT_KEPT = {"device", "expires_at", "key", "recalled"}
+# Used by the accept alone, and not stored with the message.
+NOT_STORED: Final = {"device", "expires_at", "key", "recalled"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class SendRequest:
     """What a customer asked for, with the sender address and the carrier that were chosen for it."""
 
     account: Account
@@ -33,19 +33,19 @@ class Order:
     data: dict[str, str] = field(default_factory=dict)
     ddm_text: str = ""
     ddm_subject: str = ""
-    ddm_timeout: int = 5
+    ddm_timeout: int = 5  # minutes
     ddm_force: bool = False
     device: str = ""
     from_mask: str = ""
     client_reference: str = ""
     expires_at: datetime | None = None
-    key: ApiKey | None = None  # by which it came
+    key: ApiKey | None = None  # the API key that the request was made with
     recalled: bool = False  # it was checked against what was remembered: the key is to be looked at again
 
-    def fields(self) -> dict[str, Any]:
-        """The fields of the message that this order becomes: all but what is not kept."""
-        return dict(zip(KEPT, KEPT_OF(self), strict=True))
+    def message_fields(self) -> dict[str, Any]:
+        """Return the model fields of the message that this request becomes."""
+        return dict(zip(STORED, _stored_values(self), strict=True))
 
 
-KEPT: Final = tuple(each.name for each in fields(Order) if each.name not in NOT_KEPT)
-KEPT_OF: Final = attrgetter(*KEPT)
+STORED: Final = tuple(each.name for each in fields(SendRequest) if each.name not in NOT_STORED)
+_stored_values: Final = attrgetter(*STORED)

@@ -8,108 +8,24 @@ makes a call over the network; delivery.py drives them and makes the calls in be
 nobody answers, overdue.py tells.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from django.db import OperationalError, transaction
+from django.db import transaction
 
 from base import bulk, sql
-from billing import ledger, prices
-from billing.ledger import Wanted
 from handsets import cache
-from handsets.cache import Hint
 from mms.adaptation.plan import CannotFit
-from mms.messages import acceptance, charging, discovery, gateway, leases, report_matching, timeline
-from mms.messages.acceptance import Outcome, OutcomeUnknown
+from mms.messages import charging, discovery, leases, report_matching, timeline
 from mms.messages.leases import Landing
-from mms.messages.request import Order
 from mms.messages.timeline import Entry
-from mms.models import Attempt, Carrier, Discovery, Message, Report, Status, Template
+from mms.models import Attempt, Carrier, Discovery, Message, Report, Status
 from mms.postbacks import notices
 from mms.postbacks.notices import Notice
 from mms.protocol.reports import DeliveryReport
 from mms.protocol.submit import SubmitResult
 from mms.rendering.compose import Composed
-
-# How long a message may be on its way to the handset, unless the customer says less.
-EXPIRY = gateway.LONGEST_EXPIRY
-
-
-# --- accept ---------------------------------------------------------------------------------------------------
-
-
-def accept(orders: Sequence[Order], now: datetime) -> list[Outcome]:
-    """Makes the orders messages, due now and paid for: from here on none of them can be lost. One transaction for all.
-
-    Returns what became of each, in their order: its message, or why there is none; then nothing of it is stored. One
-    whose template is still being encoded waits for that. Raises OutcomeUnknown.
-    """
-    done = False
-    try:
-        with transaction.atomic():
-            outcomes = _accepted(orders, now)
-            done = True
-    except OperationalError as problem:
-        if done:
-            raise OutcomeUnknown from problem
-        raise
-    return outcomes
-
-
-def _accepted(orders: Sequence[Order], now: datetime) -> list[Outcome]:
-    looked = acceptance.looked_over(orders, now)
-    good = {key: order for order, key in zip(orders, looked, strict=True) if isinstance(key, int)}
-    messages = [_message(order, key, now) for key, order in good.items()]
-    unpaid = ledger.reserve_all([Wanted(m.account, m.pk, m.reserved) for m in messages], now)
-    paid = {message.pk: message for message in messages if message.pk not in unpaid}
-    with sql.at_once():
-        bulk.add(list(paid.values()))
-        timeline.write(map(_entered, paid.values()), now)
-    # Last, after the balances: so everybody locks the cached handsets.
-    hints = [Hint(message.number, good[key].device) for key, message in paid.items()]
-    cache.hint_all([hint for hint in hints if hint.identity], now)
-    became: Mapping[int, Outcome] = {**unpaid, **paid}
-    return [became[key] if isinstance(key, int) else key for key in looked]
-
-
-def _entered(message: Message) -> Entry:
-    return Entry(message, "accepted", f"to {message.carrier} from {message.sender}")
-
-
-def _message(order: Order, key: int, now: datetime) -> Message:
-    expiry = _expiry(order, now)
-    locked = order.template.status == Template.Status.ENCODING
-    status, due_at = (Status.ENCODING, expiry) if locked else (Status.ACCEPTED, now)
-    return Message(
-        pk=key,
-        **order.fields(),
-        **_prices(order),
-        status=status,
-        due_at=due_at,
-        created_at=now,
-        expires_at=expiry,
-    )
-
-
-def _expiry(order: Order, now: datetime) -> datetime:
-    latest = now + longest(order.ddm_timeout if order.ddm_text else 0)
-    return min(order.expires_at or latest, latest)
-
-
-def longest(ddm_timeout: int) -> timedelta:
-    """How long a message may be on its way: as long as MMSCs allow.
-
-    The wait for a discovery, in minutes, comes on top of that, or the longest would leave no time to send anything.
-    """
-    return timedelta(minutes=ddm_timeout) + EXPIRY
-
-
-def _prices(order: Order) -> dict[str, int]:
-    """The prices as they are now, and what the dearest way of the message costs."""
-    quote = prices.quote(order.account, order.country, order.carrier.operator_id)
-    return {"price_mms": quote.mms, "price_ddm": quote.ddm, "reserved": quote.dearest(ddm=bool(order.ddm_text))}
-
 
 # --- claim, and discover where needed ---------------------------------------------------------------------------
 

@@ -12,8 +12,9 @@ from handsets.models import Handset, Profile
 from mms.adaptation import images
 from mms.content import store
 from mms.messages import leases, transitions
+from mms.messages.accept import Accepted, accept
 from mms.messages.leases import Landing
-from mms.messages.request import Order
+from mms.messages.request import SendRequest
 from mms.models import Carrier, Message, NumberPrefix, Postback, PostbackAttempt, Rendition, Status, Template
 from mms.protocol.reports import DeliveryReport, ReportStatus
 from mms.protocol.submit import Outcome, SubmitResult
@@ -89,7 +90,7 @@ def rendition(medium: Any) -> Rendition:
 
 def order(here: SimpleNamespace, number: str, **more: Any) -> Message:
     """A message that was just accepted."""
-    order = Order(
+    order = SendRequest(
         account=here.account,
         number=number,
         sender="28444",
@@ -100,9 +101,9 @@ def order(here: SimpleNamespace, number: str, **more: Any) -> Message:
         subject="Spring is here",
         **more,
     )
-    (message,) = transitions.accept([order], NOW)
-    assert isinstance(message, Message)
-    return message
+    (outcome,) = accept([order], NOW)
+    assert isinstance(outcome, Accepted)
+    return outcome.message
 
 
 def delivered(here: SimpleNamespace) -> Message:

@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from mms.messages.transitions import EXPIRY
+from mms.messages.accept import EXPIRY
 from mms.models import Message, Template
 from tests.api.documents import KEY, NUMBER, SEND, failure, request
 from tests.api.orders import DECLARED, JSON, PAIRS, SINCH, SKYCORE, SKYCORE_SAVE, get, post, post_json

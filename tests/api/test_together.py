@@ -14,9 +14,8 @@ from django.test import Client
 from billing import ledger
 from billing.models import Account, Balance, Price
 from mms.api.accept_batch import together
-from mms.messages import transitions
-from mms.messages.acceptance import Outdated, TemplateDeleted
-from mms.messages.request import Order
+from mms.messages.accept import Accepted, Outdated, TemplateDeleted, accept
+from mms.messages.request import SendRequest
 from mms.models import Message, Template
 from tests.api.documents import SEND, request
 from tests.processes.platform_under_test import eventually
@@ -28,12 +27,12 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def order(world: SimpleNamespace, number: str, **changes: object) -> Order:
+def order(world: SimpleNamespace, number: str, **changes: object) -> SendRequest:
     of_world = {
         "account": world.account, "sender": "28444", "carrier": world.carrier, "template": world.template,
         "service": world.service, "country": "US", "subject": "Spring is here",
     }  # fmt: skip
-    return Order(number=number, **{**of_world, **changes})
+    return SendRequest(number=number, **{**of_world, **changes})
 
 
 def test_one_bad_order_is_refused_and_the_others_are_accepted(world: SimpleNamespace) -> None:
@@ -41,7 +40,7 @@ def test_one_bad_order_is_refused_and_the_others_are_accepted(world: SimpleNames
     world.account.blocked_numbers.create(number="14044790001")
     deleted = Template.objects.create(account=world.account, name="Gone", deleted_at=now())
     revoked = world.account.api_keys.create(prefix="a", digest="a", revoked_at=now())
-    outcomes = transitions.accept(
+    outcomes = accept(
         [
             order(world, "14044790000", key=key, recalled=True),
             order(world, "14044790001", key=key, recalled=True),
@@ -51,9 +50,9 @@ def test_one_bad_order_is_refused_and_the_others_are_accepted(world: SimpleNames
         ],
         now(),
     )
-    assert [type(outcome) for outcome in outcomes] == [Message, Outdated, TemplateDeleted, Outdated, Message]
+    assert [type(outcome) for outcome in outcomes] == [Accepted, Outdated, TemplateDeleted, Outdated, Accepted]
     stored = Message.objects.order_by("pk")
-    assert [outcome for outcome in outcomes if isinstance(outcome, Message)] == list(stored)
+    assert [outcome.message for outcome in outcomes if isinstance(outcome, Accepted)] == list(stored)
     assert [message.number for message in stored] == ["14044790000", "14044790004"]
     assert [message.events.get().text for message in stored] == ["to AT&T from 28444"] * 2
 
@@ -63,11 +62,11 @@ def test_each_order_is_held_to_the_terms_that_it_was_checked_by(world: SimpleNam
     old = world.account.api_keys.select_related("account").get()
     Account.objects.update(allowed_networks=["192.0.2.1"])
     new = world.account.api_keys.select_related("account").get()
-    outcomes = transitions.accept(
+    outcomes = accept(
         [order(world, "14044790000", key=old, recalled=True), order(world, "14044790001", key=new, recalled=True)],
         now(),
     )
-    assert [type(outcome) for outcome in outcomes] == [Outdated, Message]
+    assert [type(outcome) for outcome in outcomes] == [Outdated, Accepted]
 
 
 def test_of_orders_that_the_funds_do_not_cover_as_many_are_accepted_as_they_cover(world: SimpleNamespace) -> None:
@@ -75,23 +74,23 @@ def test_of_orders_that_the_funds_do_not_cover_as_many_are_accepted_as_they_cove
     Price.objects.create(message_class="mms", amount=50)
     ledger.top_up(world.account, 120, "", now())
     ledger.top_up(other, 1000, "", now())
-    outcomes = transitions.accept(
+    outcomes = accept(
         [order(world, f"1404479000{n}", account=world.account if n % 2 else other) for n in range(8)], now()
     )
-    accepted = [outcome.number[-1] for outcome in outcomes if isinstance(outcome, Message)]
+    accepted = [outcome.message.number[-1] for outcome in outcomes if isinstance(outcome, Accepted)]
     assert accepted == ["0", "1", "2", "3", "4", "6"]
     assert dict(Balance.objects.values_list("account", "reserved")) == {world.account.pk: 100, other.pk: 200}
     assert ledger.prove() == []
 
 
 def test_a_message_has_all_that_was_ordered(world: SimpleNamespace) -> None:
-    (outcome,) = transitions.accept(
-        [order(world, "14044790000", data={"a": "é\n"}, texts={"1": '"'}, device="x")], now()
-    )
-    assert isinstance(outcome, Message)
+    (outcome,) = accept([order(world, "14044790000", data={"a": "é\n"}, texts={"1": '"'}, device="x")], now())
+    assert isinstance(outcome, Accepted)
     stored = Message.objects.get()
     columns = [field.attname for field in Message._meta.concrete_fields]
-    assert {name: getattr(stored, name) for name in columns} == {name: getattr(outcome, name) for name in columns}
+    assert {name: getattr(stored, name) for name in columns} == {
+        name: getattr(outcome.message, name) for name in columns
+    }
 
 
 def send(number: int, **changes: str) -> bytes:

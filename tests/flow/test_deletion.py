@@ -14,9 +14,9 @@ from django.db import connection, transaction
 from django.test import Client
 
 from mms.content import deletion
-from mms.messages import sweeper, transitions
-from mms.messages.acceptance import TemplateDeleted
-from mms.messages.request import Order
+from mms.messages import sweeper
+from mms.messages.accept import TemplateDeleted, accept
+from mms.messages.request import SendRequest
 from mms.models import DiscardedFile, Medium, Message, Rendition, Slide, SlideMedium, Template
 from tests.api.documents import KEY, SAVE, SEND, file, image, request
 from tests.scripted import serving
@@ -117,7 +117,7 @@ def test_a_file_that_cannot_be_removed_is_tried_again(world: SimpleNamespace, se
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_a_message_accepted_while_its_template_is_deleted_keeps_the_content(world: SimpleNamespace) -> None:
     """The deletion waits for the message, and then sees it."""
-    order = Order(
+    order = SendRequest(
         account=world.account, number="14044790000", country="US", sender="28444", carrier=world.carrier,
         template=world.template, service=None, subject="",
     )  # fmt: skip
@@ -130,12 +130,12 @@ def test_a_message_accepted_while_its_template_is_deleted_keeps_the_content(worl
 
     with ThreadPoolExecutor(1) as pool:
         with transaction.atomic():
-            transitions.accept([order], datetime.now(UTC))
+            accept([order], datetime.now(UTC))
             deletion = pool.submit(delete)
             wait_for_a_lock()
         assert deletion.result() == DELETED
     assert stored()["Slide"] == 2
-    (outcome,) = transitions.accept([order], datetime.now(UTC))
+    (outcome,) = accept([order], datetime.now(UTC))
     assert isinstance(outcome, TemplateDeleted)
 
 

@@ -13,7 +13,8 @@ from billing.models import Account, Balance, Price
 from handsets import cache
 from handsets.models import CachedHandset
 from mms.messages import leases, sweeper, transitions
-from mms.messages.request import Order
+from mms.messages.accept import accept
+from mms.messages.request import SendRequest
 from mms.models import Message, Postback
 from mms.postbacks import outbox
 from mms.protocol.submit import Outcome
@@ -33,8 +34,8 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def order(world: SimpleNamespace, number: str, account: Account, device: str = "") -> Order:
-    return Order(
+def send_request(world: SimpleNamespace, number: str, account: Account, device: str = "") -> SendRequest:
+    return SendRequest(
         account=account, number=number, sender="28444", carrier=world.carrier, template=world.template,
         service=world.service, country="US", subject="Spring is here", device=device,
     )  # fmt: skip
@@ -57,12 +58,12 @@ def test_an_accept_holds_no_balance_that_a_report_about_its_handset_waits_for(
     def report() -> None:
         statuses.append(reported("M1", "Expired", IPHONE))
 
-    def accept() -> None:
-        transitions.accept([order(world, message.number, world.account, IPHONE)], now())
+    def accept_message() -> None:
+        accept([send_request(world, message.number, world.account, IPHONE)], now())
 
     with transaction.atomic():
         Message.objects.select_for_update(no_key=True).get()
-        threads = [*waiting((report,), problems), working(accept, problems)]
+        threads = [*waiting((report,), problems), working(accept_message, problems)]
         eventually(lambda: waiting_for_a_lock() == 2 or not threads[1].is_alive())
     for thread in threads:
         thread.join()
@@ -75,15 +76,15 @@ def test_accepts_with_the_same_devices_in_another_order_never_deadlock(world: Si
     cache.saw_all([cache.Sighting(number, IPHONE, CachedHandset.Source.CALLER, now()) for number in NUMBERS])
     problems: list[Error] = []
 
-    def accept(account: Account, numbers: list[str]) -> Callable[[], None]:
+    def accepting(account: Account, numbers: list[str]) -> Callable[[], None]:
         def run() -> None:
-            transitions.accept([order(world, number, account, IPHONE) for number in numbers], now())
+            accept([send_request(world, number, account, IPHONE) for number in numbers], now())
 
         return run
 
     with transaction.atomic():
         CachedHandset.objects.select_for_update(no_key=True).get(number=NUMBERS[1])
-        threads = waiting((accept(world.account, NUMBERS), accept(other, NUMBERS[::-1])), problems)
+        threads = waiting((accepting(world.account, NUMBERS), accepting(other, NUMBERS[::-1])), problems)
     for thread in threads:
         thread.join()
     assert problems == []
@@ -146,15 +147,15 @@ def test_first_bookings_of_the_same_accounts_never_deadlock(world: SimpleNamespa
     accounts = [Account.objects.create(pk=key, name=f"{key}", billing="postpaid") for key in keys]
     problems: list[Error] = []
 
-    def accept(accounts: list[Account]) -> Callable[[], None]:
+    def accepting(accounts: list[Account]) -> Callable[[], None]:
         def run() -> None:
-            transitions.accept([order(world, NUMBERS[0], account) for account in accounts], now())
+            accept([send_request(world, NUMBERS[0], account) for account in accounts], now())
 
         return run
 
     with transaction.atomic():
         Balance.objects.create(account=accounts[0])
-        threads = waiting((accept(accounts), accept(accounts[::-1])), problems)
+        threads = waiting((accepting(accounts), accepting(accounts[::-1])), problems)
     for thread in threads:
         thread.join()
     assert problems == []

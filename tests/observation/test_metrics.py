@@ -13,8 +13,8 @@ from pytest_django.fixtures import Settings
 
 from billing import ledger
 from billing.models import Balance
-from mms.messages import transitions
-from mms.messages.request import Order
+from mms.messages.accept import Accepted, accept
+from mms.messages.request import SendRequest
 from mms.models import Carrier, Event, Message, Postback, Rendition, Tally
 from mms.observation import metrics, tallies
 from tests.database.plans import explained
@@ -46,7 +46,7 @@ def scrape(settings: Settings, db: None) -> Callable[..., float]:
 @pytest.fixture
 def send(world: SimpleNamespace) -> Callable[[], Message]:
     def send() -> Message:
-        order = Order(
+        order = SendRequest(
             account=world.account,
             number="14044790000",
             country="US",
@@ -56,9 +56,9 @@ def send(world: SimpleNamespace) -> Callable[[], Message]:
             service=world.service,
             subject="Spring is here",
         )
-        (message,) = transitions.accept([order], datetime.now(UTC))
-        assert isinstance(message, Message)
-        return message
+        (outcome,) = accept([order], datetime.now(UTC))
+        assert isinstance(outcome, Accepted)
+        return outcome.message
 
     return send
 

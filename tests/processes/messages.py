@@ -7,8 +7,9 @@ from types import SimpleNamespace
 
 from django.db.models import F
 
-from mms.messages import transitions
-from mms.messages.request import Order
+from mms.messages.accept import Accepted
+from mms.messages.accept import accept as accept_batch
+from mms.messages.request import SendRequest
 from mms.models import Attempt, Discovery, Message, Postback, Report
 from tests.processes.platform_under_test import Platform, http
 
@@ -26,7 +27,7 @@ def number(behaviour: str = DELIVERED) -> str:
 
 def accept(world: SimpleNamespace, to: str, ddm: str = "") -> Message:
     """A message of the world's template, durable and due; nobody rings for it."""
-    order = Order(
+    order = SendRequest(
         account=world.account,
         number=to,
         country="US",
@@ -37,9 +38,9 @@ def accept(world: SimpleNamespace, to: str, ddm: str = "") -> Message:
         subject="Spring is here",
         ddm_text=ddm,
     )
-    (message,) = transitions.accept([order], datetime.now(UTC))
-    assert isinstance(message, Message)
-    return message
+    (outcome,) = accept_batch([order], datetime.now(UTC))
+    assert isinstance(outcome, Accepted)
+    return outcome.message
 
 
 def request(to: str, ddm: str = "") -> bytes:

@@ -1,0 +1,173 @@
+"""Accept: turn checked send requests into stored messages, a batch in one transaction.
+
+What was checked against the stale cache is checked once more in that transaction: key, account, block lists, template.
+"""
+
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, TypeAlias
+
+from django.db import InterfaceError, OperationalError, transaction
+
+from base import bulk, sql
+from billing import blocklist, keys, ledger, prices
+from billing.ledger import InsufficientFunds, Wanted
+from handsets import cache
+from handsets.cache import Hint
+from mms.content import deletion
+from mms.messages import gateway, timeline
+from mms.messages.request import SendRequest
+from mms.messages.timeline import Entry
+from mms.models import Message, Status, Template
+
+# The longest time from accept to the handset, unless the customer asks for less.
+EXPIRY: Final = gateway.LONGEST_EXPIRY
+
+NEW_KEYS = "SELECT nextval(pg_get_serial_sequence('mms_message', 'id')) FROM generate_series(1, %s)"
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The message is stored, due now, and its price reserved."""
+
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateDeleted:
+    """The template was deleted while the request was being checked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outdated:
+    """The cached data that the request was checked against has changed: check it again against current data."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeUnknown:
+    """The connection broke during the commit: the message may be stored or not, so it must not be accepted again."""
+
+    problem: Exception
+
+
+Rejected: TypeAlias = TemplateDeleted | Outdated
+Outcome: TypeAlias = Accepted | InsufficientFunds | Rejected | OutcomeUnknown
+
+
+def accept(requests: Sequence[SendRequest], now: datetime) -> list[Outcome]:
+    """Store a message for each request and reserve its price, all in one transaction; return the outcomes in order.
+
+    Only an accepted request leaves anything stored. A message whose template is still being encoded waits for that.
+    Raises DatabaseError, and then nothing is stored.
+    """
+    in_commit = False
+    try:
+        with transaction.atomic():
+            outcomes = _store(requests, now)
+            in_commit = True
+    except (InterfaceError, OperationalError) as problem:
+        if in_commit:
+            return [OutcomeUnknown(problem)] * len(requests)
+        raise
+    return outcomes
+
+
+def max_lifetime(ddm_timeout: int) -> timedelta:
+    """Return the longest time that a message may take: what MMSCs allow, plus the discovery timeout in minutes.
+
+    Without the addition, the longest discovery would leave no time for the message itself.
+    """
+    return timedelta(minutes=ddm_timeout) + EXPIRY
+
+
+def _store(requests: Sequence[SendRequest], now: datetime) -> list[Outcome]:
+    checked = _recheck(requests, now)
+    valid = {key: request for request, key in zip(requests, checked, strict=True) if isinstance(key, int)}
+    messages = [_message(request, key, now) for key, request in valid.items()]
+    unpaid = ledger.reserve_all([Wanted(m.account, m.pk, m.reserved) for m in messages], now)
+    paid = [message for message in messages if message.pk not in unpaid]
+    with sql.at_once():
+        bulk.add(paid)
+        timeline.write(map(_timeline_entry, paid), now)
+    # After the balances: every transaction locks cached handsets last.
+    hints = [Hint(message.number, valid[message.pk].device) for message in paid]
+    cache.hint_all([hint for hint in hints if hint.identity], now)
+    outcomes: Mapping[int, Outcome] = {**unpaid, **{message.pk: Accepted(message) for message in paid}}
+    return [outcomes[key] if isinstance(key, int) else key for key in checked]
+
+
+# --- Check again --------------------------------------------------------------------------------------------------
+
+
+def _recheck(requests: Sequence[SendRequest], now: datetime) -> list[int | Rejected]:
+    """Return the primary key for the message of each request, or why it is rejected.
+
+    Locks the templates for the rest of the transaction.
+    """
+    cached = [request for request in requests if request.recalled]
+    with sql.at_once():
+        usable = deletion.usable({request.template.pk for request in requests})
+        keys.used([request.key for request in requests if request.key], now)
+        terms = keys.terms({request.key.pk for request in cached if request.key})
+        blocked = blocklist.blocked({_recipient(request) for request in cached})
+        numbers = sql.ask(NEW_KEYS, [len(requests)])
+    current = _Current(usable(), terms(), blocked())
+    return [current.rejection(request) or key for request, (key,) in zip(requests, numbers(), strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Current:
+    """Current data: the templates that can be sent, the terms of each valid key, the blocked recipients."""
+
+    templates: Set[int]
+    terms: Mapping[int, Sequence[Any]]
+    blocked: Set[tuple[int, str]]
+
+    def rejection(self, request: SendRequest) -> Rejected | None:
+        """Return why the request cannot be accepted, or None."""
+        if request.template.pk not in self.templates:
+            return TemplateDeleted()
+        return Outdated() if request.recalled and self._is_outdated(request) else None
+
+    def _is_outdated(self, request: SendRequest) -> bool:
+        # Compare the key object of this very request: a batch may hold several reads of one key, with a change between.
+        changed = request.key is not None and self.terms.get(request.key.pk) != keys.terms_of(request.key)
+        return changed or _recipient(request) in self.blocked
+
+
+def _recipient(request: SendRequest) -> tuple[int, str]:
+    return request.account.pk, request.number
+
+
+# --- The message --------------------------------------------------------------------------------------------------
+
+
+def _message(request: SendRequest, key: int, now: datetime) -> Message:
+    expiry = _expiry(request, now)
+    encoding = request.template.status == Template.Status.ENCODING
+    status, due_at = (Status.ENCODING, expiry) if encoding else (Status.ACCEPTED, now)
+    return Message(
+        pk=key,
+        **request.message_fields(),
+        **_prices(request),
+        status=status,
+        due_at=due_at,
+        created_at=now,
+        expires_at=expiry,
+    )
+
+
+def _expiry(request: SendRequest, now: datetime) -> datetime:
+    latest = now + max_lifetime(request.ddm_timeout if request.ddm_text else 0)
+    return min(request.expires_at or latest, latest)
+
+
+def _prices(request: SendRequest) -> dict[str, int]:
+    """Return the current prices, and the amount to reserve: the cost of the most expensive way."""
+    quote = prices.quote(request.account, request.country, request.carrier.operator_id)
+    return {"price_mms": quote.mms, "price_ddm": quote.ddm, "reserved": quote.dearest(ddm=bool(request.ddm_text))}
+
+
+def _timeline_entry(message: Message) -> Entry:
+    return Entry(message, "accepted", f"to {message.carrier} from {message.sender}")
