@@ -35,7 +35,7 @@ def encode() -> None:
 @shared_task(name="mms.end_held")
 def end_held() -> None:
     """Ends what expired while its carrier was switched off."""
-    sweeper.end_held(timezone.now())
+    sweeper.fail_expired_at_disabled_carriers(timezone.now())
 
 
 @shared_task(name="mms.low_balances")

@@ -12,7 +12,7 @@ from pytest_django.live_server_helper import LiveServer
 from mms.adaptation import recordings
 from mms.api.errors import CATALOGUE
 from mms.management.commands.apidoc import with_tables
-from mms.messages import discovery, leases, report_matching
+from mms.messages import attempts, discovery, leases, report_matching
 from mms.models import Message, Status
 from mms.postbacks import outbox
 
@@ -28,9 +28,9 @@ def test_the_tables_are_those_of_the_code() -> None:
 def test_the_ladders_are_as_documented() -> None:
     text = (DOCS / "flow.md").read_text()
     assert "30 s, 2 min, 10 min, 30 min, 2 h" in text
-    assert [step.total_seconds() for step in leases.RETRY_LADDER] == [30, 120, 600, 1800, 7200]
+    assert [step.total_seconds() for step in attempts.RETRY_LADDER] == [30, 120, 600, 1800, 7200]
     assert "| 30 s, 2 min |" in text
-    assert [step.total_seconds() for step in leases.LIMITED_LADDER] == [30, 120]
+    assert [step.total_seconds() for step in attempts.LIMITED_LADDER] == [30, 120]
     assert [step.total_seconds() for step in outbox.RETRY_LADDER] == [300] * 5
     assert (len(report_matching.MATCH_LADDER), leases.LOSSES_MAX) == (8, 3)
 

@@ -179,7 +179,7 @@ class MessageAdmin(AuditAdmin):
     def _resolve(self, request: HttpRequest, chosen: QuerySet[Message], *, sent: bool) -> None:
         now, by = timezone.now(), request.user.get_username()
         rows = list(chosen.select_related("account", "carrier"))
-        resolved = sum(transitions.resolve(message, sent, by, now) for message in rows)
+        resolved = sum(transitions.resolve_in_doubt(message, sent, by, now) for message in rows)
         left = len(rows) - resolved
         word = "wait for their delivery report" if sent else "are sent again"
         messages.success(request, f"Messages that {word}: {resolved}.")

@@ -11,9 +11,8 @@ from datetime import datetime, timedelta
 from django.db import transaction
 
 from mms.messages import charging, timeline, transitions
-from mms.messages.leases import LOCKED
 from mms.messages.timeline import Entry
-from mms.models import Encoding, Medium, Message, Rendition, Slide, SlideMedium, Status, Template
+from mms.models import LOCK_ORDER, Encoding, Medium, Message, Rendition, Slide, SlideMedium, Status, Template
 from mms.postbacks import apart
 from mms.postbacks.notices import Notice
 
@@ -115,7 +114,7 @@ def _conclude_waiting(encoding: Encoding, now: datetime) -> None:
     keys = SlideMedium.objects.filter(medium=encoding.medium_id).values("slide__template")
     waiting = Template.objects.filter(pk__in=keys, status=Template.Status.ENCODING).order_by("pk")
     templates = list(waiting.select_for_update(no_key=True, of=("self",)).select_related("account"))
-    charging.hold(_messages(templates))
+    charging.lock_balances(_messages(templates))
     for template in templates:
         conclude(template, now)
 
@@ -166,7 +165,7 @@ def _broken(template: Template, use: SlideMedium, now: datetime) -> None:
 def _messages(templates: Sequence[Template]) -> list[Message]:
     """The messages of these locked templates, which are those that sendMMS made with them; their rows locked."""
     rows = Message.objects.select_for_update(no_key=True, of=("self",)).select_related("carrier", "account")
-    return list(rows.filter(template__in=templates).order_by(*LOCKED))
+    return list(rows.filter(template__in=templates).order_by(*LOCK_ORDER))
 
 
 def _waiting(messages: Sequence[Message]) -> list[Message]:

@@ -1,8 +1,8 @@
-"""What the steps of a message mean for its account: each books in the transaction of the step.
+"""Charging: what each step of a message books in the ledger, in the transaction of the step.
 
-A message is paid for when its carrier has taken it. The DDM is paid for by the first of the messages that wait for
-it. What is never submitted costs nothing but its DDM; what is submitted and not delivered is given back where the
-account's policy says so.
+A message is charged when its carrier accepted it. The first of the messages that wait for a DDM pays for it. A message
+that is never submitted costs nothing but its DDM; one that is submitted and not delivered is refunded if the account's
+policy says so.
 """
 
 from collections.abc import Iterable
@@ -16,29 +16,29 @@ from mms.models import Message
 PAYING = "SELECT id FROM mms_message WHERE id = ANY(%s) AND pays_ddm"
 
 
-def hold(messages: Iterable[Message]) -> None:
-    """Comes first in a transaction that books for several messages in more than one step."""
+def lock_balances(messages: Iterable[Message]) -> None:
+    """Lock the balances of the messages, before a transaction books for several of them in more than one step."""
     ledger.hold({message.account_id for message in messages if message.reserved})
 
 
-def submitted(messages: Iterable[Message], now: datetime) -> None:
-    """The carrier took them: their price is settled, the rest of what was reserved released."""
-    ledger.settle((_charge(message, message.price_mms + _ddm(message)) for message in _fresh(messages)), now)
+def charge_submitted(messages: Iterable[Message], now: datetime) -> None:
+    """Charge messages that their carrier accepted: settle the price, release the rest of the reservation."""
+    ledger.settle((_charge(message, message.price_mms + _ddm(message)) for message in _reserved(messages)), now)
 
 
-def never_submitted(messages: Iterable[Message], now: datetime) -> None:
-    """They ended before a carrier took them: all that was reserved is released, but for the DDM that was sent."""
-    ledger.settle((_charge(message, _ddm(message)) for message in _fresh(messages)), now)
+def release_unsubmitted(messages: Iterable[Message], now: datetime) -> None:
+    """Release the reservation of messages that ended before a carrier accepted them, but for a DDM that was sent."""
+    ledger.settle((_charge(message, _ddm(message)) for message in _reserved(messages)), now)
 
 
-def undelivered(messages: Iterable[Message], now: datetime) -> None:
-    """They were submitted and then expired, were rejected or failed: given back where the account's policy says so."""
-    lenient = [message for message in _fresh(messages) if message.account.refund_undelivered]
+def refund_undelivered(messages: Iterable[Message], now: datetime) -> None:
+    """Refund submitted messages that expired, were rejected or failed, if the account's policy says so."""
+    lenient = [message for message in _reserved(messages) if message.account.refund_undelivered]
     ledger.refund((_charge(message, message.price_mms) for message in lenient), now)
 
 
-def _fresh(messages: Iterable[Message]) -> list[Message]:
-    """Those that something was reserved for. Who pays for a DDM is decided after the message was claimed."""
+def _reserved(messages: Iterable[Message]) -> list[Message]:
+    """Return the messages with a reservation. Who pays for a DDM is read anew: claiming decides it."""
     priced = [message for message in messages if message.reserved]
     perhaps = [message.pk for message in priced if message.ddm_text]
     paying = {key for (key,) in sql.rows(PAYING, [perhaps])} if perhaps else set()

@@ -1,4 +1,4 @@
-"""Device discovery: whether a message waits for a DDM's report, and what the DDM's fate means for those that wait.
+"""Device discovery: whether a message waits for the report of a DDM, and what becomes of it when the DDM ends.
 
 | handset cache | DDM text given | forced | what happens                                 |
 |---------------|----------------|--------|----------------------------------------------|
@@ -25,7 +25,7 @@ from mms.postbacks.notices import Notice
 
 DEFAULT_SUBJECT = "Device Discovery"
 
-# One open discovery a number: whoever comes second joins it and may prolong it, never shorten it.
+# One open discovery per number: later messages join it and may extend it, never shorten it.
 OPEN_OR_JOIN = """
 INSERT INTO mms_discovery AS d
     (number, sender, carrier_id, account_id, subject, text, status, due_at, expires_at, created_at, tries, losses)
@@ -41,7 +41,7 @@ RETURNING id, status, xmax = 0
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """The discovery that a message waits for: its state, and whether this message opened it."""
+    """The discovery that a message waits for, its status, and whether this message opened it."""
 
     discovery: int
     status: str
@@ -49,26 +49,26 @@ class Joined:
 
 
 def needed(message: Message, known: bool) -> bool:
-    """Whether the message waits for a discovery first: the table above. One discovery a message is enough."""
+    """Return whether the message waits for a discovery first, by the table above. A message waits once at most."""
     if message.discovery_id is not None or not message.ddm_text:
         return False
     return message.ddm_force or not known
 
 
-def wait(messages: Collection[Message], now: datetime) -> set[int]:
-    """Lets those of the claimed messages that need it wait for a discovery; returns their keys.
+def start_waiting(messages: Collection[Message], now: datetime) -> set[int]:
+    """Start the wait of the claimed messages that need a discovery. Return their keys.
 
-    The caller holds the transaction and the messages' leases, but not their rows: a discovery's row is locked before
-    those of its messages.
+    The caller holds the transaction and the messages' leases, but no locks on their rows: a discovery is locked
+    before its messages.
     """
     possible = [message for message in messages if needed(message, known=False)]
     known = cache.known_numbers({message.number for message in possible}, now)
     candidates = [message for message in possible if needed(message, message.number in known)]
     waiting: set[int] = set()
-    # In the order of the numbers, so that two workers never wait for each other's discoveries.
+    # In LOCK_ORDER, so that two workers never wait for each other's discoveries.
     for message in sorted(candidates, key=lambda m: (m.number, m.pk)):
         joined = _open_or_join(message, now)
-        # Looked up only now: a report that came while we waited for the discovery's row has filled the cache.
+        # Looked up only now: a report that arrived while we waited for the lock of the discovery has filled the cache.
         found = cache.known_numbers([message.number], now)
         if needed(message, known=bool(found)) and _wait(message, joined, now):
             waiting.add(message.pk)
@@ -98,7 +98,7 @@ def _deadline(message: Message, now: datetime) -> datetime:
 
 
 def _wait(message: Message, joined: Joined, now: datetime) -> bool:
-    """Lets the message wait, if its lease is not over."""
+    """Start the wait of the message if it is still under its lease. Return whether it waits."""
     held = Message.objects.filter(pk=message.pk, status=Status.SENDING, due_at=message.due_at)
     message.status, message.due_at = Status.DISCOVERING, _deadline(message, now)
     message.discovery_id = joined.discovery
@@ -107,68 +107,68 @@ def _wait(message: Message, joined: Joined, now: datetime) -> bool:
     text = "waits for a discovery" if joined.opened else "joins the open discovery"
     timeline.write([Entry(message, "discovering", f"{text} until {message.due_at:%H:%M:%S}")], now)
     if joined.status == Status.SUBMITTED:
-        timeline.write([_sent(message, shared=True)], now)
+        timeline.write([_sent_entry(message, shared=True)], now)
     return True
 
 
-def _sent(message: Message, *, shared: bool) -> Entry:
+def _sent_entry(message: Message, *, shared: bool) -> Entry:
     details = "shares the DDM of an earlier message" if shared else ""
     notice = Notice("N501", notices.MESSAGE_SENT, details)
-    return Entry(message, "ddm-sent", details or "the MMSC took the DDM", notice)
+    return Entry(message, "ddm-sent", details or "the MMSC accepted the DDM", notice)
 
 
-def taken(discovery: Discovery, now: datetime) -> None:
-    """The MMSC took the DDM: N501 for every message that waits. The first of them pays for it, the others share it."""
-    waiting = list(_waiting(discovery))
+def record_ddm_submitted(discovery: Discovery, now: datetime) -> None:
+    """Record that the MMSC accepted the DDM: N501 for every message that waits. The first pays, the others share it."""
+    waiting = list(_lock_waiting(discovery))
     Message.objects.filter(pk__in=[m.pk for m in waiting[:1]]).update(pays_ddm=True)
-    timeline.write((_sent(m, shared=i > 0) for i, m in enumerate(waiting)), now)
+    timeline.write((_sent_entry(m, shared=i > 0) for i, m in enumerate(waiting)), now)
 
 
-def failed(discovery: Discovery, reason: str, now: datetime) -> None:
-    """The DDM could not be sent: E501, and every message that waits goes on at once."""
-    waiting = list(_waiting(discovery))
+def record_ddm_failed(discovery: Discovery, reason: str, now: datetime) -> None:
+    """Record that the DDM could not be sent: E501, and every message that waits goes on at once."""
+    waiting = list(_lock_waiting(discovery))
     notice = Notice("E501", notices.MESSAGE_FAILED, reason)
     timeline.write((Entry(m, "ddm-failed", reason, notice) for m in waiting), now)
     _wake(waiting, now)
 
 
-def locked(keys: Collection[int]) -> dict[int, Discovery]:
-    """These discoveries, their rows locked in the order of their numbers."""
+def lock(keys: Collection[int]) -> dict[int, Discovery]:
+    """Lock these discoveries in LOCK_ORDER. Return them by primary key."""
     if not keys:
         return {}
     rows = Discovery.objects.select_for_update(no_key=True).filter(pk__in=keys)
     return {found.pk: found for found in rows.order_by("number", "pk")}
 
 
-def messages(discoveries: Collection[int]) -> set[int]:
-    """The messages that wait for one of these discoveries, or waited."""
+def message_keys(discoveries: Collection[int]) -> set[int]:
+    """Return the keys of the messages that wait, or waited, for one of these discoveries."""
     if not discoveries:
         return set()
     return set(Message.objects.filter(discovery__in=discoveries).values_list("pk", flat=True))
 
 
-def apply(found: Discovery, report: Report, now: datetime) -> None:
-    """A report on the DDM; the first final one, even after the deadline, lets every message that waits go on."""
+def apply_report(found: Discovery, report: Report, now: datetime) -> None:
+    """Apply a report on the DDM. With the first final one, even after the deadline, every waiting message goes on."""
     final = report_matching.final_status(report)
     if found.status == Status.IN_DOUBT:
         found.status = Status.SUBMITTED
-        taken(found, now)
+        record_ddm_submitted(found, now)
     if final is not None and not found.answered_at:
         found.answered_at = now
         if found.status == Status.SUBMITTED:
             found.status, found.due_at = final, None
-        reported(found, report, now)
+        _record_ddm_report(found, report, now)
     found.save(update_fields=["answered_at", "status", "due_at"])
 
 
-def reported(discovery: Discovery, report: Report, now: datetime) -> None:
-    """The DDM's final report, also one after the deadline: N502 or E502, and every message that waits goes on."""
-    told = list(_told(discovery))
-    timeline.write((_reported(m, report) for m in told), now)
-    _wake([m for m in told if m.status == Status.DISCOVERING], now)
+def _record_ddm_report(discovery: Discovery, report: Report, now: datetime) -> None:
+    """Record the final report, also one after the deadline: N502 or E502, and every message that waits goes on."""
+    notified = list(_lock_notified(discovery))
+    timeline.write((_report_entry(m, report) for m in notified), now)
+    _wake([m for m in notified if m.status == Status.DISCOVERING], now)
 
 
-def _reported(message: Message, report: Report) -> Entry:
+def _report_entry(message: Message, report: Report) -> Entry:
     late = "" if message.status == Status.DISCOVERING else "after the message had gone on"
     status = notices.of_report(report.status)
     if status == notices.DELIVERED:
@@ -177,35 +177,35 @@ def _reported(message: Message, report: Report) -> Entry:
     return Entry(message, "ddm-undelivered", report.raw_status, Notice("E502", status, late))
 
 
-def deadline_passed(messages: Collection[Message], now: datetime) -> None:
-    """These messages wait no longer; E501 for those whose DDM is not known to have gone out."""
-    # By their keys: joined to so many messages, PostgreSQL might read every discovery there is.
+def end_wait(messages: Collection[Message], now: datetime) -> None:
+    """End the wait of messages at their deadline; E501 for those whose DDM is not known to have been sent."""
+    # By key: in a join with so many messages, PostgreSQL might read the whole table of discoveries.
     prefetch_related_objects(list(messages), "discovery")
-    told = set(Event.objects.filter(message__in=messages, kind="ddm-sent").values_list("message", flat=True))
-    timeline.write((_deadline_entry(message, message.pk in told) for message in messages), now)
+    notified = set(Event.objects.filter(message__in=messages, kind="ddm-sent").values_list("message", flat=True))
+    timeline.write((_deadline_entry(message, message.pk in notified) for message in messages), now)
     _wake(messages, now)
 
 
-def _deadline_entry(message: Message, told: bool) -> Entry:
-    if told:
+def _deadline_entry(message: Message, notified: bool) -> Entry:
+    if notified:
         return Entry(message, "deadline", "no report of the DDM in time")
     in_doubt = message.discovery is not None and message.discovery.status == Status.IN_DOUBT
-    reason = "the MMSC never answered" if in_doubt else "the MMSC did not take the DDM in time"
+    reason = "the MMSC never answered" if in_doubt else "the MMSC did not accept the DDM in time"
     return Entry(message, "ddm-failed", reason, Notice("E501", notices.MESSAGE_FAILED, reason))
 
 
-def _waiting(discovery: Discovery) -> QuerySet[Message]:
-    """The messages that wait, oldest first, their rows locked."""
-    return _locked(discovery).filter(status=Status.DISCOVERING)
+def _lock_waiting(discovery: Discovery) -> QuerySet[Message]:
+    """Lock the messages that wait, oldest first."""
+    return _lock_messages(discovery).filter(status=Status.DISCOVERING)
 
 
-def _told(discovery: Discovery) -> QuerySet[Message]:
-    """The messages whose customer knows of the DDM (N501), waiting or not, their rows locked."""
+def _lock_notified(discovery: Discovery) -> QuerySet[Message]:
+    """Lock the messages whose customer was notified of the DDM (N501), waiting or not."""
     sent = Event.objects.filter(message=OuterRef("pk"), kind="ddm-sent")
-    return _locked(discovery).filter(Exists(sent))
+    return _lock_messages(discovery).filter(Exists(sent))
 
 
-def _locked(discovery: Discovery) -> QuerySet[Message]:
+def _lock_messages(discovery: Discovery) -> QuerySet[Message]:
     rows = Message.objects.select_for_update(no_key=True, of=("self",)).filter(discovery=discovery)
     return rows.select_related("carrier", "account").order_by("pk")
 

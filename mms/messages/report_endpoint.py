@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from base import sql, stale_cache
-from mms.messages import transitions
+from mms.messages import report_apply
 from mms.mm7.requests import DeliveryReportReq, Unsupported, answer, fault, read_request
 from mms.mm7.soap import Malformed
 from mms.models import Carrier, Report
@@ -194,7 +194,7 @@ def _kept(said: Sequence[_Said]) -> list[Report | None]:
     terms = {carrier.pk: _terms(carrier) for carrier in sql.objects(Carrier, "WHERE id = ANY(%s)", [keys])}
     current = [terms.get(one.carrier.pk) == _terms(one.carrier) for one in said]
     reports = [(one.carrier, one.report.delivery_report()) for one in compress(said, current)]
-    kept = transitions.take_reports(reports, timezone.now())
+    kept = report_apply.record_reports(reports, timezone.now())
     in_turn = iter(kept)
     return [next(in_turn) if good else None for good in current]
 

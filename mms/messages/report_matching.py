@@ -1,7 +1,7 @@
-"""Delivery reports: kept once each, matched to what we sent, now or later.
+"""Matching delivery reports: each is recorded once and matched to the attempt that it is about, now or later.
 
-A report may overtake the answer to our submit, may come twice, late, or for a message whose answer we never saw.
-It is matched by the MMSC's MessageID; where that is unknown, it is matched again on a ladder.
+A report may arrive before the reply to our submit, twice, late, or for a message whose reply was lost. It is matched
+by the MMSC's MessageID; while that is unknown, matching is retried on a ladder.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,7 +17,7 @@ from handsets.models import CachedHandset
 from mms.models import Attempt, Carrier, Discovery, Message, Report, Status
 from mms.protocol.reports import DeliveryReport, ReportStatus
 
-# When a report without a match is matched again, each after the one before; then it waits for an operator.
+# Retry schedule of matching, each step after the one before; then the report waits for an operator.
 MATCH_LADDER = (
     timedelta(seconds=1),
     timedelta(seconds=5),
@@ -30,14 +30,14 @@ MATCH_LADDER = (
 )
 
 
-# How long after its expiry something may still be reported, by an MMSC that could not reach us.
+# Reports of expired messages are matched for this long: the MMSC may not have reached us before.
 LATE = timedelta(days=1)
 PERHAPS_TAKEN = (Attempt.Outcome.IN_DOUBT, Attempt.Outcome.SUBMITTED)
 
 
 ATTEMPT = ("id", "message_id", "discovery_id", "carrier_id", "mmsc_id")  # in the order of the model
-# Without the empty ones in so many words, PostgreSQL would not see that their index will do. The numbers are asked for
-# one by one: joined, it could begin with all messages.
+# The condition `mmsc_id <> ''` lets PostgreSQL use the partial index. The numbers are subqueries: in a join, it could
+# start with the whole table of messages.
 NAMED = f"""
 SELECT {", ".join(ATTEMPT)}, COALESCE(
     (SELECT number FROM mms_message WHERE id = message_id), (SELECT number FROM mms_discovery WHERE id = discovery_id)
@@ -51,24 +51,24 @@ OF_NAMES = "WHERE carrier_id = ANY(%s) AND mmsc_id = ANY(%s) FOR UPDATE SKIP LOC
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """The attempt that an MMSC knows by a MessageID, and the number that it went to."""
+    """The attempt that an MMSC knows by a MessageID, and the recipient's number."""
 
     attempt: Attempt
     number: str
 
 
-def record(said: Sequence[tuple[Carrier, DeliveryReport]], now: datetime) -> list[tuple[Report, bool]]:
-    """Each report as it is kept, and whether it is new: no repetition. The caller holds the transaction."""
-    named = _named((carrier.pk, report.message_id) for carrier, report in said)
-    given = [_report(carrier, report, named.get((carrier.pk, report.message_id)), now) for carrier, report in said]
-    # In one order for all: two that take the same reports would else each wait for the other.
-    new = {id(report) for report in bulk.insert_new(sorted(given, key=_identity), *IDENTITY)}
-    kept = {_identity(report): report for report in given if id(report) in new}
-    kept |= _kept([report for report in given if _identity(report) not in kept])
-    return [(kept[_identity(report)], id(report) in new) for report in given]
+def record(given: Sequence[tuple[Carrier, DeliveryReport]], now: datetime) -> list[tuple[Report, bool]]:
+    """Record the reports. Return each as recorded, and whether it is new. The caller holds the transaction."""
+    named = _attempts_by_name((carrier.pk, report.message_id) for carrier, report in given)
+    reports = [_report(carrier, report, named.get((carrier.pk, report.message_id)), now) for carrier, report in given]
+    # In one order for all: two workers that insert the same reports would otherwise wait for each other.
+    new = {id(report) for report in bulk.insert_new(sorted(reports, key=_identity), *IDENTITY)}
+    recorded = {_identity(report): report for report in reports if id(report) in new}
+    recorded |= _first_ones([report for report in reports if _identity(report) not in recorded])
+    return [(recorded[_identity(report)], id(report) in new) for report in reports]
 
 
-# What makes two reports the same report.
+# Two reports that agree in these are one report, repeated.
 Identity: TypeAlias = tuple[int, str, str, str, str]
 IDENTITY = ("carrier", "mmsc_id", "number", "status", "raw_status")
 
@@ -93,16 +93,16 @@ def _report(carrier: Carrier, given: DeliveryReport, named: Named | None, now: d
     )
 
 
-def _kept(repeated: Sequence[Report]) -> dict[Identity, Report]:
-    """The first ones, of which these are repetitions."""
+def _first_ones(repeated: Sequence[Report]) -> dict[Identity, Report]:
+    """Return the recorded reports that these ones repeat."""
     if not repeated:
         return {}
     names = Q(mmsc_id__in={report.mmsc_id for report in repeated}, carrier__in={r.carrier_id for r in repeated})
     return {_identity(report): report for report in Report.objects.filter(names).select_related("attempt")}
 
 
-def _named(names: Iterable[tuple[int, str]]) -> dict[tuple[int, str], Named]:
-    """By carrier and MessageID, the attempt that was answered with it: the last, should there be several."""
+def _attempts_by_name(names: Iterable[tuple[int, str]]) -> dict[tuple[int, str], Named]:
+    """Return by carrier and MessageID the attempt that was answered with it, the last one if there are several."""
     wanted = {name for name in names if name[1]}
     if not wanted:
         return {}
@@ -112,25 +112,24 @@ def _named(names: Iterable[tuple[int, str]]) -> dict[tuple[int, str], Named]:
 
 
 def _columns(names: Iterable[tuple[int, str]]) -> list[list[int] | list[str]]:
-    """The carriers, and the MessageIDs."""
+    """Return the carriers and the MessageIDs as two lists."""
     carriers, ids = zip(*names, strict=True)
     return [list(set(carriers)), list(ids)]
 
 
 def _recipient(given: DeliveryReport, named: Named | None) -> str:
-    """The number that the report is about; recipient and sender come swapped from some MMSCs."""
+    """Return the number that the report is about. Some MMSCs swap recipient and sender."""
     addresses = [*given.recipients, *given.senders]
     if named and named.number in addresses:
         return named.number
-    # A recipient of ours is a full international number; a sender is often a short code.
+    # A recipient is a full international number, a sender often a short code.
     return next((number for number in addresses if len(number) > 6), addresses[0] if addresses else "")[:30]
 
 
 def learn(named: Iterable[tuple[Report, str | None]]) -> None:
-    """Fills the handset cache from reports and the handsets that they name, whatever became of the messages.
+    """Fill the handset cache from reports and the handset that each names, whatever became of the messages.
 
-    As of the moment when each first came: what was learned since is newer. A repetition may name what the first did
-    not.
+    Entries are dated by the first arrival of the report. A repeated report may name a handset that the first did not.
     """
     cache.saw_all(
         [
@@ -146,8 +145,8 @@ def _source(report: Report) -> CachedHandset.Source:
     return CachedHandset.Source.DDM_REPORT if ddm else CachedHandset.Source.DELIVERY_REPORT
 
 
-def early(attempts: Sequence[Attempt]) -> list[Report]:
-    """The reports that were here before the answers that these attempts just got, now matched to them."""
+def match_early(attempts: Sequence[Attempt]) -> list[Report]:
+    """Match and return the reports that arrived before the results of these attempts."""
     named = {(attempt.carrier_id, attempt.mmsc_id): attempt for attempt in attempts if attempt.mmsc_id}
     if not named:
         return []
@@ -160,69 +159,69 @@ def early(attempts: Sequence[Attempt]) -> list[Report]:
 
 
 def match_again(now: datetime, limit: int) -> list[Report]:
-    """Up to `limit` unmatched reports whose time has come, the longest due first, each now matched or put off.
+    """Match up to `limit` unmatched reports again, the longest due first. Return them, matched or postponed.
 
     The caller holds the transaction.
     """
     due = Report.objects.select_for_update(skip_locked=True, of=("self",)).filter(due_at__lte=now)
     found = list(due.order_by("due_at")[:limit])
-    named = _named((report.carrier_id, report.mmsc_id) for report in found)
+    named = _attempts_by_name((report.carrier_id, report.mmsc_id) for report in found)
     for report in found:
         match = named.get((report.carrier_id, report.mmsc_id))
-        report.attempt = match.attempt if match else _searched(report)
+        report.attempt = match.attempt if match else _search(report)
         if report.attempt:
             report.due_at = None
         else:
-            _later(report, now)
+            _postpone(report, now)
     bulk.update(found, "attempt", "due_at", "matches")
     return found
 
 
-def _searched(report: Report) -> Attempt | None:
-    """The attempt that the report is about, where none was known by its name just now."""
-    # Asked in this order: what stops being sent after the first question is known by its name at the second.
+def _search(report: Report) -> Attempt | None:
+    """Return the attempt that the report is about if none had its MessageID a moment ago."""
+    # In this order: an attempt that completes after the first query is found by its MessageID in the second.
     busy = _is_being_sent_to(report)
     name = report.carrier_id, report.mmsc_id
-    if named := _named([name]).get(name):
+    if named := _attempts_by_name([name]).get(name):
         return named.attempt
     return None if busy else _attempt_without_name(report)
 
 
-def _later(report: Report, now: datetime) -> None:
+def _postpone(report: Report, now: datetime) -> None:
     report.matches += 1
     more = report.matches < len(MATCH_LADDER)
     report.due_at = now + MATCH_LADDER[report.matches] if more else None
 
 
 def _is_being_sent_to(report: Report) -> bool:
-    """Whether a message or DDM to the number is on its way, and may be what the report is about."""
+    """Return whether a message or DDM to the number is being sent, which the report may be about."""
     to_number = {"carrier": report.carrier_id, "number": report.number}
     return any(m._default_manager.filter(**to_number, status=Status.SENDING).exists() for m in (Message, Discovery))
 
 
 def _attempt_without_name(report: Report) -> Attempt | None:
-    """The attempt whose MessageID we were never told, where nothing is being sent to the report's number.
+    """Return the attempt without a MessageID that the report is about, if nothing is being sent to its number.
 
-    It is the one that the report is about if no other message or DDM to the number can be: in doubt or taken without a
-    name, also where we wait for its report no longer. The attempt takes the MessageID, so that later reports find it.
+    It has to be the only candidate: in doubt or accepted without a MessageID, also after its expiry. The attempt gets
+    the MessageID, so that later reports find it.
     """
     candidates = [*_nameless(report, "message"), *_nameless(report, "discovery")]
     if len(candidates) != 1:
         return None
     [attempt] = candidates
-    # Another worker may give it to another report at this moment: it is that one's whose update finds no name.
+    # Another worker may assign it to another report right now: the update that finds no MessageID decides.
     nameless = Attempt.objects.filter(pk=attempt.pk, mmsc_id="")
     return attempt if nameless.update(mmsc_id=report.mmsc_id) else None
 
 
 def _nameless(report: Report, sent: str) -> QuerySet[Attempt]:
-    """The submits of messages, or of DDMs, that the MMSC may have taken under a name that we do not know."""
+    """Return the attempts of messages, or of DDMs, that the MMSC may have accepted under an unknown MessageID."""
     to_number = {f"{sent}__carrier": report.carrier_id, f"{sent}__number": report.number}
     may_report = {f"{sent}__expires_at__gt": report.received_at - LATE, "started_at__lte": report.received_at}
     return Attempt.objects.filter(**to_number, **may_report, outcome__in=PERHAPS_TAKEN, mmsc_id="")
 
 
-# The status that a final report gives what was sent.
+# Final report -> status of the message or discovery.
 FINAL_STATUS = {
     ReportStatus.RETRIEVED: Status.DELIVERED,
     ReportStatus.EXPIRED: Status.EXPIRED,
@@ -231,6 +230,6 @@ FINAL_STATUS = {
 
 
 def final_status(report: Report) -> Status | None:
-    """The status that this report means, or None where the MMSC has not had its last word."""
+    """Return the status that this report means, or None if a later report is expected."""
     status = ReportStatus(report.status)
     return FINAL_STATUS.get(status, Status.FAILED) if status.is_final else None

@@ -1,4 +1,4 @@
-"""The timeline of a message and its postbacks, written in the transaction of the step that they tell of."""
+"""The timeline of a message and its postbacks, written in the transaction of the step that they record."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -12,20 +12,20 @@ from mms.postbacks.notices import Notice, fields
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One step of one message; with a notice, the customer is told of it."""
+    """One step of one message; with a notice, the customer gets a postback."""
 
     message: Message
     kind: str
     text: str = ""
     notice: Notice | None = None
     details: dict[str, Any] = field(default_factory=dict)
-    happened_at: datetime | None = None  # where it differs from the moment of writing
+    happened_at: datetime | None = None  # if it differs from the time of writing
 
 
 def write(entries: Iterable[Entry], now: datetime) -> None:
-    """Writes the events and the postbacks of these steps. The caller holds the transaction and the messages' rows.
+    """Write the events and postbacks of these steps. The caller holds the transaction and locks on the messages.
 
-    Holding the rows keeps the primary keys of one message's postbacks in the order of its steps.
+    The locks keep the primary keys of one message's postbacks in the order of its steps.
     """
     entries = list(entries)
     bulk.add([_event(entry, now) for entry in entries])

@@ -11,10 +11,9 @@ from typing import Final
 from xml.sax.saxutils import quoteattr
 
 from mms.mm7.soap import REL_6, write_envelope
-from mms.protocol.submit import Part
+from mms.protocol.submit import SMIL, Part
 from mms.runtime.xml import xml_text
 
-SMIL: Final = "application/smil"
 LONGEST_SHORT_CODE: Final = 6  # digits
 
 # What may stand in a header without quoting or folding. None of them allows a line end, a space or a bracket.

@@ -29,6 +29,8 @@ class Status(models.TextChoices):
 
 FINAL = (Status.DELIVERED, Status.EXPIRED, Status.REJECTED, Status.FAILED)
 # What a delivery report can still move.
+# Whoever locks several messages or discoveries locks them in this order, so that no two workers wait for each other.
+LOCK_ORDER = ("number", "pk")
 AWAITING_REPORT = (Status.SUBMITTED, Status.IN_DOUBT)
 
 

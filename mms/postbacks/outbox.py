@@ -1,7 +1,7 @@
-"""The outbox: which postbacks are due, what an attempt to hand one over means for it, and sending one again.
+"""The outbox: claiming due postbacks, settling the replies to them, and replaying postbacks.
 
-For one message, a later postback waits until the earlier one is taken or given up. Accounts do not wait for each
-other: each has its own few at a time.
+Of one message, a postback waits until the earlier one is accepted or given up. Accounts do not wait for each other:
+each has a few postbacks in flight of its own.
 """
 
 from collections.abc import Sequence
@@ -13,18 +13,17 @@ from django.db.models import F, QuerySet
 
 from base import bulk, sql
 from billing.models import Account
-from mms.messages.leases import LOCKED
-from mms.models import Message, Postback, PostbackAttempt
+from mms.models import LOCK_ORDER, Message, Postback, PostbackAttempt
 from mms.postbacks import dialects, notices
 from mms.runtime.http_client import NoReply, Reply
 
-# Anything but HTTP 200 within 10 seconds is tried again 5 minutes later, at most 5 times.
+# Retry schedule: anything but HTTP 200 within 10 seconds is retried 5 minutes later, at most 5 times.
 TIMEOUT = 10.0  # seconds
 RETRY_LADDER = (timedelta(minutes=5),) * 5
 LEASE = timedelta(seconds=30)
-ANSWER_KEPT = 2048  # bytes
-ROOM = 256  # postbacks claimed at once
-BATCH = 1000  # postbacks sent again in one transaction
+ANSWER_KEPT = 2048  # bytes of the reply
+ROOM = 256  # postbacks that one claim takes at most
+BATCH = 1000  # postbacks replayed in one transaction
 
 DUE = """
 SELECT due.id FROM billing_account, LATERAL (
@@ -36,11 +35,11 @@ WHERE billing_account.id <> ALL(%(busy)s)
 ORDER BY due.due_at, due.id LIMIT %(room)s
 """
 
-# Puts off those that wait for an earlier postback of their message. In a statement of its own, after the rows are
-# locked: an earlier one that ends unseen by it wakes its followers after it has ended, in a transaction of its own
-# (settle); that finds our rows and waits for our locks, so what is put off here is never forgotten. What has ended has
-# no due_at, and min() passes over it: were that a condition, PostgreSQL could begin with all that is due, a million.
-PUT_OFF = """
+# Postpones postbacks that wait for an earlier one of their message. A statement of its own, after the rows are locked:
+# if an earlier postback ends unseen by it, its settle() wakes the followers in a later transaction, which waits for our
+# locks, so no postponed row is forgotten. Ended postbacks have no due_at, which min() skips; as a condition instead, it
+# would let PostgreSQL start with every due row.
+POSTPONE = """
 UPDATE mms_postback SET due_at = GREATEST(blocked.until, %(soonest)s)
 FROM (
     SELECT later.id, (
@@ -65,7 +64,7 @@ UPDATE mms_postback SET due_at = %(now)s
 WHERE message_id = ANY(%(messages)s) AND status = 'pending' AND tries = earlier_tries
 """
 
-# Takes them, and says of each which of its message's postbacks it is, from 1.
+# Claims postbacks, and returns for each its place among the postbacks of its message, from 1.
 TAKE = """
 UPDATE mms_postback SET due_at = %(lease)s, tries = tries + 1 WHERE id = ANY(%(keys)s)
 RETURNING id, (
@@ -76,8 +75,8 @@ RETURNING id, (
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Parcel:
-    """A postback with the attempt that is about to be made, and its place among its message's postbacks."""
+class ClaimedPostback:
+    """A claimed postback, its attempt, and its place among the postbacks of its message."""
 
     postback: Postback
     attempt: PostbackAttempt
@@ -85,18 +84,18 @@ class Parcel:
     lease: datetime
 
 
-def claim(now: datetime, per_account: int, busy: Sequence[int] = (), room: int = ROOM) -> list[Parcel]:
-    """Takes up to `per_account` due postbacks of each account that is not `busy`, `room` in all; writes their attempts.
+def claim(now: datetime, per_account: int, busy: Sequence[int] = (), room: int = ROOM) -> list[ClaimedPostback]:
+    """Claim up to `per_account` due postbacks of each account that is not `busy`, `room` in all; write their attempts.
 
-    Returns none only if none is ready: those that wait for an earlier one are put off until the next are seen.
+    Return none only if none is ready: postbacks that wait for an earlier one are postponed and others looked at.
     """
     while True:
         with transaction.atomic():
             keys = _locked(now, per_account, busy, room)
             if not keys:
                 return []
-            if ready := keys - _put_off(keys, now):
-                return _parcels(ready, now)
+            if ready := keys - _postpone(keys, now):
+                return _claimed(ready, now)
 
 
 def _locked(now: datetime, per_account: int, busy: Sequence[int], room: int) -> set[int]:
@@ -104,13 +103,13 @@ def _locked(now: datetime, per_account: int, busy: Sequence[int], room: int) -> 
     return {key for (key,) in sql.rows(DUE, values)}
 
 
-def _put_off(keys: set[int], now: datetime) -> set[int]:
-    """Puts off those that wait for an earlier postback of their message; returns their keys."""
+def _postpone(keys: set[int], now: datetime) -> set[int]:
+    """Postpone postbacks that wait for an earlier one of their message. Return their keys."""
     values = {"keys": list(keys), "soonest": now + timedelta(milliseconds=1)}
-    return {key for (key,) in sql.rows(PUT_OFF, values)}
+    return {key for (key,) in sql.rows(POSTPONE, values)}
 
 
-def _parcels(keys: set[int], now: datetime) -> list[Parcel]:
+def _claimed(keys: set[int], now: datetime) -> list[ClaimedPostback]:
     lease = now + LEASE
     numbers: dict[int, int] = dict(sql.rows(TAKE, {"keys": list(keys), "lease": lease}))
     postbacks = sql.objects(Postback, "WHERE id = ANY(%s) ORDER BY id", [list(keys)])
@@ -119,39 +118,41 @@ def _parcels(keys: set[int], now: datetime) -> list[Parcel]:
         [PostbackAttempt(postback=postback, url=postback.address, started_at=now) for postback in postbacks]
     )
     return [
-        Parcel(postback, attempt, numbers[postback.pk] or 1, lease)
+        ClaimedPostback(postback, attempt, numbers[postback.pk] or 1, lease)
         for postback, attempt in zip(postbacks, attempts, strict=True)
     ]
 
 
-def settle(landed: Sequence[tuple[Parcel, Reply | NoReply]], now: datetime) -> None:
-    """Completes the attempts: taken, to be tried again later, or given up. Then the followers of the ended are due."""
-    taken, retried, given_up = _sorted_out(landed)
+def settle(replies: Sequence[tuple[ClaimedPostback, Reply | NoReply]], now: datetime) -> None:
+    """Complete the attempts: accepted, retried later, or given up. The postbacks after an ended one become due."""
+    accepted, retried, given_up = _sort(replies)
     with transaction.atomic():
-        bulk.update([_completed(*pair) for pair in landed], "duration_ms", "http_status", "answer", "error")
-        _lock([parcel for parcel, _ in landed])
-        _end(taken, Postback.Status.TAKEN, now)
-        for parcel in retried:
-            _retry(parcel, now + RETRY_LADDER[parcel.postback.round_tries - 1])
-        _tell_of(_end(given_up, Postback.Status.GIVEN_UP, now), now)
-    _wake_followers([parcel.postback for parcel, _ in landed], now)
+        bulk.update([_completed(*pair) for pair in replies], "duration_ms", "http_status", "answer", "error")
+        _lock([sent for sent, _ in replies])
+        _end(accepted, Postback.Status.TAKEN, now)
+        for sent in retried:
+            _retry(sent, now + RETRY_LADDER[sent.postback.round_tries - 1])
+        _write_give_up_notices(_end(given_up, Postback.Status.GIVEN_UP, now), now)
+    _wake_followers([sent.postback for sent, _ in replies], now)
 
 
-def _sorted_out(landed: Sequence[tuple[Parcel, Reply | NoReply]]) -> tuple[list[Parcel], list[Parcel], list[Parcel]]:
+def _sort(
+    replies: Sequence[tuple[ClaimedPostback, Reply | NoReply]],
+) -> tuple[list[ClaimedPostback], list[ClaimedPostback], list[ClaimedPostback]]:
     """Those that were taken, those that are tried again, and those that are given up."""
-    taken = [parcel for parcel, result in landed if _took(result)]
-    failed = [parcel for parcel, result in landed if not _took(result)]
-    retried = [parcel for parcel in failed if parcel.postback.round_tries <= len(RETRY_LADDER)]
-    given_up = [parcel for parcel in failed if parcel.postback.round_tries > len(RETRY_LADDER)]
-    return taken, retried, given_up
+    accepted = [sent for sent, result in replies if _accepted(result)]
+    failed = [sent for sent, result in replies if not _accepted(result)]
+    retried = [sent for sent in failed if sent.postback.round_tries <= len(RETRY_LADDER)]
+    given_up = [sent for sent in failed if sent.postback.round_tries > len(RETRY_LADDER)]
+    return accepted, retried, given_up
 
 
-def _took(result: Reply | NoReply) -> bool:
+def _accepted(result: Reply | NoReply) -> bool:
     return isinstance(result, Reply) and result.status == 200
 
 
-def _completed(parcel: Parcel, result: Reply | NoReply) -> PostbackAttempt:
-    attempt = parcel.attempt
+def _completed(sent: ClaimedPostback, result: Reply | NoReply) -> PostbackAttempt:
+    attempt = sent.attempt
     attempt.duration_ms = round(result.seconds * 1000)
     if isinstance(result, Reply):
         attempt.http_status = result.status
@@ -161,29 +162,29 @@ def _completed(parcel: Parcel, result: Reply | NoReply) -> PostbackAttempt:
     return attempt
 
 
-def _lock(parcels: Sequence[Parcel]) -> None:
-    """In one order for all, so that no two workers wait for each other."""
-    sql.rows(LOCK, [[parcel.postback.pk for parcel in parcels]])
+def _lock(claimed: Sequence[ClaimedPostback]) -> None:
+    """Lock the rows in one order for all workers, so that no two of them wait for each other."""
+    sql.rows(LOCK, [[sent.postback.pk for sent in claimed]])
 
 
-def _end(parcels: Sequence[Parcel], status: Postback.Status, now: datetime) -> list[Postback]:
+def _end(claimed: Sequence[ClaimedPostback], status: Postback.Status, now: datetime) -> list[Postback]:
     """These are done with, even if another worker has taken them over. Returns those that were not before."""
-    if not parcels:
+    if not claimed:
         return []
-    by_key = {parcel.postback.pk: parcel.postback for parcel in parcels}
+    by_key = {sent.postback.pk: sent.postback for sent in claimed}
     ended = sql.rows(END, {"keys": list(by_key), "status": status.value, "now": now})
     return [by_key[key] for key in sorted(key for (key,) in ended)]
 
 
-def _tell_of(given_up: Sequence[Postback], now: datetime) -> None:
+def _write_give_up_notices(given_up: Sequence[Postback], now: datetime) -> None:
     """An E999 for each of them, last in line among its message's postbacks. An E999 is followed by none."""
-    told_of = [postback for postback in given_up if postback.code != notices.GIVEN_UP and postback.address]
-    if not told_of:
+    noticed = [postback for postback in given_up if postback.code != notices.GIVEN_UP and postback.address]
+    if not noticed:
         return
-    messages = Message.objects.filter(pk__in=[postback.message_id for postback in told_of])
+    messages = Message.objects.filter(pk__in=[postback.message_id for postback in noticed])
     # Holding the rows keeps the primary keys of one message's postbacks in the order of what they tell.
-    list(messages.select_for_update(no_key=True).order_by(*LOCKED).values_list("pk"))
-    Postback.objects.bulk_create(_after(postback, now) for postback in told_of)
+    list(messages.select_for_update(no_key=True).order_by(*LOCK_ORDER).values_list("pk"))
+    Postback.objects.bulk_create(_after(postback, now) for postback in noticed)
 
 
 def _after(given_up: Postback, now: datetime) -> Postback:
@@ -208,8 +209,8 @@ def _wake_followers(postbacks: Sequence[Postback], now: datetime) -> None:
     sql.rows(WAKE, {"messages": list(messages), "now": now})
 
 
-def _retry(parcel: Parcel, at: datetime) -> None:
-    Postback.objects.filter(pk=parcel.postback.pk, due_at=parcel.lease).update(due_at=at)
+def _retry(sent: ClaimedPostback, at: datetime) -> None:
+    Postback.objects.filter(pk=sent.postback.pk, due_at=sent.lease).update(due_at=at)
 
 
 # --- sending again ------------------------------------------------------------------------------------------------

@@ -6,6 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+SMIL: Final = "application/smil"
+
 # Values allowed in a MIME header without quoting or folding: no line ends, spaces or brackets.
 _CONTENT_ID: Final = re.compile(r"[\w.!#$%&'*+/=?^`{|}~@-]{1,200}", re.ASCII)
 _LOCATION: Final = re.compile(r"[!#-;=?-~]{1,200}")

@@ -14,9 +14,8 @@ from mms.adaptation.lettering import LetteringError
 from mms.adaptation.limits import Limits, tightest
 from mms.adaptation.plan import CannotFit, Keep, Plan, PlannedSlide, Resize, plan
 from mms.adaptation.smil import SmilSlide, media_name, smil, text_name
-from mms.mm7.submit import SMIL
 from mms.models import Medium, Message, Slide
-from mms.protocol.submit import Part
+from mms.protocol.submit import SMIL, Part
 from mms.rendering import renditions
 from mms.rendering.renditions import Shelf
 

@@ -1,4 +1,4 @@
-"""Storing what cannot be asked for again: through a restart of the database, and apart from what cannot be stored."""
+"""Retry across a database restart, for replies and results that cannot be asked for again."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -18,29 +18,29 @@ Item = TypeVar("Item")
 
 
 def store(items: Sequence[Item], step: Callable[[Sequence[Item]], None]) -> None:
-    """Stores the items by the step, which may be repeated; one alone where they cannot be stored together.
+    """Store the items by the step, which may be repeated; one by one if they cannot be stored together.
 
-    What cannot be stored even alone is logged and left to the end of its lease. Raises OperationalError or
-    InterfaceError if the database does not come back.
+    An item that cannot be stored alone either is logged, and its row is reclaimed at the end of its lease. Raises
+    OperationalError or InterfaceError if the database does not come back.
     """
     try:
-        _through_a_restart(lambda: step(items))
+        _through_restart(items, step)
     except DATABASE_GONE:
         raise
     except Exception:
-        log.exception("answers could not be stored", answers=len(items))
+        log.exception("results could not be stored", rows=len(items))
         for item in items if len(items) > 1 else ():
             store([item], step)
 
 
-def _through_a_restart(step: Callable[[], None]) -> None:
-    for wait in LADDER:
+def _through_restart(items: Sequence[Item], step: Callable[[Sequence[Item]], None]) -> None:
+    for tried, wait in enumerate(LADDER, 1):
         try:
-            step()
+            step(items)
         except DATABASE_GONE as problem:
-            log.warning("answers wait for the database", problem=str(problem).strip())
+            log.warning("results wait for the database", problem=str(problem).strip(), rows=len(items), tried=tried)
             connection.close()
             time.sleep(wait)
         else:
             return
-    step()
+    step(items)

@@ -1,4 +1,7 @@
-"""Many requests in flight: the workers' requests run on an event loop of their own while they work on the database."""
+"""Requests in flight: an event loop in its own thread exchanges them while the caller works on the database.
+
+Used by the send loop, which launches requests and collects the replies in batches.
+"""
 
 import asyncio
 import math
@@ -17,21 +20,21 @@ from cachetools import LRUCache
 
 from mms.runtime.http_client import NoReply, Reply, Request, guarded_session, send
 
-SLOW = 0.25  # seconds after which an answer may be long in coming: nothing else waits for it any more
+SLOW = 0.25  # seconds after which a reply may take long; nothing is delayed for it any more
 
 Key = TypeVar("Key", bound=Hashable)
 
-# Seconds that the last answer took, by the URL that was asked. Who was never asked may hang, and is not waited for.
-_took: LRUCache[str, float] = LRUCache(maxsize=10_000)
+# Seconds that the last reply took, by URL. A server without one may hang, so its first reply is not waited for.
+_durations: LRUCache[str, float] = LRUCache(maxsize=10_000)
 
 
 @dataclass
-class Flight(Generic[Key]):
-    """Up to `limit` requests under way at once, each known by a key of the caller's.
+class InFlight(Generic[Key]):
+    """Up to `limit` requests at once, each under a key of the caller's.
 
-    The event loop has a thread of its own, so that answers are heard, and time-outs just, while the caller prepares
-    pictures or waits for the database. It begins with the first request: most looks at what is due find nothing.
-    Nothing waits for answers that take longer than `slow` seconds.
+    With a thread of its own, the event loop receives replies, and keeps time-outs exact, while the caller prepares
+    pictures or waits for the database. The thread starts with the first request: most claims find nothing.
+    Replies that take longer than `slow` seconds are not gathered for.
     """
 
     limit: int
@@ -42,16 +45,17 @@ class Flight(Generic[Key]):
     )
     _loop: asyncio.AbstractEventLoop = field(init=False)
     _session: aiohttp.ClientSession = field(init=False)
-    _over: asyncio.Event = field(init=False)
-    # The URL of each that is under way, and when it was launched.
+    _stop: asyncio.Event = field(init=False)
+    # Key -> URL and time of launch.
     _launched: dict[Key, tuple[str, float]] = field(init=False, default_factory=dict)
-    # From thread to thread: what the loop is to send, and what has ended there. Each wakes the other as seldom as it
-    # can: two threads that take turns at every request spend more time on that than on the requests.
-    _leaving: deque[tuple[Key, Request]] = field(init=False, default_factory=deque)
-    _ended: deque[tuple[Key, asyncio.Task[Reply | NoReply]]] = field(init=False, default_factory=deque)
+    # Between the threads: requests to send, and completed ones. Each thread wakes the other as rarely as possible:
+    # switching threads at every request costs more than the requests.
+    _outgoing: deque[tuple[Key, Request]] = field(init=False, default_factory=deque)
+    _completed: deque[tuple[Key, asyncio.Task[Reply | NoReply]]] = field(init=False, default_factory=deque)
     _wanted: int = field(init=False, default=1)
     _enough: threading.Event = field(init=False, default_factory=threading.Event)
-    _tasks: set[asyncio.Task[Reply | NoReply]] = field(init=False, default_factory=set)  # the loop does not hold them
+    # The event loop keeps weak references to its tasks alone.
+    _tasks: set[asyncio.Task[Reply | NoReply]] = field(init=False, default_factory=set)
 
     def __enter__(self) -> Self:
         return self
@@ -60,25 +64,25 @@ class Flight(Generic[Key]):
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._thread:
-            self._loop.call_soon_threadsafe(self._over.set)
+            self._loop.call_soon_threadsafe(self._stop.set)
             self._thread.join()
 
-    def _begin(self) -> None:
-        thread = threading.Thread(target=self._run, name="flight")
+    def _start(self) -> None:
+        thread = threading.Thread(target=self._run, name="in-flight")
         thread.start()
         ready = self._ready.get()
         if isinstance(ready, OSError):
             raise ready
         self._thread = thread
-        self._loop, self._session, self._over = ready
+        self._loop, self._session, self._stop = ready
 
     def _run(self) -> None:
         try:
-            asyncio.run(self._live())
-        except OSError as problem:  # no files are left for a loop
+            asyncio.run(self._serve())
+        except OSError as problem:  # no file descriptors left for an event loop
             self._ready.put(problem)
 
-    async def _live(self) -> None:
+    async def _serve(self) -> None:
         over = asyncio.Event()
         async with guarded_session(self.limit) as session:
             self._ready.put((asyncio.get_running_loop(), session, over))
@@ -86,66 +90,70 @@ class Flight(Generic[Key]):
 
     @property
     def room(self) -> int:
+        """Requests that can be launched now."""
         return self.limit - len(self._launched)
 
     @property
     def keys(self) -> list[Key]:
+        """Keys of the requests in flight, completed but uncollected ones included."""
         return list(self._launched)
 
     @property
-    def late(self) -> list[Key]:
-        """Those that are under way for long: of servers that may hang."""
+    def slow_keys(self) -> list[Key]:
+        """Keys of the requests whose replies are taking long: their servers may hang."""
         since = time.monotonic() - SLOW
         return [key for key, (_, begun) in self._launched.items() if begun <= since]
 
     @property
     def expected(self) -> int:
-        """How many answers may come at any moment: of servers that were not slow the last time, and are not now."""
+        """Number of replies that may arrive at any moment: from servers neither slow the last time nor slow now."""
         since = time.monotonic() - self.slow
-        return sum(begun > since and _took.get(url, math.inf) <= self.slow for url, begun in self._launched.values())
+        launched = self._launched.values()
+        return sum(begun > since and _durations.get(url, math.inf) <= self.slow for url, begun in launched)
 
     def launch(self, key: Key, request: Request) -> None:
+        """Send the request. Raises OSError if no event loop can be started."""
         if not self._thread:
-            self._begin()
+            self._start()
         self._launched[key] = request.url, time.monotonic()
-        self._leaving.append((key, request))
-        if len(self._leaving) == 1:  # with others before it, the loop is on its way to them
-            self._loop.call_soon_threadsafe(self._send_off)
+        self._outgoing.append((key, request))
+        if len(self._outgoing) == 1:  # with others before it, the event loop is awake already
+            self._loop.call_soon_threadsafe(self._send_outgoing)
 
-    def _send_off(self) -> None:
-        while self._leaving:
-            key, request = self._leaving.popleft()
+    def _send_outgoing(self) -> None:
+        while self._outgoing:
+            key, request = self._outgoing.popleft()
             task = self._loop.create_task(send(self._session, request))
             self._tasks.add(task)
-            task.add_done_callback(partial(self._end, key))
+            task.add_done_callback(partial(self._complete, key))
 
-    def _end(self, key: Key, task: asyncio.Task[Reply | NoReply]) -> None:
+    def _complete(self, key: Key, task: asyncio.Task[Reply | NoReply]) -> None:
         self._tasks.discard(task)
-        self._ended.append((key, task))
-        if len(self._ended) >= self._wanted:
+        self._completed.append((key, task))
+        if len(self._completed) >= self._wanted:
             self._enough.set()
 
-    def landed(self, wait: float, gather: float = 0.0) -> list[tuple[Key, Reply | NoReply]]:
-        """Those that have ended, after at most `wait` seconds for the first and `gather` seconds for others with it.
+    def completed(self, wait: float, gather: float = 0.0) -> list[tuple[Key, Reply | NoReply]]:
+        """Return the completed requests, after at most `wait` seconds for the first and `gather` more for others.
 
-        Others are waited for as long as they are `expected`; those that are here already are taken along.
+        It waits for others while any are `expected`; replies that have arrived are returned in any case.
         """
         if not self._launched:
             return []
         most = max(1, self.expected)
         self._wait_for(1, wait)
-        if self._ended:
+        if self._completed:
             self._wait_for(most, gather)
-        return [self._taken(*self._ended.popleft()) for _ in range(len(self._ended))]
+        return [self._collect(*self._completed.popleft()) for _ in range(len(self._completed))]
 
-    def _wait_for(self, ended: int, seconds: float) -> None:
-        self._wanted = ended
+    def _wait_for(self, completed: int, seconds: float) -> None:
+        self._wanted = completed
         self._enough.clear()
-        if len(self._ended) < ended:
+        if len(self._completed) < completed:
             self._enough.wait(seconds)
 
-    def _taken(self, key: Key, task: asyncio.Task[Reply | NoReply]) -> tuple[Key, Reply | NoReply]:
+    def _collect(self, key: Key, task: asyncio.Task[Reply | NoReply]) -> tuple[Key, Reply | NoReply]:
         url, _ = self._launched.pop(key)
         result = task.result()
-        _took[url] = result.seconds
+        _durations[url] = result.seconds
         return key, result

@@ -1,27 +1,27 @@
-"""How long a task works on before it ends, however much is due: its queue has others, who wait for a free worker."""
+"""The time slice of a task: after it, the task ends, however much is due, because its queue serves others, too."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Generic
 
-from mms.runtime.in_flight import Flight, Key
+from mms.runtime.in_flight import InFlight, Key
 
 LENGTH: Final = timedelta(seconds=30)
 
 
 @dataclass
-class Shift(Generic[Key]):
-    """The shift of a task that has requests in flight; `whose` is the carrier or the account that one goes to.
+class TimeSlice(Generic[Key]):
+    """The time slice of a task with requests in flight; `destination` is the carrier or account of one.
 
-    A task that ends lets land what it has, and serves nobody meanwhile. So that servers that hang do not make all the
-    others wait for that, they are served no longer once the time is up, and it is over when what they had has landed.
+    At its time limit a task stops claiming and drains its in-flight requests. So that servers that hang do not delay
+    the others by that, their destinations are `excluded` first, and the slice is over once their requests completed.
     """
 
-    flight: Flight[Key]
+    in_flight: InFlight[Key]
     clock: Callable[[], datetime]
-    whose: Callable[[Key], int]
-    served_no_longer: frozenset[int] = frozenset()
+    destination: Callable[[Key], int]
+    excluded: frozenset[int] = frozenset()
     _end: datetime = field(init=False)
     _ending: bool = field(init=False, default=False)
 
@@ -29,8 +29,8 @@ class Shift(Generic[Key]):
         self._end = self.clock() + LENGTH
 
     def over(self) -> bool:
-        """Whether the task is to take on nothing more."""
+        """Return whether the task has to stop claiming."""
         if not self._ending and self.clock() >= self._end:
             self._ending = True
-            self.served_no_longer = frozenset(map(self.whose, self.flight.late))
-        return self._ending and self.served_no_longer.isdisjoint(map(self.whose, self.flight.keys))
+            self.excluded = frozenset(map(self.destination, self.in_flight.slow_keys))
+        return self._ending and self.excluded.isdisjoint(map(self.destination, self.in_flight.keys))

@@ -11,9 +11,9 @@ from billing.models import Account, BlockedNumber, Price, SenderAddress, Service
 from handsets.models import Handset, Profile
 from mms.adaptation import images
 from mms.content import store
-from mms.messages import leases, transitions
+from mms.messages import attempts, claiming, report_apply, transitions
 from mms.messages.accept import Accepted, accept
-from mms.messages.leases import Landing
+from mms.messages.attempts import CompletedSubmit
 from mms.messages.request import SendRequest
 from mms.models import Carrier, Message, NumberPrefix, Postback, PostbackAttempt, Rendition, Status, Template
 from mms.protocol.reports import DeliveryReport, ReportStatus
@@ -49,7 +49,7 @@ def world() -> SimpleNamespace:
     here.delivered = delivered(here)
     low_balance.look(NOW)
     here.in_doubt = in_doubt(here)
-    transitions.report(here.carrier, report("nobody-knows", "14045550100"), NOW)
+    report_apply.record_reports([(here.carrier, report("nobody-knows", "14045550100"))], NOW)
     here.postback = here.delivered.postbacks.earliest("pk")
     give_up(here.postback)
     return here
@@ -109,12 +109,12 @@ def order(here: SimpleNamespace, number: str, **more: Any) -> Message:
 def delivered(here: SimpleNamespace) -> Message:
     """DDM, its report, the content, its report."""
     message = order(here, "14044790000", ddm_text="We look at your handset", texts={"1": "Hello <b>Bill</b>"})
-    transitions.claim(NOW, 9)
-    (discovery,) = transitions.claim_discoveries(NOW, 9)
-    transitions.discoveries_submitted([landing(discovery, SubmitResult(Outcome.SUBMITTED, 1000, "Success", "D1"))], NOW)
-    transitions.report(here.carrier, report("D1", message.number, IPHONE), NOW)
+    claiming.claim_messages(NOW, 9)
+    (discovery,) = claiming.claim_discoveries(NOW, 9)
+    transitions.record_ddm_results([landing(discovery, SubmitResult(Outcome.SUBMITTED, 1000, "Success", "D1"))], NOW)
+    report_apply.record_reports([(here.carrier, report("D1", message.number, IPHONE))], NOW)
     submit(SubmitResult(Outcome.SUBMITTED, 1000, "Success", "M1"))
-    transitions.report(here.carrier, report("M1", message.number, IPHONE), NOW)
+    report_apply.record_reports([(here.carrier, report("M1", message.number, IPHONE))], NOW)
     message.refresh_from_db()
     assert message.status == Status.DELIVERED
     return message
@@ -130,13 +130,13 @@ def in_doubt(here: SimpleNamespace, number: str = "447700900123") -> Message:
 
 def submit(answer: SubmitResult) -> None:
     """Submits all that is due; the MMSC answers this."""
-    due, _ = transitions.claim(NOW, 9)
-    transitions.submitted([landing(message, answer) for message in due], NOW)
+    due, _ = claiming.claim_messages(NOW, 9)
+    transitions.record_submit_results([landing(message, answer) for message in due], NOW)
 
 
-def landing(sent: Any, answer: SubmitResult) -> Landing[Any]:
-    ((sent, attempt),) = leases.start([(sent, 2000)], NOW)
-    return Landing(sent, attempt, answer)
+def landing(sent: Any, answer: SubmitResult) -> CompletedSubmit[Any]:
+    ((sent, attempt),) = attempts.start([(sent, 2000)], NOW)
+    return CompletedSubmit(sent, attempt, answer)
 
 
 def report(message_id: str, number: str, handset: str | None = None) -> DeliveryReport:

@@ -8,7 +8,7 @@ import pytest
 from pytest_django import Settings
 
 from mms.runtime.http_client import ANSWER_MAX, NoReply, Reply, Request
-from mms.runtime.in_flight import SLOW, Flight
+from mms.runtime.in_flight import SLOW, InFlight
 from tests.api.sockets import Serve, listening, read_headers, reset, saying, wait_for_the_client_to_leave
 
 LARGE = b"x" * 8_000_000  # more than any socket's buffers hold
@@ -17,14 +17,14 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: 2\r\n\r\nok"
 
 
 @pytest.fixture
-def flight() -> Iterator[Flight[str]]:
-    with Flight[str](limit=10) as flight:
+def flight() -> Iterator[InFlight[str]]:
+    with InFlight[str](limit=10) as flight:
         yield flight
 
 
-def sent(flight: Flight[str], url: str, body: bytes = SMALL, timeout: float = 5.0) -> Reply | NoReply:
+def sent(flight: InFlight[str], url: str, body: bytes = SMALL, timeout: float = 5.0) -> Reply | NoReply:
     flight.launch("one", Request(url, body, {"Content-Type": "text/plain"}, timeout, ("user", "pass:word")))
-    [(key, result)] = flight.landed(wait=10)
+    [(key, result)] = flight.completed(wait=10)
     assert key == "one"
     return result
 
@@ -47,7 +47,7 @@ def answering(answer: bytes) -> Serve:
     return serve
 
 
-def test_a_request_is_written_whole_and_its_reply_read(flight: Flight[str]) -> None:
+def test_a_request_is_written_whole_and_its_reply_read(flight: InFlight[str]) -> None:
     came: list[bytes] = []
 
     def serve(connection: socket.socket) -> None:
@@ -69,7 +69,7 @@ def test_a_request_is_written_whole_and_its_reply_read(flight: Flight[str]) -> N
 
 
 @pytest.mark.parametrize("status", [100, 201, 302, 404, 500, 503])
-def test_any_final_status_is_a_reply_and_no_redirect_is_followed(flight: Flight[str], status: int) -> None:
+def test_any_final_status_is_a_reply_and_no_redirect_is_followed(flight: InFlight[str], status: int) -> None:
     answer = b"HTTP/1.1 %d X\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n" % status
     final = answer if status != 100 else b"HTTP/1.1 100 Continue\r\n\r\n" + OK
     with listening(answering(final)) as server:
@@ -104,7 +104,7 @@ def reset_when_read(connection: socket.socket) -> None:
     ids=["midway", "when read", "small, when read", "closed", "part", "broken chunk", "no HTTP", "long header"],
 )
 def test_a_broken_exchange_tells_whether_all_was_written(
-    flight: Flight[str], serve: Serve, body: bytes, written: bool
+    flight: InFlight[str], serve: Serve, body: bytes, written: bool
 ) -> None:
     with listening(serve) as server:
         result = sent(flight, server.url, body)
@@ -113,7 +113,7 @@ def test_a_broken_exchange_tells_whether_all_was_written(
     assert result.reason
 
 
-def test_a_reply_to_half_a_request_is_a_reply(flight: Flight[str]) -> None:
+def test_a_reply_to_half_a_request_is_a_reply(flight: InFlight[str]) -> None:
     def serve(connection: socket.socket) -> None:
         read_headers(connection)
         connection.sendall(b"HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
@@ -128,7 +128,7 @@ def test_a_reply_to_half_a_request_is_a_reply(flight: Flight[str]) -> None:
 @pytest.mark.parametrize(
     ("body", "written"), [(SMALL, True), (LARGE, False)], ids=["after the request", "within the request"]
 )
-def test_silence_ends_at_the_time_limit(flight: Flight[str], body: bytes, written: bool) -> None:
+def test_silence_ends_at_the_time_limit(flight: InFlight[str], body: bytes, written: bool) -> None:
     over = threading.Event()
 
     def silent(connection: socket.socket) -> None:
@@ -143,7 +143,7 @@ def test_silence_ends_at_the_time_limit(flight: Flight[str], body: bytes, writte
     assert 0.3 <= result.seconds < 5
 
 
-def test_an_answer_that_came_while_the_caller_was_busy_is_no_silence(flight: Flight[str]) -> None:
+def test_an_answer_that_came_while_the_caller_was_busy_is_no_silence(flight: InFlight[str]) -> None:
     answered = threading.Event()
 
     def serve(connection: socket.socket) -> None:
@@ -156,7 +156,7 @@ def test_an_answer_that_came_while_the_caller_was_busy_is_no_silence(flight: Fli
         flight.launch("one", Request(server.url, SMALL, {}, timeout=0.5))
         assert answered.wait(timeout=10)
         assert not threading.Event().wait(timeout=0.6)  # the caller is busy for longer than the time-out
-        [(_, result)] = flight.landed(wait=0)
+        [(_, result)] = flight.completed(wait=0)
     assert isinstance(result, Reply)
 
 
@@ -173,13 +173,13 @@ def test_an_answer_that_came_while_the_caller_was_busy_is_no_silence(flight: Fli
         "http://ü\udcff/",
     ],
 )
-def test_a_request_that_cannot_leave_was_not_written(flight: Flight[str], url: str) -> None:
+def test_a_request_that_cannot_leave_was_not_written(flight: InFlight[str], url: str) -> None:
     result = sent(flight, url)
     assert isinstance(result, NoReply)
     assert not result.written
 
 
-def test_a_refused_connection_has_nothing_written(flight: Flight[str]) -> None:
+def test_a_refused_connection_has_nothing_written(flight: InFlight[str]) -> None:
     with listening(saying()) as server:
         pass
     result = sent(flight, server.url)
@@ -187,14 +187,14 @@ def test_a_refused_connection_has_nothing_written(flight: Flight[str]) -> None:
     assert not result.written
 
 
-def test_https_is_not_spoken_with_a_server_that_cannot(flight: Flight[str]) -> None:
+def test_https_is_not_spoken_with_a_server_that_cannot(flight: InFlight[str]) -> None:
     with listening(lambda connection: connection.sendall(OK)) as server:
         result = sent(flight, server.url.replace("http:", "https:"))
     assert isinstance(result, NoReply)
     assert not result.written
 
 
-def test_the_guard_holds_for_carriers_and_customers_too(flight: Flight[str], settings: Settings) -> None:
+def test_the_guard_holds_for_carriers_and_customers_too(flight: InFlight[str], settings: Settings) -> None:
     settings.OUTBOUND_ALLOWED_NETWORKS = []
     with listening(answering(OK)) as server:
         result = sent(flight, server.url)
@@ -204,14 +204,14 @@ def test_the_guard_holds_for_carriers_and_customers_too(flight: Flight[str], set
 
 
 @pytest.mark.parametrize("header", ["Content-Type: a\r\nX: b", "é"])
-def test_a_header_that_cannot_be_sent_is_no_exception(flight: Flight[str], header: str) -> None:
+def test_a_header_that_cannot_be_sent_is_no_exception(flight: InFlight[str], header: str) -> None:
     with listening(answering(OK)) as server:
         flight.launch("one", Request(server.url, SMALL, {"X-Reference": header}, 5.0))
-        [(_, result)] = flight.landed(wait=10)
+        [(_, result)] = flight.completed(wait=10)
     assert isinstance(result, Reply) or not result.written
 
 
-def test_a_long_answer_is_cut_at_the_cap(flight: Flight[str]) -> None:
+def test_a_long_answer_is_cut_at_the_cap(flight: InFlight[str]) -> None:
     said = 0
 
     def serve(connection: socket.socket) -> None:
@@ -243,13 +243,13 @@ def keeping(answers: int, ended: threading.Event) -> Serve:
     return serve
 
 
-def test_a_connection_is_kept_for_the_next_request(flight: Flight[str]) -> None:
+def test_a_connection_is_kept_for_the_next_request(flight: InFlight[str]) -> None:
     with listening(keeping(3, threading.Event())) as server:
         assert all(isinstance(sent(flight, server.url), Reply) for _ in range(3))
         assert server.connections == 1
 
 
-def test_a_kept_connection_that_the_server_closed_meanwhile_is_noticed(flight: Flight[str]) -> None:
+def test_a_kept_connection_that_the_server_closed_meanwhile_is_noticed(flight: InFlight[str]) -> None:
     ended = threading.Event()
     with listening(keeping(1, ended)) as server:
         for round_number in range(1, 6):
@@ -259,7 +259,7 @@ def test_a_kept_connection_that_the_server_closed_meanwhile_is_noticed(flight: F
             assert server.connections == round_number
 
 
-def test_answers_land_as_they_come(flight: Flight[str]) -> None:
+def test_answers_land_as_they_come(flight: InFlight[str]) -> None:
     let_go = threading.Event()
 
     def slow(connection: socket.socket) -> None:
@@ -271,12 +271,12 @@ def test_answers_land_as_they_come(flight: Flight[str]) -> None:
         flight.launch("slow", Request(slow_one.url, SMALL, {}, 20.0))
         flight.launch("quick", Request(quick_one.url, SMALL, {}, 20.0))
         assert (flight.room, sorted(flight.keys)) == (8, ["quick", "slow"])
-        assert [key for key, _ in flight.landed(wait=10)] == ["quick"]
-        assert flight.landed(wait=0) == []
+        assert [key for key, _ in flight.completed(wait=10)] == ["quick"]
+        assert flight.completed(wait=0) == []
         let_go.set()
-        [(key, result)] = flight.landed(wait=10)
+        [(key, result)] = flight.completed(wait=10)
         assert (key, isinstance(result, Reply), flight.room) == ("slow", True, 10)
-    assert flight.landed(wait=10) == []
+    assert flight.completed(wait=10) == []
 
 
 def test_what_is_still_in_the_air_is_let_go_of_at_the_end() -> None:
@@ -287,13 +287,13 @@ def test_what_is_still_in_the_air_is_let_go_of_at_the_end() -> None:
         over.wait(timeout=30)
 
     with listening(silent) as server:
-        with Flight[str](limit=1) as flight:
+        with InFlight[str](limit=1) as flight:
             flight.launch("one", Request(server.url, SMALL, {}, 20.0))
-            assert flight.landed(wait=0.1) == []
+            assert flight.completed(wait=0.1) == []
         over.set()
 
 
-def test_nothing_waits_for_a_server_that_is_or_was_slow(flight: Flight[str]) -> None:
+def test_nothing_waits_for_a_server_that_is_or_was_slow(flight: InFlight[str]) -> None:
     answer = threading.Event()
 
     def hang(connection: socket.socket) -> None:
@@ -309,15 +309,15 @@ def test_nothing_waits_for_a_server_that_is_or_was_slow(flight: Flight[str]) -> 
         urls = {"hanging": hanging.url, "prompt": prompt.url}
         launch("prompt")
         assert flight.expected == 0  # nobody knows it yet
-        assert [key for key, _ in flight.landed(wait=10)] == ["prompt"]
+        assert [key for key, _ in flight.completed(wait=10)] == ["prompt"]
         launch("hanging", timeout=SLOW + 0.05)
         launch("prompt")
         assert flight.expected == 1
-        assert [key for key, _ in flight.landed(wait=10, gather=10)] == ["prompt"]
-        [(_, silence)] = flight.landed(wait=10)
+        assert [key for key, _ in flight.completed(wait=10, gather=10)] == ["prompt"]
+        [(_, silence)] = flight.completed(wait=10)
         assert isinstance(silence, NoReply)
         launch("hanging", "prompt")
         assert flight.expected == 1
-        assert [key for key, _ in flight.landed(wait=10, gather=10)] == ["prompt"]
+        assert [key for key, _ in flight.completed(wait=10, gather=10)] == ["prompt"]
         answer.set()
-        assert [key for key, _ in flight.landed(wait=10)] == ["hanging"]
+        assert [key for key, _ in flight.completed(wait=10)] == ["hanging"]

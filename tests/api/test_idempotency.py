@@ -133,11 +133,11 @@ def age(**hours: float) -> datetime:
 def test_a_key_is_good_for_a_day(world: SimpleNamespace, *, swept: bool) -> None:
     first = post(WITH_KEY)
     now = age(hours=23, minutes=59)
-    sweeper.wake(now)
+    sweeper.sweep(now)
     assert post(WITH_KEY) == first
     now = age(hours=24)
     if swept:
-        sweeper.wake(now)
+        sweeper.sweep(now)
         assert not FirstAnswer.objects.exists()
     second = post({**WITH_KEY, "client-reference": "the next day"})
     assert taken(second)
@@ -151,7 +151,7 @@ def test_more_than_one_batch_is_swept(world: SimpleNamespace) -> None:
         FirstAnswer(account=world.account, key=str(n), created_at=now - timedelta(hours=24 if n else 1))
         for n in range(2 * sweeper.BATCH + 5)
     )
-    sweeper.wake(now)
+    sweeper.sweep(now)
     assert list(FirstAnswer.objects.values_list("key", flat=True)) == ["0"]
 
 

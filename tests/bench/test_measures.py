@@ -29,9 +29,9 @@ def test_as_many_are_due_as_milliseconds_have_passed() -> None:
     sweep.store(20, 10, BEGIN)
     assert waiting() == (30, 30)
 
-    sweeper.wake(BEGIN + timedelta(milliseconds=7))
+    sweeper.sweep(BEGIN + timedelta(milliseconds=7))
     assert waiting() == (23, 23)
-    sweeper.wake(BEGIN + timedelta(milliseconds=25))
+    sweeper.sweep(BEGIN + timedelta(milliseconds=25))
     assert waiting() == (5, 5)
     # Their customers were told of the DDM before: its deadline is not worth a postback.
     assert not Postback.objects.exists()

@@ -50,12 +50,12 @@ def test_a_postback_that_is_put_off_while_the_one_before_it_is_taken_is_due_at_o
 
     def pause_after_putting_off(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
         result = execute(sql, *rest)
-        if sql == outbox.PUT_OFF:
+        if sql == outbox.POSTPONE:
             found_blocked.set()
             go_on.wait(timeout=30)
         return result
 
-    def claim() -> list[outbox.Parcel]:
+    def claim() -> list[outbox.ClaimedPostback]:
         with connection.execute_wrapper(pause_after_putting_off):
             return outbox.claim(NOW, 8)
 

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.db.models import Model
 
-from mms.messages import sender, sweeper, transitions
+from mms.messages import claiming, sender, sweeper
 from mms.models import Attempt, Discovery, Message, Postback, Report, Status
 from mms.postbacks import notifier, outbox
 from tests.database.plans import Explained, explained
@@ -21,12 +21,12 @@ NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 LATER, AGO = NOW + timedelta(minutes=5), NOW - timedelta(seconds=1)
 
 STEPS: tuple[tuple[str, Callable[[datetime], object], set[str]], ...] = (
-    ("flow.claim", lambda now: transitions.claim(now, sender.CLAIM), {"message_to_send"}),
-    ("flow.claim_discoveries", lambda now: transitions.claim_discoveries(now, sender.CLAIM), {"discovery_to_send"}),
-    ("outbox.claim", lambda now: outbox.claim(now, notifier.CLAIM), {"postback_due"}),
+    ("flow.claim", lambda now: claiming.claim_messages(now, sender.LIMITS.claim), {"message_to_send"}),
+    ("flow.claim_discoveries", lambda now: claiming.claim_discoveries(now, sender.LIMITS.claim), {"discovery_to_send"}),
+    ("outbox.claim", lambda now: outbox.claim(now, notifier.LIMITS.claim), {"postback_due"}),
     (
         "overdue.wake",
-        sweeper.wake,
+        sweeper.sweep,
         {"message_due", "discovery_due", "report_due", "attempt_open", "attempt_by_mmsc_id"},
     ),
 )

@@ -12,10 +12,10 @@ from billing import ledger
 from billing.models import Price
 from handsets import cache
 from handsets.models import CachedHandset
-from mms.messages import sender, transitions
-from mms.messages.leases import Landing
+from mms.messages import claiming, report_apply, sender, transitions
+from mms.messages.attempts import CompletedSubmit
 from mms.mm7.requests import DeliveryReportReq, read_request
-from mms.models import Message, Postback
+from mms.models import Attempt, Message, Postback
 from mms.postbacks import outbox
 from mms.protocol.reports import DeliveryReport
 from mms.protocol.submit import Outcome, SubmitResult
@@ -53,17 +53,19 @@ def whole_way(world: SimpleNamespace, send: Send, messages: int) -> dict[str, in
         cache.saw(number, IPHONE, CachedHandset.Source.DELIVERY_REPORT, now())
         send(to=number)
     with counted("claim"):
-        claimed, _ = transitions.claim(now(), messages)
+        claimed, _ = claiming.claim_messages(now(), messages)
     with counted("adapt"):
-        ready = sender.adapted(claimed, Composer(claimed), now)
+        ready = sender.adapt(claimed, Composer(claimed), now())
     with counted("start"):
-        started = transitions.adapted([adapted for adapted, _ in ready], now())
-    landings = [Landing(sent, a, SubmitResult(Outcome.SUBMITTED, 1000, "", f"B{sent.pk}")) for sent, a in started]
+        started = transitions.start_attempts([adapted for adapted, _ in ready], now())
+    landings = [
+        CompletedSubmit(sent, a, SubmitResult(Outcome.SUBMITTED, 1000, "", f"B{sent.pk}")) for sent, a in started
+    ]
     with counted("submitted"):
-        transitions.submitted(landings, now())
+        transitions.record_submit_results(landings, now())
     said = [report(f"B{sent.pk}", sent.number) for sent, _ in started]
     with counted("reports"):
-        transitions.take_reports([(world.carrier, request) for request in said], now())
+        report_apply.record_reports([(world.carrier, request) for request in said], now())
     for turn in ("N101", "N102"):
         with counted(f"claim {turn}"):
             parcels = outbox.claim(now(), 2 * messages)
@@ -71,6 +73,11 @@ def whole_way(world: SimpleNamespace, send: Send, messages: int) -> dict[str, in
         with counted(f"settle {turn}"):
             outbox.settle([(parcel, TAKEN) for parcel in parcels], now())
     return counted.statements
+
+
+def accepted(message: Message, attempt: Attempt) -> CompletedSubmit[Message]:
+    result = SubmitResult(Outcome.SUBMITTED, 1000, "", f"B{message.pk}")
+    return CompletedSubmit(message, attempt, result)
 
 
 def report(message_id: str, number: str) -> DeliveryReport:
@@ -93,15 +100,11 @@ def test_each_step_of_many_takes_as_many_statements_as_that_of_two(world: Simple
 
 def test_reports_that_come_together_are_each_taken_once(world: SimpleNamespace, send: Send) -> None:
     messages = [send(), send()]
-    claimed, _ = transitions.claim(now(), 2)
-    ready = sender.adapted(claimed, Composer(claimed), now)
-    started = transitions.adapted([adapted for adapted, _ in ready], now())
-    transitions.submitted(
-        [Landing(sent, a, SubmitResult(Outcome.SUBMITTED, 1000, "", f"B{sent.pk}")) for sent, a in started], now()
-    )
+    claimed, _ = claiming.claim_messages(now(), 2)
+    ready = sender.adapt(claimed, Composer(claimed), now())
+    started = transitions.start_attempts([adapted for adapted, _ in ready], now())
+    transitions.record_submit_results([accepted(*each) for each in started], now())
     first, second = (report(f"B{message.pk}", message.number) for message in messages)
-
-    transitions.take_reports([(world.carrier, said) for said in (second, first, second, first)], now())
-
+    report_apply.record_reports([(world.carrier, each) for each in (second, first, second, first)], now())
     told = list(Postback.objects.order_by("message", "pk").values_list("message", "code"))
     assert told == [(message.pk, code) for message in messages for code in ("N101", "N102")]

@@ -126,7 +126,7 @@ def test_in_doubt_is_settled_by_an_operator_who_knows_that_it_was_sent(
     mmsc.first("reset")
     message = send()
     drive()
-    assert transitions.resolve(message, sent, "olga", datetime.now(UTC))
+    assert transitions.resolve_in_doubt(message, sent, "olga", datetime.now(UTC))
     assert money() == left
 
 

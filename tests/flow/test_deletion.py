@@ -55,7 +55,7 @@ def test_content_goes_with_its_renditions_and_files(world: SimpleNamespace) -> N
     names = [world.medium.file.name, rendition(world.medium).file.name]
     assert call(DELETE) == DELETED
     assert stored() == NOTHING | {"DiscardedFile": 2}
-    sweeper.wake(datetime.now(UTC))
+    sweeper.sweep(datetime.now(UTC))
     assert stored() == NOTHING
     assert [default_storage.exists(name) for name in names] == [False, False]
 
@@ -83,10 +83,10 @@ def test_a_message_on_its_way_still_finishes(
     assert call(DELETE) == DELETED
     assert stored()["Slide"] == 2
     drive()
-    sweeper.wake(later())
+    sweeper.sweep(later())
     assert (Message.objects.get().status, stored()["Medium"]) == ("submitted", 1)
     reported("M1", "Retrieved")
-    sweeper.wake(later() + deletion.LOOK_AGAIN)
+    sweeper.sweep(later() + deletion.LOOK_AGAIN)
     assert (Message.objects.get().status, stored()) == ("delivered", NOTHING)
 
 
@@ -94,10 +94,10 @@ def test_what_another_template_shows_stays(world: SimpleNamespace) -> None:
     another = Template.objects.create(account=world.account, name="Another", subject="")
     SlideMedium.objects.create(slide=another.slides.create(position=1, duration=5), medium=world.medium)
     call(DELETE)
-    sweeper.wake(datetime.now(UTC))
+    sweeper.sweep(datetime.now(UTC))
     assert (stored()["Medium"], default_storage.exists(world.medium.file.name)) == (1, True)
     call(request({"action": "deleteMMSID", "api-key": KEY, "mms-id": str(another.pk)}))
-    sweeper.wake(datetime.now(UTC))
+    sweeper.sweep(datetime.now(UTC))
     assert (stored(), default_storage.exists(world.medium.file.name)) == (NOTHING, False)
 
 
@@ -107,10 +107,10 @@ def test_a_file_that_cannot_be_removed_is_tried_again(world: SimpleNamespace, se
     path.unlink()
     path.mkdir()
     (path / "in the way").touch()
-    sweeper.wake(datetime.now(UTC))
+    sweeper.sweep(datetime.now(UTC))
     assert stored()["DiscardedFile"] == 1
     (path / "in the way").unlink()
-    sweeper.wake(later())
+    sweeper.sweep(later())
     assert stored() == NOTHING
 
 
@@ -156,7 +156,7 @@ def test_content_saved_while_its_medium_is_removed_is_stored_anew(
 
     def delete() -> None:
         call(DELETE)
-        sweeper.wake(datetime.now(UTC))
+        sweeper.sweep(datetime.now(UTC))
         connection.close()
 
     monkeypatch.setattr(deletion, "hold", hold_too_late)

@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from handsets.models import CachedHandset, Handset
-from mms.messages import leases, transitions
+from mms.messages import attempts, claiming, transitions
+from mms.messages.attempts import CompletedSubmit
 from mms.models import Attempt, Discovery, Message
 from mms.protocol.submit import Outcome, SubmitResult
 from tests.scripted import Scripted
@@ -222,13 +223,13 @@ def test_a_message_that_joins_while_the_ddm_is_in_flight_keeps_the_discovery_ope
     send: Send, drive: Drive, mmsc: Scripted, outcome: Outcome
 ) -> None:
     send(DDM + "<ddm-message-timeout>2</ddm-message-timeout>")
-    transitions.claim(datetime.now(UTC), 10)
-    [ddm] = transitions.claim_discoveries(datetime.now(UTC), 10)
-    [(_, attempt)] = leases.start([(ddm, 1000)], datetime.now(UTC))
+    claiming.claim_messages(datetime.now(UTC), 10)
+    [ddm] = claiming.claim_discoveries(datetime.now(UTC), 10)
+    [(_, attempt)] = attempts.start([(ddm, 1000)], datetime.now(UTC))
     long = send(DDM + "<ddm-message-timeout>60</ddm-message-timeout>")
-    transitions.claim(datetime.now(UTC), 10)
-    landing = leases.Landing(ddm, attempt, SubmitResult(outcome, None, "", "M0"))
-    transitions.discoveries_submitted([landing], datetime.now(UTC))
+    claiming.claim_messages(datetime.now(UTC), 10)
+    landing = CompletedSubmit(ddm, attempt, SubmitResult(outcome, None, "", "M0"))
+    transitions.record_ddm_results([landing], datetime.now(UTC))
     drive(later(3))
     send(DDM + "<ddm-message-timeout>5</ddm-message-timeout>")
     drive(later(4))

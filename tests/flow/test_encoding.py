@@ -223,7 +223,7 @@ def test_a_deletion_waits_for_no_encoding_and_removes_its_content_later(save: Sa
         Encoding.objects.select_for_update().get()
         assert b"Success" in pool.submit(delete).result()
     assert template.slides.count() == 1
-    sweeper.wake(now + deletion.LOOK_AGAIN + timedelta(minutes=1))
+    sweeper.sweep(now + deletion.LOOK_AGAIN + timedelta(minutes=1))
     assert (template.slides.count(), Encoding.objects.count()) == (0, 0)
 
 

@@ -26,7 +26,7 @@ def test_a_message_is_read_with_its_timeline(
     message.events.update(at=CREATED)
     told = [
         ("accepted", "to AT&amp;T from 28444"), ("adapted", "to the generic profile"),
-        ("submitted", "the MMSC took it as M1"), ("delivered", f"Retrieved {IPHONE}"),
+        ("submitted", "the MMSC accepted it as M1"), ("delivered", f"Retrieved {IPHONE}"),
     ]  # fmt: skip
     events = "".join(
         f"<event><timestamp>2026-11-22T12:57:35+00:00</timestamp><type>{kind}</type>"

@@ -12,7 +12,7 @@ from billing import ledger
 from billing.models import Account, Balance, Price
 from handsets import cache
 from handsets.models import CachedHandset
-from mms.messages import leases, sweeper, transitions
+from mms.messages import claiming, leases, sweeper, transitions
 from mms.messages.accept import accept
 from mms.messages.request import SendRequest
 from mms.models import Message, Postback
@@ -50,8 +50,8 @@ def test_an_accept_holds_no_balance_that_a_report_about_its_handset_waits_for(
     Price.objects.create(message_class="mms", amount=50)
     ledger.top_up(world.account, 1000, "", now())
     message = send()
-    claimed, _ = transitions.claim(now(), 1)
-    transitions.submitted([landed(claimed[0], Outcome.SUBMITTED, "M1")], now())
+    claimed, _ = claiming.claim_messages(now(), 1)
+    transitions.record_submit_results([landed(claimed[0], Outcome.SUBMITTED, "M1")], now())
     problems: list[Error] = []
     statuses: list[int] = []
 
@@ -117,13 +117,13 @@ def test_giving_up_postbacks_locks_messages_in_the_order_of_all(world: SimpleNam
 @committing
 def test_an_answer_that_is_stored_as_its_lease_ends_is_the_message_s(world: SimpleNamespace, send: Send) -> None:
     message = send()
-    claimed, _ = transitions.claim(now(), 1)
+    claimed, _ = claiming.claim_messages(now(), 1)
     landing = landed(claimed[0], Outcome.SUBMITTED, "M1")
     problems: list[Error] = []
     threads: list[threading.Thread] = []
 
     def store_the_answer() -> None:
-        transitions.submitted([landing], now())
+        transitions.record_submit_results([landing], now())
 
     def meanwhile(execute: Callable[..., object], sql: str, *rest: object) -> object:
         if '"mms_attempt"' in sql and not threads:
@@ -132,7 +132,7 @@ def test_an_answer_that_is_stored_as_its_lease_ends_is_the_message_s(world: Simp
         return execute(sql, *rest)
 
     with connection.execute_wrapper(meanwhile):
-        sweeper.wake(now() + leases.LEASE + timedelta(seconds=1))
+        sweeper.sweep(now() + leases.LEASE + timedelta(seconds=1))
     threads[0].join()
     assert problems == []
     message.refresh_from_db()

@@ -10,8 +10,8 @@ from django.db import Error, connection, transaction
 
 from billing import ledger
 from billing.models import Account, Price
-from mms.messages import leases, report_matching, sweeper, transitions
-from mms.messages.leases import Landing
+from mms.messages import attempts, claiming, report_matching, sweeper, transitions
+from mms.messages.attempts import CompletedSubmit
 from mms.models import Discovery, Message, Report
 from mms.protocol.submit import Outcome, SubmitResult
 from tests.processes.platform_under_test import eventually
@@ -23,9 +23,9 @@ Reported = Callable[..., int]
 ROUNDS = 10
 
 
-def landed(message: Message, outcome: Outcome, name: str | None = None) -> Landing[Message]:
-    [(sent, attempt)] = leases.start([(message, 1000)], datetime.now(UTC))
-    return Landing(sent, attempt, SubmitResult(outcome, None, "", name))
+def landed(message: Message, outcome: Outcome, name: str | None = None) -> CompletedSubmit[Message]:
+    [(sent, attempt)] = attempts.start([(message, 1000)], datetime.now(UTC))
+    return CompletedSubmit(sent, attempt, SubmitResult(outcome, None, "", name))
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
@@ -37,7 +37,7 @@ def test_workers_that_book_for_the_same_accounts_never_deadlock(world: SimpleNam
     ledger.top_up(other, 0, "", datetime.now(UTC))
     messages = [send() for _ in range(4 * ROUNDS)]
     Message.objects.filter(pk__in=[message.pk for message in messages[::2]]).update(account=other)
-    claimed, _ = transitions.claim(datetime.now(UTC), len(messages))
+    claimed, _ = claiming.claim_messages(datetime.now(UTC), len(messages))
     first = [message for message in claimed if message.account_id == world.account.pk]
     second = [message for message in claimed if message.account_id == other.pk]
     together, problems = threading.Barrier(2), list[Error]()
@@ -47,7 +47,7 @@ def test_workers_that_book_for_the_same_accounts_never_deadlock(world: SimpleNam
             for one, another in zip(taken, failed, strict=True):
                 landings = [landed(one, Outcome.SUBMITTED), landed(another, Outcome.PERMANENT)]
                 together.wait(timeout=60)
-                transitions.submitted(landings, datetime.now(UTC))
+                transitions.record_submit_results(landings, datetime.now(UTC))
         except Error as problem:
             problems.append(problem)
             together.abort()
@@ -112,8 +112,8 @@ def test_matching_reports_holds_no_balance_while_it_waits_for_another(
         ledger.top_up(account, 1000, "", datetime.now(UTC))
     messages = [send(to=number) for number in ("14044790000", "14044790001")]
     Message.objects.filter(pk=messages[0].pk).update(account=second)
-    claimed, _ = transitions.claim(datetime.now(UTC), len(messages))
-    transitions.submitted([landed(message, Outcome.IN_DOUBT) for message in claimed], datetime.now(UTC))
+    claimed, _ = claiming.claim_messages(datetime.now(UTC), len(messages))
+    transitions.record_submit_results([landed(message, Outcome.IN_DOUBT) for message in claimed], datetime.now(UTC))
     for name, message in zip("AB", messages, strict=True):
         reported(name, "Retrieved", number=message.number)
     problems: list[Error] = []
@@ -123,7 +123,7 @@ def test_matching_reports_holds_no_balance_while_it_waits_for_another(
             ledger.hold({world.account.pk, second.pk})
 
     def wake() -> None:
-        sweeper.wake(datetime.now(UTC) + timedelta(seconds=2))
+        sweeper.sweep(datetime.now(UTC) + timedelta(seconds=2))
 
     with transaction.atomic():
         ledger.hold({world.account.pk, 0})
@@ -144,7 +144,7 @@ def test_a_claim_that_joins_a_discovery_holds_no_message_that_its_report_waits_f
     send(ddm)  # keeps it open
     drive()
     now = datetime.now(UTC) + timedelta(seconds=61)
-    sweeper.wake(now)
+    sweeper.sweep(now)
     send(f"{ddm}<ddm-message-timeout>1</ddm-message-timeout>")
     problems: list[Error] = []
     statuses: list[int] = []
@@ -153,7 +153,7 @@ def test_a_claim_that_joins_a_discovery_holds_no_message_that_its_report_waits_f
         statuses.append(reported("M1", "Retrieved", IPHONE))
 
     def claim() -> None:
-        transitions.claim(now, 10)
+        claiming.claim_messages(now, 10)
 
     with transaction.atomic():
         Discovery.objects.select_for_update(no_key=True).get()
@@ -170,15 +170,15 @@ def test_a_report_is_not_taken_for_that_of_a_doubtful_message_while_the_right_on
 ) -> None:
     """The second message's report comes before its answer, which is stored while the report is being matched."""
     doubtful, answered = send(), send()
-    claimed, _ = transitions.claim(datetime.now(UTC), 2)
-    transitions.submitted([landed(claimed[0], Outcome.IN_DOUBT)], datetime.now(UTC))
+    claimed, _ = claiming.claim_messages(datetime.now(UTC), 2)
+    transitions.record_submit_results([landed(claimed[0], Outcome.IN_DOUBT)], datetime.now(UTC))
     landing = landed(claimed[1], Outcome.SUBMITTED, "M2")
     reported("M2", "Retrieved")
     problems: list[Error] = []
     asked: list[str] = []
 
     def store_the_answer() -> None:
-        transitions.submitted([landing], datetime.now(UTC))
+        transitions.record_submit_results([landing], datetime.now(UTC))
 
     def by_name(execute: Callable[..., object], sql: str, *rest: object) -> object:
         found = execute(sql, *rest)
@@ -188,9 +188,9 @@ def test_a_report_is_not_taken_for_that_of_a_doubtful_message_while_the_right_on
         return found
 
     with connection.execute_wrapper(by_name):
-        sweeper.wake(datetime.now(UTC) + timedelta(seconds=2))
+        sweeper.sweep(datetime.now(UTC) + timedelta(seconds=2))
     assert (landing.attempt.finished_at is not None, problems) == (True, [])
-    sweeper.wake(datetime.now(UTC) + timedelta(minutes=1))
+    sweeper.sweep(datetime.now(UTC) + timedelta(minutes=1))
     doubtful.refresh_from_db()
     answered.refresh_from_db()
     assert (doubtful.status, answered.status) == ("in_doubt", "delivered")
@@ -202,8 +202,8 @@ def test_two_workers_never_give_one_attempt_to_two_reports(
 ) -> None:
     """Each of them has a report that may be that of the one attempt without a name; the second is the quicker."""
     send()
-    claimed, _ = transitions.claim(datetime.now(UTC), 1)
-    transitions.submitted([landed(claimed[0], Outcome.IN_DOUBT)], datetime.now(UTC))
+    claimed, _ = claiming.claim_messages(datetime.now(UTC), 1)
+    transitions.record_submit_results([landed(claimed[0], Outcome.IN_DOUBT)], datetime.now(UTC))
     for name, status in (("X1", "Retrieved"), ("Y9", "Expired")):
         reported(name, status)
     soon, problems = datetime.now(UTC) + timedelta(seconds=2), list[Error]()

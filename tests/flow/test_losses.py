@@ -12,8 +12,8 @@ from django.core.files.storage import FileSystemStorage
 
 from base import shutdown
 from mms.adaptation.plan import CannotFit
-from mms.messages import leases, sender, sweeper, transitions
-from mms.messages.leases import Landing
+from mms.messages import attempts, claiming, leases, sender, sweeper, transitions
+from mms.messages.attempts import CompletedSubmit
 from mms.models import Carrier, Discovery, Event, Message
 from mms.protocol.submit import Outcome, SubmitResult
 from mms.rendering.compose import Composed, Composer
@@ -121,14 +121,14 @@ def test_those_over_which_a_worker_was_lost_are_claimed_alone(send: Send, mmsc: 
     for _ in range(3):
         send()
     now = later(seconds=1)
-    claims = [transitions.claim(now, 10)[0] for _ in range(4)]
+    claims = [claiming.claim_messages(now, 10)[0] for _ in range(4)]
     assert [len(claimed) for claimed in claims] == [1, 1, 1, 3]
     assert [message for claimed in claims[:3] for message in claimed] == lost
 
 
 def test_a_ddm_that_cannot_be_prepared_holds_up_no_other(send: Send, drive: Drive, mmsc: Scripted) -> None:
     broken, sound = send(DDM), send(DDM, to="14044790001")
-    transitions.claim(later(seconds=1), 10)
+    claiming.claim_messages(later(seconds=1), 10)
     Discovery.objects.filter(number=broken.number).update(sender="nobody")
     for minutes in (1, 2, 3):
         drive(later(minutes=minutes))
@@ -170,14 +170,14 @@ def test_a_late_answer_to_an_earlier_try_moves_no_message_that_a_later_one_left_
     send: Send, drive: Drive, mmsc: Scripted
 ) -> None:
     message = send()
-    claimed, _ = transitions.claim(datetime.now(UTC), 10)
-    [(sent, attempt)] = leases.start([(claimed[0], 1000)], datetime.now(UTC))
-    sweeper.wake(later(minutes=3))
-    transitions.resolve(message, sent=False, by="operator", now=later(minutes=3))
+    claimed, _ = claiming.claim_messages(datetime.now(UTC), 10)
+    [(sent, attempt)] = attempts.start([(claimed[0], 1000)], datetime.now(UTC))
+    sweeper.sweep(later(minutes=3))
+    transitions.resolve_in_doubt(message, sent=False, by="operator", now=later(minutes=3))
     mmsc.first("reset")
     drive(later(minutes=4))
-    late = Landing(sent, attempt, SubmitResult(Outcome.TRANSIENT, 3000, "busy", None))
-    transitions.submitted([late], later(minutes=5))
+    late = CompletedSubmit(sent, attempt, SubmitResult(Outcome.TRANSIENT, 3000, "busy", None))
+    transitions.record_submit_results([late], later(minutes=5))
     message.refresh_from_db()
     assert (message.status, len(mmsc.received)) == ("in_doubt", 1)
     assert [(each.try_number, each.outcome) for each in message.attempts.all()] == [(1, "transient"), (2, "in_doubt")]

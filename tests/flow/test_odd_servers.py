@@ -3,6 +3,7 @@
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -11,8 +12,6 @@ from django.utils import timezone
 from billing.models import Account
 from mms.models import Message, Postback
 from mms.postbacks import notifier, outbox
-from mms.postbacks.outbox import Parcel
-from mms.runtime.in_flight import Flight
 from tests.api.sockets import listening, saying
 from tests.scripted import Scripted
 from tests.wire import Drive
@@ -50,11 +49,12 @@ def test_name_servers_that_hang_hold_up_no_other_account(
         due(Account.objects.create(name=f"{number}", postback_url=f"http://{number}.hanging.example/"))
     Account.objects.filter(pk=world.account.pk).update(postback_url=customer.url.replace("127.0.0.1", "prompt.example"))
     due(Account.objects.get(pk=world.account.pk))
-    with Flight[Parcel](HANGING + 1) as flight:
-        while notifier.launch(flight, timezone.now()):
+    loop = notifier.send_loop(limits=replace(notifier.LIMITS, in_flight=HANGING + 1))
+    with loop.in_flight:
+        while loop.claim():
             pass
-        while flight.keys:
-            outbox.settle(flight.landed(1.0), timezone.now())
+        while loop.in_flight.keys:
+            loop.settle(1.0)
     taken = Postback.objects.get(status=Postback.Status.TAKEN)
     assert (taken.account, len(customer.received)) == (world.account, 1)
 

@@ -1,6 +1,7 @@
 """Postbacks: in order within a message, tried again, given up, kept apart by account."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
@@ -9,7 +10,6 @@ import pytest
 from billing.models import Account
 from mms.models import Message, Postback
 from mms.postbacks import notifier, outbox
-from mms.runtime.in_flight import Flight
 from tests.scripted import Say, Scripted, serving
 from tests.wire import IPHONE, Drive
 
@@ -109,16 +109,17 @@ def test_many_that_hang_leave_room_for_one_that_does_not(world: SimpleNamespace,
         for _ in range(count):
             Postback.objects.create(account=account, code="N101", fields={"code": "N101"}, due_at=now, created_at=now)
 
-    with serving(Say()) as hanging, Flight[outbox.Parcel](limit=64) as flight:
+    loop = notifier.send_loop(limits=replace(notifier.LIMITS, in_flight=64))
+    with serving(Say()) as hanging, loop.in_flight:
         hanging.gate.clear()
         for number in range(8):
             fall_due(Account.objects.create(name=f"Hanging {number}", postback_url=hanging.url), 20)
         for _ in range(5):
-            notifier.launch(flight, now)
+            loop.claim()
         fall_due(world.account, 1)
-        notifier.launch(flight, now)
-        [(parcel, _)] = flight.landed(wait=10)
-        assert parcel.postback.account == world.account
+        loop.claim()
+        loop.settle(wait=10)
+    assert world.account.postbacks.get().status == Postback.Status.TAKEN
 
 
 def test_an_account_whose_server_hangs_takes_its_few_places_and_no_more(world: SimpleNamespace) -> None:

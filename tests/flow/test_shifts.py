@@ -11,11 +11,10 @@ from mms.encoding import worker
 from mms.messages import sender
 from mms.models import Message, Postback
 from mms.postbacks import notifier
-from mms.postbacks.outbox import Parcel
 from mms.runtime import wakeup
 from mms.runtime.http_client import Request
-from mms.runtime.in_flight import Flight
-from mms.runtime.time_slice import LENGTH, Shift
+from mms.runtime.in_flight import InFlight
+from mms.runtime.time_slice import LENGTH, TimeSlice
 from tests.flow.media import Save
 from tests.processes.platform_under_test import eventually
 from tests.scripted import Say, Scripted, serving
@@ -82,26 +81,28 @@ def test_who_ends_a_shift_rings_for_the_next_and_takes_on_nothing_more(
 
 def test_who_answers_is_served_on_until_what_hangs_has_landed() -> None:
     moment = NOW
-    with serving(Say()) as hanging, Flight[str](limit=4) as flight:
+    with serving(Say()) as hanging, InFlight[str](limit=4) as flight:
         hanging.gate.clear()
-        shift = Shift(flight, lambda: moment, {"hanging": 1, "prompt": 2}.__getitem__)
+        shift = TimeSlice(flight, lambda: moment, {"hanging": 1, "prompt": 2}.__getitem__)
         flight.launch("hanging", Request(hanging.url, b"", {}, 10))
-        eventually(lambda: flight.late == ["hanging"])
+        eventually(lambda: flight.slow_keys == ["hanging"])
         assert not shift.over()
-        assert not shift.served_no_longer
+        assert not shift.excluded
         moment += LENGTH
         with serving(Say()) as prompt:
             flight.launch("prompt", Request(prompt.url, b"", {}, 10))
             assert not shift.over()
-            assert shift.served_no_longer == {1}
+            assert shift.excluded == {1}
             hanging.gate.set()
-            eventually(lambda: flight.landed(0.01) and "hanging" not in flight.keys)
+            eventually(lambda: flight.completed(0.01) and "hanging" not in flight.keys)
         assert shift.over()
 
 
-def test_an_account_that_is_served_no_longer_is_left_out(world: SimpleNamespace, customer: Scripted) -> None:
+def test_an_account_that_is_excluded_is_left_out(world: SimpleNamespace, customer: Scripted) -> None:
     due(world.account)
-    with Flight[Parcel](limit=64) as flight:
-        assert notifier.launch(flight, NOW, {world.account.pk}) == 0
-        assert notifier.launch(flight, NOW) == 1
-        flight.landed(10)
+    loop = notifier.send_loop(lambda: NOW)
+    with loop.in_flight:
+        loop.time_slice.excluded = frozenset({world.account.pk})
+        assert loop.claim() == 0
+        loop.time_slice.excluded = frozenset()
+        assert loop.claim() == 1

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from mms.messages import leases, sender, sweeper, transitions
+from mms.messages import attempts, claiming, leases, sender, sweeper
 from mms.models import Attempt, Carrier, Discovery, Event, Message, Report
 from tests.scripted import Answer, Say, Scripted
 from tests.wire import IPHONE, Drive, codes, envelope, kinds, submit_rsp
@@ -107,7 +107,7 @@ def test_after_the_whole_ladder_the_message_has_failed(send: Send, drive: Drive,
         drive(later(hours=hours))
     message.refresh_from_db()
     assert (message.status, codes(message)) == ("failed", ["E101"])
-    assert len(mmsc.received) == 1 + len(leases.RETRY_LADDER)
+    assert len(mmsc.received) == 1 + len(attempts.RETRY_LADDER)
 
 
 def test_a_limited_failure_is_tried_twice_more(send: Send, drive: Drive, mmsc: Scripted) -> None:
@@ -144,10 +144,10 @@ def test_an_mmsc_out_of_reach_is_a_transient_failure(
 @pytest.mark.parametrize(
     ("answer", "kind", "text"),
     [
-        (None, "retry", "the MMSC did not take the message; again at "),  # out of reach
-        (Say(status=503), "retry", "the MMSC did not take the message; again at "),
-        (fault(3000), "retry", "3000; again at "),
-        ("reset", "in-doubt", "the MMSC did not say whether it took the message"),
+        (None, "retry", "the MMSC did not accept the message; next try at "),  # out of reach
+        (Say(status=503), "retry", "the MMSC did not accept the message; next try at "),
+        (fault(3000), "retry", "3000; next try at "),
+        ("reset", "in-doubt", "the MMSC did not say whether it accepted the message"),
     ],
 )
 def test_a_customer_is_told_what_the_mmsc_said_and_not_how_we_reach_it(
@@ -264,7 +264,7 @@ def test_the_customer_is_not_told_where_our_mmsc_is(world: SimpleNamespace, send
     message = send()
     for hours in (0, 1, 2, 3, 4, 8):
         drive(later(hours=hours))
-    assert message.postbacks.get().fields["status-details"] == "the MMSC did not take the message"
+    assert message.postbacks.get().fields["status-details"] == "the MMSC did not accept the message"
     assert "127.0.0.1" in message.attempts.all()[0].text
 
 
@@ -281,7 +281,7 @@ def test_what_was_accepted_waits_while_its_carrier_is_off_and_goes_on_when_it_is
     messages = [send(), send("<ddm-message-text>Free</ddm-message-text>", to="14044790001")]
     switch(world.carrier, on=False)
     drive(later(hours=1))
-    sweeper.end_held(later(hours=1))
+    sweeper.fail_expired_at_disabled_carriers(later(hours=1))
     assert ([Message.objects.get(pk=m.pk).status for m in messages], mmsc.received) == (["accepted"] * 2, [])
     switch(world.carrier, on=True)
     drive(later(hours=1))
@@ -295,11 +295,11 @@ def test_what_expires_while_its_carrier_is_off_has_failed(
     world: SimpleNamespace, send: Send, drive: Drive, mmsc: Scripted
 ) -> None:
     message = send("<ddm-message-text>Free</ddm-message-text>")
-    transitions.claim(later(seconds=1), 10)  # it waits for a discovery, whose DDM is due now
+    claiming.claim_messages(later(seconds=1), 10)  # it waits for a discovery, whose DDM is due now
     switch(world.carrier, on=False)
     for days in (1, 4):
         drive(later(days=days))
-        sweeper.end_held(later(days=days))
+        sweeper.fail_expired_at_disabled_carriers(later(days=days))
     message.refresh_from_db()
     assert (message.status, codes(message), mmsc.received) == ("failed", ["E501", "E101"], [])
     details = message.postbacks.get(code="E101").fields["status-details"]
@@ -314,7 +314,7 @@ def test_a_worker_that_dies_before_the_attempt_leaves_a_message_that_is_sent_onc
     send: Send, drive: Drive, mmsc: Scripted
 ) -> None:
     message = send()
-    transitions.claim(datetime.now(UTC), 10)
+    claiming.claim_messages(datetime.now(UTC), 10)
     drive(later(minutes=1))
     assert mmsc.received == []
     drive(later(minutes=3))
@@ -327,8 +327,8 @@ def test_a_worker_that_dies_after_the_attempt_leaves_the_message_in_doubt(
     send: Send, drive: Drive, mmsc: Scripted
 ) -> None:
     message = send()
-    claimed, _ = transitions.claim(datetime.now(UTC), 10)
-    leases.start([(claimed[0], 1000)], datetime.now(UTC))
+    claimed, _ = claiming.claim_messages(datetime.now(UTC), 10)
+    attempts.start([(claimed[0], 1000)], datetime.now(UTC))
     drive(later(minutes=3))
     message.refresh_from_db()
     assert (message.status, mmsc.received) == ("in_doubt", [])
@@ -337,11 +337,11 @@ def test_a_worker_that_dies_after_the_attempt_leaves_the_message_in_doubt(
 
 def test_a_worker_whose_lease_is_over_sends_nothing(send: Send, drive: Drive, mmsc: Scripted) -> None:
     send()
-    slow, _ = transitions.claim(datetime.now(UTC), 10)
-    sweeper.wake(later(minutes=3))
-    quick, _ = transitions.claim(later(minutes=3), 10)
-    assert leases.start([(slow[0], 1000)], later(minutes=3)) == []
-    assert len(leases.start([(quick[0], 1000)], later(minutes=3))) == 1
+    slow, _ = claiming.claim_messages(datetime.now(UTC), 10)
+    sweeper.sweep(later(minutes=3))
+    quick, _ = claiming.claim_messages(later(minutes=3), 10)
+    assert attempts.start([(slow[0], 1000)], later(minutes=3)) == []
+    assert len(attempts.start([(quick[0], 1000)], later(minutes=3))) == 1
 
 
 def test_a_worker_that_is_slow_with_some_messages_keeps_the_others_that_it_claimed(send: Send, mmsc: Scripted) -> None:
@@ -353,7 +353,7 @@ def test_a_worker_that_is_slow_with_some_messages_keeps_the_others_that_it_claim
         """Whatever the worker does takes 8 seconds, while another one looks for leases that are over."""
         nonlocal moment
         moment += timedelta(seconds=8)
-        sweeper.wake(moment)
+        sweeper.sweep(moment)
         return moment
 
     sender.run(slow_clock)
@@ -369,16 +369,16 @@ def test_a_claim_takes_no_more_than_there_is_room_for(world: SimpleNamespace, se
         for _ in range(4):
             send(f"<operator-id>{operator}</operator-id>")
     now = datetime.now(UTC)
-    assert len(transitions.claim(now, per_carrier=4, room=5)[0]) == 5
-    assert len(transitions.claim(now, per_carrier=4)[0]) == 7
-    assert transitions.claim(now, per_carrier=4) == ([], 0)
+    assert len(claiming.claim_messages(now, per_carrier=4, room=5)[0]) == 5
+    assert len(claiming.claim_messages(now, per_carrier=4)[0]) == 7
+    assert claiming.claim_messages(now, per_carrier=4) == ([], 0)
 
 
 def test_a_message_that_kills_its_workers_fails_in_the_end(send: Send, mmsc: Scripted) -> None:
     message = send()
     for lost in range(leases.LOSSES_MAX):
-        transitions.claim(later(minutes=5 * lost), 10)
-        sweeper.wake(later(minutes=5 * lost + 3))
+        claiming.claim_messages(later(minutes=5 * lost), 10)
+        sweeper.sweep(later(minutes=5 * lost + 3))
     message.refresh_from_db()
     assert (message.status, codes(message)) == ("failed", ["E101"])
 

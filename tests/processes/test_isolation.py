@@ -50,10 +50,13 @@ def test_a_server_that_hangs_leaves_the_latency_of_others_alone(
         platform.ring("mms.notify", "postbacks")
         unanswered = PostbackAttempt.objects.filter(postback__account__name="Hanging", duration_ms=None)
         recent = timedelta(seconds=in_flight.SLOW)
-        eventually(lambda: len(hanging.received) == notifier.PER_ACCOUNT)
+        eventually(lambda: len(hanging.received) == notifier.LIMITS.per_destination)
         eventually(lambda: not unanswered.filter(started_at__gt=datetime.now(UTC) - recent).exists())
         beside = latency(platform, world.account)
         # It hung all the time, and so much of it at most is tried at once.
-        assert (len(hanging.received), unanswered.count()) == (notifier.PER_ACCOUNT, notifier.PER_ACCOUNT)
+        assert (len(hanging.received), unanswered.count()) == (
+            notifier.LIMITS.per_destination,
+            notifier.LIMITS.per_destination,
+        )
     print(f"medians of {BATCH}: alone {alone:.3f} s, beside a server that hangs {beside:.3f} s")  # noqa: T201
     assert beside < 2 * alone

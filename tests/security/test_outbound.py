@@ -11,7 +11,7 @@ from pytest_django import Settings
 
 from mms.content.downloads import Downloads, Fetched, FetchFailed
 from mms.runtime.http_client import NoReply, Request, allowed
-from mms.runtime.in_flight import Flight
+from mms.runtime.in_flight import InFlight
 from tests.api.sockets import listening, read_headers, saying
 from tests.scripted import Say, Scripted, serving
 
@@ -154,14 +154,14 @@ def test_endless_headers_are_not_kept() -> None:
 )
 def test_the_url_of_a_postback_adds_no_header(customer: Scripted, url: str) -> None:
     port = customer.url.rpartition(":")[2]
-    with Flight[int](1) as flight:
+    with InFlight[int](1) as flight:
         flight.launch(1, Request(url.replace("{port}", port), b"x", {}, 5.0))
-        ((_, result),) = flight.landed(10)
+        ((_, result),) = flight.completed(10)
     assert isinstance(result, NoReply) or "x-evil" not in customer.received[0].headers
 
 
 def test_a_header_with_a_line_end_is_not_sent(customer: Scripted) -> None:
-    with Flight[int](1) as flight:
+    with InFlight[int](1) as flight:
         flight.launch(1, Request(customer.url, b"x", {"X-MMS-Message": "a\r\nX-Evil: 1"}, 5.0))
-        ((_, result),) = flight.landed(10)
+        ((_, result),) = flight.completed(10)
     assert (isinstance(result, NoReply), customer.received) == (True, [])

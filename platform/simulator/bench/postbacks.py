@@ -19,6 +19,7 @@ from simulator.bench.stage import Stage, child_environment
 from simulator.demo.processes import Processes
 from simulator.demo.web import answers
 
+IN_FLIGHT = notifier.LIMITS.per_destination  # to one account, in each process
 A_SECOND = 50
 # More than can be tried while the server hangs.
 BACKLOG = 1_000
@@ -42,7 +43,7 @@ def isolation(stage: Stage) -> list[Figure]:
             at_most(2.0),
             (
                 f"{A_SECOND} a second fall due, one by one",
-                f"of the other's, {notifier.PER_ACCOUNT} hang in each worker process and {BACKLOG:,} are due",
+                f"of the other's, {IN_FLIGHT} hang in each worker process and {BACKLOG:,} are due",
                 f"medians: {_middle(hung):.0f} ms, without the one that hangs {_middle(alone):.0f} ms",
             ),
         )
@@ -62,7 +63,7 @@ def _beside_one_that_hangs(stage: Stage, platform: Processes, healthy: Account) 
         _fall_due(hanging, BACKLOG)
         wakeup.ring(wakeup.NOTIFY)
         tries = PostbackAttempt.objects.filter(postback__account=hanging)
-        platform.wait_for("tries to hang", lambda: tries.count() >= notifier.PER_ACCOUNT)
+        platform.wait_for("tries to hang", lambda: tries.count() >= IN_FLIGHT)
         latencies = _latencies(platform, healthy, stage.seconds)
         # No try more once the server is gone.
         Postback.objects.filter(account=hanging).update(status=Postback.Status.GIVEN_UP, due_at=None)

@@ -43,7 +43,7 @@ WITH message AS (
     RETURNING id, created_at
 )
 INSERT INTO mms_event (message_id, at, kind, text, details)
-SELECT id, created_at, 'ddm-sent', 'the MMSC took the DDM', '{}' FROM message
+SELECT id, created_at, 'ddm-sent', 'the MMSC accepted the DDM', '{}' FROM message
 """
 
 
@@ -67,9 +67,9 @@ class Crowd:
     def sweep(self) -> float:
         """Milliseconds that the sweep of the next 1,000 takes. Raises BenchError if it does not find just these."""
         with standing_on(self._stage.database_url):
-            sweeper.wake(self._moment(0))  # the connection is made, and has seen the tables
+            sweeper.sweep(self._moment(0))  # the connection is made, and has seen the tables
             begin = time.perf_counter()
-            sweeper.wake(self._moment(DUE))
+            sweeper.sweep(self._moment(DUE))
             elapsed = time.perf_counter() - begin
             self._swept += DUE
             self._check()

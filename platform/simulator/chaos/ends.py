@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from mms.messages.leases import LIMITED_LADDER, RETRY_LADDER
+from mms.messages.attempts import LIMITED_LADDER, RETRY_LADDER
 from mms.mm7 import codes
 from mms.protocol.submit import Outcome
 from simulator.behaviour import Trouble

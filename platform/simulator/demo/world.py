@@ -55,7 +55,7 @@ def forget(numbers: Collection[str]) -> None:
     CachedHandset.objects.filter(number__in=numbers).delete()
     with transaction.atomic():
         left = Message.objects.filter(number__in=numbers, due_at__isnull=False)
-        charging.never_submitted(left.exclude(status=Status.SUBMITTED), timezone.now())
+        charging.release_unsubmitted(left.exclude(status=Status.SUBMITTED), timezone.now())
         left.delete()
     open_discoveries = Discovery.objects.filter(number__in=numbers, due_at__isnull=False)
     open_discoveries.update(status=Status.EXPIRED, due_at=None)

@@ -1,0 +1,137 @@
+"""Attempts: a row is written before each submit and completed with its result, which moves what was sent.
+
+Messages and discoveries use the same code; what a result means for the customer is in transitions.py.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Generic
+
+from django.db import transaction
+
+from base import bulk
+from mms.messages import leases
+from mms.messages.leases import LEASE, LockedRow, Sent
+from mms.models import Attempt, Discovery, Message, Status
+from mms.protocol.submit import Outcome, SubmitResult
+
+# Retry schedule: the time after each transient failure in turn; after the last the message has failed.
+RETRY_LADDER = (
+    timedelta(seconds=30),
+    timedelta(minutes=2),
+    timedelta(minutes=10),
+    timedelta(minutes=30),
+    timedelta(hours=2),
+)
+# For codes that allow few retries (MM7 status 4000).
+LIMITED_LADDER = RETRY_LADDER[:2]
+
+
+@dataclass(frozen=True, slots=True)
+class CompletedSubmit(Generic[Sent]):
+    """A submit that has ended: the message or discovery that was sent, its attempt, and the result."""
+
+    sent: Sent
+    attempt: Attempt
+    result: SubmitResult
+
+
+def start(ready: Sequence[tuple[Sent, int]], now: datetime, *fields: str) -> list[tuple[Sent, Attempt]]:
+    """Write an attempt, with the size of its request in bytes, for each row still under its lease, and renew the lease.
+
+    The named `fields` are saved with it. A row that another worker has claimed is left out: it must not be sent here.
+    """
+    if not ready:
+        return []
+    with transaction.atomic():
+        held = leases.lock_held([sent for sent, _ in ready])
+        mine = [(sent, size) for sent, size in ready if sent.pk in held]
+        for sent, _ in mine:
+            sent.due_at, sent.tries = now + LEASE, sent.tries + 1
+        bulk.update([sent for sent, _ in mine], "due_at", "tries", *fields)
+        attempts = bulk.insert([_attempt(sent, size, now) for sent, size in mine])
+    return [(sent, attempt) for (sent, _), attempt in zip(mine, attempts, strict=True)]
+
+
+def _attempt(sent: Message | Discovery, size: int, now: datetime) -> Attempt:
+    attempt = Attempt(carrier=sent.carrier, try_number=sent.tries, started_at=now, size=size)
+    if isinstance(sent, Message):
+        attempt.message = sent
+    else:
+        attempt.discovery = sent
+    return attempt
+
+
+def complete(submits: Sequence[CompletedSubmit[Sent]], now: datetime) -> list[CompletedSubmit[Sent]]:
+    """Complete the attempts and move what was sent to its next status. Return the submits that moved their row.
+
+    A result that arrives after the lease ended still counts: its message is in doubt, and the doubt ends.
+    The caller holds the transaction.
+    """
+    completed = [_completed(submit, now) for submit in submits]
+    bulk.update(completed, "finished_at", "outcome", "code", "text", "mmsc_id")
+    moved = _lock_movable(submits)
+    for submit in moved:
+        _move(submit, now)
+    _save_moved([submit.sent for submit in moved])
+    return moved
+
+
+def _save_moved(moved: Sequence[Message | Discovery]) -> None:
+    times = ("submitted_at", "final_at") if any(isinstance(sent, Message) for sent in moved) else ()
+    bulk.update(moved, "status", "due_at", *times)
+
+
+def _completed(submit: CompletedSubmit[Sent], now: datetime) -> Attempt:
+    attempt, result = submit.attempt, submit.result
+    attempt.finished_at = now
+    attempt.outcome = Attempt.Outcome(result.outcome)
+    attempt.code = result.code
+    attempt.text = result.text
+    attempt.mmsc_id = result.message_id or ""
+    return attempt
+
+
+def _lock_movable(submits: Sequence[CompletedSubmit[Sent]]) -> list[CompletedSubmit[Sent]]:
+    """Lock the rows. Return the submits whose result their row waits for."""
+    rows = leases.lock([submit.sent for submit in submits])
+    movable = [submit for submit in submits if _awaits(rows.get(submit.sent.pk), submit.attempt)]
+    for submit in movable:  # a message that joined the discovery since may have extended it
+        submit.sent.expires_at = rows[submit.sent.pk].expires_at
+    return movable
+
+
+def _awaits(row: LockedRow | None, attempt: Attempt) -> bool:
+    """Return whether the result of this attempt moves the row: not if another attempt followed.
+
+    Decided by the row alone: a step that is repeated after a database restart has moved `sent` already.
+    """
+    if row is None or row.tries != attempt.try_number:
+        return False
+    return row.status == Status.IN_DOUBT or (row.status == Status.SENDING and row.due_at == attempt.started_at + LEASE)
+
+
+def _move(submit: CompletedSubmit[Sent], now: datetime) -> None:
+    sent, outcome = submit.sent, submit.result.outcome
+    retry = _retry_at(outcome, sent, now)
+    if outcome == Outcome.SUBMITTED:
+        sent.status, sent.due_at = Status.SUBMITTED, sent.expires_at
+    elif outcome == Outcome.IN_DOUBT:
+        sent.status, sent.due_at = Status.IN_DOUBT, sent.expires_at
+    elif retry:
+        sent.status, sent.due_at = Status.ACCEPTED, retry
+    else:
+        sent.status, sent.due_at = Status.FAILED, None
+    if isinstance(sent, Message):
+        sent.submitted_at = now if sent.status == Status.SUBMITTED else sent.submitted_at
+        sent.final_at = now if sent.status == Status.FAILED else None
+
+
+def _retry_at(outcome: Outcome, sent: Message | Discovery, now: datetime) -> datetime | None:
+    """Return when to try again, or None if there is no further try before it expires."""
+    ladder = {Outcome.TRANSIENT: RETRY_LADDER, Outcome.LIMITED: LIMITED_LADDER}.get(outcome, ())
+    if sent.tries > len(ladder):
+        return None
+    retry = now + ladder[sent.tries - 1]
+    return retry if retry < sent.expires_at else None

@@ -1,0 +1,97 @@
+"""Delivery reports applied: what a report means for its message, or for the messages that wait for its discovery."""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+
+from django.db import transaction
+
+from base import bulk, sql
+from handsets import cache
+from mms.messages import charging, discovery, leases, report_matching, timeline
+from mms.messages.timeline import Entry
+from mms.models import Carrier, Message, Report, Status
+from mms.postbacks import notices
+from mms.postbacks.notices import Notice
+from mms.protocol.reports import DeliveryReport
+
+
+def record_reports(given: Sequence[tuple[Carrier, DeliveryReport]], now: datetime) -> list[Report]:
+    """Record delivery reports and apply the new ones, in their order; repeated ones change nothing.
+
+    One transaction: all of them are committed when this returns, or none.
+    """
+    with transaction.atomic():
+        recorded = report_matching.record(given, now)
+        apply_reports([report for report, new in recorded if new], now)
+        identities = [cache.identity_of(report.handset) for _, report in given]
+        report_matching.learn([(report, i) for (report, _), i in zip(recorded, identities, strict=True)])
+    return [report for report, _ in recorded]
+
+
+def apply_reports(reports: Sequence[Report], now: datetime) -> None:
+    """Apply the matched ones of these reports. The caller holds the transaction."""
+    matched = [(report, report.attempt) for report in reports if report.attempt]
+    of_messages = [(report, a.message_id) for report, a in matched if a.message_id is not None]
+    of_discoveries = [(report, a.discovery_id) for report, a in matched if a.discovery_id is not None]
+    # Everything is locked before anything changes, in one order for all workers: discoveries, then messages.
+    discoveries = discovery.lock({key for _, key in of_discoveries})
+    messages = _lock_messages({key for _, key in of_messages} | discovery.message_keys(discoveries))
+    _apply_to_messages([(report, messages[key]) for report, key in of_messages], now)
+    for report, key in of_discoveries:
+        discovery.apply_report(discoveries[key], report, now)
+
+
+def _lock_messages(keys: Collection[int]) -> dict[int, Message]:
+    messages = sql.objects(Message, leases.LOCK, [list(keys)]) if keys else []
+    sql.fetch(messages, "carrier", "account")
+    return {message.pk: message for message in messages}
+
+
+def _apply_to_messages(reported: Sequence[tuple[Report, Message]], now: datetime) -> None:
+    entries: list[Entry] = []
+    confirmed: list[Message] = []
+    undelivered: list[Message] = []
+    for report, message in reported:
+        final = report_matching.final_status(report)
+        if _confirms_submit(message, final):
+            message.status, message.submitted_at = Status.SUBMITTED, now
+            confirmed.append(message)
+            entries.append(_confirmation(message))
+        if final is None or message.status != Status.SUBMITTED:
+            entries.append(Entry(message, "report", _summary(report)))
+            continue
+        message.status, message.due_at, message.final_at = final, None, now
+        entries.append(_final_entry(message, report))
+        if final != Status.DELIVERED:
+            undelivered.append(message)
+    bulk.update(_distinct(message for _, message in reported), "status", "due_at", "submitted_at", "final_at")
+    charging.lock_balances([*confirmed, *undelivered])
+    charging.charge_submitted(confirmed, now)
+    charging.refund_undelivered(undelivered, now)
+    timeline.write(entries, now)
+
+
+def _distinct(messages: Iterable[Message]) -> list[Message]:
+    return list({message.pk: message for message in messages}.values())
+
+
+def _confirms_submit(message: Message, final: Status | None) -> bool:
+    """Return whether the report shows that the MMSC has the message, which was unknown until now."""
+    # Delivered although the MMSC had refused a try: another try would deliver it twice.
+    refused = message.status == Status.ACCEPTED and final == Status.DELIVERED
+    return message.status == Status.IN_DOUBT or refused
+
+
+def _confirmation(message: Message) -> Entry:
+    details = "confirmed by its delivery report"
+    return Entry(message, "submitted", details, Notice("N101", notices.MESSAGE_SENT, details))
+
+
+def _final_entry(message: Message, report: Report) -> Entry:
+    status = notices.of_report(report.status)
+    code = "N102" if status == notices.DELIVERED else "E102"
+    return Entry(message, message.status, _summary(report), Notice(code, status, report.text, handset=report.identity))
+
+
+def _summary(report: Report) -> str:
+    return " ".join(filter(None, [report.raw_status, report.text, report.identity]))
