@@ -18,9 +18,12 @@ demo: $(STAMP) ## the whole story against simulated handsets, until Ctrl-C; ONCE
 test: $(STAMP) ## every test, on real servers
 	$(PY) -m pytest
 
-lint: $(STAMP) ## style and common mistakes
+lint: $(STAMP) ## style, common mistakes, and the direction of imports
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
+	PYTHONPATH=.:platform .venv/bin/lint-imports --no-logo
+	@loose=$$(ls mms/*.py | grep -vE '/(__init__|apps|tasks)\.py$$'); test -z "$$loose" \
+		|| { echo "Modules of mms belong in a folder: $$loose"; exit 1; }
 
 types: $(STAMP) ## mypy, strict
 	$(PY) -m mypy

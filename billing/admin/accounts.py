@@ -13,7 +13,6 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
-from unfold.admin import TabularInline
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
@@ -23,10 +22,11 @@ from base import logs
 from base.admin_pages import DiscreetAdmin
 from base.widgets import SMALL
 from billing import ledger, low_balance, signing
+from billing.admin.account_inlines import KeyInline, SenderInline, ServiceInline
 from billing.admin.amounts import OVERRIDES, AdjustmentForm, TopUpForm, read_only
 from billing.amounts import shown
 from billing.available import available, month
-from billing.models import Account, ApiKey, SenderAddress, Service, new_secret
+from billing.models import Account, new_secret
 
 STATEMENTS = 12  # months that the page of an account links to
 
@@ -35,42 +35,6 @@ ACCOUNT_COLOURS = {
     Account.Status.BLOCKED: "danger",
     Account.Status.BILLING_SUSPENDED: "warning",
 }
-
-
-class KeyInline(TabularInline):
-    """Keys are issued and revoked, not edited."""
-
-    model = ApiKey
-    ordering = ("pk",)
-    extra = 0
-    hide_title = True
-    per_page = 20
-    fields = readonly_fields = ("prefix", "label", "created_at", "last_used_at", "revoked_at")
-    show_change_link = True
-
-    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-
-class SenderInline(TabularInline):
-    model = SenderAddress
-    formfield_overrides = SMALL
-    ordering = ("country", "address")
-    extra = 0
-    hide_title = True
-    per_page = 20
-
-
-class ServiceInline(TabularInline):
-    model = Service
-    ordering = ("code",)
-    extra = 0
-    hide_title = True
-    per_page = 20
-    can_delete = False  # messages belong to it
 
 
 class AccountForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the type checker alone

@@ -10,6 +10,7 @@ from mms.api.answers import Fields, success
 from mms.api.errors import Refusal
 from mms.api.nodes import Node
 from mms.content import store
+from mms.encoding import queue
 from mms.models import Template
 from mms.runtime import wakeup
 
@@ -25,7 +26,7 @@ def save_mms(request: Node, key: ApiKey) -> Fields:
     fields.check_tags(defaults.fallback_text, request.called("fallback_sms_text"))
     template = Template(account=account, name=name(request), subject=_subject(request), **asdict(defaults))
     wanted = slides.wanted(request)
-    store.save(template, slides.fetched(wanted, account), timezone.now())
+    store.save(template, slides.fetched(wanted, account), queue.conclude, timezone.now())
     locked = template.status == Template.Status.ENCODING
     if locked:
         wakeup.ring(wakeup.ENCODE)

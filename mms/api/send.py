@@ -12,6 +12,7 @@ from mms.api.nodes import Node
 from mms.api.send_saved import Found, accepted, order, queued
 from mms.content import store
 from mms.content.store import Files, NewSlide
+from mms.encoding import queue
 from mms.messages.request import SendRequest
 from mms.models import Message, Template
 from mms.runtime import wakeup
@@ -62,5 +63,5 @@ def _sent(request: Node, order: SendRequest, new: Sequence[NewSlide], files: Fil
     # The content can be sent again later: what was said of its fallback counts then, too.
     defaults = asdict(fallback.given(request, draft))
     template = Template(account=order.account, name=draft.name, subject=draft.subject, **defaults)
-    with store.creating(template, new, files, timezone.now()):
+    with store.creating(template, new, files, queue.conclude, timezone.now()):
         return accepted(request, replace(order, template=template))

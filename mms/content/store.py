@@ -15,13 +15,14 @@ from django.db import OperationalError, transaction
 from base.stale_cache import remembered
 from billing.models import Account
 from mms.adaptation.content import Area, Source
-from mms.content import deletion
-from mms.encoding import queue as encodings
+from mms.content import deletion, encodings
 from mms.models import Medium, Slide, SlideMedium, Template, TextArea
 
 log = structlog.get_logger()
 
 Result = TypeVar("Result")
+# Unlocks or fails a template whose encodings ended (mms/encoding); messages wait for that, which content does not know.
+Conclude = Callable[[Template, datetime], None]
 Files = Mapping[str, str]  # the hash of a medium -> the name of the file that holds its bytes
 
 
@@ -54,14 +55,14 @@ def template(account: Account, key: int) -> Template | None:
     return Template.objects.filter(account=account, pk=key, deleted_at=None).first()
 
 
-def save(template: Template, slides: Sequence[NewSlide], now: datetime) -> None:
+def save(template: Template, slides: Sequence[NewSlide], conclude: Conclude, now: datetime) -> None:
     """Stores the template with these slides, all of it or nothing.
 
     It can be sent when this returns, unless it has audio or video.
     """
 
     def create(files: Files) -> None:
-        with creating(template, slides, files, now):
+        with creating(template, slides, files, conclude, now):
             pass
 
     with_files(slides, create)
@@ -84,7 +85,9 @@ def with_files(slides: Sequence[NewSlide], act: Callable[[Files], Result]) -> Re
 
 
 @contextmanager
-def creating(template: Template, slides: Sequence[NewSlide], files: Files, now: datetime) -> Iterator[None]:
+def creating(
+    template: Template, slides: Sequence[NewSlide], files: Files, conclude: Conclude, now: datetime
+) -> Iterator[None]:
     """Stores the template with these slides, all of it or nothing, in one transaction with what the block does.
 
     With audio or video it is locked in the block, and unlocked after it if those were encoded before.
@@ -98,7 +101,7 @@ def creating(template: Template, slides: Sequence[NewSlide], files: Files, now: 
             _slide(template, position, slide, media)
         yield
         if locked:
-            encodings.conclude(template, now)
+            conclude(template, now)
 
 
 def _media(slides: Sequence[NewSlide], files: Files) -> dict[str, Medium]:

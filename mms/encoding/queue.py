@@ -4,12 +4,13 @@ Whoever concludes a template holds its row and looks at all its encodings then: 
 at the same moment, the later one sees both.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
 
+from mms.content.encodings import RECORDINGS
 from mms.messages import charging, timeline, transitions
 from mms.messages.timeline import Entry
 from mms.models import LOCK_ORDER, Encoding, Medium, Message, Rendition, Slide, SlideMedium, Status, Template
@@ -20,7 +21,6 @@ from mms.postbacks.notices import Notice
 LEASE = timedelta(minutes=4)
 # Workers that may die over an encoding before the medium counts as one that cannot be encoded.
 TRIES_MAX = 3
-RECORDINGS = (Medium.Kind.AUDIO, Medium.Kind.VIDEO)
 # The last digit of the postback that tells of its failure: E002 of a template, E012 of a message, and so on.
 FAILURE = {Medium.Kind.AUDIO: 2, Medium.Kind.VIDEO: 3}
 
@@ -38,20 +38,6 @@ class NewForm:
 
 
 # --- what is to be done -------------------------------------------------------------------------------------------
-
-
-def request(media: Iterable[Medium], now: datetime) -> bool:
-    """Has the audio and video among the media encoded; returns whether there are any.
-
-    What was encoded before is not encoded again; what failed before is tried again. The encodings stay locked until
-    the caller's transaction ends, so that none ends before the template that waits for it is there to be seen.
-    """
-    keys = sorted(medium.pk for medium in media if medium.kind in RECORDINGS)
-    Encoding.objects.bulk_create((Encoding(medium_id=key, due_at=now) for key in keys), ignore_conflicts=True)
-    locked = Encoding.objects.select_for_update(no_key=True).filter(medium__in=keys).order_by("medium")
-    failed = [encoding.pk for encoding in locked if encoding.status == Encoding.Status.FAILED]
-    Encoding.objects.filter(pk__in=failed).update(status=Encoding.Status.DUE, due_at=now, tries=0, problem="")
-    return bool(keys)
 
 
 def claim(now: datetime) -> Encoding | None:

@@ -11,6 +11,7 @@ from billing.models import Account, BlockedNumber, Price, SenderAddress, Service
 from handsets.models import Handset, Profile
 from mms.adaptation import images
 from mms.content import store
+from mms.encoding import queue
 from mms.messages import attempts, claiming, report_apply, transitions
 from mms.messages.accept import Accepted, accept
 from mms.messages.attempts import CompletedSubmit
@@ -76,7 +77,7 @@ def template(account: Account) -> Any:
     medium = store.NewMedium(images.inspect(picture), picture, "http://customer.example/a.jpg")
     slides = [store.NewSlide(10, "Dear {{firstname}}", (medium,)), store.NewSlide(5, "Bye", ())]
     template = Template(account=account, name="Spring", subject="Spring is here")
-    store.save(template, slides, NOW)
+    store.save(template, slides, queue.conclude, NOW)
     return template
 
 

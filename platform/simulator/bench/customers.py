@@ -9,6 +9,7 @@ from billing.amounts import UNIT
 from billing.models import Account, SenderAddress, Service
 from mms.content import store
 from mms.content.store import NewSlide
+from mms.encoding import queue
 from mms.models import Template
 from simulator.demo import world
 
@@ -28,6 +29,6 @@ def seed(name: str) -> str:
     SenderAddress.objects.create(account=account, address=world.SENDER, country="US", default=True)
     Service.objects.create(account=account, code=world.SERVICE)
     template = Template(account=account, name="Bench", subject="Hello {{firstname|you}}")
-    store.save(template, [NewSlide(10, "Dear {{firstname|customer}}", ())], timezone.now())
+    store.save(template, [NewSlide(10, "Dear {{firstname|customer}}", ())], queue.conclude, timezone.now())
     fund(account)
     return SEED.replace(world.API_KEY, keys.issue(account)).replace(str(world.MMS_ID), str(template.pk))

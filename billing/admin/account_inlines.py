@@ -1,0 +1,48 @@
+"""The lists on the page of an account: its keys, sender addresses and services."""
+
+from django.db.models import Model
+from django.http import HttpRequest
+from unfold.admin import TabularInline
+
+from base.widgets import SMALL
+from billing.models import ApiKey, SenderAddress, Service
+
+
+class KeyInline(TabularInline):
+    """Keys are issued and revoked, not edited."""
+
+    model = ApiKey
+    ordering = ("pk",)
+    extra = 0
+    hide_title = True
+    per_page = 20
+    fields = readonly_fields = ("prefix", "label", "created_at", "last_used_at", "revoked_at")
+    show_change_link = True
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+class SenderInline(TabularInline):
+    """Sender addresses are edited in place."""
+
+    model = SenderAddress
+    formfield_overrides = SMALL
+    ordering = ("country", "address")
+    extra = 0
+    hide_title = True
+    per_page = 20
+
+
+class ServiceInline(TabularInline):
+    """Services are edited in place."""
+
+    model = Service
+    ordering = ("code",)
+    extra = 0
+    hide_title = True
+    per_page = 20
+    can_delete = False  # messages belong to it
