@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import transaction
 
 from base import sql
-from base.stale_cache import remembered
+from base.stale_cache import Freshness, stale_cached
 from billing.models import Account, ApiKey
 
 ALPHABET = string.ascii_letters + string.digits
@@ -59,12 +59,12 @@ def issue(account: Account, key: str | None = None, label: str = "", actions: Se
     return key
 
 
-def find(key: str) -> ApiKey | None:
-    """The key's row with its account, or None where no such key is valid."""
-    return _of_digest(digest(key))
+def find(key: str, freshness: Freshness) -> ApiKey | None:
+    """Return the key's row with its account, or None where no such key is valid."""
+    return _of_digest(freshness, digest(key))
 
 
-@remembered
+@stale_cached
 def _of_digest(digest: str) -> ApiKey | None:
     return ApiKey.objects.select_related("account").filter(digest=digest, revoked_at=None).first()
 

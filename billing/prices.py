@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from django.db.models import Q
 
-from base.stale_cache import remembered
+from base.stale_cache import stale_cached
 from billing.models import Account, Price
 
 
@@ -20,9 +20,9 @@ class Quote:
         return self.mms + (self.ddm if ddm else 0)
 
 
-@remembered
+@stale_cached
 def quote(account: Account, country: str, operator_id: int) -> Quote:
-    """The prices for a message of the account to that country over that operator; what has no price is free."""
+    """Return the prices for a message of the account to the country over the operator; without a price it is free."""
     applicable = Price.objects.filter(
         Q(account=account) | Q(account=None),
         Q(operator_id=operator_id) | Q(operator_id=None),

@@ -66,7 +66,7 @@ _prepare()
 
 
 @pytest.fixture(autouse=True)
-def _nothing_remembered() -> None:
+def _empty_stale_caches() -> None:
     from base import stale_cache
 
-    stale_cache.forget()
+    stale_cache.clear()

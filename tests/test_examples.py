@@ -14,8 +14,8 @@ from lxml import etree
 
 from handsets import cache
 from handsets.models import CachedHandset
+from mms.api.actions import ACTIONS
 from mms.api.authorization import ALIASES
-from mms.api.views import ACTIONS
 from mms.models import Message
 from tests.api.documents import KEY, NUMBER, SEND, file, request
 from tests.scripted import serving

@@ -1,107 +1,89 @@
-"""The quick way of a sendSavedMMS: checked against what is remembered, accepted with all that wait at that moment.
+"""Accept batch: plain sendSavedMMS requests that arrive at the same moment are accepted in one transaction.
 
-One thread reads, checks, accepts and answers for them, one after the other: threads that did so side by side would take
-the interpreter from each other all the time, and with it what the processor has at hand.
-
-Nothing is refused here. What cannot be accepted as it stands goes the ordinary way, where everything is read anew and
-the documented order of checks holds. What is accepted has been looked at once more in the transaction that does it:
-the key and its account, the block lists, the template, the funds.
+The leader of the group commit parses, checks, accepts and answers them one after the other: threads doing so side by
+side would contend for the interpreter. They are checked against the stale cache, so nothing is refused here. A request
+that cannot be accepted as it stands is performed by its own thread, against current data and in the documented order
+of checks.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import Final, Protocol, TypeAlias
+from collections.abc import Sequence
+from typing import Final
 
 from django.db import DatabaseError
 from django.http import HttpResponse
 from django.utils import timezone
 
-from base import stale_cache
+from base.stale_cache import Freshness
 from billing.actions import Action
-from mms.api.answers import Fields
-from mms.api.authorization import Call
-from mms.api.send_saved import check_not_suspended, order, queued
+from mms.api import actions, send_parameters, send_saved
+from mms.api.exchange import Exchange
 from mms.messages.accept import Accepted, Outcome, OutcomeUnknown, accept
 from mms.messages.request import SendRequest
 from mms.runtime import wakeup
-from mms.runtime.group_commit import Together
+from mms.runtime.group_commit import UNDECIDED, Batch, GroupCommit, Undecided
 
-NAME: Final = Action.SEND_SAVED_MMS
-# What asks for more than to be sent.
+ACTION: Final = Action.SEND_SAVED_MMS
+MARKER: Final = ACTION.encode()
+# Parameters of requests that ask for more than an accept.
 NOT_PLAIN: Final = ("dry_run", "idempotency_key")
-# Bytes of the longest request that others wait for while it is read.
-SHORT: Final = 16_384
-# Seconds that requests wait for each other where they come in crowds.
-PATIENCE: Final = 0.01
+MAX_BODY: Final = 16_384  # bytes: the rest of the batch waits while the leader parses a request
+MAX_WAIT: Final = 0.01  # seconds
 
 
-class Visit(Protocol):
-    """A request at a door."""
-
-    def called(self) -> Call:
-        """What is asked for. Raises Refusal; may be called again then."""
-
-    def succeeded(self, fields: Fields) -> HttpResponse:
-        """The response to a request that was accepted."""
+def is_candidate(exchange: Exchange) -> bool:
+    """Return whether the request may be a plain sendSavedMMS, judged without parsing it."""
+    return len(exchange.body) <= MAX_BODY and not exchange.idempotency_key and MARKER in exchange.body.lower()
 
 
-Served: TypeAlias = HttpResponse | OutcomeUnknown | None
+def submit(exchange: Exchange) -> HttpResponse:
+    """Return the response to a candidate, accepted in a batch or performed alone. Raises Refusal."""
+    return ACCEPTS.submit(exchange)
 
 
-def suits(said: bytes) -> bool:
-    """Whether the request may go this way, as far as can be seen at a glance."""
-    return len(said) <= SHORT and NAME.encode() in said.lower()
+def _commit(batch: Batch[Exchange]) -> list[HttpResponse | Undecided]:
+    checked = [(exchange, _check(exchange)) for exchange in batch]
+    requests = [request for _, request in checked if isinstance(request, SendRequest)]
+    outcomes = iter(accept(requests, timezone.now()) if requests else ())
+    return [
+        _respond(exchange, next(outcomes), batch) if isinstance(request, SendRequest) else request
+        for exchange, request in checked
+    ]
 
 
-def response(visit: Visit) -> HttpResponse | None:
-    """The response to a sendSavedMMS that was accepted; None where nothing has become of it yet."""
-    served = together(visit)
-    if isinstance(served, OutcomeUnknown):
-        raise served.problem
-    return served
-
-
-def _serve(visits: Iterator[Visit]) -> list[Served]:
-    wanted: list[tuple[Visit, SendRequest | None]] = []
+def _check(exchange: Exchange) -> SendRequest | Undecided:
+    """Check a request against cached data. Raises DatabaseError, which fails the whole batch."""
     try:
-        with stale_cache.recalling():
-            for visit in visits:
-                wanted.append((visit, None))  # so that it is answered, too, where the look at it breaks
-                wanted[-1] = (visit, _order(visit))
-            outcomes = iter(_accept([order for _, order in wanted if order]))
-    except DatabaseError:  # not once more for each while the others wait: they try it side by side
-        return [None] * len(wanted)
-    return [_served(visit, next(outcomes)) if order else None for visit, order in wanted]
+        call = exchange.call()
+        if call.name != ACTION or any(call.request.all(name) for name in NOT_PLAIN):
+            return UNDECIDED
+        key = call.authorize((ACTION,), Freshness.CACHED)
+        request = send_parameters.check(call.request, key, Freshness.CACHED)
+        send_saved.check_not_suspended(key.account)
+    except DatabaseError:
+        raise
+    except Exception:  # noqa: BLE001 - a refusal or a bug: the request's own thread meets it again
+        return UNDECIDED
+    return request
 
 
-def _ring(served: Sequence[Served]) -> None:
-    if any(each is not None for each in served):
+def _respond(exchange: Exchange, outcome: Outcome, batch: Batch[Exchange]) -> HttpResponse | Undecided:
+    """Return the response. Never raises: an accepted request must not be performed again."""
+    try:
+        match outcome:
+            case Accepted(message):
+                return exchange.succeed(send_saved.queued(message), batch.log_fields)
+            case OutcomeUnknown(problem):
+                return exchange.fail(problem)
+    except Exception as problem:  # noqa: BLE001 - it is logged with its traceback
+        return exchange.fail(problem)
+    return UNDECIDED
+
+
+def _wake_workers(results: Sequence[HttpResponse | Undecided]) -> None:
+    if any(result is not UNDECIDED for result in results):
         wakeup.ring(wakeup.WORK)
 
 
-together = Together(_serve, afterwards=_ring, patience=PATIENCE)
-
-
-def _order(visit: Visit) -> SendRequest | None:
-    """What it orders, or None where that is for the ordinary way to find out."""
-    try:
-        call = visit.called()
-        if call.name != NAME or any(call.request.all(name) for name in NOT_PLAIN):
-            return None
-        key = call.admitted({call.name})
-        wanted = order(call.request, key)
-        check_not_suspended(key.account)
-    except DatabaseError:
-        raise
-    except Exception:  # noqa: BLE001 - a refusal or worse, it is this request's alone, whose own thread meets it again
-        return None
-    return wanted
-
-
-def _accept(orders: Sequence[SendRequest]) -> Sequence[Outcome]:
-    return accept(orders, timezone.now()) if orders else []
-
-
-def _served(visit: Visit, outcome: Outcome) -> Served:
-    if isinstance(outcome, Accepted):
-        return visit.succeeded(queued(outcome.message))
-    return outcome if isinstance(outcome, OutcomeUnknown) else None
+ACCEPTS: Final = GroupCommit(
+    commit=_commit, on_batch_failure=actions.perform, max_wait=MAX_WAIT, after_commit=_wake_workers
+)

@@ -1,4 +1,4 @@
-"""The gate: whose call it is, and whether this account, this key and this caller may make it now."""
+"""Authorization: which account makes the call, and whether this account, key and client address may make it now."""
 
 from collections.abc import Container
 from contextlib import suppress
@@ -8,6 +8,7 @@ from typing import Final
 from django.db import DatabaseError
 from django.utils import timezone
 
+from base.stale_cache import Freshness
 from billing import keys
 from billing.actions import Action
 from billing.models import Account, ApiKey
@@ -16,32 +17,39 @@ from mms.api.errors import Refusal
 from mms.api.nodes import Node
 from mms.runtime import client_address
 
-# Other names that clients know an action by.
+# Other names of actions.
 ALIASES: Final = {"getmmsids": Action.GET_MMS_TEMPLATES.value}
+KNOWN: Final = frozenset({*Action.values, *ALIASES})
 
 
 @dataclass(slots=True)
 class Call:
-    """A request for an action, from this address."""
+    """A request for an action, from a client address."""
 
     request: Node
     action: str
     address: str
-    key: ApiKey | None = field(default=None, init=False)  # once it is found
-    account: Account | None = field(default=None, init=False)  # once it is admitted
+    key: ApiKey | None = field(default=None, init=False)  # once it has been found
+    account: Account | None = field(default=None, init=False)  # once the call is authorized
     _counted: bool = field(default=False, init=False)
 
     @property
     def name(self) -> str:
-        """The action, as names are compared."""
+        """The action in lower case, as names are compared."""
         return self.action.lower()
 
-    def admitted(self, actions: Container[str]) -> ApiKey:
-        """The key by which the call is made, where it may be.
+    @property
+    def known_name(self) -> str:
+        """The name of a known action, else "": for the log, since a client may send anything."""
+        return self.name if self.name in KNOWN else ""
 
-        `actions` holds the names, in lower case, of those that the door knows. Raises Refusal, in the documented order.
+    def authorize(self, actions: Container[str], freshness: Freshness) -> ApiKey:
+        """Return the API key of the call, which may be made by data of this freshness.
+
+        `actions` holds the names, in lower case, of the actions that can be performed. Raises Refusal, in the
+        documented order.
         """
-        self.key = found = self._key()  # E104
+        self.key = found = self._key(freshness)  # E104
         account = found.account
         if account.status == Account.Status.BLOCKED:
             raise Refusal("E103", "This account is blocked; contact support")
@@ -56,28 +64,28 @@ class Call:
         if not found.may(called):
             refused = f"This {self.request.called('api_key')} may not be used for {self.action[:40]}"
             raise Refusal("E107", f"{refused}; use another key of the account")
-        self._count(rate_limits.limits(account, called))  # E106, E113
+        self._count(rate_limits.limits_of(account, called))  # E106, E113
         self.account = account
         return found
 
-    def note_use(self) -> None:
-        """Notes that the key is in use, where no accept did so in its own transaction.
+    def record_key_use(self) -> None:
+        """Record that the key was used, unless an accept did so in its transaction.
 
-        The call has been served by now: it does not fail because that cannot be noted.
+        Ignores database errors: the call has been performed by now.
         """
         if self.key:
             with suppress(DatabaseError):
                 keys.used([self.key], timezone.now())
 
-    def _key(self) -> ApiKey:
+    def _key(self, freshness: Freshness) -> ApiKey:
         key = fields.once(self.request, "api_key", "E104")
-        found = keys.find(key) if key else None
+        found = keys.find(key, freshness) if key else None
         if found is None:
             raise Refusal("E104", f"{self.request.called('api_key')} is {'unknown' if key else 'missing'}")
         return found
 
     def _count(self, limits: rate_limits.Limits) -> None:
-        """Once a call, also where it is looked at a second time and the limits are others by then."""
+        """Count the call once, also where it is authorized again with current data and other limits."""
         if not self._counted:
             rate_limits.check(limits)
             self._counted = True

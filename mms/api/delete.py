@@ -2,6 +2,7 @@
 
 from django.utils import timezone
 
+from base.stale_cache import Freshness
 from billing.models import ApiKey
 from mms.api import fields
 from mms.api.answers import Fields, success
@@ -12,7 +13,7 @@ from mms.runtime import wakeup
 
 def delete_mms(request: Node, key: ApiKey) -> Fields:
     """Deletes the content at once; messages on their way still finish. Raises Refusal."""
-    template = fields.template(request, key.account)
+    template = fields.template(request, key.account, Freshness.CURRENT)
     if not deletion.delete(template, timezone.now()):
         raise fields.no_template(request, str(template.pk))
     wakeup.ring(wakeup.WORK)  # for the files

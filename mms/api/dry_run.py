@@ -1,4 +1,4 @@
-"""dry-run: what would become of a request, told by accepting it and taking that back before anybody can see it."""
+"""dry-run: a preview of what a send would do, made by accepting the request and rolling the transaction back."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -19,15 +19,15 @@ from mms.rendering import compose
 VALID = "The request is valid; nothing was sent, charged or stored"
 
 
-def foreseen(accept: Callable[[], Message]) -> Fields:
-    """What would become of the message that `accept` makes of the request; nothing of it stays. Raises Refusal."""
+def preview(accept: Callable[[], Message]) -> Fields:
+    """Return what would happen to the message that `accept` stores; all of it is rolled back. Raises Refusal."""
     with transaction.atomic():
-        answer = _foreseen(accept(), timezone.now())
+        answer = _preview(accept(), timezone.now())
         transaction.set_rollback(True)
     return answer
 
 
-def _foreseen(message: Message, now: datetime) -> Fields:
+def _preview(message: Message, now: datetime) -> Fields:
     cached = cache.entry(message.number, now)
     message.handset = cached.handset if cached else None
     ddm = discovery.needed(message, known=cached is not None)
@@ -38,7 +38,7 @@ def _foreseen(message: Message, now: datetime) -> Fields:
         "to": message.number,
         "from": message.sender,
         "status_details": _details(planned),
-        **_way(message, planned),
+        **_route(message, planned),
         **_handset(cached, now),
         "ddm": ddm,
         "rendition": list(_renditions(planned)) if isinstance(planned, Plan) else [],
@@ -50,7 +50,7 @@ def _foreseen(message: Message, now: datetime) -> Fields:
 
 
 def _planned(message: Message) -> Plan | CannotFit | None:
-    """How it would be made to fit; None where nobody can say before its audio and video are encoded."""
+    """Return how the content would be adapted; None where that is unknown until audio and video are encoded."""
     if message.template.status == Template.Status.ENCODING:
         return None
     return compose.planned(message, compose.slides_of(message))
@@ -62,7 +62,7 @@ def _details(planned: Plan | CannotFit | None) -> str:
     return f"{VALID}. It would fail: {planned.reason}" if isinstance(planned, CannotFit) else VALID
 
 
-def _way(message: Message, planned: Plan | CannotFit | None) -> Fields:
+def _route(message: Message, planned: Plan | CannotFit | None) -> Fields:
     return {
         "route": "none" if isinstance(planned, CannotFit) else "MMS",
         "operator_id": str(message.carrier.operator_id),
@@ -71,14 +71,14 @@ def _way(message: Message, planned: Plan | CannotFit | None) -> Fields:
 
 
 def _handset(cached: CachedHandset | None, now: datetime) -> Fields:
-    """The handset that the number was last seen with, and how many seconds ago that was."""
+    """Return the last known handset of the number, and how many seconds ago it was seen."""
     if cached is None:
         return {}
     return {"handset": cached.handset.identity, "handset_age": int((now - cached.last_seen).total_seconds())}
 
 
 def _renditions(planned: Plan) -> Iterator[Fields]:
-    """The files that need not be made any more: originals that go out as they are, and renditions that exist."""
+    """Yield the files that exist already: originals sent unchanged, and cached renditions."""
     for position, slide in enumerate(planned.slides, 1):
         for image in slide.images:
             found = image.source if isinstance(image, Keep) else _existing(image)
@@ -89,13 +89,13 @@ def _renditions(planned: Plan) -> Iterator[Fields]:
 
 
 def _existing(image: Resize) -> Rendition | None:
-    if image.areas:  # it will be made for this message alone
+    if image.areas:  # a personal picture, made for one message
         return None
     return Rendition.objects.filter(medium__sha256=image.source.sha256, recipe=image.recipe.key).first()
 
 
 def _areas(planned: Plan) -> Iterator[Fields]:
-    """The texts that would be drawn onto pictures, and in which size, in pixels of the picture as it was supplied."""
+    """Yield the texts to be drawn onto pictures, with their size in pixels of the original picture."""
     for position, slide in enumerate(planned.slides, 1):
         for image in slide.images:
             for area in image.areas if isinstance(image, Resize) else ():
@@ -104,13 +104,13 @@ def _areas(planned: Plan) -> Iterator[Fields]:
 
 
 def _price(message: Message, planned: Plan | CannotFit | None, *, ddm: bool) -> int:
-    """What would be charged in the end: a message that cannot be sent costs nothing but its DDM."""
+    """Return the final charge in micro-units: a message that cannot be sent costs nothing but its DDM."""
     content = 0 if isinstance(planned, CannotFit) else message.price_mms
     return content + (message.price_ddm if ddm else 0)
 
 
 def _postbacks(message: Message, planned: Plan | CannotFit | None, *, ddm: bool) -> Iterator[str]:
-    """Their codes in order, where every step succeeds that can."""
+    """Yield the codes of the postbacks in order, if every step succeeds that can."""
     if not message.account.postback_url:
         return
     if message.status == Status.ENCODING:

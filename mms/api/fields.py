@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from django.utils import timezone
 
+from base.stale_cache import Freshness
 from billing.models import Account, Service
 from mms.adaptation.texts import MissingValue, merge, stray, subject_problem, with_defaults
 from mms.api.errors import Refusal
@@ -70,31 +71,31 @@ def number(request: Node) -> tuple[str, str]:
     return digits, country
 
 
-def requested_sender(request: Node, account: Account) -> str:
+def requested_sender(request: Node, account: Account, freshness: Freshness) -> str:
     sender = once(request, "from", "E111").removeprefix("+")
     if not sender:
         raise Refusal("E111", f"{request.called('from')} is missing")
-    if not routing.is_sender(account, sender):
+    if not routing.is_sender(freshness, account, sender):
         name = request.called("from")
         raise Refusal("E111", f"{name} is not one of the account's sender addresses: {sender[:20]}")
     return sender
 
 
-def template(request: Node, account: Account) -> Template:
+def template(request: Node, account: Account, freshness: Freshness) -> Template:
     """The stored content that the request names, in whatever state it is."""
     mms_id = once(request, "mms_id")
     if not mms_id:
         raise Refusal("E620", f"{request.called('mms_id')} is missing")
     key = whole(mms_id, 1, ID_MAX)
-    found = store.template(account, key) if key else None
+    found = store.template(freshness, account, key) if key else None
     if found is None:
         raise no_template(request, mms_id)
     return found
 
 
-def sendable_template(request: Node, account: Account) -> Template:
+def sendable_template(request: Node, account: Account, freshness: Freshness) -> Template:
     """The stored content that the request names, its audio and video encoded."""
-    found, name = template(request, account), request.called("mms_id")
+    found, name = template(request, account, freshness), request.called("mms_id")
     if found.status == Template.Status.ENCODING:
         raise Refusal("E626", f"The audio or video of {name} {found.pk} is being encoded; wait for its postback N003")
     if found.status == Template.Status.FAILED:
@@ -118,20 +119,20 @@ def message(request: Node, account: Account) -> Message:
     return found
 
 
-def service(request: Node, account: Account) -> Service | None:
+def service(request: Node, account: Account, freshness: Freshness) -> Service | None:
     """The campaign, or None where neither the dialect nor the account demands one and none is given."""
     code, name = once(request, "service_id", "E627"), request.called("service_id")
     if not code and "service_id" in request.dialect.optional and not account.service_required:
         return None
     if not code:
         raise Refusal("E627", f"{name} is missing")
-    found = routing.service_named(account, code)
+    found = routing.service_named(freshness, account, code)
     if found is None:
         raise Refusal("E627", f"{name} is not one of the account's: {code[:40]}")
     return found
 
 
-def operator(request: Node) -> Carrier | None:
+def operator(request: Node, freshness: Freshness) -> Carrier | None:
     """The carrier that the customer names by operator-id, or None where he leaves it to us."""
     operator_id = once(request, "operator_id", "E650")
     if not operator_id:
@@ -140,7 +141,7 @@ def operator(request: Node) -> Carrier | None:
     if given is None:
         wanted = f"a whole number of at most {len(str(OPERATOR_ID_MAX))} digits"
         raise Refusal("E650", f"{request.called('operator_id')} must be {wanted}")
-    found = routing.carrier_named(given)
+    found = routing.carrier_named(freshness, given)
     if found is None:
         raise Refusal(
             "E651",

@@ -1,8 +1,8 @@
-"""Idempotency keys: a request that comes again under the key of an accepted one gets the same answer and sends nothing.
+"""Idempotency keys: a request repeated under the key of an accepted one gets the same answer, and sends nothing.
 
-The key's row is written in the transaction that accepts the message, before the message: a request that comes at the
-same moment waits for that row, and whatever dies, key and message are both there or neither. A refused request leaves
-no row: it sent nothing, and may be mended and come again under its key.
+The key's row is written in the transaction that accepts the message, before the message: a concurrent request under
+the same key waits for that row, and after a crash key and message are either both stored or neither is. A refused
+request leaves no row: it can be corrected and sent again under its key.
 """
 
 import hashlib
@@ -22,37 +22,39 @@ from mms.api.errors import Refusal
 from mms.api.nodes import Node, leaf
 from mms.models import FirstAnswer
 
-# Nothing is returned where another request holds the key. One that is over but not swept yet is taken over.
+# Returns no row where another request holds the key. An expired row that is not swept yet is taken over.
 CLAIM: Final = """
 INSERT INTO mms_firstanswer AS held (account_id, key, fingerprint, answer, created_at)
 VALUES (%(account)s, %(key)s, %(fingerprint)s, '', %(now)s)
 ON CONFLICT (account_id, key) DO UPDATE SET fingerprint = excluded.fingerprint, created_at = excluded.created_at
-WHERE held.created_at <= %(over)s
+WHERE held.created_at <= %(expired)s
 RETURNING id
 """
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
-    """What tells a request from others: its account's key for it, and what it asks for.
+class RequestIdentity:
+    """The idempotency key that identifies a request of an account, and a fingerprint of its parameters.
 
-    `called` is the key's name in the dialect of the request.
+    `wire` is the name of the key parameter in the dialect of the request.
     """
 
-    called: str
+    wire: str
     account: int
     key: str
     fingerprint: str
 
 
-def mark(request: Node, account: Account) -> Mark | None:
-    """The request's mark, or None where it has no idempotency-key."""
+def identify(request: Node, account: Account) -> RequestIdentity | None:
+    """Return the request's identity, or None where it has no idempotency-key. Raises Refusal."""
     key = fields.short_text(request, "idempotency_key", FirstAnswer._meta.get_field("key").max_length or 0)
-    return Mark(request.called("idempotency_key"), account.pk, key, fingerprint(request)) if key else None
+    if not key:
+        return None
+    return RequestIdentity(request.called("idempotency_key"), account.pk, key, fingerprint(request))
 
 
 def fingerprint(request: Node) -> str:
-    """The same for all requests with the same parameters, in whatever order and under whichever api-key."""
+    """Return a hash of the parameters, whatever their order and whichever api-key is used."""
     ignored = {id(node) for name in ("api_key", "idempotency_key") for node in request.all(name)}
     parameters = [_canonical(node) for node in request.children if id(node) not in ignored]
     return hashlib.sha256(json.dumps(_ordered(parameters)).encode()).hexdigest()
@@ -63,45 +65,46 @@ def _canonical(node: Node) -> list[Any]:
 
 
 def _ordered(parameters: list[list[Any]]) -> list[list[Any]]:
-    """By name; those of one name stay in their order, which means something for slides."""
+    """Sort by name; those of one name keep their order, which matters for slides."""
     return sorted(parameters, key=lambda parameter: str(parameter[0]))
 
 
-def first_answer(mark: Mark | None) -> Fields | None:
-    """The answer to the first request under this key, if there was one.
+def stored_answer(identity: RequestIdentity | None) -> Fields | None:
+    """Return the answer to the first request under this key, if there was one.
 
-    Raises Refusal where that was another request.
+    Raises Refusal where that request had other parameters.
     """
-    if mark is None:
+    if identity is None:
         return None
-    young = timezone.now() - FirstAnswer.KEPT
-    first = FirstAnswer.objects.filter(account=mark.account, key=mark.key, created_at__gt=young).first()
+    oldest = timezone.now() - FirstAnswer.KEPT
+    first = FirstAnswer.objects.filter(account=identity.account, key=identity.key, created_at__gt=oldest).first()
     if first is None:
         return None
-    if first.fingerprint != mark.fingerprint:
-        used = f"{mark.called} was used for another request: {mark.key[:40]}"
+    if first.fingerprint != identity.fingerprint:
+        used = f"{identity.wire} was used for another request: {identity.key[:40]}"
         raise Refusal("E100", f"{used}; give this one a key of its own")
     answer: Fields = json.loads(first.answer)
     return answer
 
 
-def once(mark: Mark | None, accept: Callable[[], Fields]) -> Fields:
-    """What `accept` answers, which stores what it accepts in this transaction; or the answer to the first request.
+def answer_once(identity: RequestIdentity | None, accept: Callable[[], Fields]) -> Fields:
+    """Return the answer of `accept`, or the stored answer to the first request under the key. Raises Refusal.
 
-    Of several requests under one key, also at the same moment, it is called for one alone, unless it refuses that.
+    Of concurrent requests under one key, `accept` is called for one alone, unless it refuses that one. It must store
+    what it accepts in the transaction in which it is called.
     """
-    if mark is None:
+    if identity is None:
         return accept()
     while True:
-        answer = _claimed(mark, accept, timezone.now()) or first_answer(mark)
+        answer = _accept(identity, accept, timezone.now()) or stored_answer(identity)
         if answer is not None:
             return answer
 
 
-def _claimed(mark: Mark, accept: Callable[[], Fields], now: datetime) -> Fields | None:
-    """The answer of `accept`, stored under the key; None where another request committed under it first."""
+def _accept(identity: RequestIdentity, accept: Callable[[], Fields], now: datetime) -> Fields | None:
+    """Return the answer of `accept`, stored under the key; None where another request committed under it first."""
     with transaction.atomic():
-        row = _claim(mark, now)
+        row = _claim(identity, now)
         if row is None:
             return None
         answer = accept()
@@ -109,14 +112,14 @@ def _claimed(mark: Mark, accept: Callable[[], Fields], now: datetime) -> Fields 
     return answer
 
 
-def _claim(mark: Mark, now: datetime) -> int | None:
-    """The key of the row that is ours until the transaction ends. Waits for a request that holds it."""
+def _claim(identity: RequestIdentity, now: datetime) -> int | None:
+    """Lock the key's row until the transaction ends, after a request that holds it; return its primary key."""
     values: dict[str, Any] = {
-        "account": mark.account,
-        "key": mark.key,
-        "fingerprint": mark.fingerprint,
+        "account": identity.account,
+        "key": identity.key,
+        "fingerprint": identity.fingerprint,
         "now": now,
-        "over": now - FirstAnswer.KEPT,
+        "expired": now - FirstAnswer.KEPT,
     }
     with connection.cursor() as cursor:
         cursor.execute(CLAIM, values)
@@ -125,11 +128,11 @@ def _claim(mark: Mark, now: datetime) -> int | None:
 
 
 def with_header(request: Node, header: str) -> Node:
-    """The request with its idempotency-key from the header Idempotency-Key. Raises Refusal where the two differ."""
+    """Return the request with its idempotency-key from the header Idempotency-Key. Raises Refusal if the two differ."""
     key, name = header.strip(), request.called("idempotency_key")
-    said = {node.text for node in request.all("idempotency_key")}
-    if not key or key in said:
+    given = {node.text for node in request.all("idempotency_key")}
+    if not key or key in given:
         return request
-    if said:
+    if given:
         raise Refusal("E100", f"{name} and the header Idempotency-Key differ; give one of them")
     return replace(request, children=(*request.children, leaf(request.dialect, name, key)))

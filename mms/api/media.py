@@ -120,7 +120,7 @@ def _downloaded(asked: Asked, account: Account, downloads: Downloads) -> Fetched
     """The file as the customer's server gives it, however long that takes: nobody else waits for it."""
     position, element = asked.position, asked.element
     try:
-        with request_slots.given_back():
+        with request_slots.released():
             return downloads.fetch(asked.url, _cap(element.kind, account))
     except TooBig as problem:
         raise Refusal(element.too_big, f"slide {position}: {element.words} is too big: {problem}") from None

@@ -1,7 +1,7 @@
-"""How often an account may call: counted in the Redis-protocol server, for all processes together.
+"""Rate limits: how often an account may call, counted in the Redis-protocol server for all processes together.
 
-The counts are worth less than the calls. A server that lost them has forgotten the last second, or the last interval;
-while it is out of reach, every call is let through.
+Serving calls matters more than counting them. A server that loses its data forgets the last second or interval; while
+it is unreachable, every call is allowed.
 """
 
 import time
@@ -18,10 +18,10 @@ from mms.runtime import wakeup
 
 log = structlog.get_logger()
 
-# One round trip a call, and one clock for all processes. The interval is a key that lives as long as it lasts. For the
-# throughput, the moments (microseconds) of the last calls let through are kept, as many as a second may have: if the
-# first of them is younger than a second, the second is full. So no second ever has more, wherever it begins. Nothing
-# is written before both have been looked at: a refused call leaves no trace.
+# One round trip a call, and one clock for all processes. The interval is a key that expires with it. For the
+# throughput, a list holds the times (microseconds) of the last allowed calls, as many as are allowed in a second: if
+# the oldest is younger than a second, the limit is reached. So no second has more calls, wherever it begins. Both
+# limits are checked before anything is written: a refused call leaves no trace.
 COUNT: Final = """
 local interval, throughput = tonumber(ARGV[1]), tonumber(ARGV[2])
 if interval > 0 and redis.call('EXISTS', KEYS[1]) == 1 then
@@ -49,7 +49,7 @@ return ''
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How often an account may call for an action: milliseconds between calls, calls a second; 0: any."""
+    """The limits of an account for an action: milliseconds between calls, calls a second; 0 is no limit."""
 
     account: int
     action: str
@@ -57,41 +57,41 @@ class Limits:
     throughput: int
 
 
-def limits(account: Account, action: str) -> Limits:
-    """What is set for calls of the account for the action."""
+def limits_of(account: Account, action: str) -> Limits:
+    """Return the limits of the account for the action."""
     return Limits(account.pk, action, account.minimum_interval, account.calls_per_second(action) or 0)
 
 
 @dataclass
-class Pace:
-    """The counts, and until when a server that is out of reach is left alone."""
+class RateLimiter:
+    """The connection to the counts, and until when it is not used after the server was unreachable."""
 
     server: redis.Redis = field(default_factory=wakeup.connection)
-    silent_until: float = 0.0
+    unreachable_until: float = 0.0
 
     def __post_init__(self) -> None:
-        self.count: Script = self.server.register_script(COUNT)
+        self.script: Script = self.server.register_script(COUNT)
 
-    def verdict(self, limits: Limits) -> str:
-        """Counts a call: E106 or E113 where it comes too soon, else ""."""
-        if not (limits.interval or limits.throughput) or time.monotonic() < self.silent_until:
+    def count(self, limits: Limits) -> str:
+        """Count a call; return the code of the limit that refuses it, E106 or E113, else ""."""
+        if not (limits.interval or limits.throughput) or time.monotonic() < self.unreachable_until:
             return ""
         # The braces keep the keys of an account together in a cluster.
         keys = [f"pace:{{{limits.account}}}:interval", f"pace:{{{limits.account}}}:{limits.action}"]
         try:
-            return bytes(self.count(keys, [limits.interval, limits.throughput])).decode()
+            return bytes(self.script(keys, [limits.interval, limits.throughput])).decode()
         except wakeup.OUT_OF_REACH as problem:
-            self.silent_until = time.monotonic() + wakeup.PAUSE
-            log.warning("calls are let through uncounted", account=limits.account, problem=str(problem))
+            self.unreachable_until = time.monotonic() + wakeup.PAUSE
+            log.warning("rate limits are not enforced", account=limits.account, problem=str(problem))
             return ""
 
 
-_pace = Pace()
+_limiter = RateLimiter()
 
 
 def check(limits: Limits) -> None:
-    """Counts a call. Raises Refusal: E106 or E113 where it comes too soon."""
-    code = _pace.verdict(limits)
+    """Count a call. Raises Refusal: E106 or E113 where it exceeds a limit."""
+    code = _limiter.count(limits)
     if code == "E106":
         raise Refusal(code, f"Calls must be {limits.interval} ms apart; wait and send it again")
     if code == "E113":

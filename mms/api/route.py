@@ -1,8 +1,8 @@
-"""The way that a message takes: from which sender address, through which carrier."""
+"""The route of a message: its sender address and its carrier."""
 
 from dataclasses import dataclass
 
-from base import stale_cache
+from base.stale_cache import Freshness
 from billing import blocklist
 from billing.models import Account, SenderAddress
 from mms.api.errors import Refusal
@@ -20,13 +20,19 @@ class Route:
 
 
 def route(
-    request: Node, account: Account, number: str, country: str, requested: str, operator: Carrier | None
+    request: Node,
+    account: Account,
+    number: str,
+    country: str,
+    requested: str,
+    operator: Carrier | None,
+    freshness: Freshness,
 ) -> Route:
-    """The way to the number, which is of this country. Raises Refusal, in the documented order."""
-    sender = _sender(request, account, requested, country)  # E111
-    if not stale_cache.in_use():  # else the accept looks, for many numbers at once
+    """Return the route to the number, which belongs to this country. Raises Refusal, in the documented order."""
+    sender = _sender(request, account, requested, country, freshness)  # E111
+    if freshness is Freshness.CURRENT:  # otherwise the accept checks, in one query for the batch
         _check_not_blocked(account, number)  # E114
-    carrier = operator or routing.carrier_for(number)
+    carrier = operator or routing.carrier_for(number, freshness)
     if carrier is None:
         hint = f"try again later or give {request.called('operator_id')}"
         raise Refusal("E618", f"The carrier of this number could not be found; {hint}")
@@ -38,8 +44,8 @@ def route(
     return Route(sender, carrier)
 
 
-def _sender(request: Node, account: Account, requested: str, country: str) -> SenderAddress:
-    chosen = routing.sender_for(account, requested, country)
+def _sender(request: Node, account: Account, requested: str, country: str, freshness: Freshness) -> SenderAddress:
+    chosen = routing.sender_for(freshness, account, requested, country)
     if chosen is None:
         unassigned = f"{requested} is not assigned to {country}, and there is no default sender for it"
         raise Refusal("E111", f"{request.called('from')}: {unassigned}")

@@ -5,11 +5,13 @@ from dataclasses import asdict, replace
 
 from django.utils import timezone
 
+from base.stale_cache import Freshness
 from billing.models import Account, ApiKey
-from mms.api import dry_run, fallback, fields, idempotency, save, slides
+from mms.api import dry_run, fallback, fields, idempotency, save, send_parameters, slides
 from mms.api.answers import Fields
 from mms.api.nodes import Node
-from mms.api.send_saved import Found, accepted, order, queued
+from mms.api.send_parameters import Content
+from mms.api.send_saved import accept_one, queued
 from mms.content import store
 from mms.content.store import Files, NewSlide
 from mms.encoding import queue
@@ -19,37 +21,37 @@ from mms.runtime import wakeup
 
 
 def send_mms(request: Node, key: ApiKey) -> Fields:
-    """Stores the content, accepts the message, and answers with mms-id and tracking id. Raises Refusal.
+    """Store the content, accept the message, and answer with mms-id and tracking ID. Raises Refusal.
 
-    Every parameter is checked before anything is fetched.
+    Every parameter is checked before a file is fetched.
     """
     if fields.flag(request, "dry_run"):
-        wanted, new = _checked(request, key)
-        return store.with_files(new, lambda files: dry_run.foreseen(lambda: _sent(request, wanted, new, files)))
-    mark = idempotency.mark(request, key.account)
-    answer = idempotency.first_answer(mark)
+        draft, new = _check(request, key)
+        return store.with_files(new, lambda files: dry_run.preview(lambda: _store(request, draft, new, files)))
+    repeatable = idempotency.identify(request, key.account)
+    answer = idempotency.stored_answer(repeatable)
     if answer is None:
-        wanted, new = _checked(request, key)
+        draft, new = _check(request, key)
         answer = store.with_files(
-            new, lambda files: idempotency.once(mark, lambda: queued(_sent(request, wanted, new, files)))
+            new, lambda files: idempotency.answer_once(repeatable, lambda: queued(_store(request, draft, new, files)))
         )
         wakeup.ring(wakeup.ENCODE)
         wakeup.ring(wakeup.WORK)
     return answer
 
 
-def _checked(request: Node, key: ApiKey) -> tuple[SendRequest, list[NewSlide]]:
-    """The order, and the content that it is to be of, fetched."""
-    wanted = order(request, key, _draft)
-    return wanted, slides.fetched(slides.wanted(request), key.account)
+def _check(request: Node, key: ApiKey) -> tuple[SendRequest, list[NewSlide]]:
+    """Return the send request, its template not stored yet, and the slides with their files fetched."""
+    draft = send_parameters.check(request, key, Freshness.CURRENT, _draft_content)
+    return draft, slides.fetched(slides.wanted(request), key.account)
 
 
-def _draft(request: Node, account: Account) -> Found:
-    """The template that the request describes, not stored."""
+def _draft_content(request: Node, account: Account, _: Freshness) -> Content:
+    """Return the content that the request describes; its template is not stored."""
     name = save.name(request)
     subject = fields.template_subject(request)
     wanted = slides.wanted(request)
-    return Found(
+    return Content(
         Template(account=account, name=name, subject=subject, disable_fallback_sms=account.fallback_disabled),
         {slide.position: slide.text for slide in wanted},
         {slide.position for slide in wanted if slide.media},
@@ -57,11 +59,11 @@ def _draft(request: Node, account: Account) -> Found:
     )
 
 
-def _sent(request: Node, order: SendRequest, new: Sequence[NewSlide], files: Files) -> Message:
-    """Content and message, both or neither. The message waits for the content's audio and video to be encoded."""
-    draft = order.template
-    # The content can be sent again later: what was said of its fallback counts then, too.
-    defaults = asdict(fallback.given(request, draft))
-    template = Template(account=order.account, name=draft.name, subject=draft.subject, **defaults)
+def _store(request: Node, draft: SendRequest, new: Sequence[NewSlide], files: Files) -> Message:
+    """Store content and message, both or neither. The message waits for its audio and video to be encoded."""
+    described = draft.template
+    # The content can be sent again later, with the fallback that this request gives.
+    defaults = asdict(fallback.given(request, described))
+    template = Template(account=draft.account, name=described.name, subject=described.subject, **defaults)
     with store.creating(template, new, files, queue.conclude, timezone.now()):
-        return accepted(request, replace(order, template=template))
+        return accept_one(request, replace(draft, template=template))

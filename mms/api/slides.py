@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from django.db import connection
 
-from base.request_slots import AtOnce
+from base.request_slots import ConcurrencyLimit
 from billing.models import Account
 from mms.adaptation.content import Area, Kind
 from mms.api import areas, fields, media
@@ -23,7 +23,7 @@ FETCHING_MAX = 4
 APART = (("E226", "audio", "video"), ("E227", "image", "video"))
 
 
-_fetching = AtOnce(FETCHING_MAX)
+_fetching = ConcurrencyLimit(FETCHING_MAX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def fetched(slides: Sequence[Wanted], account: Account) -> list[NewSlide]:
     """The slides with their media. Raises Refusal."""
     if not any(slide.media for slide in slides):
         return [NewSlide(slide.duration, slide.text, ()) for slide in slides]
-    with _fetching.one_of(account.pk) as admitted:
+    with _fetching.enter(account.pk) as admitted:
         if not admitted:
             others = f"{FETCHING_MAX} calls of this account are fetching files at this moment"
             raise Refusal("E113", f"{others}; wait for one of them and send it again")

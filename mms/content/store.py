@@ -12,7 +12,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import OperationalError, transaction
 
-from base.stale_cache import remembered
+from base.stale_cache import stale_cached
 from billing.models import Account
 from mms.adaptation.content import Area, Source
 from mms.content import deletion, encodings
@@ -49,7 +49,7 @@ class _MediumRemoved(Exception):
     """A medium that was known has gone with the last template that showed it: it has to be stored anew."""
 
 
-@remembered
+@stale_cached
 def template(account: Account, key: int) -> Template | None:
     """The account's content of this mms-id, in whatever state it is, unless the customer deleted it."""
     return Template.objects.filter(account=account, pk=key, deleted_at=None).first()

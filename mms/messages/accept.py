@@ -11,6 +11,7 @@ from typing import Any, Final, TypeAlias
 from django.db import InterfaceError, OperationalError, transaction
 
 from base import bulk, sql
+from base.stale_cache import Freshness
 from billing import blocklist, keys, ledger, prices
 from billing.ledger import InsufficientFunds, Wanted
 from handsets import cache
@@ -105,7 +106,7 @@ def _recheck(requests: Sequence[SendRequest], now: datetime) -> list[int | Rejec
 
     Locks the templates for the rest of the transaction.
     """
-    cached = [request for request in requests if request.recalled]
+    cached = [request for request in requests if request.freshness is Freshness.CACHED]
     with sql.at_once():
         usable = deletion.usable({request.template.pk for request in requests})
         keys.used([request.key for request in requests if request.key], now)
@@ -128,7 +129,7 @@ class _Current:
         """Return why the request cannot be accepted, or None."""
         if request.template.pk not in self.templates:
             return TemplateDeleted()
-        return Outdated() if request.recalled and self._is_outdated(request) else None
+        return Outdated() if request.freshness is Freshness.CACHED and self._is_outdated(request) else None
 
     def _is_outdated(self, request: SendRequest) -> bool:
         # Compare the key object of this very request: a batch may hold several reads of one key, with a change between.
@@ -165,7 +166,7 @@ def _expiry(request: SendRequest, now: datetime) -> datetime:
 
 def _prices(request: SendRequest) -> dict[str, int]:
     """Return the current prices, and the amount to reserve: the cost of the most expensive way."""
-    quote = prices.quote(request.account, request.country, request.carrier.operator_id)
+    quote = prices.quote(request.freshness, request.account, request.country, request.carrier.operator_id)
     return {"price_mms": quote.mms, "price_ddm": quote.ddm, "reserved": quote.dearest(ddm=bool(request.ddm_text))}
 
 

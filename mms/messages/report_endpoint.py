@@ -1,12 +1,15 @@
-"""The door for MMSCs: one endpoint a carrier. An MMSC is told 1000 only after what it said is committed."""
+"""The endpoint for MMSCs, one URL for each carrier: a delivery report is confirmed once it is committed.
+
+Reports arrive in bursts, as submits do: the leader of a group commit reads them and stores them in one transaction.
+"""
 
 import base64
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import compress
 from operator import attrgetter
-from typing import Final, TypeAlias
+from typing import Final
 
 import structlog
 from django.core.exceptions import RequestDataTooBig
@@ -14,7 +17,8 @@ from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from base import sql, stale_cache
+from base import sql
+from base.stale_cache import Freshness, stale_cached
 from mms.messages import report_apply
 from mms.mm7.requests import DeliveryReportReq, Unsupported, answer, fault, read_request
 from mms.mm7.soap import Malformed
@@ -22,47 +26,49 @@ from mms.models import Carrier, Report
 from mms.models.tracking_ids import name_of
 from mms.protocol.reports import ReportStatus
 from mms.runtime import client_address, wakeup
-from mms.runtime.group_commit import Together
+from mms.runtime.group_commit import UNDECIDED, Batch, GroupCommit, Undecided
 
 log = structlog.get_logger()
 
 XML = "text/xml; charset=utf-8"
 PLAIN = "text/plain"
 
-
-# Bytes of the longest request that others wait for while it is read.
-SHORT: Final = 16_384
-# Seconds that reports wait for each other where they come in crowds: a commit costs as much for many as for one.
-PATIENCE: Final = 0.03
+MAX_BODY: Final = 16_384  # bytes: the rest of the batch waits while the leader parses a request
+MAX_WAIT: Final = 0.03  # seconds: a commit costs the same for many reports as for one
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
-    """A delivery report that was let in."""
+class _Call:
+    """A request of the MMSC of the carrier with this slug; the carrier as it was authenticated."""
+
+    request: HttpRequest
+    slug: str
+    carrier: Carrier
+
+
+@dataclass(frozen=True, slots=True)
+class _Inbound:
+    """A delivery report that was read, with the carrier as it was authenticated."""
 
     carrier: Carrier
     report: DeliveryReportReq
 
 
 @dataclass(frozen=True, slots=True)
-class _Done:
-    """The answer to a request, and the report that was taken by it, if it was one."""
+class _Answered:
+    """The response to a request, and the report that it stored, if any."""
 
     response: HttpResponse
     report: Report | None = None
 
 
-# A request that was let in.
-_Visit: TypeAlias = tuple[HttpRequest, Carrier]
-
-
 def endpoint(request: HttpRequest, slug: str) -> HttpResponse:
-    """Takes a request of the MMSC of the carrier with this slug.
+    """Answer a request of the MMSC of the carrier with this slug.
 
-    HTTP 503 while we cannot store it: an MMSC tries again then, but drops the report on a SOAP fault.
+    Answers HTTP 503 while it cannot be stored: an MMSC then sends it again, but would drop a report on a SOAP fault.
     """
     try:
-        response = _with_others(request, slug) or _alone(request, slug) or _unavailable()
+        response = _respond(request, slug)
     except DatabaseError as problem:
         log.warning("a request of an MMSC could not be stored", carrier=slug, problem=str(problem).strip())
         response = _unavailable()
@@ -73,71 +79,60 @@ def endpoint(request: HttpRequest, slug: str) -> HttpResponse:
     return response
 
 
-def _with_others(request: HttpRequest, slug: str) -> HttpResponse | None:
-    """The answer, by the carrier as it is remembered; None where that refuses, or it takes another look."""
-    # What is remembered of a carrier refuses nothing, and before its reports are taken the truth is looked at.
-    with stale_cache.recalling():
-        caller = _caller(request, slug)
-    if not isinstance(caller, Carrier) or not _is_short(request):
-        return None
-    done = _together((request, caller))
-    return done.response if done else None
+def _respond(request: HttpRequest, slug: str) -> HttpResponse:
+    # Nothing is refused because of a cached carrier, and the commit compares it with the current one.
+    carrier = _authenticate(request, slug, Freshness.CACHED)
+    if isinstance(carrier, Carrier) and int(request.META.get("CONTENT_LENGTH") or 0) <= MAX_BODY:
+        return REPORTS.submit(_Call(request, slug, carrier)).response
+    return _process_alone(request, slug).response
 
 
-def _alone(request: HttpRequest, slug: str) -> HttpResponse | None:
-    """The answer, by the carrier as it is; None where it is another by the time that the report is taken."""
-    caller = _caller(request, slug)
-    if not isinstance(caller, Carrier):
-        return caller
-    (done,) = _done([_understood(request, caller)])
-    _ring([done])
-    return done.response if done else None
+def _process_alone(request: HttpRequest, slug: str) -> _Answered:
+    """Process a request on its own thread, against the current carrier."""
+    carrier = _authenticate(request, slug, Freshness.CURRENT)
+    if not isinstance(carrier, Carrier):
+        return _Answered(carrier)
+    (result,) = _store([_read(request, carrier)])
+    if isinstance(result, Undecided):  # the carrier was changed in this very moment
+        return _Answered(_unavailable())
+    _wake_workers([result])
+    return result
 
 
-def _is_short(request: HttpRequest) -> bool:
-    return int(request.META.get("CONTENT_LENGTH") or 0) <= SHORT
+def _commit(batch: Batch[_Call]) -> list[_Answered | Undecided]:
+    # First all are read, while more arrive.
+    read = [_read(call.request, call.carrier) for call in batch]
+    return _store(read, batch.log_fields)
+
+
+def _wake_workers(results: Sequence[_Answered | Undecided]) -> None:
+    stored = [result.report for result in results if isinstance(result, _Answered) and result.report]
+    if stored:
+        wakeup.ring(wakeup.NOTIFY)
+    if any(report.attempt and report.attempt.discovery_id for report in stored):
+        wakeup.ring(wakeup.WORK)  # for the messages that waited for the handset
+
+
+REPORTS: Final = GroupCommit(
+    commit=_commit,
+    on_batch_failure=lambda call: _process_alone(call.request, call.slug),
+    max_wait=MAX_WAIT,
+    after_commit=_wake_workers,
+)
 
 
 def _unavailable() -> HttpResponse:
     return HttpResponse("try again later\n", status=503, content_type=PLAIN)
 
 
-def _serve(visits: Iterator[_Visit]) -> list[_Done | None]:
-    """Reads what comes while it reads, and takes and answers all of it; None for what takes another look.
-
-    Of those that cannot be taken together, each is tried by its own thread: one that cannot be taken harms no other.
-    """
-    read: list[_Said | HttpResponse | None] = []
-    try:
-        for visit in visits:
-            read.append(None)  # so that it is answered, too, where it cannot be read
-            read[-1] = _understood(*visit)
-        return _done(read)
-    except Exception as problem:  # noqa: BLE001 - whose it is meets it again
-        log.warning("requests of MMSCs are tried one by one", requests=len(read), problem=str(problem).strip())
-        return [None] * len(read)
-
-
-def _ring(done: Sequence[_Done | None]) -> None:
-    taken = [each.report for each in done if each and each.report]
-    if taken:
-        wakeup.ring(wakeup.NOTIFY)
-    if any(report.attempt and report.attempt.discovery_id for report in taken):
-        wakeup.ring(wakeup.WORK)  # for the messages that waited for the handset
-
-
-# Reports come in crowds, as submits go: one thread reads them, one commit takes those that are there at that moment.
-_together = Together(_serve, afterwards=_ring, patience=PATIENCE)
-
-
-def _caller(request: HttpRequest, slug: str) -> Carrier | HttpResponse:
-    """The carrier whose MMSC calls, or the refusal."""
-    carrier = _carrier(slug)
+def _authenticate(request: HttpRequest, slug: str, freshness: Freshness) -> Carrier | HttpResponse:
+    """Return the carrier whose MMSC made the request, or the refusal."""
+    carrier = _carrier(freshness, slug)
     if carrier is None:
         return HttpResponse("no such carrier\n", status=404, content_type=PLAIN)
     if not _from_its_network(request, carrier):
         return HttpResponse("not from this address\n", status=403, content_type=PLAIN)
-    if not _authenticated(request, carrier):
+    if not _has_credentials(request, carrier):
         headers = {"WWW-Authenticate": 'Basic realm="MM7"'}
         return HttpResponse("wrong user or password\n", status=401, content_type=PLAIN, headers=headers)
     if request.method != "POST":
@@ -145,14 +140,15 @@ def _caller(request: HttpRequest, slug: str) -> Carrier | HttpResponse:
     return carrier
 
 
-@stale_cache.remembered
+@stale_cached
 def _carrier(slug: str) -> Carrier | None:
     return Carrier.objects.filter(slug=slug).first()
 
 
-def _understood(request: HttpRequest, carrier: Carrier) -> HttpResponse | _Said:
+def _read(request: HttpRequest, carrier: Carrier) -> _Inbound | HttpResponse:
+    """Return the delivery report in the request, or the refusal."""
     try:
-        said = read_request(request.headers.get("Content-Type", ""), request.body, _statuses(carrier))
+        read = read_request(request.headers.get("Content-Type", ""), request.body, _statuses(carrier))
     except RequestDataTooBig:
         return HttpResponse("the request is too large\n", status=413, content_type=PLAIN)
     except Malformed as problem:
@@ -162,52 +158,52 @@ def _understood(request: HttpRequest, carrier: Carrier) -> HttpResponse | _Said:
         return HttpResponse(
             fault(problem.transaction_id, 4003, str(problem), problem.namespace), status=500, content_type=XML
         )
-    if not isinstance(said, DeliveryReportReq):
-        # Nothing is said to be taken that is not kept: the MMSC's operator sees the refusal.
-        refusal = fault(said.transaction_id, 4003, "only delivery reports are taken", said.namespace)
+    if not isinstance(read, DeliveryReportReq):
+        # Confirm nothing that is not stored: the MMSC's operator sees the refusal.
+        refusal = fault(read.transaction_id, 4003, "only delivery reports are taken", read.namespace)
         return HttpResponse(refusal, status=500, content_type=XML)
-    return _Said(carrier, said)
+    return _Inbound(carrier, read)
 
 
-def _done(read: Sequence[_Said | HttpResponse | None]) -> list[_Done | None]:
-    """Takes the reports among them; None for one whose carrier is not what it was when the report was let in."""
-    said = [one for one in read if isinstance(one, _Said)]
-    kept = iter(_kept(said) if said else [])
+def _store(
+    read: Sequence[_Inbound | HttpResponse], batch: Mapping[str, float] | None = None
+) -> list[_Answered | Undecided]:
+    """Store the reports in one transaction and answer them; UNDECIDED where the carrier has changed since.
 
-    def done(one: _Said | HttpResponse | None) -> _Done | None:
-        match one:
-            case _Said():
-                return _answered(one, next(kept))
-            case HttpResponse():
-                return _Done(one)
-        return None
+    The fields of the batch go to the line of each report in the log. Raises DatabaseError, and then nothing is stored.
+    """
+    inbound = [one for one in read if isinstance(one, _Inbound)]
+    unchanged = _unchanged(inbound) if inbound else []
+    reports = [(one.carrier, one.report.delivery_report()) for one in compress(inbound, unchanged)]
+    stored = iter(report_apply.record_reports(reports, timezone.now()) if reports else ())
+    same = iter(unchanged)
 
-    return [done(one) for one in read]
+    def result(one: _Inbound | HttpResponse) -> _Answered | Undecided:
+        if isinstance(one, HttpResponse):
+            return _Answered(one)
+        return _confirm(one, next(stored), batch or {}) if next(same) else UNDECIDED
+
+    return [result(one) for one in read]
 
 
-# What a report is let in and read by.
+# The fields of a carrier by which its requests are authenticated and read.
 _terms = attrgetter("slug", "inbound_username", "inbound_password", "inbound_networks", "status_overrides")
 
 
-def _kept(said: Sequence[_Said]) -> list[Report | None]:
-    keys = list({one.carrier.pk for one in said})
+def _unchanged(inbound: Sequence[_Inbound]) -> list[bool]:
+    """Return for each whether its carrier still has the terms with which it was authenticated."""
+    keys = list({one.carrier.pk for one in inbound})
     terms = {carrier.pk: _terms(carrier) for carrier in sql.objects(Carrier, "WHERE id = ANY(%s)", [keys])}
-    current = [terms.get(one.carrier.pk) == _terms(one.carrier) for one in said]
-    reports = [(one.carrier, one.report.delivery_report()) for one in compress(said, current)]
-    kept = report_apply.record_reports(reports, timezone.now())
-    in_turn = iter(kept)
-    return [next(in_turn) if good else None for good in current]
+    return [terms.get(one.carrier.pk) == _terms(one.carrier) for one in inbound]
 
 
-def _answered(said: _Said, report: Report | None) -> _Done | None:
-    if report is None:
-        return None
-    log.info("report", carrier=said.carrier.slug, status=report.status, **_about(report))
-    return _Done(HttpResponse(answer(said.report), content_type=XML), report)
+def _confirm(inbound: _Inbound, report: Report, batch: Mapping[str, float]) -> _Answered:
+    log.info("report", carrier=inbound.carrier.slug, status=report.status, **_about(report), **batch)
+    return _Answered(HttpResponse(answer(inbound.report), content_type=XML), report)
 
 
 def _about(report: Report) -> dict[str, str | int | None]:
-    """Which of ours the report names, if it names one."""
+    """Return the log fields that name the message or discovery of the report."""
     attempt = report.attempt
     if attempt is None:
         return {"unmatched": report.mmsc_id}
@@ -215,7 +211,7 @@ def _about(report: Report) -> dict[str, str | int | None]:
 
 
 def _statuses(carrier: Carrier) -> dict[str, ReportStatus]:
-    """The carrier's own table of MMStatus; what the console let in is one of ours."""
+    """Return the carrier's own table of MMStatus; the console accepts only our statuses in it."""
     return {word: ReportStatus(meaning) for word, meaning in carrier.status_overrides.items()}
 
 
@@ -225,14 +221,14 @@ def _from_its_network(request: HttpRequest, carrier: Carrier) -> bool:
     )
 
 
-def _authenticated(request: HttpRequest, carrier: Carrier) -> bool:
-    """HTTP basic authentication, where the carrier has a user here."""
+def _has_credentials(request: HttpRequest, carrier: Carrier) -> bool:
+    """Check HTTP basic authentication, where the carrier has a user name."""
     if not carrier.inbound_username:
         return True
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     try:
         given = base64.b64decode(token.strip(), validate=True)
-    except ValueError:  # of base64, or of what is not ASCII
+    except ValueError:  # not base64, or not ASCII
         return False
     expected = f"{carrier.inbound_username}:{carrier.inbound_password}".encode()
     return scheme.lower() == "basic" and secrets.compare_digest(given, expected)

@@ -5,11 +5,12 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any, Final
 
+from base.stale_cache import Freshness
 from billing.models import Account, ApiKey, Service
 from mms.models import Carrier, Template
 
 # Used by the accept alone, and not stored with the message.
-NOT_STORED: Final = {"device", "expires_at", "key", "recalled"}
+NOT_STORED: Final = {"device", "expires_at", "key", "freshness"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +41,7 @@ class SendRequest:
     client_reference: str = ""
     expires_at: datetime | None = None
     key: ApiKey | None = None  # the API key that the request was made with
-    recalled: bool = False  # it was checked against what was remembered: the key is to be looked at again
+    freshness: Freshness = Freshness.CURRENT  # of the data that it was checked against
 
     def message_fields(self) -> dict[str, Any]:
         """Return the model fields of the message that this request becomes."""

@@ -3,7 +3,7 @@
 import phonenumbers
 from django.db.models import Q
 
-from base.stale_cache import remembered
+from base.stale_cache import Freshness, stale_cached
 from billing.models import Account, SenderAddress, Service
 from mms.models import Carrier, NumberPrefix
 
@@ -35,13 +35,13 @@ def _main_region(number: phonenumbers.PhoneNumber) -> str:
     return phonenumbers.region_code_for_country_code(number.country_code or 0)
 
 
-@remembered
+@stale_cached
 def is_sender(account: Account, address: str) -> bool:
     """Whether the address is one of the account's, for whatever country."""
     return account.senders.filter(address=address).exists()
 
 
-@remembered
+@stale_cached
 def sender_for(account: Account, requested: str, country: str) -> SenderAddress | None:
     """The sender address for a recipient of that country: the one requested where it is assigned to the country,
 
@@ -56,33 +56,33 @@ def sender_for(account: Account, requested: str, country: str) -> SenderAddress 
     )
 
 
-def carrier_for(number: str) -> Carrier | None:
+def carrier_for(number: str, freshness: Freshness) -> Carrier | None:
     """The carrier of the longest known prefix of the number, or None where none is known."""
-    carriers = _prefixes(number[:HEAD])
+    carriers = _prefixes(freshness, number[:HEAD])
     prefixes = (number[:length] for length in range(len(number), 0, -1))
     longest = next((prefix for prefix in prefixes if prefix in carriers), None)
-    return _carrier(carriers[longest]) if longest else None
+    return _carrier(freshness, carriers[longest]) if longest else None
 
 
-@remembered
+@stale_cached
 def _prefixes(head: str) -> dict[str, int]:
     """The prefixes that numbers with these first digits may have."""
     shorter = Q(prefix__in=[head[:length] for length in range(1, len(head))])
     return dict(NumberPrefix.objects.filter(shorter | Q(prefix__startswith=head)).values_list("prefix", "carrier"))
 
 
-@remembered
+@stale_cached
 def _carrier(key: int) -> Carrier | None:
     return Carrier.objects.filter(pk=key).first()
 
 
-@remembered
+@stale_cached
 def carrier_named(operator_id: int) -> Carrier | None:
     """The carrier that customers name by this operator-id."""
     return Carrier.objects.filter(operator_id=operator_id).first()
 
 
-@remembered
+@stale_cached
 def service_named(account: Account, code: str) -> Service | None:
     """The account's campaign that he names by this service-id."""
     return Service.objects.filter(account=account, code=code).first()

@@ -1,110 +1,164 @@
-"""Work of many threads done in one go: one of them does it for all that wait at the same moment."""
+"""Group commit: one request thread processes a batch for every request that waits at the same moment.
+
+A transaction costs as much for 64 rows as for one, and threads that work side by side contend for the interpreter.
+"""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from queue import SimpleQueue
 from threading import Event, Lock
-from typing import Final, Generic, TypeVar
+from time import perf_counter
+from typing import Any, Final, Generic, TypeVar
 
-from base.request_slots import given_back
+import structlog
+
+from base.request_slots import released
+
+log = structlog.get_logger()
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-MOST: Final = 64  # items at once
+MAX_BATCH: Final = 64
 
 
-class Together(Generic[Item, Result]):
-    """Calls `act` with the items of the threads that wait, and gives each thread the result of its own.
+class Undecided:
+    """The batch neither committed nor rejected the item: it is processed alone."""
 
-    One thread acts at a time. It takes the items one by one, and with them those that come while it does; then it
-    leaves the lead to the first of those that came later. What `act` raises is raised in each thread whose item it
-    had. Who has acted calls `afterwards` with the results, when the others have theirs.
 
-    Before it begins, it waits up to `patience` seconds until as many are there as came together before; a result of
-    None is of nobody who counts. Where fewer come, half as many are waited for the next time: after a crowd of 64, six
-    times at most is waited in vain.
+UNDECIDED: Final = Undecided()
+
+
+class Batch(Iterator[Item]):
+    """The items of one commit, taken from the queue one by one: also those that arrive while the others are read."""
+
+    def __init__(self, queue: "deque[_Entry[Item]]", max_size: int, wait: float) -> None:
+        self._queue, self._max_size = queue, max_size
+        self._entries: list[_Entry[Item]] = []
+        self.wait = wait  # seconds that the leader waited for items to arrive
+
+    @property
+    def size(self) -> int:
+        """The number of items taken so far."""
+        return len(self._entries)
+
+    @property
+    def log_fields(self) -> dict[str, float]:
+        """Size and wait, for the line that an item leaves in the log."""
+        return {"batch": self.size, "batch_wait_ms": round(self.wait * 1000, 2)}
+
+    def __next__(self) -> Item:
+        if not self._queue or len(self._entries) >= self._max_size:
+            raise StopIteration
+        self._entries.append(self._queue.popleft())
+        return self._entries[-1].item
+
+    def deliver(self, results: Sequence[object]) -> None:
+        """Hand each waiting thread the result of its item. Raises ValueError where there is not one for each."""
+        for entry, result in zip(self._entries, results, strict=True):
+            entry.result.put(result)
+
+    def abandon(self) -> list[Undecided]:
+        """Deliver UNDECIDED to each, and to the leader also where its item was not taken."""
+        if not self._entries:
+            next(self)
+        results = [UNDECIDED] * self.size
+        self.deliver(results)
+        return results
+
+
+class GroupCommit(Generic[Item, Result]):
+    """Commits the items of concurrent threads in batches, and returns to each thread the result of its own.
+
+    One thread at a time is the leader: it passes up to `max_batch` queued items to `commit`, delivers the results, and
+    hands leadership over to the first thread that still waits. It then calls `after_commit` with the results.
+
+    Before it takes the first item, the leader waits up to `max_wait` seconds for as many items as the batch before had.
+    Where fewer arrive, it expects half as many the next time, so after a batch of 64 it waits in vain six times at
+    most. Undecided items do not count.
+
+    Where `commit` raises, nothing of the batch may be committed: each thread then calls `on_batch_failure` with its own
+    item, once, as it does where the result is UNDECIDED. What that raises is raised to the caller.
     """
 
     def __init__(
         self,
-        act: Callable[[Iterator[Item]], Sequence[Result]],
-        afterwards: Callable[[Sequence[Result]], None],
-        patience: float = 0.0,
+        commit: Callable[[Batch[Item]], Sequence[Result | Undecided]],
+        on_batch_failure: Callable[[Item], Result],
+        *,
+        max_batch: int = MAX_BATCH,
+        max_wait: float = 0.0,
+        after_commit: Callable[[Sequence[Result | Undecided]], None] = lambda _: None,
     ) -> None:
-        self._act, self._afterwards, self.patience = act, afterwards, patience
+        self._commit, self._on_batch_failure, self._after_commit = commit, on_batch_failure, after_commit
+        self._max_batch, self._max_wait = max_batch, max_wait
         self._lock = Lock()
-        self.waiting: deque[_Turn[Item, Result]] = deque()
-        self._led = False
-        self._expected, self._enough = 1, Event()
+        self._queue: deque[_Entry[Item]] = deque()
+        self._has_leader = False
+        self._expected, self._expected_arrived = 1, Event()
 
-    def __call__(self, item: Item) -> Result:
-        """The result for this item, once it is there."""
-        turn = _Turn[Item, Result](item)
-        with self._lock:
-            self.waiting.append(turn)
-            if len(self.waiting) >= self._expected:
-                self._enough.set()
-            if not self._led:
-                self._led = True
-                turn.said.put(None)
-        with given_back():
-            leads = turn.said.get() is None
-        if leads:
+    @property
+    def waiting(self) -> int:
+        """The number of items that no batch has taken yet."""
+        return len(self._queue)
+
+    def submit(self, item: Item) -> Result:
+        """Return the result of the item once it is committed, in a batch or alone."""
+        entry = _Entry(item)
+        self._enqueue(entry)
+        with released():
+            answer = entry.result.get()
+        if answer is _LEAD:
             self._lead()
-        return turn.result()
+            answer = entry.result.get()
+        return self._on_batch_failure(item) if answer is UNDECIDED else answer
+
+    def _enqueue(self, entry: "_Entry[Item]") -> None:
+        with self._lock:
+            self._queue.append(entry)
+            if len(self._queue) >= self._expected:
+                self._expected_arrived.set()
+            if not self._has_leader:
+                self._has_leader = True
+                entry.result.put(_LEAD)
 
     def _lead(self) -> None:
-        """Acts for those that wait; the caller is the first of them."""
-        turns: list[_Turn[Item, Result]] = []
-        results: Sequence[Result] = []
-        self._enough.wait(self.patience)
+        """Commit a batch of queued items, the leader's own first."""
+        began = perf_counter()
+        self._expected_arrived.wait(self._max_wait)
+        batch = Batch(self._queue, self._max_batch, perf_counter() - began)
+        results: Sequence[Result | Undecided] = []
         try:
-            results = self._act(self._items(turns))
-            for turn, result in zip(turns, results, strict=True):
-                turn.end(result)
-        except BaseException as problem:  # noqa: BLE001 - it is raised in every one of the threads
-            for turn in turns:
-                turn.fail(problem)
+            results = self._commit(batch)
+            batch.deliver(results)
+        except BaseException as problem:
+            results = batch.abandon()
+            log.warning("batch failed, retrying each item alone", items=batch.size, problem=str(problem).strip())
+            if not isinstance(problem, Exception):
+                raise
         finally:
-            self._hand_over(sum(result is not None for result in results))
-        self._afterwards(results)
+            self._hand_over(sum(result is not UNDECIDED for result in results))
+        self._after_commit(results)
 
-    def _items(self, taken: "list[_Turn[Item, Result]]") -> Iterator[Item]:
-        """Those that wait, until there are no more; notes whose they are. Nobody else takes any meanwhile."""
-        while self.waiting and len(taken) < MOST:
-            taken.append(self.waiting.popleft())
-            yield taken[-1].item
-
-    def _hand_over(self, came: int) -> None:
+    def _hand_over(self, decided: int) -> None:
         with self._lock:
-            self._led = bool(self.waiting)
-            # Not as few at once as came: of those who come in crowds, some are ahead of the others now and then.
-            self._expected = max(came, self._expected // 2, 1)
-            if len(self.waiting) < self._expected:
-                self._enough.clear()
-            if self.waiting:
-                self.waiting[0].said.put(None)
+            self._has_leader = bool(self._queue)
+            # At least half of what was expected before: now and then a few items arrive ahead of the others.
+            self._expected = max(decided, self._expected // 2, 1)
+            if len(self._queue) < self._expected:
+                self._expected_arrived.clear()
+            if self._queue:
+                self._queue[0].result.put(_LEAD)
 
 
-class _Turn(Generic[Item, Result]):
-    """An item whose thread waits: for its result, or to be told to lead (None)."""
+_LEAD: Final = object()
+
+
+class _Entry(Generic[Item]):
+    """A queued item, and the queue from which its thread reads _LEAD or the result."""
+
+    __slots__ = ("item", "result")
 
     def __init__(self, item: Item) -> None:
         self.item = item
-        self.said: SimpleQueue[bool | None] = SimpleQueue()
-        self._result: Result
-        self._problem: BaseException | None = None
-
-    def end(self, result: Result) -> None:
-        self._result = result
-        self.said.put(True)
-
-    def fail(self, problem: BaseException) -> None:
-        self._problem = problem
-        self.said.put(False)
-
-    def result(self) -> Result:
-        if self._problem:
-            raise self._problem
-        return self._result
+        self.result: SimpleQueue[Any] = SimpleQueue()

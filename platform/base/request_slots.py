@@ -1,4 +1,4 @@
-"""Turns in a web process: what is scarce goes to requests that are worked on, not to those that wait for somebody."""
+"""Request slots of a web process: what is scarce serves requests that are being processed, not those that wait."""
 
 import threading
 from collections import Counter
@@ -8,55 +8,55 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Final
 
-# Requests that Django works on at once, in each process: no more than its pool of connections can serve.
-AT_WORK: Final = 16
+# Requests that Django processes at once, in each process: no more than its pool of connections can serve.
+SLOTS: Final = 16
 
-_turns = threading.BoundedSemaphore(AT_WORK)
-_taken: ContextVar[bool] = ContextVar("taken", default=False)
+_slots = threading.BoundedSemaphore(SLOTS)
+_held: ContextVar[bool] = ContextVar("held", default=False)
 
 
 @contextmanager
-def taken() -> Iterator[None]:
-    """In this block the request has its turn; it begins when there is one."""
-    with _turns:
-        before = _taken.set(True)
+def held() -> Iterator[None]:
+    """Hold a slot in this block; wait for one first."""
+    with _slots:
+        before = _held.set(True)
         try:
             yield
         finally:
-            _taken.reset(before)
+            _held.reset(before)
 
 
 @contextmanager
-def given_back() -> Iterator[None]:
-    """In this block the request waits for somebody else, and another has its turn meanwhile."""
-    if not _taken.get():  # a command, or a test
+def released() -> Iterator[None]:
+    """Release the request's slot in this block, in which it waits for something else."""
+    if not _held.get():  # a command, or a test
         yield
         return
-    _turns.release()
+    _slots.release()
     try:
         yield
     finally:
-        _turns.acquire()
+        _slots.acquire()
 
 
 @dataclass
-class AtOnce:
-    """How many requests of each caller, or of each account, are at the same thing; at most `most` may be."""
+class ConcurrencyLimit:
+    """Counts the requests of each client, or of each account, that do the same at once; `limit` are allowed."""
 
-    most: int
+    limit: int
     counts: Counter[Hashable] = field(default_factory=Counter)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @contextmanager
-    def one_of(self, whose: Hashable) -> Iterator[bool]:
-        """Whether one more of theirs may be, while it is."""
+    def enter(self, owner: Hashable) -> Iterator[bool]:
+        """Count one more of the owner's in this block; yield whether that is within the limit."""
         with self.lock:
-            self.counts[whose] += 1
-            admitted = self.counts[whose] <= self.most
+            self.counts[owner] += 1
+            allowed = self.counts[owner] <= self.limit
         try:
-            yield admitted
+            yield allowed
         finally:
             with self.lock:
-                self.counts[whose] -= 1
-                if not self.counts[whose]:
-                    del self.counts[whose]
+                self.counts[owner] -= 1
+                if not self.counts[owner]:
+                    del self.counts[owner]

@@ -1,70 +1,59 @@
-"""What hardly ever changes, remembered by each process for a few seconds.
+"""Stale cache: rows that hardly ever change, kept by each process for a few seconds.
 
-Nothing is read from memory unless the caller says that he can do with it: in a block of `recalling`. Whoever does so
-looks at the truth before he commits, and refuses nothing because of what was remembered.
+Whoever reads with Freshness.CACHED checks again before committing, and never refuses because of cached data.
 """
 
-from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Hashable
+from enum import Enum, auto
 from functools import wraps
 from threading import Lock
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar, TypeVarTuple
 
 from cachetools import TTLCache
 
-# How old what is remembered may be, in seconds, and how much of each kind a process remembers.
-OLDEST: Final = 5.0
-MOST: Final = 2_000
+MAX_AGE: Final = 5.0  # seconds
+MAX_ENTRIES: Final = 2_000  # of each function, in each process
 
-Find = TypeVar("Find", bound=Callable[..., Any])
+Key = TypeVarTuple("Key")
+Found = TypeVar("Found")
 
-_recalling: ContextVar[bool] = ContextVar("recalling", default=False)
-_memories: list[TTLCache[Hashable, Any]] = []
-
-
-@contextmanager
-def recalling() -> Iterator[None]:
-    """In this block, what is remembered counts for what is."""
-    before = _recalling.set(True)
-    try:
-        yield
-    finally:
-        _recalling.reset(before)
+_caches: list[TTLCache[Hashable, Any]] = []
 
 
-def in_use() -> bool:
-    """Whether the caller can do with what is remembered."""
-    return _recalling.get()
+class Freshness(Enum):
+    """How old the data may be that a function returns."""
+
+    CURRENT = auto()  # read from the database now
+    CACHED = auto()  # up to MAX_AGE seconds old
 
 
-def remembered(find: Find) -> Find:
-    """Remembers what the function finds, by its arguments; where it finds nothing, the next call looks again.
+def stale_cached(find: Callable[[*Key], Found]) -> Callable[[Freshness, *Key], Found]:
+    """Let the caller of `find` choose, by a first argument, whether a cached result will do.
 
-    All callers share what it returns, so nobody changes that.
+    Results are cached by their arguments; None is not cached. All callers share a result, so none may change it.
     """
-    memory: TTLCache[Hashable, Any] = TTLCache(MOST, OLDEST)
+    cache: TTLCache[Hashable, Any] = TTLCache(MAX_ENTRIES, MAX_AGE)
     lock = Lock()
-    _memories.append(memory)
+    _caches.append(cache)
 
     @wraps(find)
-    def recall(*key: Hashable) -> Any:
-        if not in_use():
+    def cached(freshness: Freshness, *key: *Key) -> Found:
+        if freshness is Freshness.CURRENT:
             return find(*key)
         try:
             with lock:
-                return memory[key]
+                found: Found = cache[key]
         except KeyError:
             found = find(*key)
-        if found is not None:
-            with lock:
-                memory[key] = found
+            if found is not None:
+                with lock:
+                    cache[key] = found
         return found
 
-    return cast(Find, recall)
+    return cached
 
 
-def forget() -> None:
-    """Forgets everything."""
-    for memory in _memories:
-        memory.clear()
+def clear() -> None:
+    """Empty the caches of this process."""
+    for cache in _caches:
+        cache.clear()

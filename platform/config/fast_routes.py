@@ -11,14 +11,14 @@ from typing import Final
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
-from mms.api.views import JsonDoor, SinchDoor, SkycoreDoor
+from mms.api.views import json_view, sinch_view, skycore_view
 from mms.messages.report_endpoint import endpoint
 
 # With or without the slash at the end: a redirect would lose what is posted.
 DOORS: Final[dict[str, Callable[..., HttpResponseBase]]] = {
-    **dict.fromkeys(["/ep/v1", "/ep/v1/"], SinchDoor.as_view()),
-    **dict.fromkeys(["/ep/v2", "/ep/v2/"], JsonDoor.as_view()),
-    **dict.fromkeys(["/API/wxml/1.3", "/API/wxml/1.3/", "/API/wxml/1.3/index.php"], SkycoreDoor.as_view()),
+    **dict.fromkeys(["/ep/v1", "/ep/v1/"], sinch_view),
+    **dict.fromkeys(["/ep/v2", "/ep/v2/"], json_view),
+    **dict.fromkeys(["/API/wxml/1.3", "/API/wxml/1.3/", "/API/wxml/1.3/index.php"], skycore_view),
 }
 # One for each carrier, by its slug.
 MMSC: Final = re.compile(r"/mm7/([-a-zA-Z0-9_]+)")

@@ -27,14 +27,14 @@ def reading_first(application: WSGIApplication) -> WSGIApplication:
     At most one byte more is read than a body may have. Django reads as much as Content-Length says, so it gets the
     length of what came, also where that came in chunks. Only a server that marks the end of its input can be read so.
     """
-    unfinished = request_slots.AtOnce(UNFINISHED_MAX)
+    unfinished = request_slots.ConcurrencyLimit(UNFINISHED_MAX)
     most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1
 
     def wrapped(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if environ["PATH_INFO"] in PROBES:
             return application(readable(environ), start_response)
         if environ.get("wsgi.input_terminated"):
-            with unfinished.one_of(client_address.of(environ)) as admitted:
+            with unfinished.enter(client_address.of(environ)) as admitted:
                 if not admitted:
                     return _refused(
                         start_response, "503 Service Unavailable", "too many of your requests are unfinished"
@@ -43,7 +43,7 @@ def reading_first(application: WSGIApplication) -> WSGIApplication:
             if len(body) < min(most, int(environ.get("CONTENT_LENGTH") or 0)):
                 return _refused(start_response, "400 Bad Request", "the request is cut short")
             environ |= {"wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))}
-        with request_slots.taken():
+        with request_slots.held():
             return application(readable(environ), start_response)
 
     return wrapped

@@ -14,6 +14,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from base.stale_cache import Freshness
 from billing import ledger
 from billing.models import Account, Balance, LedgerEntry, Price
 from billing.prices import Quote, quote
@@ -161,7 +162,7 @@ def test_prices_of_what_is_to_come_can_be_entered_and_count_for_nothing_yet(
     for message_class in ("sms", "mo"):
         save(console, address, fields(console, address) | {"message_class": message_class, "amount": "0.01"})
     assert Price.objects.filter(message_class__in=["sms", "mo"], amount=10_000).count() == 2
-    assert quote(world.account, "US", 31002) == Quote(mms=30_000, ddm=5_000)
+    assert quote(Freshness.CURRENT, world.account, "US", 31002) == Quote(mms=30_000, ddm=5_000)
 
 
 def test_a_second_price_for_the_same_is_refused(console: Client, world: SimpleNamespace) -> None:

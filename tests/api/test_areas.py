@@ -239,7 +239,7 @@ def test_a_dry_run_shows_the_texts_and_the_size_that_they_fit_in(world: SimpleNa
 
 
 def accept_queries(answer: Post) -> int:
-    stale_cache.forget()
+    stale_cache.clear()
     with CaptureQueriesContext(connection) as queries:
         assert b"Success" in answer(request(SEND))
     return len(queries)

@@ -14,7 +14,7 @@ from billing import ledger
 from billing.models import Balance, BlockedNumber, Price
 from handsets import cache
 from handsets.models import CachedHandset
-from mms.api.views import ACTIONS
+from mms.api.actions import ACTIONS
 from mms.models import Message, Template
 from mms.rendering import compose
 from tests.api.documents import KEY, NUMBER, SAVE, SEND, Elements, failure, request

@@ -17,9 +17,9 @@ from pytest_django import Settings
 from billing import keys
 from billing.actions import Action
 from billing.models import Account, ApiKey, Price
+from mms.api.actions import ACTIONS
 from mms.api.authorization import ALIASES
-from mms.api.rate_limits import Pace, limits
-from mms.api.views import ACTIONS
+from mms.api.rate_limits import RateLimiter, limits_of
 from mms.models import Message
 from tests.api.documents import KEY, NUMBER, SAVE, SEND, called_just_now, failure, request
 from tests.api.sockets import listening, wait_for_the_client_to_leave
@@ -199,7 +199,7 @@ def test_a_call_that_is_refused_for_the_throughput_does_not_begin_the_interval(
     world.account.minimum_interval, world.account.throughput = 60_000, {"sendSavedMMS": 1}
     called_just_now(world.account)
     counts.delete(f"pace:{{{world.account.pk}}}:interval")
-    assert [Pace().verdict(limits(world.account, "sendsavedmms")) for _ in range(2)] == ["E113", "E113"]
+    assert [RateLimiter().count(limits_of(world.account, "sendsavedmms")) for _ in range(2)] == ["E113", "E113"]
 
 
 def test_an_action_without_a_throughput_is_not_counted(limit: Limit, world: SimpleNamespace) -> None:
@@ -216,16 +216,16 @@ def test_no_second_has_more_calls_than_the_throughput_whoever_counts(world: Simp
     account.throughput = {"sendSavedMMS": 20}
     end = monotonic() + 1.5
 
-    def call_on(pace: Pace) -> list[tuple[float, float]]:
+    def call_on(pace: RateLimiter) -> list[tuple[float, float]]:
         """Between which moments each call was that was let through, counted as a process of its own would."""
         let_through = []
         while (before := monotonic()) < end:
-            if not pace.verdict(limits(account, "sendsavedmms")):
+            if not pace.count(limits_of(account, "sendsavedmms")):
                 let_through.append((before, monotonic()))
         return let_through
 
     with ThreadPoolExecutor(4) as pool:
-        calls = sorted(call for calls in pool.map(call_on, [Pace() for _ in range(4)]) for call in calls)
+        calls = sorted(call for calls in pool.map(call_on, [RateLimiter() for _ in range(4)]) for call in calls)
     assert len(calls) >= 20
     for first in range(len(calls) - 20):
         window = calls[first : first + 21]
@@ -248,16 +248,16 @@ def test_without_the_server_every_call_is_let_through_and_it_is_said(
     world.account.minimum_interval = 60_000
     with listening(lambda connection: connection.close()) as server:
         port = server.port
-    pace = Pace(redis.Redis.from_url(f"redis://127.0.0.1:{port}", retry=None))
-    assert [pace.verdict(limits(world.account, "sendsavedmms")) for _ in range(3)] == ["", "", ""]
-    assert caplog.text.count("calls are let through uncounted") == 1
+    pace = RateLimiter(redis.Redis.from_url(f"redis://127.0.0.1:{port}", retry=None))
+    assert [pace.count(limits_of(world.account, "sendsavedmms")) for _ in range(3)] == ["", "", ""]
+    assert caplog.text.count("rate limits are not enforced") == 1
 
 
 def test_a_server_that_hangs_is_waited_for_once(world: SimpleNamespace) -> None:
     world.account.minimum_interval = 60_000
     with listening(wait_for_the_client_to_leave) as server:
-        pace = Pace(redis.Redis.from_url(f"redis://127.0.0.1:{server.port}", socket_timeout=0.2, retry=None))
-        assert [pace.verdict(limits(world.account, "sendsavedmms")) for _ in range(5)] == [""] * 5
+        pace = RateLimiter(redis.Redis.from_url(f"redis://127.0.0.1:{server.port}", socket_timeout=0.2, retry=None))
+        assert [pace.count(limits_of(world.account, "sendsavedmms")) for _ in range(5)] == [""] * 5
         assert server.connections == 1
         pace.server.close()
 

@@ -11,7 +11,7 @@ from wsgiref.util import setup_testing_defaults
 
 import pytest
 
-from base.request_slots import AT_WORK
+from base.request_slots import SLOTS
 from billing import keys
 from billing.models import Account
 from config.wsgi import application
@@ -42,7 +42,7 @@ def saving(key: str, url: str) -> bytes:
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_servers_that_hang_hold_up_their_own_accounts_alone(world: SimpleNamespace) -> None:
-    others = [Account.objects.create(name=f"Hanging {number}") for number in range(AT_WORK // FETCHING_MAX)]
+    others = [Account.objects.create(name=f"Hanging {number}") for number in range(SLOTS // FETCHING_MAX)]
     hanging = [keys.issue(account) for account in others]
     asked, over = threading.Semaphore(0), threading.Event()
 
@@ -51,7 +51,7 @@ def test_servers_that_hang_hold_up_their_own_accounts_alone(world: SimpleNamespa
         asked.release()
         over.wait(PATIENCE)
 
-    with listening(hang) as server, ThreadPoolExecutor(AT_WORK + 1) as pool:
+    with listening(hang) as server, ThreadPoolExecutor(SLOTS + 1) as pool:
         calls = [pool.submit(ask, saving(key, server.url)) for key in hanging for _ in range(FETCHING_MAX)]
         try:
             assert all(asked.acquire(timeout=PATIENCE) for _ in calls)

@@ -4,6 +4,7 @@ from itertools import product
 
 import pytest
 
+from base.stale_cache import Freshness
 from billing.models import Account, Price
 from billing.prices import Quote, quote
 
@@ -20,15 +21,15 @@ def test_the_accounts_price_counts_first_then_the_operators_then_the_countrys(ac
             message_class="mms", account=whose, operator_id=operator, country=country, amount=100 - rank
         )
     for rank in reversed(range(8)):
-        assert quote(account, "US", 31002) == Quote(mms=100 - rank)
+        assert quote(Freshness.CURRENT, account, "US", 31002) == Quote(mms=100 - rank)
         Price.objects.get(amount=100 - rank).delete()
-    assert quote(account, "US", 31002) == Quote()
+    assert quote(Freshness.CURRENT, account, "US", 31002) == Quote()
 
 
 def test_a_price_of_nothing_counts_as_any(account: Account) -> None:
     Price.objects.create(message_class="mms", amount=50)
     Price.objects.create(message_class="mms", account=account, amount=0)
-    assert quote(account, "US", 31002) == Quote()
+    assert quote(Freshness.CURRENT, account, "US", 31002) == Quote()
 
 
 def test_prices_of_others_do_not_count(account: Account) -> None:
@@ -36,4 +37,4 @@ def test_prices_of_others_do_not_count(account: Account) -> None:
     Price.objects.create(message_class="mms", country="GB", amount=2)
     Price.objects.create(message_class="mms", operator_id=31003, amount=3)
     Price.objects.create(message_class="sms", amount=4)
-    assert quote(account, "US", 31002) == Quote()
+    assert quote(Freshness.CURRENT, account, "US", 31002) == Quote()

@@ -17,7 +17,7 @@ from lxml import etree
 
 from config.wsgi import readable
 from handsets.cache import IDENTITY_MAX, identity_of
-from mms.api import areas, fallback, fields, idempotency, read_pairs, save, send_saved, slides
+from mms.api import areas, fallback, fields, idempotency, read_pairs, save, send_parameters, slides
 from mms.api.answers import failure
 from mms.api.dialects import SINCH, SINCH_JSON, SKYCORE, Dialect
 from mms.api.errors import Refusal
@@ -49,14 +49,14 @@ class Target:
 
 def _texts(node: Node) -> None:
     """What sendSavedMMS and saveMMS fill and look at before they ask the database."""
-    data = send_saved.merge_data(node)
-    texts = send_saved.custom_texts(node, SLIDES)
+    data = send_parameters.merge_data(node)
+    texts = send_parameters.custom_texts(node, SLIDES)
     with suppress(Refusal):
         wanted = slides.wanted(node)
         illustrated = {slide.position for slide in wanted if slide.media}
-        send_saved.check_texts(node, {slide.position: slide.text for slide in wanted}, illustrated, "", data)
+        send_parameters.check_texts(node, {slide.position: slide.text for slide in wanted}, illustrated, "", data)
         areas.check_filled({slide.position: slide.areas for slide in wanted}, data, node)
-    subject = send_saved.filled_subject(node, Template(subject="{{name|you}}"), data)
+    subject = send_parameters.filled_subject(node, Template(subject="{{name|you}}"), data)
     _keep([subject, *texts.values(), *data, *data.values()])
 
 

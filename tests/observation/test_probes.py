@@ -16,7 +16,7 @@ from django.test import Client
 from pytest_django.fixtures import Settings
 
 from base import request_slots
-from base.request_slots import AT_WORK
+from base.request_slots import SLOTS
 from config.wsgi import application
 from mms.observation import readiness
 from mms.observation.readiness import NotReady, Readiness
@@ -45,8 +45,8 @@ def test_probes_wait_for_no_turn(db: None, path: str) -> None:
         return bytes
 
     with ThreadPoolExecutor(1) as pool, ExitStack() as at_work:
-        for _ in range(AT_WORK):
-            at_work.enter_context(request_slots.taken())
+        for _ in range(SLOTS):
+            at_work.enter_context(request_slots.held())
         pool.submit(application, environ, start).result(5)
     assert statuses == ["200 OK"]
 

@@ -8,7 +8,7 @@ from http.client import HTTPConnection
 
 import pytest
 
-from base.request_slots import AT_WORK
+from base.request_slots import SLOTS
 from config.embedded.ports import HOST
 from config.wsgi import UNFINISHED_MAX
 from tests.processes.platform_under_test import Broker, Platform, eventually
@@ -51,7 +51,7 @@ def ask(port: int, caller: str) -> tuple[int, bytes]:
 
 
 def test_one_who_sends_a_byte_at_a_time_holds_up_himself_alone(web: int) -> None:
-    more = AT_WORK
+    more = SLOTS
     with ExitStack() as slow:
         heads = [slow.enter_context(calling(web, HEAD)) for _ in range(100)]
         bodies = [

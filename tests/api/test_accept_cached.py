@@ -1,4 +1,4 @@
-"""What was read a moment ago serves to accept: never to accept what may not be any more, and never to refuse."""
+"""Checks against cached data: they never accept what is forbidden by now, and never refuse."""
 
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -8,6 +8,7 @@ from django.test import Client
 from django.utils import timezone
 
 from base import stale_cache
+from base.stale_cache import Freshness
 from billing import keys, ledger
 from billing.models import Balance, BlockedNumber, Price, SenderAddress
 from mms.models import Message, Template
@@ -20,7 +21,7 @@ def send(**elements: str) -> bytes:
     return bytes(Client().post("/ep/v1/", request({**SEND, **elements}), content_type="text/xml").content)
 
 
-def taken(answer: bytes) -> bool:
+def accepted(answer: bytes) -> bool:
     return b"<status>Success</status>" in answer
 
 
@@ -53,10 +54,10 @@ def of_templates(**changes: object) -> Change:
         (lambda _: Balance.objects.update(balance=0), "E713"),
     ],
 )
-def test_what_is_forbidden_is_forbidden_at_once(world: SimpleNamespace, change: Change, code: str) -> None:
+def test_cached_permission_ends_at_once(world: SimpleNamespace, change: Change, code: str) -> None:
     Price.objects.create(message_class="mms", amount=1)
     ledger.top_up(world.account, 100, "", timezone.now())
-    assert taken(send())
+    assert accepted(send())
     change(world)
     assert f"<error-code>{code}</error-code>".encode() in send()
     assert Message.objects.count() == 1
@@ -71,35 +72,34 @@ def test_what_is_forbidden_is_forbidden_at_once(world: SimpleNamespace, change: 
         (of_account(minimum_interval=60_000), of_account(minimum_interval=0)),
     ],
 )
-def test_what_is_allowed_is_allowed_at_once(world: SimpleNamespace, before: Change, after: Change) -> None:
+def test_cached_refusal_ends_at_once(world: SimpleNamespace, before: Change, after: Change) -> None:
     before(world)
     send()
-    assert not taken(send())
+    assert not accepted(send())
     after(world)
-    assert taken(send())
+    assert accepted(send())
 
 
-def test_a_call_is_counted_once_though_it_is_looked_at_twice(world: SimpleNamespace) -> None:
+def test_call_checked_twice_is_counted_once(world: SimpleNamespace) -> None:
     of_account(minimum_interval=60_000)(world)
     world.account.blocked_numbers.create(number=NUMBER)
     assert b"<error-code>E114</error-code>" in send()
     assert b"<error-code>E106</error-code>" in send(to="14044790001")
 
 
-def test_a_call_is_counted_once_though_its_account_s_limits_change_between_two_looks(world: SimpleNamespace) -> None:
+def test_call_is_counted_once_when_limits_change(world: SimpleNamespace) -> None:
     of_account(minimum_interval=60_000)(world)
-    with stale_cache.recalling():
-        assert keys.find(KEY)
+    assert keys.find(KEY, Freshness.CACHED)
     of_account(minimum_interval=50_000)(world)
-    assert taken(send())
+    assert accepted(send())
 
 
-def test_an_old_price_is_billed_for_as_long_as_it_is_remembered(world: SimpleNamespace) -> None:
+def test_cached_price_is_billed_until_it_expires(world: SimpleNamespace) -> None:
     Price.objects.create(message_class="mms", amount=10)
     ledger.top_up(world.account, 100, "", timezone.now())
     send()
     Price.objects.update(amount=20)
     send()
-    stale_cache.forget()
+    stale_cache.clear()
     send()
     assert list(Message.objects.order_by("pk").values_list("reserved", flat=True)) == [10, 10, 20]

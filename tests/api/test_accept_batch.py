@@ -1,4 +1,4 @@
-"""Orders that come at the same moment are accepted in one transaction; each is answered for itself."""
+"""Accept batches: concurrent requests are accepted in one transaction, and each gets its own outcome."""
 
 import re
 from collections.abc import Callable
@@ -11,9 +11,10 @@ import pytest
 from django.db import connection
 from django.test import Client
 
+from base.stale_cache import Freshness
 from billing import ledger
 from billing.models import Account, Balance, Price
-from mms.api.accept_batch import together
+from mms.api.accept_batch import ACCEPTS
 from mms.messages.accept import Accepted, Outdated, TemplateDeleted, accept
 from mms.messages.request import SendRequest
 from mms.models import Message, Template
@@ -27,7 +28,7 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def order(world: SimpleNamespace, number: str, **changes: object) -> SendRequest:
+def send_request(world: SimpleNamespace, number: str, **changes: object) -> SendRequest:
     of_world = {
         "account": world.account, "sender": "28444", "carrier": world.carrier, "template": world.template,
         "service": world.service, "country": "US", "subject": "Spring is here",
@@ -35,18 +36,18 @@ def order(world: SimpleNamespace, number: str, **changes: object) -> SendRequest
     return SendRequest(number=number, **{**of_world, **changes})
 
 
-def test_one_bad_order_is_refused_and_the_others_are_accepted(world: SimpleNamespace) -> None:
+def test_rejected_requests_leave_the_others_accepted(world: SimpleNamespace) -> None:
     key = world.account.api_keys.select_related("account").get()
     world.account.blocked_numbers.create(number="14044790001")
     deleted = Template.objects.create(account=world.account, name="Gone", deleted_at=now())
     revoked = world.account.api_keys.create(prefix="a", digest="a", revoked_at=now())
     outcomes = accept(
         [
-            order(world, "14044790000", key=key, recalled=True),
-            order(world, "14044790001", key=key, recalled=True),
-            order(world, "14044790002", key=key, recalled=True, template=deleted),
-            order(world, "14044790003", key=revoked, recalled=True),
-            order(world, "14044790004", key=key, recalled=True),
+            send_request(world, "14044790000", key=key, freshness=Freshness.CACHED),
+            send_request(world, "14044790001", key=key, freshness=Freshness.CACHED),
+            send_request(world, "14044790002", key=key, freshness=Freshness.CACHED, template=deleted),
+            send_request(world, "14044790003", key=revoked, freshness=Freshness.CACHED),
+            send_request(world, "14044790004", key=key, freshness=Freshness.CACHED),
         ],
         now(),
     )
@@ -57,25 +58,28 @@ def test_one_bad_order_is_refused_and_the_others_are_accepted(world: SimpleNames
     assert [message.events.get().text for message in stored] == ["to AT&T from 28444"] * 2
 
 
-def test_each_order_is_held_to_the_terms_that_it_was_checked_by(world: SimpleNamespace) -> None:
-    """Both are of one key, which changed between the looks at them."""
+def test_each_request_is_compared_with_its_own_key(world: SimpleNamespace) -> None:
+    """Both were made with one key, which changed between the checks."""
     old = world.account.api_keys.select_related("account").get()
     Account.objects.update(allowed_networks=["192.0.2.1"])
     new = world.account.api_keys.select_related("account").get()
     outcomes = accept(
-        [order(world, "14044790000", key=old, recalled=True), order(world, "14044790001", key=new, recalled=True)],
+        [
+            send_request(world, "14044790000", key=old, freshness=Freshness.CACHED),
+            send_request(world, "14044790001", key=new, freshness=Freshness.CACHED),
+        ],
         now(),
     )
     assert [type(outcome) for outcome in outcomes] == [Outdated, Accepted]
 
 
-def test_of_orders_that_the_funds_do_not_cover_as_many_are_accepted_as_they_cover(world: SimpleNamespace) -> None:
+def test_funds_cover_as_many_requests_as_they_can(world: SimpleNamespace) -> None:
     other = Account.objects.create(name="Other")
     Price.objects.create(message_class="mms", amount=50)
     ledger.top_up(world.account, 120, "", now())
     ledger.top_up(other, 1000, "", now())
     outcomes = accept(
-        [order(world, f"1404479000{n}", account=world.account if n % 2 else other) for n in range(8)], now()
+        [send_request(world, f"1404479000{n}", account=world.account if n % 2 else other) for n in range(8)], now()
     )
     accepted = [outcome.message.number[-1] for outcome in outcomes if isinstance(outcome, Accepted)]
     assert accepted == ["0", "1", "2", "3", "4", "6"]
@@ -83,8 +87,8 @@ def test_of_orders_that_the_funds_do_not_cover_as_many_are_accepted_as_they_cove
     assert ledger.prove() == []
 
 
-def test_a_message_has_all_that_was_ordered(world: SimpleNamespace) -> None:
-    (outcome,) = accept([order(world, "14044790000", data={"a": "é\n"}, texts={"1": '"'}, device="x")], now())
+def test_message_stores_every_field_of_the_request(world: SimpleNamespace) -> None:
+    (outcome,) = accept([send_request(world, "14044790000", data={"a": "é\n"}, texts={"1": '"'}, device="x")], now())
     assert isinstance(outcome, Accepted)
     stored = Message.objects.get()
     columns = [field.attname for field in Message._meta.concrete_fields]
@@ -110,19 +114,19 @@ committing = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
 
 def at_once(meanwhile: Callable[[int], object], send: Callable[[int], bytes] = send) -> list[bytes]:
-    """The answers to requests of which the first waits for its template, and all others for the first.
+    """Return the answers to requests of which the first waits for a locked template, and all others for the first.
 
-    What is done meanwhile is told the process of the database that the first waits in.
+    `meanwhile` is called with the PID of the database process of the first.
     """
     waiting = "SELECT pid FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))"
-    send(0)  # what is remembered from here on
+    send(0)  # fills the stale cache
     with ThreadPoolExecutor(CUSTOMERS) as pool:
         with psycopg.connect(**connection.get_connection_params()) as other:
             other.execute("SELECT FROM mms_template FOR UPDATE")
             answers = [pool.submit(send, 1)]
             ((pid,),) = eventually(lambda: other.execute(waiting).fetchall())
             answers += [pool.submit(send, number) for number in range(2, CUSTOMERS + 1)]
-            eventually(lambda: len(together.waiting) == CUSTOMERS - 1)
+            eventually(lambda: ACCEPTS.waiting == CUSTOMERS - 1)
             meanwhile(pid)
         return [answer.result() for answer in answers]
 
@@ -140,18 +144,18 @@ ALL = [f"140447900{number:02}" for number in range(CUSTOMERS + 1)]
 
 
 @committing
-def test_those_that_wait_are_accepted_in_one_transaction_and_each_is_told_its_own(world: SimpleNamespace) -> None:
+def test_waiting_requests_share_a_transaction(world: SimpleNamespace) -> None:
     answers = at_once(lambda _: None)
     with connection.cursor() as cursor:
         cursor.execute("SELECT DISTINCT ON (xmin::text) count(*) OVER (PARTITION BY xmin::text) FROM mms_message")
         assert sorted(cursor.fetchall()) == [(1,), (1,), (CUSTOMERS - 1,)]
-    told = [re.findall(b"<tracking-id>(.+)</tracking-id>", answer)[0].decode() for answer in answers]
+    answered = [re.findall(b"<tracking-id>(.+)</tracking-id>", answer)[0].decode() for answer in answers]
     stored = {message.number: message.tracking_id for message in Message.objects.all()}
-    assert told == [stored[number] for number in ALL[1:]]
+    assert answered == [stored[number] for number in ALL[1:]]
 
 
 @committing
-def test_those_that_are_refused_hinder_none_of_those_that_wait_with_them(world: SimpleNamespace) -> None:
+def test_refused_requests_leave_their_batch_accepted(world: SimpleNamespace) -> None:
     def mixed(number: int) -> bytes:
         match number:
             case 2:
@@ -169,14 +173,14 @@ def test_those_that_are_refused_hinder_none_of_those_that_wait_with_them(world: 
 
 
 @committing
-def test_a_connection_that_breaks_before_the_commit_loses_nobody(world: SimpleNamespace) -> None:
+def test_connection_lost_before_commit_loses_no_request(world: SimpleNamespace) -> None:
     answers = at_once(terminate)
     assert all(b"<status>Success</status>" in answer for answer in answers)
     assert numbers() == ALL
 
 
 @committing
-def test_an_order_that_the_database_does_not_take_hinders_no_other(world: SimpleNamespace) -> None:
+def test_unstorable_request_gets_e503_and_the_rest_accepted(world: SimpleNamespace) -> None:
     def forbid(_: int) -> None:
         with connection.cursor() as cursor:
             cursor.execute("ALTER TABLE mms_message ADD CONSTRAINT no CHECK (number <> '14044790003') NOT VALID")
@@ -191,7 +195,7 @@ def test_an_order_that_the_database_does_not_take_hinders_no_other(world: Simple
 
 
 @committing
-def test_where_a_commit_may_have_happened_nothing_is_sent_a_second_time(world: SimpleNamespace) -> None:
+def test_unknown_commit_outcome_sends_nothing_again(world: SimpleNamespace) -> None:
     def die_at_the_commit(_: int) -> None:
         with connection.cursor() as cursor:
             cursor.execute("""

@@ -1,4 +1,4 @@
-"""Reports that come together are taken together; one that cannot be taken harms no other."""
+"""Report batches: concurrent reports are stored in one transaction; one that cannot be stored affects no other."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from mms.messages.report_endpoint import _together
+from mms.messages.report_endpoint import REPORTS
 from mms.models import Report
 from tests.processes.platform_under_test import eventually
 
@@ -18,15 +18,20 @@ committing = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
 @pytest.fixture
 def unstorable() -> Iterator[None]:
-    """A report that names the message "poison" cannot be stored."""
+    """Let no report be stored that names the message "poison"."""
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE mms_report ADD CONSTRAINT no CHECK (mmsc_id <> 'poison') NOT VALID")
         yield
         cursor.execute("ALTER TABLE mms_report DROP CONSTRAINT no")
 
 
-def together(report: Callable[[str], int], names: list[str]) -> list[int]:
-    """What is answered to reports of these messages, of which all but the first come while that one is taken."""
+def waits_for_lock(other: psycopg.Connection) -> bool:
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+    return other.execute(waiting).fetchone() == (1,)
+
+
+def report_at_once(report: Callable[[str], int], names: list[str]) -> list[int]:
+    """Return the statuses of reports of these messages; all but the first arrive while that one is being stored."""
 
     def closing(name: str) -> int:
         try:
@@ -34,43 +39,43 @@ def together(report: Callable[[str], int], names: list[str]) -> list[int]:
         finally:
             connection.close()
 
-    assert closing("before") == 200  # what is remembered of the carrier from here on
+    assert closing("before") == 200  # fills the stale cache
     with ThreadPoolExecutor(len(names)) as pool:
         with psycopg.connect(**connection.get_connection_params()) as other:
             other.execute("LOCK TABLE mms_carrier")
             answers: list[Future[int]] = [pool.submit(closing, names[0])]
-            eventually(lambda: _together._led and not _together.waiting)
+            eventually(lambda: waits_for_lock(other))
             answers += [pool.submit(closing, name) for name in names[1:]]
-            eventually(lambda: len(_together.waiting) == len(names) - 1)
+            eventually(lambda: REPORTS.waiting == len(names) - 1)
         return [answer.result(timeout=60) for answer in answers]
 
 
 @committing
-def test_one_that_cannot_be_stored_is_sent_again_and_the_others_are_taken(
+def test_unstorable_report_gets_503_and_the_rest_are_stored(
     world: SimpleNamespace, reported: Callable[..., int], unstorable: None
 ) -> None:
     names = ["first", "second", "poison", "third"]
-    assert together(lambda name: reported(name, "Retrieved"), names) == [200, 200, 503, 200]
+    assert report_at_once(lambda name: reported(name, "Retrieved"), names) == [200, 200, 503, 200]
     assert set(Report.objects.values_list("mmsc_id", flat=True)) == {"before", "first", "second", "third"}
 
 
 @committing
-def test_one_that_breaks_us_is_sent_again_and_the_others_are_taken(
+def test_failing_report_gets_503_and_the_rest_are_stored(
     world: SimpleNamespace, reported: Callable[..., int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept = Report.__init__
 
     def breaking(self: Report, *values: object, **fields: object) -> None:
         if fields.get("mmsc_id") == "poison":
-            raise ValueError("a fault of ours")
+            raise ValueError("a bug")
         kept(self, *values, **fields)
 
     monkeypatch.setattr(Report, "__init__", breaking)
     names = ["first", "poison", "second", "third"]
-    assert together(lambda name: reported(name, "Retrieved"), names) == [200, 503, 200, 200]
+    assert report_at_once(lambda name: reported(name, "Retrieved"), names) == [200, 503, 200, 200]
     assert Report.objects.count() == 4
 
 
-def test_a_user_and_password_that_are_not_ascii_are_wrong(world: SimpleNamespace) -> None:
+def test_non_ascii_credentials_get_401(world: SimpleNamespace) -> None:
     reply = Client().post("/mm7/att", b"<x/>", content_type="text/xml", headers={"authorization": "Basic é"})
     assert reply.status_code == 401

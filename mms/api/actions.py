@@ -1,0 +1,58 @@
+"""The actions of the customer API, and how a request for one is processed on its own thread, against current data."""
+
+from collections.abc import Callable
+from typing import Final
+
+from django.http import HttpResponse
+
+from base.stale_cache import Freshness
+from billing.models import ApiKey
+from mms.api import fields, idempotency
+from mms.api.answers import Fields
+from mms.api.authorization import Call
+from mms.api.delete import delete_mms
+from mms.api.errors import Refusal
+from mms.api.exchange import Exchange
+from mms.api.login import login_user
+from mms.api.message import get_message
+from mms.api.nodes import Node
+from mms.api.replay import replay_postbacks
+from mms.api.save import save_mms
+from mms.api.send import send_mms
+from mms.api.send_saved import send_saved_mms
+from mms.api.templates import get_mms_templates
+
+# Answers a request made with this key. Raises Refusal.
+Action = Callable[[Node, ApiKey], Fields]
+
+# By their names in lower case: the names of actions match without regard to case.
+ACTIONS: Final[dict[str, Action]] = {
+    "sendsavedmms": send_saved_mms,
+    "savemms": save_mms,
+    "sendmms": send_mms,
+    "deletemmsid": delete_mms,
+    "getmmstemplates": get_mms_templates,
+    "getmmsids": get_mms_templates,
+    "getmessage": get_message,
+    "loginuser": login_user,
+    "replaypostbacks": replay_postbacks,
+}
+HAVE_DRY_RUN: Final = frozenset({"sendsavedmms", "sendmms"})
+
+
+def perform(exchange: Exchange) -> HttpResponse:
+    """Perform the action that the request asks for, and return the response. Raises Refusal."""
+    call = exchange.call()
+    try:
+        answer = _perform(call, exchange.idempotency_key)
+    finally:
+        call.record_key_use()
+    return exchange.succeed(answer)
+
+
+def _perform(call: Call, idempotency_key: str) -> Fields:
+    key = call.authorize(ACTIONS, Freshness.CURRENT)
+    if call.name not in HAVE_DRY_RUN and fields.flag(call.request, "dry_run"):
+        # A client that asks for a dry run does not want the action performed.
+        raise Refusal("E100", f"{call.action[:40]} has no {call.request.called('dry_run')}; nothing was done")
+    return ACTIONS[call.name](idempotency.with_header(call.request, idempotency_key), key)

@@ -1,0 +1,139 @@
+"""One customer request and its response: read once, answered once, one line in the log."""
+
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from io import BytesIO
+from types import MappingProxyType
+from typing import Final
+
+import structlog
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+
+from mms.api import fields, read_pairs
+from mms.api.answers import Answer, Fields, failure
+from mms.api.authorization import Call
+from mms.api.dialects import Dialect
+from mms.api.errors import Refusal
+from mms.api.nodes import Node
+from mms.api.parsers import JsonParser, XmlParser
+from mms.api.renderers import JsonRenderer, XmlRenderer
+from mms.runtime import client_address
+
+log = structlog.get_logger()
+
+IDEMPOTENCY_HEADER: Final = "Idempotency-Key"
+NO_BATCH: Final[Mapping[str, float]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """How the requests to one URL are read and answered.
+
+    The parsers and renderers are Django REST framework's; its views are not used: their content negotiation costs as
+    much as reading and checking a request, and real clients send careless headers.
+    """
+
+    methods: Sequence[str]
+    dialect: Dialect  # of the answer to a request whose own dialect cannot be read
+    parser: XmlParser | JsonParser
+    renderer: XmlRenderer | JsonRenderer
+    usage: str  # told to a client that uses another method
+
+
+class Exchange:
+    """One request under a protocol; any thread may process it, one at a time."""
+
+    def __init__(self, request: HttpRequest, protocol: Protocol) -> None:
+        self.request, self.protocol = request, protocol
+        self._began = time.perf_counter()
+        self._node: Node | None = None
+        self._call: Call | None = None
+
+    @cached_property
+    def body(self) -> bytes:
+        """The request as it was sent; of one that is too long, one byte more than is allowed."""
+        if self.request.method == "GET":
+            return self._query.encode(errors="replace")
+        return self.request.read(settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1)
+
+    @property
+    def idempotency_key(self) -> str:
+        """The header Idempotency-Key, "" where it is missing."""
+        return self.request.headers.get(IDEMPOTENCY_HEADER, "")
+
+    def call(self) -> Call:
+        """Return the call that the request makes, parsed once. Raises Refusal."""
+        if self._call is None:
+            self._node = node = self._parse()
+            action = fields.once(node, "action")
+            if not action:
+                raise Refusal("E100", f"{node.called('action')} is missing")
+            self._call = Call(node, action, client_address.address(self.request))
+        return self._call
+
+    def succeed(self, answer: Fields, batch: Mapping[str, float] = NO_BATCH) -> HttpResponse:
+        """Return the response with these fields; the fields of its batch go to the line in the log."""
+        return self._respond(Answer(self._dialect, answer), batch=batch)
+
+    def refuse(self, refusal: Refusal) -> HttpResponse:
+        """Return a Failure, with HTTP status 200 as for every error of the customer's."""
+        return self._respond(failure(refusal.dialect or self._dialect, self._to, refusal.code, refusal.info))
+
+    def refuse_method(self) -> HttpResponse:
+        """Return a Failure with HTTP status 405 that says what to send."""
+        response = self._respond(failure(self._dialect, "", "E100", self.protocol.usage), 405)
+        response.headers["Allow"] = ", ".join(self.protocol.methods)
+        return response
+
+    def fail(self, problem: Exception) -> HttpResponse:
+        """Return E503 with a reference, under which the problem is logged."""
+        reference = uuid.uuid4().hex[:12]
+        log.error("request failed", reference=reference, exc_info=problem)
+        return self._respond(failure(self._dialect, self._to, "E503", f"Internal error, reference {reference}"), 500)
+
+    def _parse(self) -> Node:
+        if self.request.method == "GET":
+            return read_pairs.read(self._query)
+        return self.protocol.parser.parse(BytesIO(self.body), parser_context={"request": self.request})
+
+    @property
+    def _query(self) -> str:
+        return str(self.request.META.get("QUERY_STRING", ""))
+
+    @property
+    def _dialect(self) -> Dialect:
+        return self._node.dialect if self._node else self.protocol.dialect
+
+    @property
+    def _to(self) -> str:
+        """The recipient that the request names, where it could be parsed."""
+        recipients = self._node.all("to") if self._node else []
+        return recipients[0].text[:50] if recipients else ""
+
+    def _respond(self, answer: Answer, status: int = 200, batch: Mapping[str, float] = NO_BATCH) -> HttpResponse:
+        renderer = self.protocol.renderer
+        content = renderer.render(answer)
+        headers = {
+            "Content-Type": f"{renderer.media_type}; charset={renderer.charset}",
+            "Content-Length": str(len(content)),
+        }
+        response = HttpResponse(content, status=status, headers=headers)
+        self._log(answer, status, batch)
+        return response
+
+    def _log(self, answer: Answer, status: int, batch: Mapping[str, float]) -> None:
+        call = self._call
+        log.info(
+            "request",
+            action=call.known_name if call else "",
+            account=call.account.pk if call and call.account else None,
+            code=answer.fields.get("error_code", ""),
+            tracking_id=answer.fields.get("tracking_id", ""),
+            status=status,
+            ms=round((time.perf_counter() - self._began) * 1000, 2),
+            **batch,
+        )

@@ -1,0 +1,207 @@
+"""The parameters of a send: each checked, in the order of the parameter table, and together a SendRequest."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import dataclass
+
+from django.db.models import Exists, OuterRef
+
+from base.stale_cache import Freshness, stale_cached
+from billing.models import Account, ApiKey
+from mms.adaptation.content import Area
+from mms.api import areas, fields
+from mms.api.errors import Refusal
+from mms.api.fallback import Fallback, for_message
+from mms.api.nodes import Node, Unclear
+from mms.api.route import route
+from mms.messages.accept import max_lifetime
+from mms.messages.request import SendRequest
+from mms.models import SlideMedium, Template, TextArea
+
+HAS_AREA = Exists(TextArea.objects.filter(slide=OuterRef("pk")))
+HAS_MEDIUM = Exists(SlideMedium.objects.filter(slide=OuterRef("pk")))
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a request sends: the template; by slide number, the texts and what is drawn onto the slide's picture.
+
+    `with_medium` are the numbers of the slides that hold a medium.
+    """
+
+    template: Template
+    texts: Mapping[int, str]
+    with_medium: Set[int]
+    areas: Mapping[int, Sequence[Area]]
+
+
+# Returns what a request sends. Raises Refusal.
+FindContent = Callable[[Node, Account, Freshness], Content]
+
+
+def stored_content(request: Node, account: Account, freshness: Freshness) -> Content:
+    """Return the template that the request names. Raises Refusal."""
+    template = fields.sendable_template(request, account, freshness)
+    return Content(template, *_slides(freshness, template))
+
+
+@stale_cached
+def _slides(template: Template) -> tuple[Mapping[int, str], Set[int], Mapping[int, Sequence[Area]]]:
+    """Return texts, slides with a medium, and areas; these cost a query only where there are any."""
+    rows = template.slides.annotate(has_medium=HAS_MEDIUM, has_area=HAS_AREA)
+    slides = list(rows.values_list("position", "text", "has_medium", "has_area"))
+    areas = _areas(template) if any(has_area for *_, has_area in slides) else {}
+    with_medium = {position for position, _, has_medium, _ in slides if has_medium}
+    return {position: text for position, text, *_ in slides}, with_medium, areas
+
+
+def _areas(template: Template) -> Mapping[int, Sequence[Area]]:
+    found: dict[int, list[Area]] = defaultdict(list)
+    rows = TextArea.objects.filter(slide__template=template).select_related("slide")
+    for row in rows.order_by("slide__position", "pk"):
+        found[row.slide.position].append(row.area())
+    return found
+
+
+def check(request: Node, key: ApiKey, freshness: Freshness, find: FindContent = stored_content) -> SendRequest:
+    """Return the request with every parameter checked against data of this freshness.
+
+    `find` returns the content to send. Raises Refusal for the first fault in the order of the parameter table.
+    """
+    account = key.account
+    number, country = fields.number(request)
+    requested = fields.requested_sender(request, account, freshness)
+    content = find(request, account, freshness)
+    service = fields.service(request, account, freshness)
+    operator = fields.operator(request, freshness)
+    fallback = for_message(request, account, content.template)
+    data, subject, texts = _texts(request, content, fallback)
+    ddm_force, ddm_subject, ddm_text, ddm_timeout = _ddm(request)
+    device = fields.short_text(request, "device", 500)
+    from_mask = fields.mask(request)
+    client_reference = fields.short_text(request, "client_reference", 200)
+    expires_at = fields.future(request, "expires_at", max_lifetime(ddm_timeout if ddm_text else 0))
+    chosen = route(request, account, number, country, requested, operator, freshness)
+    return SendRequest(
+        account=account,
+        number=number,
+        template=content.template,
+        service=service,
+        operator_id=str(operator.operator_id) if operator else "",
+        fallback_text=fallback.fallback_text,
+        disable_fallback_sms=fallback.disable_fallback_sms,
+        disable_fallback_sms_link=fallback.disable_fallback_sms_link,
+        fallback_sms_link_expiration=fallback.fallback_sms_link_expiration,
+        subject=subject,
+        texts=texts,
+        data=data,
+        ddm_force=ddm_force,
+        ddm_subject=ddm_subject,
+        ddm_text=ddm_text,
+        ddm_timeout=ddm_timeout,
+        device=device,
+        from_mask=from_mask,
+        client_reference=client_reference,
+        expires_at=expires_at,
+        country=country,
+        sender=chosen.sender.address,
+        carrier=chosen.carrier,
+        key=key,
+        freshness=freshness,
+    )
+
+
+def _texts(request: Node, content: Content, fallback: Fallback) -> tuple[dict[str, str], str, dict[str, str]]:
+    """Return merge data, subject and custom texts."""
+    data = merge_data(request)
+    subject = filled_subject(request, content.template, data)
+    texts = custom_texts(request, len(content.texts))
+    replaced = {**content.texts, **{int(slide): text for slide, text in texts.items()}}
+    check_texts(request, replaced, content.with_medium, fallback.sent_text, data)
+    areas.check_filled(content.areas, data, request)
+    return data, subject, texts
+
+
+def _ddm(request: Node) -> tuple[bool, str, str, int]:
+    """Return what is asked of the device discovery: whether it is forced, subject, text, timeout in minutes."""
+    force = fields.flag(request, "ddm_force")
+    subject = fields.once(request, "ddm_subject")
+    if subject:
+        fields.checked_subject(subject, request.called("ddm_subject"))
+    text = fields.long_text(request, "ddm_text")
+    if force and not text:
+        raise Refusal("E100", f"{request.called('ddm_text')} is required with {request.called('ddm_force')}")
+    return force, subject, text, fields.ddm_timeout(request)
+
+
+def filled_subject(request: Node, template: Template, data: Mapping[str, str]) -> str:
+    """Return the request's subject, else the template's, with its merge tags filled. Raises Refusal."""
+    custom = fields.once(request, "custom_subject")
+    what = request.called("custom_subject") if custom else "the template's subject"
+    return fields.checked_subject(fields.merged(request, custom or template.subject, data, what), what)
+
+
+def custom_texts(request: Node, slides: int) -> dict[str, str]:
+    """Return slide number -> the text that replaces the template's. Raises Refusal."""
+    texts: dict[str, str] = {}
+    for custom in request.all("custom_text"):
+        slide, text = _custom_text(custom)
+        if not slide:
+            raise Refusal("E100", f"{custom.wire}: {custom.called('custom_slide')} is missing")
+        position = fields.whole(slide, 1, slides)
+        if position is None:
+            raise Refusal("E100", f"{custom.wire}: there is no slide {slide[:10]}; there are {slides}")
+        if str(position) in texts:
+            raise Refusal("E100", f"{custom.wire}: there is a second text for slide {position}")
+        texts[str(position)] = text
+    return texts
+
+
+def _custom_text(custom: Node) -> tuple[str, str]:
+    place = custom.wire
+    try:
+        slide = custom.value("custom_slide")
+        if slide:
+            place = f"slide {slide[:10]}, {custom.wire}"
+        text, missing = custom.value("value"), custom.one("value") is None
+    except Unclear as problem:
+        raise Refusal("E100", f"{place}: {problem}") from None
+    if missing:
+        raise Refusal("E100", f"{place}: {custom.called('value')} is missing")
+    if len(text) > fields.TEXT_MAX:
+        raise Refusal("E334", f"slide {slide[:10]}: the text has {len(text)} characters; 5000 are allowed")
+    return slide, text
+
+
+def merge_data(request: Node) -> dict[str, str]:
+    """Return merge tag -> value. Raises Refusal."""
+    wire = request.called("data")
+    try:
+        data = request.one("data")
+        if data and data.plain and data.text:
+            raise Unclear(f"{data.wire} must hold a member for each merge tag, not text alone")
+        values = [(child.wire, child.alone()) for child in data.children] if data else []
+    except Unclear as problem:
+        raise Refusal("E100", str(problem)) from None
+    names = Counter(name.casefold() for name, _ in values)
+    for name, value in values:
+        if names[name.casefold()] > 1:
+            raise Refusal("E100", f"{wire}: {name[:40]} stands more than once")
+        if len(value) > fields.TEXT_MAX:
+            raise Refusal("E100", f"{wire}: {name[:40]} has {len(value)} characters; {fields.TEXT_MAX} are allowed")
+    return dict(values)
+
+
+def check_texts(
+    request: Node, slides: Mapping[int, str], with_medium: Set[int], fallback_text: str, data: Mapping[str, str]
+) -> None:
+    """Refuse texts with a merge tag that has no value, are too long once filled, or leave a slide empty."""
+    for slide, text in slides.items():
+        filled = fields.merged(request, text, data, f"slide {slide}")
+        if len(filled) > fields.TEXT_MAX:
+            raise Refusal("E334", f"slide {slide}: the text with its data is longer than 5000 characters")
+        if not filled.strip() and slide not in with_medium:
+            raise Refusal("E313", f"slide {slide} is empty: it has no medium, and nothing is left of its text")
+    name = request.called("fallback_sms_text")
+    if len(fields.merged(request, fallback_text, data, name)) > fields.TEXT_MAX:
+        raise Refusal("E228", f"{name} with its data is longer than {fields.TEXT_MAX} characters")
