@@ -1,4 +1,4 @@
-"""A request that comes again under its key: one message, one answer, whatever happens in between."""
+"""Idempotency keys: a repeated request sends one message and gets one answer, whatever happens in between."""
 
 import json
 from collections.abc import Callable
@@ -28,23 +28,23 @@ def post(elements: Elements, header: str = "") -> bytes:
     return bytes(reply.content)
 
 
-def taken(answer: bytes) -> bool:
+def accepted(answer: bytes) -> bool:
     return b"<status>Success</status>" in answer
 
 
-def test_a_repeat_gets_the_first_answer_and_sends_nothing(world: SimpleNamespace) -> None:
+def test_repeat_gets_the_first_answer_and_sends_nothing(world: SimpleNamespace) -> None:
     first = post(WITH_KEY)
-    assert taken(first)
+    assert accepted(first)
     assert [post(WITH_KEY) for _ in range(3)] == [first] * 3
     assert Message.objects.count() == 1
 
 
-def test_without_a_key_or_under_another_each_request_is_sent(world: SimpleNamespace) -> None:
+def test_requests_without_or_with_other_keys_are_sent(world: SimpleNamespace) -> None:
     answers = {post(SEND), post(SEND), post(WITH_KEY), post({**WITH_KEY, "idempotency-key": "order 8"})}
     assert (len(answers), Message.objects.count()) == (4, 4)
 
 
-def test_the_header_is_as_good_as_the_parameter(world: SimpleNamespace) -> None:
+def test_header_is_equivalent_to_the_parameter(world: SimpleNamespace) -> None:
     first = post(SEND, header="order 7")
     assert [post(WITH_KEY), post(WITH_KEY, header="order 7"), post(SEND, header=" order 7 ")] == [first] * 3
     assert Message.objects.count() == 1
@@ -59,7 +59,7 @@ def test_the_header_is_as_good_as_the_parameter(world: SimpleNamespace) -> None:
         (SEND, "x" * 201, "idempotency-key has 201 characters; 200 are allowed"),
     ],
 )
-def test_a_key_that_is_none_is_refused(world: SimpleNamespace, elements: Elements, header: str, reason: str) -> None:
+def test_invalid_key_is_refused(world: SimpleNamespace, elements: Elements, header: str, reason: str) -> None:
     assert post(elements, header) == failure("E100", reason, NUMBER)
     assert not Message.objects.exists()
 
@@ -73,12 +73,12 @@ def test_a_key_that_is_none_is_refused(world: SimpleNamespace, elements: Element
     ],
     ids=["order", "white space", "unknown element"],
 )
-def test_the_same_request_may_be_written_otherwise(world: SimpleNamespace, same: Elements) -> None:
+def test_same_request_may_be_written_differently(world: SimpleNamespace, same: Elements) -> None:
     assert post(WITH_KEY) == post(same)
     assert Message.objects.count() == 1
 
 
-def test_another_key_of_the_account_repeats_the_request_too(world: SimpleNamespace) -> None:
+def test_other_api_key_of_the_account_repeats_the_request(world: SimpleNamespace) -> None:
     assert post(WITH_KEY) == post({**WITH_KEY, "api-key": keys.issue(world.account)})
 
 
@@ -92,7 +92,7 @@ def test_another_key_of_the_account_repeats_the_request_too(world: SimpleNamespa
         {"to": "x"},
     ],
 )
-def test_the_same_key_with_another_request_is_refused(world: SimpleNamespace, other: Elements) -> None:
+def test_same_key_with_another_request_is_refused(world: SimpleNamespace, other: Elements) -> None:
     post(WITH_KEY)
     to = other.get("to")
     expected = failure("E100", USED, str(to or NUMBER))
@@ -100,7 +100,7 @@ def test_the_same_key_with_another_request_is_refused(world: SimpleNamespace, ot
     assert Message.objects.count() == 1
 
 
-def test_a_repeat_is_answered_even_if_the_request_would_be_refused_by_now(world: SimpleNamespace) -> None:
+def test_repeat_is_answered_even_if_it_would_now_be_refused(world: SimpleNamespace) -> None:
     first = post(WITH_KEY)
     Template.objects.update(account=Account.objects.create(name="Another"))
     assert post(WITH_KEY) == first
@@ -113,13 +113,13 @@ def test_accounts_do_not_share_keys(world: SimpleNamespace) -> None:
     assert b"E111" in post({**WITH_KEY, "api-key": other})
 
 
-def test_a_refused_request_may_be_mended_under_its_key(world: SimpleNamespace) -> None:
+def test_refused_request_may_be_corrected_under_its_key(world: SimpleNamespace) -> None:
     Price.objects.create(message_class="mms", amount=50)
     assert b"E713" in post(WITH_KEY)
     assert not FirstAnswer.objects.exists()
     ledger.top_up(world.account, 50, "", timezone.now())
-    assert taken(post(WITH_KEY))
-    assert taken(post(WITH_KEY))
+    assert accepted(post(WITH_KEY))
+    assert accepted(post(WITH_KEY))
     assert Balance.objects.get().reserved == 50
 
 
@@ -130,7 +130,7 @@ def age(**hours: float) -> datetime:
 
 
 @pytest.mark.parametrize("swept", [False, True])
-def test_a_key_is_good_for_a_day(world: SimpleNamespace, *, swept: bool) -> None:
+def test_key_is_valid_for_a_day(world: SimpleNamespace, *, swept: bool) -> None:
     first = post(WITH_KEY)
     now = age(hours=23, minutes=59)
     sweeper.sweep(now)
@@ -140,12 +140,12 @@ def test_a_key_is_good_for_a_day(world: SimpleNamespace, *, swept: bool) -> None
         sweeper.sweep(now)
         assert not FirstAnswer.objects.exists()
     second = post({**WITH_KEY, "client-reference": "the next day"})
-    assert taken(second)
+    assert accepted(second)
     assert second != first
     assert post({**WITH_KEY, "client-reference": "the next day"}) == second
 
 
-def test_more_than_one_batch_is_swept(world: SimpleNamespace) -> None:
+def test_sweep_takes_more_than_one_batch(world: SimpleNamespace) -> None:
     now = timezone.now()
     FirstAnswer.objects.bulk_create(
         FirstAnswer(account=world.account, key=str(n), created_at=now - timedelta(hours=24 if n else 1))
@@ -155,8 +155,8 @@ def test_more_than_one_batch_is_swept(world: SimpleNamespace) -> None:
     assert list(FirstAnswer.objects.values_list("key", flat=True)) == ["0"]
 
 
-def together(calls: int, call: Callable[[int], bytes]) -> list[bytes]:
-    """The answers to calls that come at once, each over a connection of its own."""
+def call_at_once(calls: int, call: Callable[[int], bytes]) -> list[bytes]:
+    """Return the answers to concurrent calls, each over a database connection of its own."""
 
     def closing(number: int) -> bytes:
         try:
@@ -169,26 +169,26 @@ def together(calls: int, call: Callable[[int], bytes]) -> list[bytes]:
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_of_requests_that_come_at_once_one_is_sent_and_all_get_its_answer(world: SimpleNamespace) -> None:
+def test_concurrent_repeats_are_sent_once_with_one_answer(world: SimpleNamespace) -> None:
     Price.objects.create(message_class="mms", amount=50)
     ledger.top_up(world.account, 50, "", timezone.now())  # funds for exactly one
-    answers = together(8, lambda _: post(WITH_KEY))
+    answers = call_at_once(8, lambda _: post(WITH_KEY))
     assert len(set(answers)) == 1
-    assert taken(answers[0])
+    assert accepted(answers[0])
     assert Message.objects.count() == 1
     assert ledger.prove() == []
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_of_different_requests_at_once_under_one_key_one_is_sent(world: SimpleNamespace) -> None:
-    answers = together(4, lambda number: post({**WITH_KEY, "client-reference": str(number)}))
-    assert sorted(map(taken, answers)) == [False, False, False, True]
+def test_concurrent_requests_under_one_key_are_sent_once(world: SimpleNamespace) -> None:
+    answers = call_at_once(4, lambda number: post({**WITH_KEY, "client-reference": str(number)}))
+    assert sorted(map(accepted, answers)) == [False, False, False, True]
     assert answers.count(ANOTHER) == 3
     assert Message.objects.count() == 1
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_a_process_that_dies_before_it_commits_leaves_neither_key_nor_message(world: SimpleNamespace) -> None:
+def test_crash_before_commit_leaves_neither_key_nor_message(world: SimpleNamespace) -> None:
     with connection.cursor() as cursor:
         # The server ends the connection at the last step before the commit, as it does when its client is killed.
         cursor.execute("""
@@ -203,11 +203,11 @@ def test_a_process_that_dies_before_it_commits_leaves_neither_key_nor_message(wo
     finally:
         with connection.cursor() as cursor:
             cursor.execute("DROP TRIGGER die ON mms_firstanswer; DROP FUNCTION die()")
-    assert taken(post(WITH_KEY))
+    assert accepted(post(WITH_KEY))
     assert (Message.objects.count(), FirstAnswer.objects.count()) == (1, 1)
 
 
-def test_the_header_serves_json_too(world: SimpleNamespace) -> None:
+def test_header_works_with_json(world: SimpleNamespace) -> None:
     asked = {"action": "sendSavedMMS", "to": NUMBER, "from": "28444", "service-id": "12345", "mms-id": "35674"}
     headers = {"x-api-key": KEY, "Idempotency-Key": "order 7"}
     first, repeat = (Client().post("/ep/v2/", json.dumps(asked), "application/json", headers=headers) for _ in range(2))

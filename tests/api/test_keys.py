@@ -1,4 +1,4 @@
-"""API keys: read once when they are made, stored as hashes, good until they are revoked."""
+"""API keys: shown once when they are issued, stored as hashes, valid until they are revoked."""
 
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
@@ -22,7 +22,7 @@ def send(key: str) -> bytes:
     return bytes(Client().post("/ep/v1/", request({**SEND, "api-key": key}), content_type="text/xml").content)
 
 
-def test_a_new_key_is_good_at_once_and_is_not_stored(world: SimpleNamespace) -> None:
+def test_new_key_works_at_once_and_is_not_stored(world: SimpleNamespace) -> None:
     key = keys.issue(world.account, label="shop")
     assert b"Success" in send(key)
     row = ApiKey.objects.get(label="shop")
@@ -31,7 +31,7 @@ def test_a_new_key_is_good_at_once_and_is_not_stored(world: SimpleNamespace) -> 
     assert key != keys.issue(world.account)
 
 
-def test_a_revoked_key_is_unknown_and_the_others_stay_good(world: SimpleNamespace) -> None:
+def test_revoked_key_is_unknown_and_others_stay_valid(world: SimpleNamespace) -> None:
     key = keys.issue(world.account)
     ApiKey.objects.filter(digest=keys.digest(key)).update(revoked_at=timezone.now())
     assert send(key) == UNKNOWN
@@ -39,33 +39,31 @@ def test_a_revoked_key_is_unknown_and_the_others_stay_good(world: SimpleNamespac
 
 
 @pytest.mark.parametrize("key", [KEY.upper(), KEY[:-1], KEY + "x", KEY[:6], "'; --", "x" * 100_000])
-def test_nothing_but_the_key_itself_is_good(world: SimpleNamespace, key: str) -> None:
+def test_similar_keys_are_unknown(world: SimpleNamespace, key: str) -> None:
     assert send(key) == UNKNOWN
 
 
-def test_the_stored_hash_is_no_key(world: SimpleNamespace) -> None:
+def test_stored_hash_is_no_key(world: SimpleNamespace) -> None:
     assert send(keys.digest(KEY)) == UNKNOWN
 
 
-def test_a_hash_is_worth_nothing_without_the_secret(world: SimpleNamespace, settings: Settings) -> None:
+def test_hash_depends_on_the_secret(world: SimpleNamespace, settings: Settings) -> None:
     settings.SECRET_KEY = "another"
     assert send(KEY) == UNKNOWN
 
 
-def test_a_key_opens_its_own_account_alone(world: SimpleNamespace) -> None:
+def test_key_opens_only_its_own_account(world: SimpleNamespace) -> None:
     key = keys.issue(Account.objects.create(name="Another"))
     assert send(key) == failure("E111", "from is not one of the account's sender addresses: 28444", NUMBER)
 
 
-def test_accepting_a_message_costs_so_many_queries(
-    world: SimpleNamespace, django_assert_num_queries: DjangoAssertNumQueries
-) -> None:
+def test_accept_takes_nine_queries(world: SimpleNamespace, django_assert_num_queries: DjangoAssertNumQueries) -> None:
     ApiKey.objects.update(last_used_at=timezone.now())
     Price.objects.create(message_class="mms", amount=1)
     ledger.top_up(world.account, 2, "", timezone.now())
     Client().post("/ep/v1/", SEED.encode(), content_type="text/xml")
-    # Transaction begun; template held, key, block lists; number of the message, balance with its line, message,
-    # event; transaction ended. As many where 64 messages of the account are accepted together.
+    # BEGIN; template locked, key, block lists; primary key of the message, balance with its ledger line, message,
+    # event; COMMIT. A batch of 64 messages takes as many.
     with django_assert_num_queries(9):
         Client().post("/ep/v1/", SEED.encode(), content_type="text/xml")
     assert Message.objects.count() == 2
@@ -87,7 +85,7 @@ END $$;
 
 @pytest.fixture
 def writing_transactions(transactional_db: None) -> Iterator[Callable[[], int]]:
-    """How many transactions have written a row of any table and were committed."""
+    """Return a function that counts the committed transactions that wrote a row of any table."""
 
     def count() -> int:
         with connection.cursor() as cursor:
@@ -106,7 +104,7 @@ def writing_transactions(transactional_db: None) -> Iterator[Callable[[], int]]:
     [SEND, {**SEND, "idempotency-key": "order 7"}, {**SAVE, **SEND, "mms-id": None, "action": "sendMMS"}],
     ids=["plain", "with an idempotency key", "sendMMS"],
 )
-def test_an_accept_with_the_first_use_of_its_key_is_one_transaction(
+def test_accept_with_first_key_use_is_one_transaction(
     world: SimpleNamespace, elements: Elements, writing_transactions: Callable[[], int]
 ) -> None:
     Price.objects.create(message_class="mms", amount=1)

@@ -84,6 +84,15 @@ def test_a_request_is_one_line_with_action_code_and_milliseconds(world: SimpleNa
     assert all(line["ms"] > 0 for line in told)
 
 
+def test_accept_and_report_lines_tell_size_and_wait_of_the_batch(world: SimpleNamespace, lines: Lines) -> None:
+    Client().post("/ep/v1/", SEED.encode(), content_type="text/xml")
+    authorization = {"authorization": "Basic bW1zYzpyZXBvcnQtc2VjcmV0"}
+    body = report_body("M1", "14044790000", "Retrieved")
+    Client().post("/mm7/att", body, content_type="text/xml", headers=authorization)
+    batches = [(line["event"], line["batch"], line["batch_wait_ms"] >= 0) for line in lines() if "batch" in line]
+    assert batches == [("request", 1, True), ("report", 1, True)]
+
+
 @pytest.mark.parametrize(
     ("text", "written_as"),
     [
