@@ -9,12 +9,12 @@ UNIT = 1_000_000
 DECIMALS = 6
 
 
-def decimal(amount: int) -> str:
+def format_decimal(amount: int) -> str:
     """The amount with two decimals, or as many more as it has: 30,000 is 0.03, 5,000 is 0.005."""
     return _written(amount).replace(",", "")
 
 
-def shown(amount: int, currency: str) -> str:
+def format_amount(amount: int, currency: str) -> str:
     """The amount for people, with its currency, as in 1,250.03 USD."""
     return f"{_written(amount)} {currency}"
 
@@ -37,7 +37,7 @@ class AmountField(forms.DecimalField):
         )
 
     def prepare_value(self, value: Any) -> Any:
-        return decimal(value) if isinstance(value, int) else value
+        return format_decimal(value) if isinstance(value, int) else value
 
     def clean(self, value: Any) -> Any:
         typed = super().clean(value)

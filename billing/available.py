@@ -18,15 +18,15 @@ SELECT {AVAILABLE} FROM billing_account a JOIN billing_balance b ON b.account_id
 """  # noqa: S608 - made of constants
 
 
-def available(account: Account, now: datetime) -> int | None:
+def available_amount(account: Account, now: datetime) -> int | None:
     """What the account may still spend, in micro-units; None where nothing limits it or nothing was booked yet."""
-    values: dict[str, Any] = {"account": account.pk, "month": month(now)}
+    values: dict[str, Any] = {"account": account.pk, "month": first_of_month(now)}
     with connection.cursor() as cursor:
         cursor.execute(OF_ACCOUNT, values)
         found = cursor.fetchone()
     return found[0] if found else None
 
 
-def month(moment: datetime) -> date:
+def first_of_month(moment: datetime) -> date:
     """The month (UTC) that the moment lies in, by its first day."""
     return moment.date().replace(day=1)

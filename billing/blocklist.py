@@ -10,12 +10,12 @@ from billing.models import Account, BlockedNumber
 ENTRIES = "SELECT account_id, number FROM billing_blockednumber WHERE number = ANY(%s)"
 
 
-def entry(account: Account, number: str) -> BlockedNumber | None:
+def find_entry(account: Account, number: str) -> BlockedNumber | None:
     """Why the account may not send to the number: its own entry or the platform's, or None where it may."""
     return BlockedNumber.objects.filter(Q(account=account) | Q(account=None), number=number).first()
 
 
-def blocked(wanted: Collection[tuple[int, str]]) -> Callable[[], set[tuple[int, str]]]:
+def blocked_pairs(wanted: Collection[tuple[int, str]]) -> Callable[[], set[tuple[int, str]]]:
     """Those of the pairs of account and number that the account may not send to."""
     if not wanted:
         return set

@@ -69,7 +69,7 @@ def _of_digest(digest: str) -> ApiKey | None:
     return ApiKey.objects.select_related("account").filter(digest=digest, revoked_at=None).first()
 
 
-def terms(keys: Collection[int]) -> Callable[[], dict[int, list[Any]]]:
+def access_rules(keys: Collection[int]) -> Callable[[], dict[int, list[Any]]]:
     """By their primary keys, on what terms these keys let calls through now; without those that do not."""
     if not keys:
         return dict
@@ -77,14 +77,14 @@ def terms(keys: Collection[int]) -> Callable[[], dict[int, list[Any]]]:
     return lambda: {key: [*terms, json.loads(throughput)] for key, *terms, throughput in found()}
 
 
-def terms_of(key: ApiKey) -> list[Any]:
+def access_rules_of(key: ApiKey) -> list[Any]:
     """The same of one key, as they were when it was read."""
     of = key.account
     duties = [of.status, of.api_access, of.fallback_text_required, of.service_required]
     return [key.allowed_actions, *duties, of.allowed_networks, of.minimum_interval, of.throughput]
 
 
-def used(keys: Iterable[ApiKey], now: datetime) -> None:
+def record_use(keys: Iterable[ApiKey], now: datetime) -> None:
     """Notes that the keys are in use, once a minute however often they are; they are told when it is certain."""
     stale = now - USE_NOTED
     unnoted = [key for key in keys if key.last_used_at is None or key.last_used_at <= stale]

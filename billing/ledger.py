@@ -15,8 +15,8 @@ from django.db import connection, transaction
 
 from base import bulk, sql
 from billing import low_balance
-from billing.amounts import shown
-from billing.available import AVAILABLE, month
+from billing.amounts import format_amount
+from billing.available import AVAILABLE, first_of_month
 from billing.models import Account, Balance, LedgerEntry, Proof
 
 Kind = LedgerEntry.Kind
@@ -68,7 +68,7 @@ class Charge:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Reservation:
     """What a message may cost at most, to be held for it."""
 
     account: Account
@@ -78,11 +78,11 @@ class Wanted:
 
 def reserve(account: Account, message: int, amount: int, now: datetime) -> None:
     """Holds the amount for the message. Raises InsufficientFunds, and then nothing is booked."""
-    for problem in reserve_all([Wanted(account, message, amount)], now).values():
+    for problem in reserve_all([Reservation(account, message, amount)], now).values():
         raise problem
 
 
-def reserve_all(wanted: Iterable[Wanted], now: datetime) -> dict[int, InsufficientFunds]:
+def reserve_all(wanted: Iterable[Reservation], now: datetime) -> dict[int, InsufficientFunds]:
     """Holds these amounts, as many of them as each account can pay for, in their order.
 
     Returns the messages that are not covered, with the reason; for them nothing is booked.
@@ -92,7 +92,7 @@ def reserve_all(wanted: Iterable[Wanted], now: datetime) -> dict[int, Insufficie
     return _covered_singly([one for one in priced if one.message not in covered], now)
 
 
-def _covered_singly(wanted: Sequence[Wanted], now: datetime) -> dict[int, InsufficientFunds]:
+def _covered_singly(wanted: Sequence[Reservation], now: datetime) -> dict[int, InsufficientFunds]:
     """Holds one amount after the other, of accounts that cannot pay for all of theirs or never had a balance."""
     # In one order for all, or two that book for the first time could wait for each other's new rows.
     accounts = sorted({one.account.pk for one in wanted})
@@ -102,7 +102,7 @@ def _covered_singly(wanted: Sequence[Wanted], now: datetime) -> dict[int, Insuff
     }
 
 
-def _covered(wanted: Sequence[Wanted], now: datetime) -> set[int]:
+def _covered(wanted: Sequence[Reservation], now: datetime) -> set[int]:
     """Holds the amounts of each account that can pay for all of its own; the messages that these are for."""
     if not wanted:
         return set()
@@ -110,24 +110,24 @@ def _covered(wanted: Sequence[Wanted], now: datetime) -> set[int]:
         "accounts": [one.account.pk for one in wanted],
         "messages": [one.message for one in wanted],
         "amounts": [one.amount for one in wanted],
-        "month": month(now),
+        "month": first_of_month(now),
         "now": now,
     }
     with sql.at_once():
-        hold(set(values["accounts"]))
+        lock_balances(set(values["accounts"]))
         reserved = sql.ask(RESERVE, values)
     return {message for (message,) in reserved()}
 
 
 def _refusal(account: Account, amount: int) -> str:
-    price = f"up to {shown(amount, account.currency)}"
+    price = f"up to {format_amount(amount, account.currency)}"
     if account.billing == Account.Billing.PREPAID:
         return f"The account's funds do not cover this message ({price}); top up the account and send it again"
-    limit = shown(account.spend_limit or 0, account.currency)
+    limit = format_amount(account.spend_limit or 0, account.currency)
     return f"This message ({price}) would pass the account's spend limit of {limit} for this month; ask to raise it"
 
 
-def hold(accounts: Collection[int]) -> None:
+def lock_balances(accounts: Collection[int]) -> None:
     """Locks the balances of these accounts, in one order for all.
 
     For a transaction that books several times: else two of them could each wait for a balance that the other has.
@@ -136,7 +136,7 @@ def hold(accounts: Collection[int]) -> None:
         sql.ask(HOLD, [list(accounts)])
 
 
-def settle(charges: Iterable[Charge], now: datetime) -> None:
+def charge(charges: Iterable[Charge], now: datetime) -> None:
     """Takes what the messages cost and releases the rest of what was reserved for them.
 
     One whose charge is nothing is released whole.
@@ -144,7 +144,7 @@ def settle(charges: Iterable[Charge], now: datetime) -> None:
     lines = []
     for charge in charges:
         if charge.amount:
-            lines.append(_line(charge, Kind.SETTLE, -charge.amount, -charge.amount, now))
+            lines.append(_line(charge, Kind.CHARGE, -charge.amount, -charge.amount, now))
         if charge.reserved > charge.amount:
             lines.append(_line(charge, Kind.RELEASE, 0, charge.amount - charge.reserved, now))
     _book(lines)
@@ -212,13 +212,13 @@ def _grouped(lines: list[LedgerEntry]) -> dict[int, list[LedgerEntry]]:
 
 
 def _totals(account: int, lines: list[LedgerEntry]) -> dict[str, int | date]:
-    spent = sum(-line.balance_change for line in lines if line.kind in {Kind.SETTLE, Kind.REFUND})
+    spent = sum(-line.balance_change for line in lines if line.kind in {Kind.CHARGE, Kind.REFUND})
     return {
         "account": account,
         "balance": sum(line.balance_change for line in lines),
         "reserved": sum(line.reserved_change for line in lines),
         "spent": spent,
-        "month": month(lines[0].created_at),
+        "month": first_of_month(lines[0].created_at),
     }
 
 
@@ -227,8 +227,8 @@ class Difference:
     """An account whose balance is not what its ledger adds up to. Micro-units."""
 
     account: int
-    kept: tuple[int, int]
-    proven: tuple[int, int]
+    stored: tuple[int, int]
+    computed: tuple[int, int]
 
 
 # One statement, so that both sides are of one moment while the platform books on.
@@ -243,16 +243,16 @@ ORDER BY account_id
 """
 
 
-def prove() -> list[Difference]:
+def reconcile() -> list[Difference]:
     """The accounts whose balance or reserved amount is not the sum of their ledger: none, or something is wrong."""
     with connection.cursor() as cursor:
         cursor.execute(PROVE)
         rows = cursor.fetchall()
-    return [Difference(account, kept=(row[0], row[1]), proven=(row[2], row[3])) for account, *row in rows]
+    return [Difference(account, stored=(row[0], row[1]), computed=(row[2], row[3])) for account, *row in rows]
 
 
-def audit(now: datetime) -> list[Difference]:
+def record_reconciliation(now: datetime) -> list[Difference]:
     """The same, and notes that it was done and what it found. Reads the whole ledger."""
-    differences = prove()
+    differences = reconcile()
     Proof.objects.create(at=now, accounts=len(differences))
     return differences

@@ -14,12 +14,12 @@ from django.conf import settings
 from django.core.mail import send_mail
 from django.db import connection, transaction
 
-from billing.amounts import shown
-from billing.available import AVAILABLE, month
+from billing.amounts import format_amount
+from billing.available import AVAILABLE, first_of_month
 from billing.models import Account, LowBalanceNotice
 
 # Tells of a notice in another way, in the transaction that writes it.
-Tell: TypeAlias = Callable[[LowBalanceNotice], object]
+OnNotice: TypeAlias = Callable[[LowBalanceNotice], object]
 
 log = structlog.get_logger()
 
@@ -41,18 +41,18 @@ WHERE a.id = b.account_id AND a.id = %(account)s AND b.low_since IS NOT NULL
 """  # noqa: S608
 
 
-def look(now: datetime, tell: Tell | None = None) -> int:
+def write_notices(now: datetime, on_notice: OnNotice | None = None) -> int:
     """Writes a notice for every account that has fallen below its mark since it was last above; how many."""
     with connection.cursor() as cursor:
-        cursor.execute(FIND, {"month": month(now)})
+        cursor.execute(FIND, {"month": first_of_month(now)})
         fallen = [account for (account,) in cursor.fetchall()]
     # Each in a transaction of its own: nobody holds two balances in an order that others do not keep.
-    return sum(_notice(account, now, tell) for account in fallen)
+    return sum(_notice(account, now, on_notice) for account in fallen)
 
 
-def _notice(account: int, now: datetime, tell: Tell | None) -> bool:
+def _notice(account: int, now: datetime, on_notice: OnNotice | None) -> bool:
     """Whether this call was the one that noticed: of two workers, the second finds the mark of the first."""
-    values: dict[str, Any] = {"account": account, "month": month(now), "now": now}
+    values: dict[str, Any] = {"account": account, "month": first_of_month(now), "now": now}
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(NOTICE, values)
         found = cursor.fetchone()
@@ -66,22 +66,22 @@ def _notice(account: int, now: datetime, tell: Tell | None) -> bool:
                 created_at=now,
                 due_at=now if email else None,
             )
-            if tell:
-                tell(notice)
+            if on_notice:
+                on_notice(notice)
     return bool(found)
 
 
 def rearm(account: Account, now: datetime) -> None:
     """Lets the next fall be noticed, if the account is above its mark now."""
     with connection.cursor() as cursor:
-        cursor.execute(REARM, {"account": account.pk, "month": month(now)})
+        cursor.execute(REARM, {"account": account.pk, "month": first_of_month(now)})
 
 
-def send(now: datetime) -> None:
+def send_notices(now: datetime) -> None:
     """Sends the notices that are due, each at least once; what a mail server refuses is tried again by the ladder."""
     while notice := _claim(now):
         try:
-            send_mail(f"Low balance: {notice.account}", text(notice), settings.DEFAULT_FROM_EMAIL, [notice.email])
+            send_mail(f"Low balance: {notice.account}", email_body(notice), settings.DEFAULT_FROM_EMAIL, [notice.email])
         except (OSError, ValueError) as problem:  # of the connection or SMTP; of a header
             _failed(notice, f"{type(problem).__name__}: {problem}"[:300], now)
         else:
@@ -106,15 +106,18 @@ def _failed(notice: LowBalanceNotice, problem: str, now: datetime) -> None:
     notice.save(update_fields=["due_at", "problem"])
 
 
-def text(notice: LowBalanceNotice) -> str:
+def email_body(notice: LowBalanceNotice) -> str:
     """The body of the e-mail."""
     prepaid = notice.account.billing == Account.Billing.PREPAID
     advice = "Top up the account" if prepaid else "Ask for a higher spend limit"
-    return f"{sentence(notice)}\n\nWhen nothing is left, messages are refused (E713). {advice} before that.\n"
+    return f"{summary(notice)}\n\nWhen nothing is left, messages are refused (E713). {advice} before that.\n"
 
 
-def sentence(notice: LowBalanceNotice) -> str:
+def summary(notice: LowBalanceNotice) -> str:
     """What has happened, in the customer's words."""
     account = notice.account
-    left, mark = shown(notice.available, account.currency), shown(notice.low_balance_at, account.currency)
+    left, mark = (
+        format_amount(notice.available, account.currency),
+        format_amount(notice.low_balance_at, account.currency),
+    )
     return f"The account {account} has {left} left to spend, less than the {mark} at which it asked to be told."

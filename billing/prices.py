@@ -15,7 +15,7 @@ class Quote:
     mms: int = 0
     ddm: int = 0
 
-    def dearest(self, *, ddm: bool) -> int:
+    def maximum(self, *, ddm: bool) -> int:
         """What the dearest way of the message costs, with a DDM or without."""
         return self.mms + (self.ddm if ddm else 0)
 

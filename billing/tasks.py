@@ -12,5 +12,5 @@ log = structlog.get_logger()
 @shared_task(name="billing.audit")
 def audit() -> None:
     """Proves the books."""
-    for difference in ledger.audit(timezone.now()):
+    for difference in ledger.record_reconciliation(timezone.now()):
         log.error("a balance is not what its ledger adds up to", account=difference.account)

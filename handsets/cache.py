@@ -46,7 +46,7 @@ class Sighting:
     seen: datetime
 
 
-def known(numbers: Collection[str], now: datetime) -> dict[str, Handset]:
+def find_handsets(numbers: Collection[str], now: datetime) -> dict[str, Handset]:
     """The handsets of those numbers whose entry is young enough to be believed (HANDSET_CACHE_DAYS)."""
     entries = sql.objects(CachedHandset, KNOWN, [list(numbers), _oldest(now)])
     sql.fetch(entries, "handset")
@@ -55,12 +55,12 @@ def known(numbers: Collection[str], now: datetime) -> dict[str, Handset]:
     return {entry.number: entry.handset for entry in entries}
 
 
-def known_numbers(numbers: Collection[str], now: datetime) -> set[str]:
-    """Those of the numbers that known() has a handset for."""
+def find_known_numbers(numbers: Collection[str], now: datetime) -> set[str]:
+    """Those of the numbers that find_handsets() has a handset for."""
     return set(_believed(now).filter(number__in=numbers).values_list("number", flat=True)) if numbers else set()
 
 
-def entry(number: str, now: datetime) -> CachedHandset | None:
+def find_entry(number: str, now: datetime) -> CachedHandset | None:
     """The number's entry, with its handset, if it is young enough to be believed."""
     return _believed(now).filter(number=number).select_related("handset__profile").first()
 
@@ -73,18 +73,18 @@ def _oldest(now: datetime) -> datetime:
     return now - timedelta(days=settings.HANDSET_CACHE_DAYS)
 
 
-def identity_of(reported: str | None) -> str | None:
+def parse_identity(reported: str | None) -> str | None:
     """The identity in what a carrier reported, or None where it says nothing about the handset."""
     identity = (reported or "").strip()[:IDENTITY_MAX]
     return None if identity.lower() in NO_INFORMATION else identity
 
 
-def saw(number: str, identity: str, source: CachedHandset.Source, seen: datetime) -> None:
+def record_sighting(number: str, identity: str, source: CachedHandset.Source, seen: datetime) -> None:
     """Records that the number was seen with the handset of this identity, which may be new to us."""
-    saw_all([Sighting(number, identity, source, seen)])
+    record_sightings([Sighting(number, identity, source, seen)])
 
 
-def saw_all(sightings: Sequence[Sighting]) -> None:
+def record_sightings(sightings: Sequence[Sighting]) -> None:
     """Records all of them; of one number the latest counts."""
     latest = {sighting.number: sighting for sighting in sorted(sightings, key=lambda sighting: sighting.seen)}
     _upsert(UPSERT, list(latest.values()), {})
@@ -131,7 +131,7 @@ class Hint:
     identity: str
 
 
-def hint_all(hints: Sequence[Hint], now: datetime) -> None:
+def record_hints(hints: Sequence[Hint], now: datetime) -> None:
     """Takes the callers' words where the identity is recognised, of one number the last; else notes it as unmatched."""
     if not hints:
         return
@@ -139,5 +139,5 @@ def hint_all(hints: Sequence[Hint], now: datetime) -> None:
     recognised = Handset.objects.filter(pk__in=handsets.values(), profile__isnull=False)
     identities = set(recognised.values_list("identity", flat=True))
     words = {h.number: h.identity[:IDENTITY_MAX] for h in hints if h.identity[:IDENTITY_MAX] in identities}
-    sightings = [Sighting(number, word, CachedHandset.Source.CALLER, now) for number, word in words.items()]
+    sightings = [Sighting(number, word, CachedHandset.Source.CUSTOMER, now) for number, word in words.items()]
     _upsert(HINT, sightings, {"oldest": _oldest(now)})

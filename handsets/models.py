@@ -51,7 +51,7 @@ class CachedHandset(models.Model):
         DELIVERY_REPORT = "delivery-report", "delivery report"
         MO_MESSAGE = "mo-message", "MO message"
         LANDING_PAGE = "landing-page", "landing page"
-        CALLER = "caller"
+        CUSTOMER = "caller", "Caller"
         IMPORT = "import"
 
     number = models.CharField(max_length=15, primary_key=True, help_text="E.164 digits")

@@ -42,8 +42,8 @@ def end_held() -> None:
 def low_balances() -> None:
     """Notices the accounts that have fallen below their mark, and tells them so."""
     now = timezone.now()
-    low_balance.look(now, apart.tell_of_low_balance)
-    low_balance.send(now)
+    low_balance.write_notices(now, apart.tell_of_low_balance)
+    low_balance.send_notices(now)
 
 
 @shared_task(name="mms.discard_orphans")

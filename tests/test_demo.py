@@ -93,14 +93,14 @@ def test_a_run_forgets_what_earlier_runs_learnt_and_left_open() -> None:
 
     account = world.load("http://127.0.0.1:9")
     now, number = datetime.now(UTC), story.NUMBERS[0]
-    cache.saw(number, "a handset", CachedHandset.Source.DDM_REPORT, now)
+    cache.record_sighting(number, "a handset", CachedHandset.Source.DDM_REPORT, now)
     values = {"sender": world.SENDER, "carrier": Carrier.objects.get(slug=world.CARRIER), "account": account}
     opened = {"status": "submitted", "due_at": now, "expires_at": now, "created_at": now}
     Discovery.objects.create(number=number, **values, **opened)
 
     world.forget(story.NUMBERS)
 
-    assert cache.known([number], now) == {}
+    assert cache.find_handsets([number], now) == {}
     assert not Discovery.objects.filter(due_at__isnull=False).exists()
 
 
@@ -118,7 +118,7 @@ def test_a_run_gives_back_what_an_interrupted_one_reserved_and_begins_with_the_s
         ledger.reserve(account, message.pk, message.reserved, message.created_at)
         if settled:
             charge = ledger.Charge(account.pk, message.pk, settled, message.reserved)
-            ledger.settle([charge], message.created_at)
+            ledger.charge([charge], message.created_at)
 
     world.forget(story.NUMBERS)
     world.fund(account)
@@ -126,7 +126,7 @@ def test_a_run_gives_back_what_an_interrupted_one_reserved_and_begins_with_the_s
     assert not Message.objects.exists()
     balance = Balance.objects.get()
     assert (balance.balance, balance.reserved) == (world.FUNDS, 0)
-    assert ledger.prove() == []
+    assert ledger.reconcile() == []
 
 
 def interrupted(account: "Account", number: str, status: str) -> "Message":

@@ -85,7 +85,7 @@ def test_every_action_is_shown_in_every_dialect() -> None:
 
 
 def test_every_example_is_accepted_and_answered_as_it_is_shown(world: SimpleNamespace) -> None:
-    cache.saw(NUMBER, IPHONE, CachedHandset.Source.DELIVERY_REPORT, timezone.now())
+    cache.record_sighting(NUMBER, IPHONE, CachedHandset.Source.DELIVERY_REPORT, timezone.now())
     Client().post("/ep/v1/", request(SEND), content_type="text/xml")
     Drive()()
     tracking_id = Message.objects.get().tracking_id

@@ -24,8 +24,8 @@ from base.widgets import SMALL
 from billing import ledger, low_balance, signing
 from billing.admin.account_inlines import KeyInline, SenderInline, ServiceInline
 from billing.admin.amounts import OVERRIDES, AdjustmentForm, TopUpForm, read_only
-from billing.amounts import shown
-from billing.available import available, month
+from billing.amounts import format_amount
+from billing.available import available_amount, first_of_month
 from billing.models import Account, new_secret
 
 STATEMENTS = 12  # months that the page of an account links to
@@ -148,23 +148,23 @@ class AccountAdmin(DiscreetAdmin):
 
     @display(description="balance")
     def funds(self, account: Account) -> str:
-        return shown(account.balance.balance, account.currency) if hasattr(account, "balance") else "-"
+        return format_amount(account.balance.balance, account.currency) if hasattr(account, "balance") else "-"
 
     @display(description="reserved")
     def held(self, account: Account) -> str:
-        return shown(account.balance.reserved, account.currency) if hasattr(account, "balance") else "-"
+        return format_amount(account.balance.reserved, account.currency) if hasattr(account, "balance") else "-"
 
     @display(description="available")
     def left(self, account: Account) -> str:
-        left = available(account, timezone.now())
-        return "-" if left is None else shown(left, account.currency)
+        left = available_amount(account, timezone.now())
+        return "-" if left is None else format_amount(left, account.currency)
 
     @display(description="statements")
     def statements(self, account: Account) -> SafeString:
         if account._state.adding:
             return SafeString("-")
-        months = _months_before(month(timezone.now()), STATEMENTS)
-        since = month(account.created_at)
+        months = _months_before(first_of_month(timezone.now()), STATEMENTS)
+        since = first_of_month(account.created_at)
         links = ((reverse("statement", args=[account.pk, f"{m:%Y-%m}"]), f"{m:%Y-%m}") for m in months if m >= since)
         return format_html_join(" ", '<a class="text-link" href="{}">{}</a>', links)
 
@@ -202,8 +202,10 @@ class AccountAdmin(DiscreetAdmin):
         with transaction.atomic():  # both, or who is shown an error books it twice
             book(account, amount, form.cleaned_data["note"], timezone.now())
             # Who did it is for the operators' log; the note is the customer's to read.
-            self.log_change(request, account, f"Booked {shown(amount, account.currency)}: {form.cleaned_data['note']}")
-        messages.success(request, f"Booked to {account}: {shown(amount, account.currency)}.")
+            self.log_change(
+                request, account, f"Booked {format_amount(amount, account.currency)}: {form.cleaned_data['note']}"
+            )
+        messages.success(request, f"Booked to {account}: {format_amount(amount, account.currency)}.")
         return HttpResponse(headers={"HX-Redirect": reverse("admin:billing_account_change", args=[object_id])})
 
     def has_book_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:

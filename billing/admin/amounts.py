@@ -7,7 +7,7 @@ from django.db import models
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextInputWidget
 
-from billing.amounts import UNIT, AmountField, decimal
+from billing.amounts import UNIT, AmountField, format_decimal
 
 # As large as a limit or a price may be: what is added up with it stays within the columns.
 LARGEST = 1_000_000_000_000 * UNIT
@@ -25,7 +25,7 @@ MOST = 10_000_000 * UNIT
 
 def read_only(contents: str) -> str:
     """What stands in place of a form's field for those who may not change it; an empty one stays as it is."""
-    return decimal(int(contents)) if contents.isdigit() else contents
+    return format_decimal(int(contents)) if contents.isdigit() else contents
 
 
 class _BookingForm(BaseDialogForm):

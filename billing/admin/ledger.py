@@ -7,13 +7,13 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, DropdownFilte
 from unfold.decorators import display
 
 from base.admin_pages import ReadOnlyAdmin
-from billing.amounts import shown
+from billing.amounts import format_amount
 from billing.models import LedgerEntry
 
 KIND_COLOURS = {
     LedgerEntry.Kind.TOP_UP: "success",
     LedgerEntry.Kind.RESERVE: "info",
-    LedgerEntry.Kind.SETTLE: "primary",
+    LedgerEntry.Kind.CHARGE: "primary",
     LedgerEntry.Kind.REFUND: "warning",
     LedgerEntry.Kind.ADJUSTMENT: "warning",
 }
@@ -50,8 +50,8 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
 
     @display(description="to the balance")
     def balance(self, entry: LedgerEntry) -> str:
-        return shown(entry.balance_change, entry.account.currency) if entry.balance_change else "-"
+        return format_amount(entry.balance_change, entry.account.currency) if entry.balance_change else "-"
 
     @display(description="to what is reserved")
     def reserved(self, entry: LedgerEntry) -> str:
-        return shown(entry.reserved_change, entry.account.currency) if entry.reserved_change else "-"
+        return format_amount(entry.reserved_change, entry.account.currency) if entry.reserved_change else "-"

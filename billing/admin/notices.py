@@ -4,7 +4,7 @@ from django.contrib import admin
 from unfold.decorators import display
 
 from base.admin_pages import ReadOnlyAdmin
-from billing.amounts import shown
+from billing.amounts import format_amount
 from billing.models import LowBalanceNotice
 
 
@@ -17,8 +17,8 @@ class LowBalanceNoticeAdmin(ReadOnlyAdmin):
 
     @display(description="available")
     def left(self, notice: LowBalanceNotice) -> str:
-        return shown(notice.available, notice.account.currency)
+        return format_amount(notice.available, notice.account.currency)
 
     @display(description="low balance at")
     def mark(self, notice: LowBalanceNotice) -> str:
-        return shown(notice.low_balance_at, notice.account.currency)
+        return format_amount(notice.low_balance_at, notice.account.currency)

@@ -6,7 +6,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import display
 
 from billing.admin.amounts import OVERRIDES, read_only
-from billing.amounts import decimal, shown
+from billing.amounts import format_amount, format_decimal
 from billing.models import Price
 
 
@@ -36,4 +36,4 @@ class PriceAdmin(ModelAdmin):
 
     @display(description="price", ordering="amount")
     def price(self, price: Price) -> str:
-        return shown(price.amount, price.account.currency) if price.account else decimal(price.amount)
+        return format_amount(price.amount, price.account.currency) if price.account else format_decimal(price.amount)

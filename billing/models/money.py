@@ -3,7 +3,7 @@
 from django.db import models
 from django.db.models import Q
 
-from billing.amounts import decimal
+from billing.amounts import format_decimal
 from billing.models.accounts import COUNTRY, Account
 
 
@@ -38,7 +38,7 @@ class Price(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_message_class_display()} {decimal(self.amount)}"
+        return f"{self.get_message_class_display()} {format_decimal(self.amount)}"
 
 
 class Balance(models.Model):
@@ -52,7 +52,7 @@ class Balance(models.Model):
     low_since = models.DateTimeField(null=True, blank=True, help_text="when it was noticed to be low; none since")
 
     def __str__(self) -> str:
-        return decimal(self.balance)
+        return format_decimal(self.balance)
 
 
 class LedgerEntry(models.Model):
@@ -61,7 +61,7 @@ class LedgerEntry(models.Model):
     class Kind(models.TextChoices):
         TOP_UP = "top-up"
         RESERVE = "reserve"  # an accepted message's dearest way
-        SETTLE = "settle"  # what it really cost
+        CHARGE = "settle", "Settle"  # what it really cost
         RELEASE = "release"  # the rest of what was reserved
         REFUND = "refund"
         ADJUSTMENT = "adjustment"
@@ -109,7 +109,7 @@ class LowBalanceNotice(models.Model):
         indexes = [models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="low_balance_notice_due")]
 
     def __str__(self) -> str:
-        return f"{self.account} {decimal(self.available)}"
+        return f"{self.account} {format_decimal(self.available)}"
 
 
 class Proof(models.Model):

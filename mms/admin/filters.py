@@ -9,7 +9,7 @@ from mms.models import Postback, Status
 from mms.models.messages import FINAL
 
 # What waits for nothing more.
-OVER = {*FINAL, Postback.Status.TAKEN, Postback.Status.GIVEN_UP}
+OVER = {*FINAL, Postback.Status.DELIVERED, Postback.Status.GIVEN_UP}
 
 
 class StatusFilter(DropdownFilter):

@@ -14,7 +14,7 @@ from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 
 from base import logs
-from billing.amounts import shown
+from billing.amounts import format_amount
 from mms.admin import search, stories
 from mms.admin.audit import AuditAdmin
 from mms.admin.filters import StatusFilter
@@ -89,15 +89,15 @@ class MessageAdmin(AuditAdmin):
 
     @display(description="price as MMS")
     def as_mms(self, message: Message) -> str:
-        return shown(message.price_mms, message.account.currency)
+        return format_amount(message.price_mms, message.account.currency)
 
     @display(description="price of a DDM")
     def of_ddm(self, message: Message) -> str:
-        return shown(message.price_ddm, message.account.currency)
+        return format_amount(message.price_ddm, message.account.currency)
 
     @display(description="reserved at accept")
     def held(self, message: Message) -> str:
-        return shown(message.reserved, message.account.currency)
+        return format_amount(message.reserved, message.account.currency)
 
     @display(description="texts of slides")
     def texts_by_slide(self, message: Message) -> SafeString:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from django.db.models import QuerySet
 
-from billing.amounts import shown
+from billing.amounts import format_amount
 from billing.models import LedgerEntry
 from mms.admin.tables import MOST, Row, Table, bytes_of, label, link, moment
 from mms.models import Attempt, Discovery, Message, Postback, PostbackAttempt, Report
@@ -86,7 +86,7 @@ def money(message: Message) -> Table:
 
 
 def _booked(line: LedgerEntry, currency: str) -> Row:
-    changes = (shown(change, currency) for change in (line.balance_change, line.reserved_change))
+    changes = (format_amount(change, currency) for change in (line.balance_change, line.reserved_change))
     return Row((moment(line.created_at), link(line, line.kind), *changes))
 
 

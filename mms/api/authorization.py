@@ -75,7 +75,7 @@ class Call:
         """
         if self.key:
             with suppress(DatabaseError):
-                keys.used([self.key], timezone.now())
+                keys.record_use([self.key], timezone.now())
 
     def _key(self, freshness: Freshness) -> ApiKey:
         key = fields.once(self.request, "api_key", "E104")

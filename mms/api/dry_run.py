@@ -6,7 +6,7 @@ from datetime import datetime
 from django.db import transaction
 from django.utils import timezone
 
-from billing.amounts import decimal
+from billing.amounts import format_decimal
 from handsets import cache
 from handsets.models import CachedHandset
 from mms.adaptation import lettering
@@ -28,7 +28,7 @@ def preview(accept: Callable[[], Message]) -> Fields:
 
 
 def _preview(message: Message, now: datetime) -> Fields:
-    cached = cache.entry(message.number, now)
+    cached = cache.find_entry(message.number, now)
     message.handset = cached.handset if cached else None
     ddm = discovery.needed(message, known=cached is not None)
     planned = _planned(message)
@@ -43,8 +43,8 @@ def _preview(message: Message, now: datetime) -> Fields:
         "ddm": ddm,
         "rendition": list(_renditions(planned)) if isinstance(planned, Plan) else [],
         "text_area": list(_areas(planned)) if isinstance(planned, Plan) else [],
-        "price": decimal(_price(message, planned, ddm=ddm)),
-        "reserved": decimal(message.reserved),
+        "price": format_decimal(_price(message, planned, ddm=ddm)),
+        "reserved": format_decimal(message.reserved),
         "postbacks": " ".join(_postbacks(message, planned, ddm=ddm)),
     }
 

@@ -53,7 +53,7 @@ def _sender(request: Node, account: Account, requested: str, country: str, fresh
 
 
 def _check_not_blocked(account: Account, number: str) -> None:
-    entry = blocklist.entry(account, number)
+    entry = blocklist.find_entry(account, number)
     if entry:
         whose = "the platform's" if entry.account_id is None else "this account's"
         raise Refusal("E114", f"The recipient is on {whose} block list")

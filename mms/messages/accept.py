@@ -13,7 +13,7 @@ from django.db import InterfaceError, OperationalError, transaction
 from base import bulk, sql
 from base.stale_cache import Freshness
 from billing import blocklist, keys, ledger, prices
-from billing.ledger import InsufficientFunds, Wanted
+from billing.ledger import InsufficientFunds, Reservation
 from handsets import cache
 from handsets.cache import Hint
 from mms.content import deletion
@@ -86,14 +86,14 @@ def _store(requests: Sequence[SendRequest], now: datetime) -> list[Outcome]:
     checked = _recheck(requests, now)
     valid = {key: request for request, key in zip(requests, checked, strict=True) if isinstance(key, int)}
     messages = [_message(request, key, now) for key, request in valid.items()]
-    unpaid = ledger.reserve_all([Wanted(m.account, m.pk, m.reserved) for m in messages], now)
+    unpaid = ledger.reserve_all([Reservation(m.account, m.pk, m.reserved) for m in messages], now)
     paid = [message for message in messages if message.pk not in unpaid]
     with sql.at_once():
         bulk.add(paid)
         timeline.write(map(_timeline_entry, paid), now)
     # After the balances: every transaction locks cached handsets last.
     hints = [Hint(message.number, valid[message.pk].device) for message in paid]
-    cache.hint_all([hint for hint in hints if hint.identity], now)
+    cache.record_hints([hint for hint in hints if hint.identity], now)
     outcomes: Mapping[int, Outcome] = {**unpaid, **{message.pk: Accepted(message) for message in paid}}
     return [outcomes[key] if isinstance(key, int) else key for key in checked]
 
@@ -109,9 +109,9 @@ def _recheck(requests: Sequence[SendRequest], now: datetime) -> list[int | Rejec
     cached = [request for request in requests if request.freshness is Freshness.CACHED]
     with sql.at_once():
         usable = deletion.usable({request.template.pk for request in requests})
-        keys.used([request.key for request in requests if request.key], now)
-        terms = keys.terms({request.key.pk for request in cached if request.key})
-        blocked = blocklist.blocked({_recipient(request) for request in cached})
+        keys.record_use([request.key for request in requests if request.key], now)
+        terms = keys.access_rules({request.key.pk for request in cached if request.key})
+        blocked = blocklist.blocked_pairs({_recipient(request) for request in cached})
         numbers = sql.ask(NEW_KEYS, [len(requests)])
     current = _Current(usable(), terms(), blocked())
     return [current.rejection(request) or key for request, (key,) in zip(requests, numbers(), strict=True)]
@@ -133,7 +133,7 @@ class _Current:
 
     def _is_outdated(self, request: SendRequest) -> bool:
         # Compare the key object of this very request: a batch may hold several reads of one key, with a change between.
-        changed = request.key is not None and self.terms.get(request.key.pk) != keys.terms_of(request.key)
+        changed = request.key is not None and self.terms.get(request.key.pk) != keys.access_rules_of(request.key)
         return changed or _recipient(request) in self.blocked
 
 
@@ -167,7 +167,7 @@ def _expiry(request: SendRequest, now: datetime) -> datetime:
 def _prices(request: SendRequest) -> dict[str, int]:
     """Return the current prices, and the amount to reserve: the cost of the most expensive way."""
     quote = prices.quote(request.freshness, request.account, request.country, request.carrier.operator_id)
-    return {"price_mms": quote.mms, "price_ddm": quote.ddm, "reserved": quote.dearest(ddm=bool(request.ddm_text))}
+    return {"price_mms": quote.mms, "price_ddm": quote.ddm, "reserved": quote.maximum(ddm=bool(request.ddm_text))}
 
 
 def _timeline_entry(message: Message) -> Entry:

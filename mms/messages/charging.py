@@ -18,17 +18,17 @@ PAYING = "SELECT id FROM mms_message WHERE id = ANY(%s) AND pays_ddm"
 
 def lock_balances(messages: Iterable[Message]) -> None:
     """Lock the balances of the messages, before a transaction books for several of them in more than one step."""
-    ledger.hold({message.account_id for message in messages if message.reserved})
+    ledger.lock_balances({message.account_id for message in messages if message.reserved})
 
 
 def charge_submitted(messages: Iterable[Message], now: datetime) -> None:
     """Charge messages that their carrier accepted: settle the price, release the rest of the reservation."""
-    ledger.settle((_charge(message, message.price_mms + _ddm(message)) for message in _reserved(messages)), now)
+    ledger.charge((_charge(message, message.price_mms + _ddm(message)) for message in _reserved(messages)), now)
 
 
 def release_unsubmitted(messages: Iterable[Message], now: datetime) -> None:
     """Release the reservation of messages that ended before a carrier accepted them, but for a DDM that was sent."""
-    ledger.settle((_charge(message, _ddm(message)) for message in _reserved(messages)), now)
+    ledger.charge((_charge(message, _ddm(message)) for message in _reserved(messages)), now)
 
 
 def refund_undelivered(messages: Iterable[Message], now: datetime) -> None:

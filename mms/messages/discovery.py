@@ -62,14 +62,14 @@ def start_waiting(messages: Collection[Message], now: datetime) -> set[int]:
     before its messages.
     """
     possible = [message for message in messages if needed(message, known=False)]
-    known = cache.known_numbers({message.number for message in possible}, now)
+    known = cache.find_known_numbers({message.number for message in possible}, now)
     candidates = [message for message in possible if needed(message, message.number in known)]
     waiting: set[int] = set()
     # In LOCK_ORDER, so that two workers never wait for each other's discoveries.
     for message in sorted(candidates, key=lambda m: (m.number, m.pk)):
         joined = _open_or_join(message, now)
         # Looked up only now: a report that arrived while we waited for the lock of the discovery has filled the cache.
-        found = cache.known_numbers([message.number], now)
+        found = cache.find_known_numbers([message.number], now)
         if needed(message, known=bool(found)) and _wait(message, joined, now):
             waiting.add(message.pk)
         elif joined.opened:

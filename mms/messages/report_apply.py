@@ -23,7 +23,7 @@ def record_reports(given: Sequence[tuple[Carrier, DeliveryReport]], now: datetim
     with transaction.atomic():
         recorded = report_matching.record(given, now)
         apply_reports([report for report, new in recorded if new], now)
-        identities = [cache.identity_of(report.handset) for _, report in given]
+        identities = [cache.parse_identity(report.handset) for _, report in given]
         report_matching.learn([(report, i) for (report, _), i in zip(recorded, identities, strict=True)])
     return [report for report, _ in recorded]
 

@@ -85,7 +85,7 @@ def _report(carrier: Carrier, given: DeliveryReport, named: Named | None, now: d
         status=given.status,
         raw_status=given.raw_status[:200],
         text=given.text,
-        identity=cache.identity_of(given.handset) or "",
+        identity=cache.parse_identity(given.handset) or "",
         reported_at=given.reported_at,
         received_at=now,
         attempt=named.attempt if named else None,
@@ -131,7 +131,7 @@ def learn(named: Iterable[tuple[Report, str | None]]) -> None:
 
     Entries are dated by the first arrival of the report. A repeated report may name a handset that the first did not.
     """
-    cache.saw_all(
+    cache.record_sightings(
         [
             cache.Sighting(report.number, identity, _source(report), report.received_at)
             for report, identity in named

@@ -101,7 +101,7 @@ class MessageSource:
 
 def adapt(group: Sequence[Message], composer: Composer, now: datetime) -> list[tuple[AdaptedMessage, Request]]:
     """Adapt messages to their handsets. Return them with the requests that submit them, without those that failed."""
-    known = cache.known({message.number for message in group}, now)
+    known = cache.find_handsets({message.number for message in group}, now)
     for message in group:
         message.handset = known.get(message.number)
     return [ready for message in group if (ready := _adapt_one(message, composer, now))]

@@ -13,7 +13,7 @@ from typing import Any
 
 from django.db import connection
 
-from billing.amounts import decimal
+from billing.amounts import format_decimal
 from billing.models import Account
 
 HEADERS = ("line", "class", "country", "carrier", "messages", "price", "amount", "currency", "date", "note")
@@ -112,7 +112,7 @@ def as_csv(statement: Statement) -> str:
 
 
 def _rows(statement: Statement) -> Iterator[dict[str, Any]]:
-    yield {"line": "opening balance", "amount": decimal(statement.opening), "date": statement.month}
+    yield {"line": "opening balance", "amount": format_decimal(statement.opening), "date": statement.month}
     for line in statement.lines:
         yield {
             "line": line.kind,
@@ -120,9 +120,9 @@ def _rows(statement: Statement) -> Iterator[dict[str, Any]]:
             "country": line.country,
             "carrier": line.carrier,
             "messages": line.messages,
-            "price": None if line.price is None else decimal(abs(line.price)),
-            "amount": decimal(line.amount),
+            "price": None if line.price is None else format_decimal(abs(line.price)),
+            "amount": format_decimal(line.amount),
             "date": line.at and line.at.date(),
             "note": line.note,
         }
-    yield {"line": "closing balance", "amount": decimal(statement.opening + statement.total)}
+    yield {"line": "closing balance", "amount": format_decimal(statement.opening + statement.total)}

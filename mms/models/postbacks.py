@@ -12,7 +12,7 @@ class Postback(models.Model):
 
     class Status(models.TextChoices):
         PENDING = "pending"
-        TAKEN = "taken"
+        DELIVERED = "taken", "Taken"
         GIVEN_UP = "given-up"
 
     account = models.ForeignKey(Account, models.PROTECT, related_name="postbacks")

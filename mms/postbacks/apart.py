@@ -22,7 +22,7 @@ def tell_of_template(template: Template, code: str, more: Mapping[str, str], now
 def tell_of_low_balance(notice: LowBalanceNotice) -> None:
     """Tells that there is little left to spend, where the account asked for that."""
     if notice.account.low_balance_postback:
-        fields = notices.of_low_balance(low_balance.sentence(notice), notice.created_at)
+        fields = notices.of_low_balance(low_balance.summary(notice), notice.created_at)
         _write(notice.account, fields, notice.created_at)
 
 

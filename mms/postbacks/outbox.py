@@ -129,7 +129,7 @@ def settle(replies: Sequence[tuple[ClaimedPostback, Reply | NoReply]], now: date
     with transaction.atomic():
         bulk.update([_completed(*pair) for pair in replies], "duration_ms", "http_status", "answer", "error")
         _lock([sent for sent, _ in replies])
-        _end(accepted, Postback.Status.TAKEN, now)
+        _end(accepted, Postback.Status.DELIVERED, now)
         for sent in retried:
             _retry(sent, now + RETRY_LADDER[sent.postback.round_tries - 1])
         _write_give_up_notices(_end(given_up, Postback.Status.GIVEN_UP, now), now)

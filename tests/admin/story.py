@@ -48,7 +48,7 @@ def world() -> SimpleNamespace:
     Price.objects.create(message_class="ddm", amount=5_000)
     ledger.top_up(here.account, 10_000_000, "invoice 1", NOW)
     here.delivered = delivered(here)
-    low_balance.look(NOW)
+    low_balance.write_notices(NOW)
     here.in_doubt = in_doubt(here)
     report_apply.record_reports([(here.carrier, report("nobody-knows", "14045550100"))], NOW)
     here.postback = here.delivered.postbacks.earliest("pk")

@@ -39,7 +39,7 @@ def clerk(*rights: str) -> Client:
 
 
 def balance() -> int:
-    assert ledger.prove() == []
+    assert ledger.reconcile() == []
     return Balance.objects.get().balance
 
 

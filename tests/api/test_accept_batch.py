@@ -84,7 +84,7 @@ def test_funds_cover_as_many_requests_as_they_can(world: SimpleNamespace) -> Non
     accepted = [outcome.message.number[-1] for outcome in outcomes if isinstance(outcome, Accepted)]
     assert accepted == ["0", "1", "2", "3", "4", "6"]
     assert dict(Balance.objects.values_list("account", "reserved")) == {world.account.pk: 100, other.pk: 200}
-    assert ledger.prove() == []
+    assert ledger.reconcile() == []
 
 
 def test_message_stores_every_field_of_the_request(world: SimpleNamespace) -> None:

@@ -43,7 +43,7 @@ def said(answer: bytes, name: str) -> str:
 
 
 def saw(identity: str = IPHONE, **ago: float) -> None:
-    cache.saw(NUMBER, identity, CachedHandset.Source.DELIVERY_REPORT, timezone.now() - timedelta(**ago))
+    cache.record_sighting(NUMBER, identity, CachedHandset.Source.DELIVERY_REPORT, timezone.now() - timedelta(**ago))
 
 
 @pytest.fixture

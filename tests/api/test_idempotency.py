@@ -176,7 +176,7 @@ def test_concurrent_repeats_are_sent_once_with_one_answer(world: SimpleNamespace
     assert len(set(answers)) == 1
     assert accepted(answers[0])
     assert Message.objects.count() == 1
-    assert ledger.prove() == []
+    assert ledger.reconcile() == []
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)

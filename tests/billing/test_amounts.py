@@ -3,7 +3,7 @@
 import pytest
 from django.core.exceptions import ValidationError
 
-from billing.amounts import AmountField, decimal, shown
+from billing.amounts import AmountField, format_amount, format_decimal
 
 AMOUNTS = [
     (0, "0.00"),
@@ -20,15 +20,15 @@ AMOUNTS = [
 
 @pytest.mark.parametrize(("amount", "text"), AMOUNTS)
 def test_an_amount_is_shown_exactly_and_read_back_as_it_was(amount: int, text: str) -> None:
-    assert decimal(amount) == text
+    assert format_decimal(amount) == text
     assert AmountField().prepare_value(amount) == text
     assert AmountField().clean(text) == amount
     assert not AmountField().has_changed(amount, text)
 
 
 def test_an_amount_has_its_currency() -> None:
-    assert shown(30_000, "EUR") == "0.03 EUR"
-    assert shown(-1_234_567_890_000, "JPY") == "-1,234,567.89 JPY"
+    assert format_amount(30_000, "EUR") == "0.03 EUR"
+    assert format_amount(-1_234_567_890_000, "JPY") == "-1,234,567.89 JPY"
 
 
 @pytest.mark.parametrize(

@@ -34,10 +34,10 @@ def kinds() -> list[str]:
 def test_a_message_is_reserved_settled_and_the_rest_released(account: Account) -> None:
     ledger.reserve(account, 1, 3 * UNIT, NOW)
     assert amounts(account) == (10 * UNIT, 3 * UNIT)
-    ledger.settle([Charge(account.pk, 1, 2 * UNIT, 3 * UNIT)], NOW)
+    ledger.charge([Charge(account.pk, 1, 2 * UNIT, 3 * UNIT)], NOW)
     assert amounts(account) == (8 * UNIT, 0)
     assert kinds() == ["top-up", "reserve", "settle", "release"]
-    assert ledger.prove() == []
+    assert ledger.reconcile() == []
 
 
 def test_what_is_reserved_cannot_be_reserved_again(account: Account) -> None:
@@ -68,7 +68,7 @@ def test_a_postpaid_account_spends_up_to_its_limit_of_the_month(
             ledger.reserve(account, message, 3 * UNIT, NOW)
         except InsufficientFunds:
             continue
-        ledger.settle([Charge(account.pk, message, 3 * UNIT, 3 * UNIT)], NOW)
+        ledger.charge([Charge(account.pk, message, 3 * UNIT, 3 * UNIT)], NOW)
         done += 1
     assert done == accepted
 
@@ -79,8 +79,8 @@ def test_a_booking_that_comes_after_the_month_s_end_leaves_what_the_next_month_h
     december = datetime(2026, 12, 1, tzinfo=UTC)
     ledger.reserve(account, 1, 1 * UNIT, NOW)
     ledger.reserve(account, 2, 2 * UNIT, december)
-    ledger.settle([Charge(account.pk, 2, 2 * UNIT, 2 * UNIT)], december)
-    ledger.settle([Charge(account.pk, 1, 1 * UNIT, 1 * UNIT)], NOW)
+    ledger.charge([Charge(account.pk, 2, 2 * UNIT, 2 * UNIT)], december)
+    ledger.charge([Charge(account.pk, 1, 1 * UNIT, 1 * UNIT)], NOW)
     for moment in (december, NOW):
         with pytest.raises(InsufficientFunds, match="this month"):
             ledger.reserve(account, 3, 2 * UNIT, moment)
@@ -90,7 +90,7 @@ def test_a_new_month_begins_with_the_whole_limit(account: Account) -> None:
     account.billing, account.spend_limit = "postpaid", 3 * UNIT
     account.save()
     ledger.reserve(account, 1, 3 * UNIT, NOW)
-    ledger.settle([Charge(account.pk, 1, 3 * UNIT, 3 * UNIT)], NOW)
+    ledger.charge([Charge(account.pk, 1, 3 * UNIT, 3 * UNIT)], NOW)
     with pytest.raises(InsufficientFunds, match="this month"):
         ledger.reserve(account, 2, 1, NOW)
     ledger.reserve(account, 2, 3 * UNIT, datetime(2026, 12, 1, tzinfo=UTC))
@@ -100,7 +100,7 @@ def test_what_is_given_back_can_be_spent_again_in_the_month(account: Account) ->
     account.billing, account.spend_limit = "postpaid", 3 * UNIT
     account.save()
     ledger.reserve(account, 1, 3 * UNIT, NOW)
-    ledger.settle([Charge(account.pk, 1, 2 * UNIT, 3 * UNIT)], NOW)
+    ledger.charge([Charge(account.pk, 1, 2 * UNIT, 3 * UNIT)], NOW)
     ledger.refund([Charge(account.pk, 1, 2 * UNIT, 3 * UNIT)], NOW)
     ledger.reserve(account, 2, 3 * UNIT, NOW)
     assert amounts(account) == (10 * UNIT, 3 * UNIT)
@@ -109,23 +109,23 @@ def test_what_is_given_back_can_be_spent_again_in_the_month(account: Account) ->
 def test_a_step_that_is_repeated_books_nothing(account: Account) -> None:
     ledger.reserve(account, 1, 3 * UNIT, NOW)
     for _ in range(3):
-        ledger.settle([Charge(account.pk, 1, 2 * UNIT, 3 * UNIT)], NOW)
+        ledger.charge([Charge(account.pk, 1, 2 * UNIT, 3 * UNIT)], NOW)
         ledger.refund([Charge(account.pk, 1, 2 * UNIT, 3 * UNIT)], NOW)
     assert amounts(account) == (10 * UNIT, 0)
     assert kinds() == ["top-up", "reserve", "settle", "release", "refund"]
-    assert ledger.prove() == []
+    assert ledger.reconcile() == []
 
 
 def test_a_message_cannot_be_reserved_twice(account: Account) -> None:
     ledger.reserve(account, 1, UNIT, NOW)
     with pytest.raises(IntegrityError), transaction.atomic():
         ledger.reserve(account, 1, UNIT, NOW)
-    assert ledger.prove() == []
+    assert ledger.reconcile() == []
 
 
 def test_what_costs_nothing_is_not_booked(account: Account) -> None:
     ledger.reserve(account, 1, 0, NOW)
-    ledger.settle([Charge(account.pk, 1, 0, 0)], NOW)
+    ledger.charge([Charge(account.pk, 1, 0, 0)], NOW)
     assert kinds() == ["top-up"]
 
 
@@ -134,14 +134,14 @@ def test_many_messages_of_many_accounts_are_booked_together(account: Account) ->
     ledger.top_up(other, UNIT, "", NOW)
     for message in range(4):
         ledger.reserve((account, other)[message % 2], message, 100, NOW)
-    ledger.settle([Charge((account, other)[m % 2].pk, m, 100 * (m < 2), 100) for m in range(4)], NOW)
+    ledger.charge([Charge((account, other)[m % 2].pk, m, 100 * (m < 2), 100) for m in range(4)], NOW)
     assert (amounts(account), amounts(other)) == ((10 * UNIT - 100, 0), (UNIT - 100, 0))
-    assert ledger.prove() == []
+    assert ledger.reconcile() == []
 
 
 def test_the_proof_finds_a_balance_that_is_not_its_ledger(account: Account) -> None:
     Balance.objects.update(balance=1)
-    assert ledger.prove() == [ledger.Difference(account.pk, kept=(1, 0), proven=(10 * UNIT, 0))]
+    assert ledger.reconcile() == [ledger.Difference(account.pk, stored=(1, 0), computed=(10 * UNIT, 0))]
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
@@ -163,7 +163,7 @@ def test_32_connections_with_funds_for_exactly_n_messages_accept_exactly_n() -> 
         outcomes = list(pool.map(accepted, range(200)))
     assert outcomes.count(True) == 50
     assert amounts(account) == (50 * UNIT, 50 * UNIT)
-    assert ledger.prove() == []
+    assert ledger.reconcile() == []
 
 
 def test_the_command_proves_the_books(account: Account, capsys: pytest.CaptureFixture[str]) -> None:

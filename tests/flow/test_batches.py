@@ -50,7 +50,7 @@ def whole_way(world: SimpleNamespace, send: Send, messages: int) -> dict[str, in
     counted = Counted()
     numbers = [f"1404479{messages:02}{number:02}" for number in range(messages)]
     for number in numbers:
-        cache.saw(number, IPHONE, CachedHandset.Source.DELIVERY_REPORT, now())
+        cache.record_sighting(number, IPHONE, CachedHandset.Source.DELIVERY_REPORT, now())
         send(to=number)
     with counted("claim"):
         claimed, _ = claiming.claim_messages(now(), messages)
@@ -95,7 +95,7 @@ def test_each_step_of_many_takes_as_many_statements_as_that_of_two(world: Simple
     assert many == few
     assert set(Message.objects.values_list("status", flat=True)) == {"delivered"}
     assert Postback.objects.filter(status="taken").count() == 2 * 22
-    assert ledger.prove() == []
+    assert ledger.reconcile() == []
 
 
 def test_reports_that_come_together_are_each_taken_once(world: SimpleNamespace, send: Send) -> None:

@@ -30,7 +30,7 @@ def priced(world: SimpleNamespace) -> SimpleNamespace:
 
 def money() -> tuple[int, int]:
     balance = Balance.objects.get()
-    assert ledger.prove() == []
+    assert ledger.reconcile() == []
     return balance.balance, balance.reserved
 
 

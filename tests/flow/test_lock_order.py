@@ -73,7 +73,7 @@ def test_an_accept_holds_no_balance_that_a_report_about_its_handset_waits_for(
 @committing
 def test_accepts_with_the_same_devices_in_another_order_never_deadlock(world: SimpleNamespace) -> None:
     other = Account.objects.create(name="Other")
-    cache.saw_all([cache.Sighting(number, IPHONE, CachedHandset.Source.CALLER, now()) for number in NUMBERS])
+    cache.record_sightings([cache.Sighting(number, IPHONE, CachedHandset.Source.CUSTOMER, now()) for number in NUMBERS])
     problems: list[Error] = []
 
     def accepting(account: Account, numbers: list[str]) -> Callable[[], None]:

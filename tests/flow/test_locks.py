@@ -120,13 +120,13 @@ def test_matching_reports_holds_no_balance_while_it_waits_for_another(
 
     def book() -> None:
         with transaction.atomic():
-            ledger.hold({world.account.pk, second.pk})
+            ledger.lock_balances({world.account.pk, second.pk})
 
     def wake() -> None:
         sweeper.sweep(datetime.now(UTC) + timedelta(seconds=2))
 
     with transaction.atomic():
-        ledger.hold({world.account.pk, 0})
+        ledger.lock_balances({world.account.pk, 0})
         threads = waiting((book, wake), problems)
     for thread in threads:
         thread.join()

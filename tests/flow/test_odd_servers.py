@@ -55,7 +55,7 @@ def test_name_servers_that_hang_hold_up_no_other_account(
             pass
         while loop.in_flight.keys:
             loop.settle(1.0)
-    taken = Postback.objects.get(status=Postback.Status.TAKEN)
+    taken = Postback.objects.get(status=Postback.Status.DELIVERED)
     assert (taken.account, len(customer.received)) == (world.account, 1)
 
 

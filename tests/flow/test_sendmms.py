@@ -89,7 +89,7 @@ def test_sendmms_whose_audio_cannot_be_encoded_fails_and_costs_nothing(
     told = message.postbacks.first()
     assert told
     assert (told.fields["audio-name"], told.fields["tracking-id"]) == (f"{web.url}/a", message.tracking_id)
-    assert (Balance.objects.get().balance, Balance.objects.get().reserved, ledger.prove()) == (1000, 0, [])
+    assert (Balance.objects.get().balance, Balance.objects.get().reserved, ledger.reconcile()) == (1000, 0, [])
 
 
 @pytest.mark.parametrize(("code", "told"), [("", "N013"), ("raise SystemExit(1)", "E012")])

@@ -144,7 +144,7 @@ class AnyBookings(TestCase):
         made = [statements.of(account, month) for month in months]
         assert [s.total for s in made] == [booked(account, month) for month in months]
         assert [s.opening for s in made] == [sum(s.total for s in made[:n]) for n in range(len(made))]
-        assert ledger.prove() == []
+        assert ledger.reconcile() == []
 
 
 def book(account: Account, message: int, kind: str, amount: int, at: datetime) -> None:
@@ -155,6 +155,6 @@ def book(account: Account, message: int, kind: str, amount: int, at: datetime) -
     else:
         charge = Charge(account.pk, message, 0 if kind == "release" else amount, amount)
         ledger.reserve(account, message, amount, at)
-        ledger.settle([charge], at)
+        ledger.charge([charge], at)
         if kind == "refund":
             ledger.refund([charge], at)

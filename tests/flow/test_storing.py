@@ -57,7 +57,7 @@ def test_an_answer_that_meets_a_restart_of_the_database_is_stored_once_it_is_bac
         drive()
     message.refresh_from_db()
     assert (message.status, codes(message)) == ("submitted", ["N101"])
-    assert Postback.objects.get().status == Postback.Status.TAKEN
+    assert Postback.objects.get().status == Postback.Status.DELIVERED
     assert (len(mmsc.received), len(customer.received)) == (1, 1)
 
 
@@ -70,7 +70,7 @@ def test_a_notifier_outlives_a_restart_of_the_database_before_it_sends_anything(
         drive()
     assert customer.received == []
     drive(datetime.now(UTC) + outbox.LEASE)
-    assert Postback.objects.get().status == Postback.Status.TAKEN
+    assert Postback.objects.get().status == Postback.Status.DELIVERED
     assert len(customer.received) == 1
 
 

@@ -16,7 +16,7 @@ from django.core.handlers.wsgi import WSGIRequest
 from lxml import etree
 
 from config.wsgi import readable
-from handsets.cache import IDENTITY_MAX, identity_of
+from handsets.cache import IDENTITY_MAX, parse_identity
 from mms.api import areas, fallback, fields, idempotency, read_pairs, save, send_parameters, slides
 from mms.api.answers import failure
 from mms.api.dialects import SINCH, SINCH_JSON, SKYCORE, Dialect
@@ -182,7 +182,7 @@ def read_handset(given: Given) -> str:
         request = read_request(given.content_type, REPORT.replace(b"%b", given.body))
     except (Malformed, Unsupported):
         return "refused"
-    identity = identity_of(getattr(request, "handset", None))
+    identity = parse_identity(getattr(request, "handset", None))
     if identity is None:
         return "says nothing"
     _keep([identity], IDENTITY_MAX)

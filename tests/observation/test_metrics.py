@@ -133,11 +133,11 @@ def test_messages_in_doubt_and_open_discoveries_are_told(
 
 def test_the_last_proof_of_the_books_is_told(world: SimpleNamespace, scrape: Callable[..., float]) -> None:
     Balance.objects.create(account=world.account, balance=5)
-    ledger.audit(datetime.now(UTC))
+    ledger.record_reconciliation(datetime.now(UTC))
     assert scrape("mms_books_differing_accounts") == 1
     Balance.objects.update(balance=0)
     proven = datetime.now(UTC)
-    ledger.audit(proven)
+    ledger.record_reconciliation(proven)
     assert scrape("mms_books_differing_accounts") == 0
     assert scrape("mms_books_proven_timestamp_seconds") == pytest.approx(proven.timestamp(), abs=1)
 

@@ -24,7 +24,7 @@ PRICE = 30_000
 
 def money() -> tuple[int, int]:
     """What was settled, and what is reserved, in messages."""
-    assert ledger.prove() == []
+    assert ledger.reconcile() == []
     balance = Balance.objects.get()
     return -balance.balance // PRICE, balance.reserved // PRICE
 

@@ -39,7 +39,7 @@ def test_32_connections_with_funds_for_exactly_n_messages_are_given_exactly_n(
     assert set(LedgerEntry.objects.filter(kind="reserve").values_list("message", flat=True)) == messages
     balance = Balance.objects.get()
     assert (balance.balance, balance.reserved) == (COVERED * PRICE, COVERED * PRICE)
-    assert ledger.prove() == []
+    assert ledger.reconcile() == []
 
 
 def send(customer: int, connection: HTTPConnection) -> list[str]:

@@ -78,7 +78,7 @@ def _latencies(platform: Processes, account: Account, seconds: int) -> list[floa
         time.sleep(max(0.0, begin + number / A_SECOND - time.monotonic()))
         keys += _fall_due(account, 1)
         wakeup.ring(wakeup.NOTIFY)
-    taken = Postback.objects.filter(pk__in=keys, status=Postback.Status.TAKEN)
+    taken = Postback.objects.filter(pk__in=keys, status=Postback.Status.DELIVERED)
     platform.wait_for("postbacks to be taken", lambda: taken.count() == len(keys))
     moments = taken.values_list("created_at", "ended_at")
     return [(ended - created).total_seconds() * 1000 for created, ended in moments if ended]

@@ -101,7 +101,7 @@ def gathered(ordered: Sequence[Order], asked: Sequence[Asked], log: Path) -> Evi
         {f"discovery-{key}": of_discovery[key] for key in Discovery.objects.values_list("pk", flat=True)},
         [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()],
         frozenset(Report.objects.filter(attempt=None).values_list("mmsc_id", flat=True)),
-        tuple(map(str, ledger.prove())),
+        tuple(map(str, ledger.reconcile())),
     )
 
 

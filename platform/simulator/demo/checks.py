@@ -7,7 +7,7 @@ from datetime import timedelta
 from django.db.models import Sum
 
 from billing import ledger
-from billing.amounts import decimal, shown
+from billing.amounts import format_amount, format_decimal
 from billing.models import LedgerEntry
 from mms.models import Medium, Postback, Rendition, Slide
 from simulator.demo import world
@@ -54,10 +54,10 @@ def of_books(tracks: Iterable[Track]) -> Iterator[Check]:
 
     What somebody else has sent by the demo's account may still be on its way.
     """
-    yield Check("accounts whose balance is not their ledger's", "none", _words(map(str, ledger.prove())) or "none")
+    yield Check("accounts whose balance is not their ledger's", "none", _words(map(str, ledger.reconcile())) or "none")
     lines = LedgerEntry.objects.filter(message__in=[track.message.pk for track in tracks])
     reserved = lines.aggregate(reserved=Sum("reserved_change", default=0))["reserved"]
-    yield Check("left reserved for the story's messages", "0.00", decimal(reserved))
+    yield Check("left reserved for the story's messages", "0.00", format_decimal(reserved))
 
 
 def of_message(track: Track) -> Iterator[Check]:
@@ -73,7 +73,7 @@ def of_message(track: Track) -> Iterator[Check]:
         yield Check(f"handset in {code}", _named(case, code), _handsets(track, code))
     yield Check("adapted to", "generic profile" if case.generic else case.handset.identity, _adapted_to(track))
     yield Check("content at the handset", f"{PICTURES} pictures, nothing to refuse", _content(track))
-    yield Check("settled in the ledger", shown(_price(case), "USD"), shown(settled(track), "USD"))
+    yield Check("settled in the ledger", format_amount(_price(case), "USD"), format_amount(settled(track), "USD"))
     if not {"ddm-failed", "ddm-undelivered"}.isdisjoint(case.course.steps):
         yield _holds("the content followed the DDM's failure at once", _wait(track) < AT_ONCE)
     if case == FIRST:
@@ -82,7 +82,7 @@ def of_message(track: Track) -> Iterator[Check]:
 
 def settled(track: Track) -> int:
     """What the message cost its account, in micro-units."""
-    lines = LedgerEntry.objects.filter(message=track.message.pk, kind=LedgerEntry.Kind.SETTLE)
+    lines = LedgerEntry.objects.filter(message=track.message.pk, kind=LedgerEntry.Kind.CHARGE)
     return -sum(line.balance_change for line in lines)
 
 

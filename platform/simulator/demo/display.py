@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from billing.amounts import shown
+from billing.amounts import format_amount
 from billing.models import Balance
 from simulator.demo import checks, world
 from simulator.demo.track import Step, Track
@@ -103,7 +103,7 @@ def photograph(tracks: Sequence[Track]) -> Iterator[str]:
 def costs(tracks: Sequence[Track]) -> Iterator[str]:
     """What the messages cost their account, by the prices of the demo."""
     account = tracks[0].message.account
-    each = ", ".join(f"{name.upper()} {shown(price, account.currency)}" for name, price in world.PRICES.items())
-    cost = shown(sum(map(checks.settled, tracks)), account.currency)
-    left = shown(Balance.objects.get(account=account).balance, account.currency)
+    each = ", ".join(f"{name.upper()} {format_amount(price, account.currency)}" for name, price in world.PRICES.items())
+    cost = format_amount(sum(map(checks.settled, tracks)), account.currency)
+    left = format_amount(Balance.objects.get(account=account).balance, account.currency)
     yield f"Prices: {each}. The messages cost {cost}; the account has {left} left."

@@ -8,7 +8,7 @@ from django.utils import timezone
 from billing import keys, ledger
 from billing.amounts import UNIT
 from billing.models import Account, ApiKey, Balance, Price, SenderAddress, Service
-from handsets.cache import identity_of
+from handsets.cache import parse_identity
 from handsets.models import CachedHandset, Handset, Profile
 from mms.messages import charging
 from mms.models import Carrier, Discovery, Message, NumberPrefix, Status, Template
@@ -84,7 +84,7 @@ def _profiles() -> None:
     """One profile a handset of the simulator, matched by the exact identity that its reports name."""
     generic = Profile.objects.get(generic=True)
     for handset in HANDSETS.values():
-        identity = identity_of(handset.identity)
+        identity = parse_identity(handset.identity)
         if identity is None:
             continue
         profile, _ = Profile.objects.update_or_create(
