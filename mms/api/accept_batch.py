@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from base.stale_cache import Freshness
 from billing.actions import Action
-from mms.api import actions, send_parameters, send_saved
+from mms.api import actions, send_parameters, send_saved_mms
 from mms.api.exchange import Exchange
 from mms.messages.accept import Accepted, Outcome, OutcomeUnknown, accept
 from mms.messages.request import SendRequest
@@ -57,8 +57,8 @@ def _check(exchange: Exchange) -> SendRequest | Undecided:
         if call.name != ACTION or any(call.request.all(name) for name in NOT_PLAIN):
             return UNDECIDED
         key = call.authorize((ACTION,), Freshness.CACHED)
-        request = send_parameters.check(call.request, key, Freshness.CACHED)
-        send_saved.check_not_suspended(key.account)
+        request = send_parameters.parse(call.request, key, Freshness.CACHED)
+        send_saved_mms.check_not_suspended(key.account)
     except DatabaseError:
         raise
     except Exception:  # noqa: BLE001 - a refusal or a bug: the request's own thread meets it again
@@ -71,7 +71,7 @@ def _respond(exchange: Exchange, outcome: Outcome, batch: Batch[Exchange]) -> Ht
     try:
         match outcome:
             case Accepted(message):
-                return exchange.succeed(send_saved.queued(message), batch.log_fields)
+                return exchange.succeed(send_saved_mms.queued_answer(message), batch.log_fields)
             case OutcomeUnknown(problem):
                 return exchange.fail(problem)
     except Exception as problem:  # noqa: BLE001 - it is logged with its traceback

@@ -7,20 +7,20 @@ from django.http import HttpResponse
 
 from base.stale_cache import Freshness
 from billing.models import ApiKey
-from mms.api import fields, idempotency
+from mms.api import idempotency, parameters
 from mms.api.answers import Fields
 from mms.api.authorization import Call
-from mms.api.delete import delete_mms
+from mms.api.delete_mms import delete_mms
 from mms.api.errors import Refusal
 from mms.api.exchange import Exchange
-from mms.api.login import login_user
-from mms.api.message import get_message
-from mms.api.nodes import Node
-from mms.api.replay import replay_postbacks
-from mms.api.save import save_mms
-from mms.api.send import send_mms
-from mms.api.send_saved import send_saved_mms
-from mms.api.templates import get_mms_templates
+from mms.api.get_message import get_message
+from mms.api.get_mms_templates import get_mms_templates
+from mms.api.login_user import login_user
+from mms.api.replay_postbacks import replay_postbacks
+from mms.api.request_tree import Node
+from mms.api.save_mms import save_mms
+from mms.api.send_mms import send_mms
+from mms.api.send_saved_mms import send_saved_mms
 
 # Answers a request made with this key. Raises Refusal.
 Action = Callable[[Node, ApiKey], Fields]
@@ -52,7 +52,7 @@ def perform(exchange: Exchange) -> HttpResponse:
 
 def _perform(call: Call, idempotency_key: str) -> Fields:
     key = call.authorize(ACTIONS, Freshness.CURRENT)
-    if call.name not in HAVE_DRY_RUN and fields.flag(call.request, "dry_run"):
+    if call.name not in HAVE_DRY_RUN and parameters.flag(call.request, "dry_run"):
         # A client that asks for a dry run does not want the action performed.
-        raise Refusal("E100", f"{call.action[:40]} has no {call.request.called('dry_run')}; nothing was done")
+        raise Refusal("E100", f"{call.action[:40]} has no {call.request.name_of('dry_run')}; nothing was done")
     return ACTIONS[call.name](idempotency.with_header(call.request, idempotency_key), key)

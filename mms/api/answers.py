@@ -23,5 +23,5 @@ def success(**fields: str | int | Sequence[Fields]) -> Fields:
 
 def failure(dialect: Dialect, to: str, code: str, info: str) -> Answer:
     """A Failure, in the dialect's own code; it repeats the recipient where one was given."""
-    code = dialect.codes.get(code, code)
+    code = dialect.error_codes.get(code, code)
     return Answer(dialect, {"status": "Failure", "error_code": code, "to": to, "error_info": info})

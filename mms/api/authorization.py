@@ -12,9 +12,9 @@ from base.stale_cache import Freshness
 from billing import keys
 from billing.actions import Action
 from billing.models import Account, ApiKey
-from mms.api import fields, rate_limits
+from mms.api import parameters, rate_limits
 from mms.api.errors import Refusal
-from mms.api.nodes import Node
+from mms.api.request_tree import Node
 from mms.runtime import client_address
 
 # Other names of actions.
@@ -62,7 +62,7 @@ class Call:
             raise Refusal("E107", f"The action is unknown: {self.action[:40]}")
         called = ALIASES.get(self.name, self.name)
         if not found.may(called):
-            refused = f"This {self.request.called('api_key')} may not be used for {self.action[:40]}"
+            refused = f"This {self.request.name_of('api_key')} may not be used for {self.action[:40]}"
             raise Refusal("E107", f"{refused}; use another key of the account")
         self._count(rate_limits.limits_of(account, called))  # E106, E113
         self.account = account
@@ -78,10 +78,10 @@ class Call:
                 keys.record_use([self.key], timezone.now())
 
     def _key(self, freshness: Freshness) -> ApiKey:
-        key = fields.once(self.request, "api_key", "E104")
+        key = parameters.text_of(self.request, "api_key", "E104")
         found = keys.find(key, freshness) if key else None
         if found is None:
-            raise Refusal("E104", f"{self.request.called('api_key')} is {'unknown' if key else 'missing'}")
+            raise Refusal("E104", f"{self.request.name_of('api_key')} is {'unknown' if key else 'missing'}")
         return found
 
     def _count(self, limits: rate_limits.Limits) -> None:

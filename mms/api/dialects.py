@@ -97,46 +97,47 @@ class Dialect:
     parameters: Mapping[str, str]  # canonical -> on the wire
     answers: Mapping[str, str]  # canonical -> on the wire
     aliases: Mapping[str, str] = field(default_factory=dict)  # canonical -> another spelling that is taken
-    request: str = ""
-    response: str = ""
-    switches: Mapping[str, bool] = field(default_factory=lambda: {"true": True, "false": False})
-    codes: Mapping[str, str] = field(default_factory=dict)  # of the catalogue -> of its own
-    optional: frozenset[str] = frozenset()  # parameters that the others demand, unless the account must give them
-    duration: int = 10  # seconds of a slide that names none
+    request_root: str = ""
+    response_root: str = ""
+    boolean_words: Mapping[str, bool] = field(default_factory=lambda: {"true": True, "false": False})
+    error_codes: Mapping[str, str] = field(default_factory=dict)  # of the catalogue -> of its own
+    # Required in other dialects; an account's settings may require them in this one, too.
+    optional_parameters: frozenset[str] = frozenset()
+    default_duration: int = 10  # seconds of a slide that names none
     # The names of its parameters; what has another name is ignored.
-    known: frozenset[str] = field(init=False)
+    known_names: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "known", frozenset((*self.parameters.values(), *self.aliases.values())))
+        object.__setattr__(self, "known_names", frozenset((*self.parameters.values(), *self.aliases.values())))
 
 
 SINCH: Final = Dialect(
     parameters={name: sinch for name, (sinch, _) in PARAMETERS.items()},
     answers={name: name.replace("_", "-") for name in ANSWERS},
-    request="request",
-    response="response",
+    request_root="request",
+    response_root="response",
 )
 SKYCORE: Final = Dialect(
     parameters={name: skycore for name, (_, skycore) in PARAMETERS.items()},
     answers={name: name.replace("_", "").upper() for name in ANSWERS},
     aliases=SKYCORE_ALIASES,
-    request="REQUEST",
-    response="RESPONSE",
-    switches=YES_OR_NO,
-    codes=SKYCORE_CODES,
-    optional=frozenset({"service_id"}),
-    duration=5,
+    request_root="REQUEST",
+    response_root="RESPONSE",
+    boolean_words=YES_OR_NO,
+    error_codes=SKYCORE_CODES,
+    optional_parameters=frozenset({"service_id"}),
+    default_duration=5,
 )
 # Skycore's GET: its names in lower case. What has parts is written customtext_N=... and data_NAME=...
 SKYCORE_GET: Final = Dialect(
     parameters={name: skycore.lower() for name, (_, skycore) in PARAMETERS.items()},
     answers=SKYCORE.answers,
     aliases={name: alias.lower() for name, alias in SKYCORE_ALIASES.items()},
-    response=SKYCORE.response,
-    switches=SKYCORE.switches,
-    codes=SKYCORE.codes,
-    optional=SKYCORE.optional,
-    duration=SKYCORE.duration,
+    response_root=SKYCORE.response_root,
+    boolean_words=SKYCORE.boolean_words,
+    error_codes=SKYCORE.error_codes,
+    optional_parameters=SKYCORE.optional_parameters,
+    default_duration=SKYCORE.default_duration,
 )
 SINCH_JSON: Final = Dialect(
     parameters={

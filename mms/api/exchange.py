@@ -13,14 +13,14 @@ import structlog
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
-from mms.api import fields, read_pairs
+from mms.api import parameters, parse_query
 from mms.api.answers import Answer, Fields, failure
 from mms.api.authorization import Call
+from mms.api.body_parsers import JsonParser, XmlParser
 from mms.api.dialects import Dialect
 from mms.api.errors import Refusal
-from mms.api.nodes import Node
-from mms.api.parsers import JsonParser, XmlParser
 from mms.api.renderers import JsonRenderer, XmlRenderer
+from mms.api.request_tree import Node
 from mms.runtime import client_address
 
 log = structlog.get_logger()
@@ -69,9 +69,9 @@ class Exchange:
         """Return the call that the request makes, parsed once. Raises Refusal."""
         if self._call is None:
             self._node = node = self._parse()
-            action = fields.once(node, "action")
+            action = parameters.text_of(node, "action")
             if not action:
-                raise Refusal("E100", f"{node.called('action')} is missing")
+                raise Refusal("E100", f"{node.name_of('action')} is missing")
             self._call = Call(node, action, client_address.address(self.request))
         return self._call
 
@@ -97,7 +97,7 @@ class Exchange:
 
     def _parse(self) -> Node:
         if self.request.method == "GET":
-            return read_pairs.read(self._query)
+            return parse_query.parse(self._query)
         return self.protocol.parser.parse(BytesIO(self.body), parser_context={"request": self.request})
 
     @property

@@ -16,10 +16,10 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from billing.models import Account
-from mms.api import fields
+from mms.api import parameters
 from mms.api.answers import Fields
 from mms.api.errors import Refusal
-from mms.api.nodes import Node, leaf
+from mms.api.request_tree import Node, text_node
 from mms.models import FirstAnswer
 
 # Returns no row where another request holds the key. An expired row that is not swept yet is taken over.
@@ -36,10 +36,10 @@ RETURNING id
 class RequestIdentity:
     """The idempotency key that identifies a request of an account, and a fingerprint of its parameters.
 
-    `wire` is the name of the key parameter in the dialect of the request.
+    `key_name` is the name of the key parameter in the dialect of the request.
     """
 
-    wire: str
+    key_name: str
     account: int
     key: str
     fingerprint: str
@@ -47,10 +47,10 @@ class RequestIdentity:
 
 def identify(request: Node, account: Account) -> RequestIdentity | None:
     """Return the request's identity, or None where it has no idempotency-key. Raises Refusal."""
-    key = fields.short_text(request, "idempotency_key", FirstAnswer._meta.get_field("key").max_length or 0)
+    key = parameters.short_text(request, "idempotency_key", FirstAnswer._meta.get_field("key").max_length or 0)
     if not key:
         return None
-    return RequestIdentity(request.called("idempotency_key"), account.pk, key, fingerprint(request))
+    return RequestIdentity(request.name_of("idempotency_key"), account.pk, key, fingerprint(request))
 
 
 def fingerprint(request: Node) -> str:
@@ -61,7 +61,7 @@ def fingerprint(request: Node) -> str:
 
 
 def _canonical(node: Node) -> list[Any]:
-    return [node.wire, node.text, _ordered([_canonical(child) for child in node.children])]
+    return [node.name, node.text, _ordered([_canonical(child) for child in node.children])]
 
 
 def _ordered(parameters: list[list[Any]]) -> list[list[Any]]:
@@ -81,7 +81,7 @@ def stored_answer(identity: RequestIdentity | None) -> Fields | None:
     if first is None:
         return None
     if first.fingerprint != identity.fingerprint:
-        used = f"{identity.wire} was used for another request: {identity.key[:40]}"
+        used = f"{identity.key_name} was used for another request: {identity.key[:40]}"
         raise Refusal("E100", f"{used}; give this one a key of its own")
     answer: Fields = json.loads(first.answer)
     return answer
@@ -129,10 +129,10 @@ def _claim(identity: RequestIdentity, now: datetime) -> int | None:
 
 def with_header(request: Node, header: str) -> Node:
     """Return the request with its idempotency-key from the header Idempotency-Key. Raises Refusal if the two differ."""
-    key, name = header.strip(), request.called("idempotency_key")
+    key, name = header.strip(), request.name_of("idempotency_key")
     given = {node.text for node in request.all("idempotency_key")}
     if not key or key in given:
         return request
     if given:
         raise Refusal("E100", f"{name} and the header Idempotency-Key differ; give one of them")
-    return replace(request, children=(*request.children, leaf(request.dialect, name, key)))
+    return replace(request, children=(*request.children, text_node(request.dialect, name, key)))

@@ -35,7 +35,7 @@ class Element:
     takes: str
 
 
-ELEMENTS: Final = (
+MEDIA_ELEMENTS: Final = (
     Element(
         "image", "the image", Kind.IMAGE, "E331", "E351", ("image/",), (), "JPEG, PNG, GIF, WebP, HEIC, AVIF or BMP"
     ),
@@ -95,7 +95,7 @@ ELEMENTS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RequestedMedium:
     """A medium that a request asks for: the slide's number, the element, the dialect that names it, the URL."""
 
     position: int
@@ -104,10 +104,10 @@ class Asked:
     url: str
 
 
-def fetched(asked: Asked, account: Account, downloads: Downloads) -> NewMedium:
+def fetch(asked: RequestedMedium, account: Account, downloads: Downloads) -> NewMedium:
     """The file at the URL, of the kind that its element promises. Raises Refusal, which names the slide."""
     position, element = asked.position, asked.element
-    found = _downloaded(asked, account, downloads)
+    found = _download(asked, account, downloads)
     source = _image(position, found.data) if element.kind is Kind.IMAGE else _other(asked, found.data)
     declared = found.content_type.partition(";")[0].strip().lower()
     if declared not in NO_TYPE and not declared.startswith(element.types + element.declared):
@@ -116,7 +116,7 @@ def fetched(asked: Asked, account: Account, downloads: Downloads) -> NewMedium:
     return NewMedium(source, found.data, asked.url)
 
 
-def _downloaded(asked: Asked, account: Account, downloads: Downloads) -> Fetched:
+def _download(asked: RequestedMedium, account: Account, downloads: Downloads) -> Fetched:
     """The file as the customer's server gives it, however long that takes: nobody else waits for it."""
     position, element = asked.position, asked.element
     try:
@@ -147,12 +147,12 @@ def _image(position: int, data: bytes) -> Source:
         raise Refusal("E341", f"slide {position}: {problem}") from None
 
 
-def _other(asked: Asked, data: bytes) -> Source:
+def _other(asked: RequestedMedium, data: bytes) -> Source:
     position, element, source = asked.position, asked.element, recognised(data)
     if source is None:
         raise Refusal("E629", f"slide {position}: {element.words} is no {element.takes} file, or is incomplete")
     if not source.mime_type.startswith(element.types):
-        right = next(asked.dialect.parameters[e.name] for e in ELEMENTS if source.mime_type.startswith(e.types))
+        right = next(asked.dialect.parameters[e.name] for e in MEDIA_ELEMENTS if source.mime_type.startswith(e.types))
         raise Refusal(
             "E629", f"slide {position}: {element.words} is {source.mime_type}: send it as {right}, or another file"
         )

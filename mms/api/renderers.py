@@ -23,7 +23,7 @@ class XmlRenderer(BaseRenderer):
         accepted_media_type: str | None = None,
         renderer_context: Mapping[str, Any] | None = None,
     ) -> bytes:
-        return document(data.dialect.response, _elements(data.fields, data.dialect.answers))
+        return document(data.dialect.response_root, _elements(data.fields, data.dialect.answers))
 
 
 class JsonRenderer(BaseRenderer):

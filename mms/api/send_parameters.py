@@ -9,11 +9,11 @@ from django.db.models import Exists, OuterRef
 from base.stale_cache import Freshness, stale_cached
 from billing.models import Account, ApiKey
 from mms.adaptation.content import Area
-from mms.api import areas, fields
+from mms.api import parameters, text_areas
 from mms.api.errors import Refusal
-from mms.api.fallback import Fallback, for_message
-from mms.api.nodes import Node, Unclear
-from mms.api.route import route
+from mms.api.fallback_sms import Fallback, for_message
+from mms.api.message_route import choose_route
+from mms.api.request_tree import InvalidParameter, Node
 from mms.messages.accept import max_lifetime
 from mms.messages.request import SendRequest
 from mms.models import SlideMedium, Template, TextArea
@@ -41,7 +41,7 @@ FindContent = Callable[[Node, Account, Freshness], Content]
 
 def stored_content(request: Node, account: Account, freshness: Freshness) -> Content:
     """Return the template that the request names. Raises Refusal."""
-    template = fields.sendable_template(request, account, freshness)
+    template = parameters.sendable_template(request, account, freshness)
     return Content(template, *_slides(freshness, template))
 
 
@@ -63,25 +63,25 @@ def _areas(template: Template) -> Mapping[int, Sequence[Area]]:
     return found
 
 
-def check(request: Node, key: ApiKey, freshness: Freshness, find: FindContent = stored_content) -> SendRequest:
+def parse(request: Node, key: ApiKey, freshness: Freshness, find: FindContent = stored_content) -> SendRequest:
     """Return the request with every parameter checked against data of this freshness.
 
     `find` returns the content to send. Raises Refusal for the first fault in the order of the parameter table.
     """
     account = key.account
-    number, country = fields.number(request)
-    requested = fields.requested_sender(request, account, freshness)
+    number, country = parameters.recipient(request)
+    requested = parameters.sender(request, account, freshness)
     content = find(request, account, freshness)
-    service = fields.service(request, account, freshness)
-    operator = fields.operator(request, freshness)
+    service = parameters.service(request, account, freshness)
+    operator = parameters.carrier(request, freshness)
     fallback = for_message(request, account, content.template)
     data, subject, texts = _texts(request, content, fallback)
     ddm_force, ddm_subject, ddm_text, ddm_timeout = _ddm(request)
-    device = fields.short_text(request, "device", 500)
-    from_mask = fields.mask(request)
-    client_reference = fields.short_text(request, "client_reference", 200)
-    expires_at = fields.future(request, "expires_at", max_lifetime(ddm_timeout if ddm_text else 0))
-    chosen = route(request, account, number, country, requested, operator, freshness)
+    device = parameters.short_text(request, "device", 500)
+    from_mask = parameters.from_mask(request)
+    client_reference = parameters.short_text(request, "client_reference", 200)
+    expires_at = parameters.future_timestamp(request, "expires_at", max_lifetime(ddm_timeout if ddm_text else 0))
+    chosen = choose_route(request, account, number, country, requested, operator, freshness)
     return SendRequest(
         account=account,
         number=number,
@@ -118,27 +118,27 @@ def _texts(request: Node, content: Content, fallback: Fallback) -> tuple[dict[st
     texts = custom_texts(request, len(content.texts))
     replaced = {**content.texts, **{int(slide): text for slide, text in texts.items()}}
     check_texts(request, replaced, content.with_medium, fallback.sent_text, data)
-    areas.check_filled(content.areas, data, request)
+    text_areas.check_filled(content.areas, data, request)
     return data, subject, texts
 
 
 def _ddm(request: Node) -> tuple[bool, str, str, int]:
     """Return what is asked of the device discovery: whether it is forced, subject, text, timeout in minutes."""
-    force = fields.flag(request, "ddm_force")
-    subject = fields.once(request, "ddm_subject")
+    force = parameters.flag(request, "ddm_force")
+    subject = parameters.text_of(request, "ddm_subject")
     if subject:
-        fields.checked_subject(subject, request.called("ddm_subject"))
-    text = fields.long_text(request, "ddm_text")
+        parameters.check_subject(subject, request.name_of("ddm_subject"))
+    text = parameters.long_text(request, "ddm_text")
     if force and not text:
-        raise Refusal("E100", f"{request.called('ddm_text')} is required with {request.called('ddm_force')}")
-    return force, subject, text, fields.ddm_timeout(request)
+        raise Refusal("E100", f"{request.name_of('ddm_text')} is required with {request.name_of('ddm_force')}")
+    return force, subject, text, parameters.ddm_timeout(request)
 
 
 def filled_subject(request: Node, template: Template, data: Mapping[str, str]) -> str:
     """Return the request's subject, else the template's, with its merge tags filled. Raises Refusal."""
-    custom = fields.once(request, "custom_subject")
-    what = request.called("custom_subject") if custom else "the template's subject"
-    return fields.checked_subject(fields.merged(request, custom or template.subject, data, what), what)
+    custom = parameters.text_of(request, "custom_subject")
+    what = request.name_of("custom_subject") if custom else "the template's subject"
+    return parameters.check_subject(parameters.fill_merge_tags(request, custom or template.subject, data, what), what)
 
 
 def custom_texts(request: Node, slides: int) -> dict[str, str]:
@@ -147,48 +147,48 @@ def custom_texts(request: Node, slides: int) -> dict[str, str]:
     for custom in request.all("custom_text"):
         slide, text = _custom_text(custom)
         if not slide:
-            raise Refusal("E100", f"{custom.wire}: {custom.called('custom_slide')} is missing")
-        position = fields.whole(slide, 1, slides)
+            raise Refusal("E100", f"{custom.name}: {custom.name_of('custom_slide')} is missing")
+        position = parameters.parse_integer(slide, 1, slides)
         if position is None:
-            raise Refusal("E100", f"{custom.wire}: there is no slide {slide[:10]}; there are {slides}")
+            raise Refusal("E100", f"{custom.name}: there is no slide {slide[:10]}; there are {slides}")
         if str(position) in texts:
-            raise Refusal("E100", f"{custom.wire}: there is a second text for slide {position}")
+            raise Refusal("E100", f"{custom.name}: there is a second text for slide {position}")
         texts[str(position)] = text
     return texts
 
 
 def _custom_text(custom: Node) -> tuple[str, str]:
-    place = custom.wire
+    place = custom.name
     try:
         slide = custom.value("custom_slide")
         if slide:
-            place = f"slide {slide[:10]}, {custom.wire}"
+            place = f"slide {slide[:10]}, {custom.name}"
         text, missing = custom.value("value"), custom.one("value") is None
-    except Unclear as problem:
+    except InvalidParameter as problem:
         raise Refusal("E100", f"{place}: {problem}") from None
     if missing:
-        raise Refusal("E100", f"{place}: {custom.called('value')} is missing")
-    if len(text) > fields.TEXT_MAX:
+        raise Refusal("E100", f"{place}: {custom.name_of('value')} is missing")
+    if len(text) > parameters.TEXT_MAX:
         raise Refusal("E334", f"slide {slide[:10]}: the text has {len(text)} characters; 5000 are allowed")
     return slide, text
 
 
 def merge_data(request: Node) -> dict[str, str]:
     """Return merge tag -> value. Raises Refusal."""
-    wire = request.called("data")
+    wire = request.name_of("data")
     try:
         data = request.one("data")
-        if data and data.plain and data.text:
-            raise Unclear(f"{data.wire} must hold a member for each merge tag, not text alone")
-        values = [(child.wire, child.alone()) for child in data.children] if data else []
-    except Unclear as problem:
+        if data and data.is_text_only and data.text:
+            raise InvalidParameter(f"{data.name} must hold a member for each merge tag, not text alone")
+        values = [(child.name, child.checked_text()) for child in data.children] if data else []
+    except InvalidParameter as problem:
         raise Refusal("E100", str(problem)) from None
     names = Counter(name.casefold() for name, _ in values)
     for name, value in values:
         if names[name.casefold()] > 1:
             raise Refusal("E100", f"{wire}: {name[:40]} stands more than once")
-        if len(value) > fields.TEXT_MAX:
-            raise Refusal("E100", f"{wire}: {name[:40]} has {len(value)} characters; {fields.TEXT_MAX} are allowed")
+        if len(value) > parameters.TEXT_MAX:
+            raise Refusal("E100", f"{wire}: {name[:40]} has {len(value)} characters; {parameters.TEXT_MAX} are allowed")
     return dict(values)
 
 
@@ -197,11 +197,11 @@ def check_texts(
 ) -> None:
     """Refuse texts with a merge tag that has no value, are too long once filled, or leave a slide empty."""
     for slide, text in slides.items():
-        filled = fields.merged(request, text, data, f"slide {slide}")
-        if len(filled) > fields.TEXT_MAX:
+        filled = parameters.fill_merge_tags(request, text, data, f"slide {slide}")
+        if len(filled) > parameters.TEXT_MAX:
             raise Refusal("E334", f"slide {slide}: the text with its data is longer than 5000 characters")
         if not filled.strip() and slide not in with_medium:
             raise Refusal("E313", f"slide {slide} is empty: it has no medium, and nothing is left of its text")
-    name = request.called("fallback_sms_text")
-    if len(fields.merged(request, fallback_text, data, name)) > fields.TEXT_MAX:
-        raise Refusal("E228", f"{name} with its data is longer than {fields.TEXT_MAX} characters")
+    name = request.name_of("fallback_sms_text")
+    if len(parameters.fill_merge_tags(request, fallback_text, data, name)) > parameters.TEXT_MAX:
+        raise Refusal("E228", f"{name} with its data is longer than {parameters.TEXT_MAX} characters")

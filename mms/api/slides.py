@@ -8,10 +8,10 @@ from django.db import connection
 from base.request_slots import ConcurrencyLimit
 from billing.models import Account
 from mms.adaptation.content import Area, Kind
-from mms.api import areas, fields, media
+from mms.api import media, parameters, text_areas
 from mms.api.errors import Refusal
-from mms.api.media import ELEMENTS, Asked, Element
-from mms.api.nodes import Node, Unclear
+from mms.api.media import MEDIA_ELEMENTS, Element, RequestedMedium
+from mms.api.request_tree import InvalidParameter, Node
 from mms.content.downloads import Downloads
 from mms.content.store import NewSlide
 
@@ -19,15 +19,15 @@ SLIDES_MAX = 8
 DURATION_MAX = 60  # seconds
 URL_MAX = 2000
 # Calls of one account that fetch at once, in each process: each holds a thread and its files until its last one came.
-FETCHING_MAX = 4
-APART = (("E226", "audio", "video"), ("E227", "image", "video"))
+CONCURRENT_FETCHES_MAX = 4
+EXCLUSIVE = (("E226", "audio", "video"), ("E227", "image", "video"))
 
 
-_fetching = ConcurrencyLimit(FETCHING_MAX)
+_fetching = ConcurrencyLimit(CONCURRENT_FETCHES_MAX)
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class RequestedSlide:
     """One slide as it was asked for, its media not yet fetched: its number, seconds, text, media.
 
     `areas` are the texts that are to be drawn onto its picture.
@@ -37,38 +37,38 @@ class Wanted:
     position: int
     duration: int
     text: str
-    media: tuple[Asked, ...]
+    media: tuple[RequestedMedium, ...]
     areas: tuple[Area, ...]
 
 
-def wanted(request: Node) -> list[Wanted]:
+def parse(request: Node) -> list[RequestedSlide]:
     """The slides of the request. Raises Refusal."""
     slides = request.all("slide")
     if not slides:
         raise Refusal("E312", "There are no slides; 1 to 8 are needed")
     if len(slides) > SLIDES_MAX:
         raise Refusal("E225", f"There are {len(slides)} slides; {SLIDES_MAX} are allowed")
-    return [_wanted(slide, position) for position, slide in enumerate(slides, 1)]
+    return [_parse(slide, position) for position, slide in enumerate(slides, 1)]
 
 
-def fetched(slides: Sequence[Wanted], account: Account) -> list[NewSlide]:
+def fetch(slides: Sequence[RequestedSlide], account: Account) -> list[NewSlide]:
     """The slides with their media. Raises Refusal."""
     if not any(slide.media for slide in slides):
         return [NewSlide(slide.duration, slide.text, ()) for slide in slides]
     with _fetching.enter(account.pk) as admitted:
         if not admitted:
-            others = f"{FETCHING_MAX} calls of this account are fetching files at this moment"
+            others = f"{CONCURRENT_FETCHES_MAX} calls of this account are fetching files at this moment"
             raise Refusal("E113", f"{others}; wait for one of them and send it again")
         _release_connection()
         downloads = Downloads()
-        return [_fetched(slide, account, downloads) for slide in slides]
+        return [_fetch(slide, account, downloads) for slide in slides]
 
 
-def _fetched(slide: Wanted, account: Account, downloads: Downloads) -> NewSlide:
-    found = tuple(media.fetched(asked, account, downloads) for asked in slide.media)
+def _fetch(slide: RequestedSlide, account: Account, downloads: Downloads) -> NewSlide:
+    found = tuple(media.fetch(asked, account, downloads) for asked in slide.media)
     for medium in found:
         if medium.source.kind is Kind.IMAGE:
-            areas.check_place(slide.areas, medium.source, slide.node, slide.position)
+            text_areas.check_place(slide.areas, medium.source, slide.node, slide.position)
     return NewSlide(slide.duration, slide.text, found, slide.areas)
 
 
@@ -78,35 +78,38 @@ def _release_connection() -> None:
         connection.close()
 
 
-def _wanted(slide: Node, position: int) -> Wanted:
-    given = [element for element in ELEMENTS for _ in slide.all(element.name)]
+def _parse(slide: Node, position: int) -> RequestedSlide:
+    given = [element for element in MEDIA_ELEMENTS for _ in slide.all(element.name)]
     _check_together(slide, given, position)
     try:
         text, duration = slide.value("message_text"), slide.value("duration")
         nodes = [(element, slide.one(element.name)) for element in dict.fromkeys(given)]
-        asked = [Asked(position, element, slide.dialect, node.value("url") if node else "") for element, node in nodes]
-    except Unclear as problem:
+        asked = [
+            RequestedMedium(position, element, slide.dialect, node.value("url") if node else "")
+            for element, node in nodes
+        ]
+    except InvalidParameter as problem:
         raise Refusal("E100", f"slide {position}: {problem}") from None
     if not text and not given:
         raise Refusal("E313", f"slide {position} is empty; it needs a text or a medium")
-    if len(text) > fields.TEXT_MAX:
+    if len(text) > parameters.TEXT_MAX:
         raise Refusal("E334", f"slide {position}: the text has {len(text)} characters; 5000 are allowed")
-    fields.check_tags(text, f"slide {position}")
+    parameters.check_merge_tags(text, f"slide {position}")
     for medium in asked:
         if not 1 <= len(medium.url) <= URL_MAX:
-            needed = f"a {slide.called('url')} of at most {URL_MAX} characters"
+            needed = f"a {slide.name_of('url')} of at most {URL_MAX} characters"
             raise Refusal(medium.element.unfetched, f"slide {position}: {medium.element.words} needs {needed}")
     seconds = _duration(slide, duration, position)
-    return Wanted(slide, position, seconds, text, tuple(asked), _areas(slide, given, position))
+    return RequestedSlide(slide, position, seconds, text, tuple(asked), _areas(slide, given, position))
 
 
 def _areas(slide: Node, given: Sequence[Element], position: int) -> tuple[Area, ...]:
     """The text areas of the slide's picture; in any other place they would be lost."""
     others = [node for element in given if element.name != "image" for node in slide.all(element.name)]
     if any(node.all("text_area") for node in [slide, *others]):
-        place = f"must be inside {slide.called('image')}"
-        raise Refusal("E100", f"slide {position}: {slide.called('text_area')} {place}")
-    return tuple(area for picture in slide.all("image") for area in areas.read(picture, position))
+        place = f"must be inside {slide.name_of('image')}"
+        raise Refusal("E100", f"slide {position}: {slide.name_of('text_area')} {place}")
+    return tuple(area for picture in slide.all("image") for area in text_areas.parse(picture, position))
 
 
 def _check_together(slide: Node, given: Sequence[Element], position: int) -> None:
@@ -117,22 +120,22 @@ def _check_together(slide: Node, given: Sequence[Element], position: int) -> Non
         raise _apart("E223", slide, objects, position)
     if objects and others:
         raise _apart("E224", slide, objects + others, position)
-    for code, first, second in APART:
+    for code, first, second in EXCLUSIVE:
         if {first, second} <= set(others):
             raise _apart(code, slide, [first, second], position)
 
 
 def _apart(code: str, slide: Node, names: Sequence[str], position: int) -> Refusal:
-    both = f"{slide.called(names[0])} and {slide.called(names[1])}"
+    both = f"{slide.name_of(names[0])} and {slide.name_of(names[1])}"
     return Refusal(code, f"slide {position}: {both} cannot be in one slide; put them in two")
 
 
 def _duration(slide: Node, duration: str, position: int) -> int:
     """Whole seconds."""
     if not duration:
-        return slide.dialect.duration
-    seconds = fields.whole(duration, 1, DURATION_MAX)
+        return slide.dialect.default_duration
+    seconds = parameters.parse_integer(duration, 1, DURATION_MAX)
     if seconds is None:
         wanted = f"1 to {DURATION_MAX} whole seconds"
-        raise Refusal("E230", f"slide {position}: {slide.called('duration')} must be {wanted}")
+        raise Refusal("E230", f"slide {position}: {slide.name_of('duration')} must be {wanted}")
     return seconds

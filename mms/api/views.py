@@ -6,10 +6,10 @@ from typing import Final
 from django.http import HttpRequest, HttpResponse
 
 from mms.api import accept_batch, actions
+from mms.api.body_parsers import JsonParser, XmlParser
 from mms.api.dialects import SINCH, SINCH_JSON, SKYCORE
 from mms.api.errors import Refusal
 from mms.api.exchange import Exchange, Protocol
-from mms.api.parsers import JsonParser, XmlParser
 from mms.api.renderers import JsonRenderer, XmlRenderer
 
 # XML in either dialect.

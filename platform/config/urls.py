@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.urls import path, re_path
 
 from mms.admin import statements
-from mms.api.contracts import openapi_view, xsd_view
+from mms.api.schema_views import openapi_view, xsd_view
 
 statement = admin.site.admin_view(statements.download)
 

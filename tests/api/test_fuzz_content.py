@@ -15,7 +15,7 @@ from mms.adaptation.content import Align, Area, Font, VerticalAlign
 from mms.api.dialects import SINCH_JSON
 from mms.api.errors import CATALOGUE
 from mms.models import Slide, Template
-from tests.api.orders import post_json
+from tests.api.dialect_requests import post_json
 from tests.api.sockets import listening, read_headers
 from tests.scripted import Scripted
 from tests.wire import photograph
@@ -181,7 +181,7 @@ def test_content_is_refused_by_the_rules_alone_and_stored_as_it_was_sent(
     assert_listed(content)
 
 
-INSIDE = st.sampled_from(sorted(SINCH_JSON.known - {"x-api-key", "action"}))
+INSIDE = st.sampled_from(sorted(SINCH_JSON.known_names - {"x-api-key", "action"}))
 ANYTHING = st.recursive(
     st.none()
     | st.booleans()

@@ -7,8 +7,8 @@ import pytest
 
 from mms.models import Medium, Template
 from tests.adaptation.clips import film, sound
+from tests.api.dialect_requests import post_json
 from tests.api.documents import NUMBER, SAVE, SEND, failure, file, request
-from tests.api.orders import post_json
 from tests.scripted import Say, Scripted, serving
 from tests.wire import photograph
 

@@ -58,7 +58,7 @@ class Client(Protocol):
 
     def __call__(self, action: str, **content: Any) -> dict[str, Any]: ...
 
-    def called(self, name: str) -> str:
+    def name_of(self, name: str) -> str:
         """What the parameter of that name in Sinch XML is called here."""
         ...
 
@@ -98,7 +98,7 @@ class Sinch:
             self.schema.assertValid(document)
         return fields(answer)
 
-    def called(self, name: str) -> str:
+    def name_of(self, name: str) -> str:
         return name
 
 
@@ -117,7 +117,7 @@ class Skycore:
             self.schema.assertValid(document)
         return fields(from_skycore(answer))
 
-    def called(self, name: str) -> str:
+    def name_of(self, name: str) -> str:
         return skycore_name(name)
 
 
@@ -134,7 +134,7 @@ class Get(Skycore):
         self.schema.assertValid(answer)
         return fields(from_skycore(answer))
 
-    def called(self, name: str) -> str:
+    def name_of(self, name: str) -> str:
         return skycore_name(name).lower()
 
 
@@ -161,7 +161,7 @@ class Json:
         self.hold("Answer", answer)
         return {JSON_LISTS.get(name, name): value for name, value in answer.items()}
 
-    def called(self, name: str) -> str:
+    def name_of(self, name: str) -> str:
         return {"custom-subject": "message-subject", "custom-text": "custom-slides"}.get(name, name)
 
     def hold(self, part: str, document: object) -> None:

@@ -95,7 +95,7 @@ def test_a_refusal_names_the_parameter_as_the_client_writes_it(client: Client, o
         ("sendSavedMMS", {**order, "custom_subject": "x" * 81}, "custom-subject"),
     ]
     for action, content, name in asked:
-        assert client.called(name) in client(action, **content)["error-info"].replace(":", "").split()
+        assert client.name_of(name) in client(action, **content)["error-info"].replace(":", "").split()
 
 
 def test_everything_that_may_be_given_is_taken(client: Client, order: dict[str, Any]) -> None:

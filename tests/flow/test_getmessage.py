@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 
 from mms.models import Message
+from tests.api.dialect_requests import DECLARED, get, post_json
 from tests.api.documents import KEY, NUMBER, SEND, request
-from tests.api.orders import DECLARED, get, post_json
 from tests.wire import IPHONE, Drive
 
 READ = {"action": "getMessage", "api-key": KEY}

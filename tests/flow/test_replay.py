@@ -13,7 +13,7 @@ from billing import keys
 from billing.models import Account
 from mms.models import Message, Postback
 from mms.postbacks import notifier, outbox
-from tests.api.orders import post_json
+from tests.api.dialect_requests import post_json
 from tests.scripted import Say, Scripted
 from tests.wire import Drive
 

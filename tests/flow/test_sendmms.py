@@ -10,8 +10,8 @@ from billing import ledger
 from billing.models import Balance, Price
 from mms.encoding import worker
 from mms.models import Medium, Message, Postback, Template
+from tests.api.dialect_requests import post
 from tests.api.documents import KEY, SEND, Elements, file
-from tests.api.orders import post
 from tests.flow.media import Ask, Save, child, slide
 from tests.scripted import Scripted
 from tests.wire import Drive, codes, kinds

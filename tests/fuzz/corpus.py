@@ -5,8 +5,8 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from mms.api.dialects import PARAMETERS, SINCH_JSON, SKYCORE_GET
+from tests.api.dialect_requests import JSON, PAIRS, SINCH, SKYCORE
 from tests.api.documents import KEY
-from tests.api.orders import JSON, PAIRS, SINCH, SKYCORE
 from tests.fuzz.mutation import Corpus, Given
 from tests.wire import IPHONE, SEED
 
@@ -52,8 +52,13 @@ NAMES = tuple(
     sorted({name.encode() for names in PARAMETERS.values() for name in names} | {b"request", b"REQUEST", b"data_"})
 )
 ELEMENTS = tuple(b"<%b>" % name for name in NAMES) + tuple(b"</%b>" % name for name in NAMES)
-MEMBERS = (*(b',"%b":' % name.encode() for name in sorted(SINCH_JSON.known)), b"[[", b"]]", b'{"a":', b'"', b",")
-PAIRS_OF = (*(b"&%b=" % name.encode() for name in sorted(SKYCORE_GET.known)), b"&customtext_1=", b"&data_a=", b"%")
+MEMBERS = (*(b',"%b":' % name.encode() for name in sorted(SINCH_JSON.known_names)), b"[[", b"]]", b'{"a":', b'"', b",")
+PAIRS_OF = (
+    *(b"&%b=" % name.encode() for name in sorted(SKYCORE_GET.known_names)),
+    b"&customtext_1=",
+    b"&data_a=",
+    b"%",
+)
 MULTIPART = (
     '--b\r\nContent-Disposition: form-data; name="xml"\r\n\r\n' + SKYCORE + "\r\n--b\r\n"
     'Content-Disposition: form-data; name="file"; filename="a.txt"\r\nContent-Type: text/plain\r\n'

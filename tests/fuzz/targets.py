@@ -17,13 +17,13 @@ from lxml import etree
 
 from config.wsgi import readable
 from handsets.cache import IDENTITY_MAX, parse_identity
-from mms.api import areas, fallback, fields, idempotency, read_pairs, save, send_parameters, slides
+from mms.api import fallback_sms, idempotency, parameters, parse_query, save_mms, send_parameters, slides, text_areas
 from mms.api.answers import failure
+from mms.api.body_parsers import JsonParser, XmlParser
 from mms.api.dialects import SINCH, SINCH_JSON, SKYCORE, Dialect
 from mms.api.errors import Refusal
-from mms.api.nodes import Node
-from mms.api.parsers import JsonParser, XmlParser
 from mms.api.renderers import JsonRenderer, XmlRenderer
+from mms.api.request_tree import Node
 from mms.mm7.answers import read_answer
 from mms.mm7.requests import MAX_TEXT, Request, Unsupported, answer, fault, read_request
 from mms.mm7.soap import MAX_ID, Malformed
@@ -52,10 +52,10 @@ def _texts(node: Node) -> None:
     data = send_parameters.merge_data(node)
     texts = send_parameters.custom_texts(node, SLIDES)
     with suppress(Refusal):
-        wanted = slides.wanted(node)
+        wanted = slides.parse(node)
         illustrated = {slide.position for slide in wanted if slide.media}
         send_parameters.check_texts(node, {slide.position: slide.text for slide in wanted}, illustrated, "", data)
-        areas.check_filled({slide.position: slide.areas for slide in wanted}, data, node)
+        text_areas.check_filled({slide.position: slide.areas for slide in wanted}, data, node)
     subject = send_parameters.filled_subject(node, Template(subject="{{name|you}}"), data)
     _keep([subject, *texts.values(), *data, *data.values()])
 
@@ -63,25 +63,25 @@ def _texts(node: Node) -> None:
 # Each reads its parameters whatever the others are, so that a fault in one hides none in another.
 READERS: Final[Sequence[Reader]] = (
     _texts,
-    fields.number,
-    fields.mask,
-    fields.ddm_timeout,
-    save.name,
-    slides.wanted,
+    parameters.recipient,
+    parameters.from_mask,
+    parameters.ddm_timeout,
+    save_mms.parse_name,
+    slides.parse,
     idempotency.fingerprint,
-    lambda node: _keep([str(value) for value in asdict(fallback.given(node, Template())).values()]),
-    lambda node: fields.checked_subject(fields.once(node, "subject"), "subject"),
-    lambda node: fields.checked_subject(fields.once(node, "ddm_subject"), "ddm_subject"),
-    lambda node: fields.long_text(node, "ddm_text"),
-    lambda node: fields.short_text(node, "device", IDENTITY_MAX),
-    lambda node: fields.short_text(node, "client_reference", 200),
-    lambda node: fields.whole(fields.once(node, "mms_id"), 1, fields.ID_MAX),
-    lambda node: fields.whole(fields.once(node, "operator_id"), 0, fields.OPERATOR_ID_MAX),
-    lambda node: fields.flag(node, "ddm_force"),
-    lambda node: fields.flag(node, "dry_run"),
-    lambda node: fields.future(node, "expires_at"),
-    lambda node: fields.moment(node, "start_date"),
-    lambda node: fields.moment(node, "since"),
+    lambda node: _keep([str(value) for value in asdict(fallback_sms.parse(node, Template())).values()]),
+    lambda node: parameters.check_subject(parameters.text_of(node, "subject"), "subject"),
+    lambda node: parameters.check_subject(parameters.text_of(node, "ddm_subject"), "ddm_subject"),
+    lambda node: parameters.long_text(node, "ddm_text"),
+    lambda node: parameters.short_text(node, "device", IDENTITY_MAX),
+    lambda node: parameters.short_text(node, "client_reference", 200),
+    lambda node: parameters.parse_integer(parameters.text_of(node, "mms_id"), 1, parameters.ID_MAX),
+    lambda node: parameters.parse_integer(parameters.text_of(node, "operator_id"), 0, parameters.OPERATOR_ID_MAX),
+    lambda node: parameters.flag(node, "ddm_force"),
+    lambda node: parameters.flag(node, "dry_run"),
+    lambda node: parameters.future_timestamp(node, "expires_at"),
+    lambda node: parameters.timestamp(node, "start_date"),
+    lambda node: parameters.timestamp(node, "since"),
 )
 
 
@@ -112,7 +112,7 @@ def _body(parser: XmlParser | JsonParser, given: Given) -> Node:
 DOORS: Final[dict[str, tuple[Dialect, Callable[[Given], Node]]]] = {
     "xml": (SINCH, lambda given: _body(XmlParser(), given)),
     "json": (SINCH_JSON, lambda given: _body(JsonParser(), given)),
-    "pairs": (SKYCORE, lambda given: read_pairs.read(given.body.decode("latin-1"))),
+    "pairs": (SKYCORE, lambda given: parse_query.parse(given.body.decode("latin-1"))),
 }
 
 
@@ -125,7 +125,7 @@ def _check_answer(dialect: Dialect, refusal: Refusal) -> None:
 
 
 def _all_texts(node: Node) -> Iterator[str]:
-    yield from (node.wire, node.text)
+    yield from (node.name, node.text)
     for child in node.children:
         yield from _all_texts(child)
 

@@ -10,7 +10,7 @@ import pytest
 from lxml import etree
 
 from mms.models import Message
-from tests.api.orders import post_json
+from tests.api.dialect_requests import post_json
 from tests.scripted import Scripted
 from tests.wire import Drive
 

@@ -6,10 +6,10 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from billing.models import Account, ApiKey
-from mms.api import fields
+from mms.api import parameters
 from mms.api.answers import Fields, success
 from mms.api.errors import Refusal
-from mms.api.nodes import Node
+from mms.api.request_tree import Node
 from mms.models import Postback
 from mms.postbacks import outbox
 from mms.runtime import wakeup
@@ -20,7 +20,7 @@ def replay_postbacks(request: Node, key: ApiKey) -> Fields:
     replayed = outbox.replay(chosen(request, key.account), timezone.now())
     wakeup.ring(wakeup.NOTIFY)
     return success(
-        tracking_id=fields.once(request, "tracking_id"),
+        tracking_id=parameters.text_of(request, "tracking_id"),
         replayed=replayed,
         status_details=f"Postbacks that are sent again: {replayed}",
     )
@@ -28,27 +28,27 @@ def replay_postbacks(request: Node, key: ApiKey) -> Fields:
 
 def chosen(request: Node, account: Account) -> QuerySet[Postback]:
     """The postbacks that the request names: one, all of a message, those that were given up in a stretch of time."""
-    event_id, tracking_id = fields.once(request, "event_id"), fields.once(request, "tracking_id")
-    since, until = fields.moment(request, "since"), fields.moment(request, "until")
+    event_id, tracking_id = parameters.text_of(request, "event_id"), parameters.text_of(request, "tracking_id")
+    since, until = parameters.timestamp(request, "since"), parameters.timestamp(request, "until")
     if until and not since:
-        raise Refusal("E100", f"{request.called('until')} needs {request.called('since')}")
+        raise Refusal("E100", f"{request.name_of('until')} needs {request.name_of('since')}")
     if [bool(event_id), bool(tracking_id), bool(since)].count(True) != 1:
-        event, message, begin = map(request.called, ("event_id", "tracking_id", "since"))
+        event, message, begin = map(request.name_of, ("event_id", "tracking_id", "since"))
         raise Refusal("E100", f"Give one of {event}, {message} or {begin}")
     if since:
         return _given_up(request, account, since, until)
-    return _event(request, account, event_id) if event_id else outbox.of_message(fields.message(request, account))
+    return _event(request, account, event_id) if event_id else outbox.of_message(parameters.message(request, account))
 
 
 def _given_up(request: Node, account: Account, since: datetime, until: datetime | None) -> QuerySet[Postback]:
     if until and until <= since:
-        raise Refusal("E100", f"{request.called('until')} must be later than {request.called('since')}")
+        raise Refusal("E100", f"{request.name_of('until')} must be later than {request.name_of('since')}")
     return outbox.failed(account, since, until)
 
 
 def _event(request: Node, account: Account, event_id: str) -> QuerySet[Postback]:
     """The postback that the customer knows by its header X-MMS-Event-Id."""
-    found = Postback.objects.filter(account=account, pk=fields.whole(event_id, 1, fields.ID_MAX) or 0)
+    found = Postback.objects.filter(account=account, pk=parameters.parse_integer(event_id, 1, parameters.ID_MAX) or 0)
     if not found.exists():
-        raise Refusal("E100", f"There is no {request.called('event_id')} {event_id[:20]} in this account")
+        raise Refusal("E100", f"There is no {request.name_of('event_id')} {event_id[:20]} in this account")
     return found

@@ -6,7 +6,7 @@ from base.stale_cache import Freshness
 from billing import blocklist
 from billing.models import Account, SenderAddress
 from mms.api.errors import Refusal
-from mms.api.nodes import Node
+from mms.api.request_tree import Node
 from mms.messages import routing
 from mms.models import Carrier
 
@@ -19,7 +19,7 @@ class Route:
     carrier: Carrier
 
 
-def route(
+def choose_route(
     request: Node,
     account: Account,
     number: str,
@@ -34,7 +34,7 @@ def route(
         _check_not_blocked(account, number)  # E114
     carrier = operator or routing.carrier_for(number, freshness)
     if carrier is None:
-        hint = f"try again later or give {request.called('operator_id')}"
+        hint = f"try again later or give {request.name_of('operator_id')}"
         raise Refusal("E618", f"The carrier of this number could not be found; {hint}")
     if not sender.is_provisioned_on(carrier.operator_id):
         missing = f"The sender address {sender.address} is not provisioned on the carrier {carrier.name}"
@@ -48,7 +48,7 @@ def _sender(request: Node, account: Account, requested: str, country: str, fresh
     chosen = routing.sender_for(freshness, account, requested, country)
     if chosen is None:
         unassigned = f"{requested} is not assigned to {country}, and there is no default sender for it"
-        raise Refusal("E111", f"{request.called('from')}: {unassigned}")
+        raise Refusal("E111", f"{request.name_of('from')}: {unassigned}")
     return chosen
 
 

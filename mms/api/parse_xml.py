@@ -9,7 +9,7 @@ from lxml import etree
 
 from mms.api.dialects import XML_DIALECTS, Dialect
 from mms.api.errors import Refusal
-from mms.api.nodes import DEPTH_MAX, NODES_MAX, Node
+from mms.api.request_tree import DEPTH_MAX, NODES_MAX, Node
 
 # lxml needs the square of their number to list the attributes of an element.
 ATTRIBUTES_MAX = 100
@@ -33,7 +33,7 @@ REASONS: Final = {
 REASON_OF: Final[dict[int, str]] = {getattr(etree.ErrorTypes, name): reason for name, reason in REASONS.items()}
 
 
-def read(body: bytes) -> Node:
+def parse(body: bytes) -> Node:
     """The request in these bytes.
 
     Raises Refusal: E108 where it is not well-formed, E100 where it is no request; in the dialect of its first tag.
@@ -43,7 +43,7 @@ def read(body: bytes) -> Node:
         dialect = _named(_local_name(root))
         if dialect is None:
             raise Refusal("E100", "The root element must be request or REQUEST")
-        return _node(root, dialect.request, dialect, dialect.known, depth=1)
+        return _node(root, dialect.request_root, dialect, dialect.known_names, depth=1)
     except Refusal as refusal:
         first = FIRST_TAG.search(body)
         refusal.dialect = _named(first[1].decode()) if first else None
@@ -51,7 +51,7 @@ def read(body: bytes) -> Node:
 
 
 def _named(root: str) -> Dialect | None:
-    return next((dialect for dialect in XML_DIALECTS if dialect.request == root), None)
+    return next((dialect for dialect in XML_DIALECTS if dialect.request_root == root), None)
 
 
 def _parsed(body: bytes) -> etree._Element:
@@ -68,7 +68,7 @@ def _parsed(body: bytes) -> etree._Element:
     try:
         root = etree.fromstring(trimmed, parser)
     except etree.XMLSyntaxError as problem:
-        raise Refusal("E108", _where(problem, before=body[: len(body) - len(trimmed)])) from None
+        raise Refusal("E108", _location(problem, before=body[: len(body) - len(trimmed)])) from None
     if root.getroottree().docinfo.internalDTD is not None:
         raise Refusal("E108", "A document type declaration is not allowed")
     if len(body) > NODES_MAX and float(COUNT(root)) > NODES_MAX:  # type: ignore[arg-type]  # a number, as it says
@@ -76,7 +76,7 @@ def _parsed(body: bytes) -> etree._Element:
     return root
 
 
-def _where(problem: etree.XMLSyntaxError, before: bytes) -> str:
+def _location(problem: etree.XMLSyntaxError, before: bytes) -> str:
     """Where the document breaks off, in the customer's own lines, and why; `before` is white space that we dropped."""
     line, column = problem.position
     if line == 1:
@@ -96,7 +96,7 @@ def _node(element: etree._Element, wire: str, dialect: Dialect, known: Collectio
         # The names in data are the customer's own.
         inside = {name for name, _ in named} if wire == dialect.parameters["data"] else known
         children += [_node(child, name, dialect, inside, depth + 1) for name, child in named if name in inside]
-    return Node(dialect, wire, (element.text or "").strip(), tuple(children), plain=not len(element))
+    return Node(dialect, wire, (element.text or "").strip(), tuple(children), is_text_only=not len(element))
 
 
 def _attributes(element: etree._Element, dialect: Dialect) -> list[Node]:

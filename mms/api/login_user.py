@@ -2,7 +2,7 @@
 
 from billing.models import ApiKey
 from mms.api.answers import Fields, success
-from mms.api.nodes import Node
+from mms.api.request_tree import Node
 
 
 def login_user(_: Node, key: ApiKey) -> Fields:

@@ -5,14 +5,14 @@ from urllib.parse import parse_qsl
 
 from mms.api.dialects import SKYCORE_GET
 from mms.api.errors import Refusal
-from mms.api.nodes import Node, leaf
+from mms.api.request_tree import Node, text_node
 
 CUSTOM_TEXT = re.compile(r"customtext_(.*)", re.IGNORECASE | re.DOTALL)
 DATA = re.compile(r"data_(.+)", re.IGNORECASE | re.DOTALL)
 PAIRS_MAX = 1000
 
 
-def read(query: str) -> Node:
+def parse(query: str) -> Node:
     """The request in this query string, names without regard to case. Raises Refusal."""
     children: list[Node] = []
     data: list[Node] = []
@@ -20,12 +20,12 @@ def read(query: str) -> Node:
         if found := CUSTOM_TEXT.fullmatch(key):
             children.append(_custom_text(found[1], value))
         elif found := DATA.fullmatch(key):
-            data.append(leaf(SKYCORE_GET, found[1], value))
-        elif key.lower() in SKYCORE_GET.known:
-            children.append(leaf(SKYCORE_GET, key.lower(), value))
+            data.append(text_node(SKYCORE_GET, found[1], value))
+        elif key.lower() in SKYCORE_GET.known_names:
+            children.append(text_node(SKYCORE_GET, key.lower(), value))
     if data:
         children.append(_holding("data", *data))
-    return Node(SKYCORE_GET, "", children=tuple(children), plain=False)
+    return Node(SKYCORE_GET, "", children=tuple(children), is_text_only=False)
 
 
 def _pairs(query: str) -> list[tuple[str, str]]:
@@ -42,9 +42,9 @@ def _pairs(query: str) -> list[tuple[str, str]]:
 
 def _custom_text(slide: str, value: str) -> Node:
     names = SKYCORE_GET.parameters
-    parts = (leaf(SKYCORE_GET, names["custom_slide"], slide), leaf(SKYCORE_GET, names["value"], value))
+    parts = (text_node(SKYCORE_GET, names["custom_slide"], slide), text_node(SKYCORE_GET, names["value"], value))
     return _holding("custom_text", *parts)
 
 
 def _holding(name: str, *children: Node) -> Node:
-    return Node(SKYCORE_GET, SKYCORE_GET.parameters[name], children=children, plain=False)
+    return Node(SKYCORE_GET, SKYCORE_GET.parameters[name], children=children, is_text_only=False)

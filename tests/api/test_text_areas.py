@@ -14,12 +14,12 @@ from PIL import Image
 
 from base import stale_cache
 from mms.adaptation.content import Align, Area, Font, VerticalAlign
-from mms.api.contracts import openapi, xml_schema
 from mms.api.dialects import SINCH, SKYCORE, Dialect
+from mms.api.schema_views import openapi, xml_schema
 from mms.models import Message, Template, TextArea
 from tests.adaptation.pictures import saved
+from tests.api.dialect_requests import SKYCORE_SAVE, get, post, post_json
 from tests.api.documents import KEY, NUMBER, SAVE, SEND, Elements, failure, file, request
-from tests.api.orders import SKYCORE_SAVE, get, post, post_json
 from tests.scripted import Scripted, serving
 
 Post = Callable[[bytes], bytes]

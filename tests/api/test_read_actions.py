@@ -9,8 +9,8 @@ import pytest
 from pytest_django import DjangoAssertNumQueries
 
 from mms.models import Message, Template
+from tests.api.dialect_requests import DECLARED, get, post, post_json
 from tests.api.documents import KEY, SEND, Elements, failure, request
-from tests.api.orders import DECLARED, get, post, post_json
 
 Post = Callable[[bytes], bytes]
 

@@ -14,7 +14,7 @@ DEPTH_MAX = 10
 NODES_MAX = 20_000
 
 
-class Unclear(Exception):
+class InvalidParameter(Exception):
     """An element that gives no one value; the sentence says why."""
 
 
@@ -23,56 +23,56 @@ class Unclear(Exception):
 class Node:
     """One element: its name on the wire, its text without white space around it, and what is in it.
 
-    `plain` tells that it holds text alone, not even unknown elements.
+    `is_text_only` tells that it holds text alone, not even unknown elements.
     """
 
     dialect: Dialect
-    wire: str
+    name: str
     text: str = ""
     children: tuple["Node", ...] = ()
-    plain: bool = True
+    is_text_only: bool = True
     _named: dict[str, list["Node"]] | None = field(default=None, init=False, repr=False, compare=False)
 
-    def called(self, name: str) -> str:
+    def name_of(self, name: str) -> str:
         """The parameter's name as the customer writes it."""
         alias = self.dialect.aliases.get(name)
-        given = alias and any(child.wire == alias for child in self.children)
+        given = alias and any(child.name == alias for child in self.children)
         return alias if alias and given else self.dialect.parameters[name]
 
     def all(self, name: str) -> Sequence["Node"]:
         if self._named is None:
             self._named = defaultdict(list)
             for child in self.children:
-                self._named[child.wire].append(child)
+                self._named[child.name].append(child)
         spellings = (self.dialect.parameters[name], self.dialect.aliases.get(name))
         if spellings[1] in self._named:
-            return [child for child in self.children if child.wire in spellings]
+            return [child for child in self.children if child.name in spellings]
         return self._named.get(spellings[0], ())
 
     def one(self, name: str) -> "Node | None":
-        """The element of that name, or None. Raises Unclear where it stands more than once."""
+        """The element of that name, or None. Raises InvalidParameter where it stands more than once."""
         found = self.all(name)
-        spellings = list(dict.fromkeys(node.wire for node in found))
+        spellings = list(dict.fromkeys(node.name for node in found))
         if len(spellings) > 1:
-            raise Unclear(f"{' and '.join(spellings)} mean the same; give one of them")
+            raise InvalidParameter(f"{' and '.join(spellings)} mean the same; give one of them")
         if len(found) > 1:
-            raise Unclear(f"{found[0].wire} stands more than once")
+            raise InvalidParameter(f"{found[0].name} stands more than once")
         return found[0] if found else None
 
     def value(self, name: str) -> str:
-        """The text of the element of that name, "" where it is missing. Raises Unclear."""
+        """The text of the element of that name, "" where it is missing. Raises InvalidParameter."""
         found = self.one(name)
-        return found.alone() if found else ""
+        return found.checked_text() if found else ""
 
-    def alone(self) -> str:
-        """Its text. Raises Unclear where there are elements among it: what they stand for would be lost."""
-        if not self.plain:
-            hint = ", with < written as &lt;" if self.dialect.request else ""
-            raise Unclear(f"{self.wire[:40]} must hold text alone{hint}")
+    def checked_text(self) -> str:
+        """Its text. Raises InvalidParameter where there are elements among it: what they stand for would be lost."""
+        if not self.is_text_only:
+            hint = ", with < written as &lt;" if self.dialect.request_root else ""
+            raise InvalidParameter(f"{self.name[:40]} must hold text alone{hint}")
         return self.text
 
 
-def leaf(dialect: Dialect, wire: str, text: str) -> Node:
+def text_node(dialect: Dialect, wire: str, text: str) -> Node:
     """A parameter from a format that, unlike XML, can hold any character. Raises Refusal for those we cannot keep."""
     check_characters(wire, text)
     return Node(dialect, wire, text.strip())

@@ -4,17 +4,17 @@ from django.utils import timezone
 
 from base.stale_cache import Freshness
 from billing.models import ApiKey
-from mms.api import fields
+from mms.api import parameters
 from mms.api.answers import Fields, success
-from mms.api.nodes import Node
+from mms.api.request_tree import Node
 from mms.content import deletion
 from mms.runtime import wakeup
 
 
 def delete_mms(request: Node, key: ApiKey) -> Fields:
     """Deletes the content at once; messages on their way still finish. Raises Refusal."""
-    template = fields.template(request, key.account, Freshness.CURRENT)
+    template = parameters.template(request, key.account, Freshness.CURRENT)
     if not deletion.delete(template, timezone.now()):
-        raise fields.no_template(request, str(template.pk))
+        raise parameters.unknown_template(request, str(template.pk))
     wakeup.ring(wakeup.WORK)  # for the files
     return success(mms_id=str(template.pk))

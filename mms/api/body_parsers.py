@@ -12,9 +12,9 @@ from django.http import HttpRequest
 from django.http.multipartparser import MultiPartParser, MultiPartParserError
 from rest_framework.parsers import BaseParser
 
-from mms.api import read_json, read_xml
+from mms.api import parse_json, parse_xml
 from mms.api.errors import Refusal
-from mms.api.nodes import Node
+from mms.api.request_tree import Node
 
 FIELD = "xml"
 FIELDS_MAX = 100
@@ -30,7 +30,7 @@ class XmlParser(BaseParser):
     ) -> Node:
         """The request as a tree. Raises Refusal: E100 where there is no request, E108 where it is not well-formed."""
         body = _body(stream)
-        return read_xml.read(body if _is_xml(body) else _field(body, _request(parser_context)) or body)
+        return parse_xml.parse(body if _is_xml(body) else _field(body, _request(parser_context)) or body)
 
 
 class JsonParser(BaseParser):
@@ -42,7 +42,7 @@ class JsonParser(BaseParser):
         self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> Node:
         """The request as a tree. Raises Refusal: E100 where there is no request, E108 where it is not well-formed."""
-        return read_json.read(_body(stream), _request(parser_context).headers.get("x-api-key", ""))
+        return parse_json.parse(_body(stream), _request(parser_context).headers.get("x-api-key", ""))
 
 
 def _request(context: Mapping[str, Any] | None) -> HttpRequest:

@@ -12,7 +12,7 @@ from mms.api.dialects import SINCH, SKYCORE, Dialect
 FOLDER: Final = Path(__file__).parent / "schemas"
 XML_DIALECTS: Final = {"sinch": SINCH, "skycore": SKYCORE}
 # Where the schema leaves a name, or a value, to the dialect.
-PLACE = re.compile(r"\{(root|in|out|switch)(?:\[(\w+)\])?\}")
+PLACEHOLDER = re.compile(r"\{(root|in|out|switch)(?:\[(\w+)\])?\}")
 
 
 def xml_schema(dialect: Dialect) -> str:
@@ -23,9 +23,9 @@ def xml_schema(dialect: Dialect) -> str:
 
 def _lines(written: str, dialect: Dialect) -> Iterator[str]:
     """The line with the dialect's names in it, and once more where a parameter in it has another spelling."""
-    switch = "|".join(("", *("".join(f"[{c.upper()}{c}]" for c in word) for word in dialect.switches)))
+    switch = "|".join(("", *("".join(f"[{c.upper()}{c}]" for c in word) for word in dialect.boolean_words)))
     names = {
-        "root": {"request": dialect.request, "response": dialect.response},
+        "root": {"request": dialect.request_root, "response": dialect.response_root},
         "in": dialect.parameters,
         "out": dialect.answers,
     }
@@ -33,10 +33,10 @@ def _lines(written: str, dialect: Dialect) -> Iterator[str]:
     def name(place: re.Match[str]) -> str:
         return switch if place[1] == "switch" else names[place[1]][place[2]]
 
-    yield PLACE.sub(name, written)
-    found = PLACE.search(written)
+    yield PLACEHOLDER.sub(name, written)
+    found = PLACEHOLDER.search(written)
     if found and found[1] == "in" and found[2] in dialect.aliases:
-        yield PLACE.sub(dialect.aliases[found[2]], written)
+        yield PLACEHOLDER.sub(dialect.aliases[found[2]], written)
 
 
 def openapi() -> str:

@@ -5,8 +5,8 @@ from urllib.parse import urlencode
 
 import pytest
 
+from tests.api.dialect_requests import DECLARED, JSON, PAIRS, SKYCORE, SKYCORE_SAVE, get, post, post_json
 from tests.api.documents import KEY, NUMBER, file
-from tests.api.orders import DECLARED, JSON, PAIRS, SKYCORE, SKYCORE_SAVE, get, post, post_json
 from tests.scripted import serving
 
 

@@ -1,10 +1,10 @@
 """getMessage: what has become of a message."""
 
 from billing.models import ApiKey
-from mms.api import fields
+from mms.api import parameters
 from mms.api.answers import Fields, success
-from mms.api.nodes import Node
-from mms.api.templates import written
+from mms.api.get_mms_templates import format_timestamp
+from mms.api.request_tree import Node
 from mms.models import Event
 
 # What concerns our workers and operators alone: the customer is told that it happened, not how.
@@ -13,7 +13,7 @@ INTERNAL = frozenset({"unprepared", "put-off", "lost", "resolved"})
 
 def get_message(request: Node, key: ApiKey) -> Fields:
     """Where the message is, and the timeline of how it came there. Raises Refusal."""
-    message = fields.message(request, key.account)
+    message = parameters.message(request, key.account)
     return success(
         tracking_id=message.tracking_id,
         mms_id=str(message.template_id),
@@ -29,4 +29,4 @@ def get_message(request: Node, key: ApiKey) -> Fields:
 
 def _event(event: Event) -> Fields:
     details = "" if event.kind in INTERNAL else event.text
-    return {"timestamp": written(event.at), "type": event.kind, "status_details": details}
+    return {"timestamp": format_timestamp(event.at), "type": event.kind, "status_details": details}

@@ -6,9 +6,9 @@ from datetime import datetime
 from django.utils import timezone
 
 from billing.models import Account
-from mms.api import fields
+from mms.api import parameters
 from mms.api.errors import Refusal
-from mms.api.nodes import Node
+from mms.api.request_tree import Node
 from mms.models import Template
 
 
@@ -27,27 +27,27 @@ class Fallback:
         return "" if self.disable_fallback_sms else self.fallback_text
 
 
-def given(request: Node, default: Template) -> Fallback:
+def parse(request: Node, default: Template) -> Fallback:
     """What the request says, and of what it does not mention, what the template says. Raises Refusal."""
     return Fallback(
-        fields.long_text(request, "fallback_sms_text") or default.fallback_text,
-        fields.flag(request, "disable_fallback_sms", default=default.disable_fallback_sms),
-        fields.flag(request, "disable_fallback_sms_link", default=default.disable_fallback_sms_link),
-        fields.future(request, "fallback_sms_link_expiration", fields.LINK_EXPIRATION_MAX)
+        parameters.long_text(request, "fallback_sms_text") or default.fallback_text,
+        parameters.flag(request, "disable_fallback_sms", default=default.disable_fallback_sms),
+        parameters.flag(request, "disable_fallback_sms_link", default=default.disable_fallback_sms_link),
+        parameters.future_timestamp(request, "fallback_sms_link_expiration", parameters.LINK_EXPIRATION_MAX)
         or default.fallback_sms_link_expiration,
     )
 
 
 def for_message(request: Node, account: Account, template: Template) -> Fallback:
     """The fallback of a message of this template. Raises Refusal, also where it lacks what it needs."""
-    found = given(request, template)
+    found = parse(request, template)
     if found.disable_fallback_sms:
         return found
     if account.fallback_text_required and not found.fallback_text:
-        name = request.called("fallback_sms_text")
+        name = request.name_of("fallback_sms_text")
         raise Refusal("E622", f"{name} is missing, and this account requires it")
     expiration = found.fallback_sms_link_expiration
     if expiration and expiration <= timezone.now() and not found.disable_fallback_sms_link:
-        name, content = request.called("fallback_sms_link_expiration"), request.called("mms_id")
+        name, content = request.name_of("fallback_sms_link_expiration"), request.name_of("mms_id")
         raise Refusal("E100", f"The {name} that {content} {template.pk} was saved with has passed; give another")
     return found

@@ -15,7 +15,7 @@ from base.request_slots import SLOTS
 from billing import keys
 from billing.models import Account
 from config.wsgi import application
-from mms.api.slides import FETCHING_MAX
+from mms.api.slides import CONCURRENT_FETCHES_MAX
 from mms.content import downloads
 from mms.content.downloads import Downloads, FetchFailed
 from tests.api.documents import KEY, SAVE, failure, file, image, request
@@ -42,7 +42,7 @@ def saving(key: str, url: str) -> bytes:
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_servers_that_hang_hold_up_their_own_accounts_alone(world: SimpleNamespace) -> None:
-    others = [Account.objects.create(name=f"Hanging {number}") for number in range(SLOTS // FETCHING_MAX)]
+    others = [Account.objects.create(name=f"Hanging {number}") for number in range(SLOTS // CONCURRENT_FETCHES_MAX)]
     hanging = [keys.issue(account) for account in others]
     asked, over = threading.Semaphore(0), threading.Event()
 
@@ -52,7 +52,7 @@ def test_servers_that_hang_hold_up_their_own_accounts_alone(world: SimpleNamespa
         over.wait(PATIENCE)
 
     with listening(hang) as server, ThreadPoolExecutor(SLOTS + 1) as pool:
-        calls = [pool.submit(ask, saving(key, server.url)) for key in hanging for _ in range(FETCHING_MAX)]
+        calls = [pool.submit(ask, saving(key, server.url)) for key in hanging for _ in range(CONCURRENT_FETCHES_MAX)]
         try:
             assert all(asked.acquire(timeout=PATIENCE) for _ in calls)
             at_last = pool.submit(ask, request({"action": "loginUser", "api-key": KEY}))

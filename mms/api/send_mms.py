@@ -7,11 +7,11 @@ from django.utils import timezone
 
 from base.stale_cache import Freshness
 from billing.models import Account, ApiKey
-from mms.api import dry_run, fallback, fields, idempotency, save, send_parameters, slides
+from mms.api import dry_run, fallback_sms, idempotency, parameters, save_mms, send_parameters, slides
 from mms.api.answers import Fields
-from mms.api.nodes import Node
+from mms.api.request_tree import Node
 from mms.api.send_parameters import Content
-from mms.api.send_saved import accept_one, queued
+from mms.api.send_saved_mms import accept_one, queued_answer
 from mms.content import store
 from mms.content.store import Files, NewSlide
 from mms.encoding import queue
@@ -25,7 +25,7 @@ def send_mms(request: Node, key: ApiKey) -> Fields:
 
     Every parameter is checked before a file is fetched.
     """
-    if fields.flag(request, "dry_run"):
+    if parameters.flag(request, "dry_run"):
         draft, new = _check(request, key)
         return store.with_files(new, lambda files: dry_run.preview(lambda: _store(request, draft, new, files)))
     repeatable = idempotency.identify(request, key.account)
@@ -33,7 +33,10 @@ def send_mms(request: Node, key: ApiKey) -> Fields:
     if answer is None:
         draft, new = _check(request, key)
         answer = store.with_files(
-            new, lambda files: idempotency.answer_once(repeatable, lambda: queued(_store(request, draft, new, files)))
+            new,
+            lambda files: idempotency.answer_once(
+                repeatable, lambda: queued_answer(_store(request, draft, new, files))
+            ),
         )
         wakeup.ring(wakeup.ENCODE)
         wakeup.ring(wakeup.WORK)
@@ -42,15 +45,15 @@ def send_mms(request: Node, key: ApiKey) -> Fields:
 
 def _check(request: Node, key: ApiKey) -> tuple[SendRequest, list[NewSlide]]:
     """Return the send request, its template not stored yet, and the slides with their files fetched."""
-    draft = send_parameters.check(request, key, Freshness.CURRENT, _draft_content)
-    return draft, slides.fetched(slides.wanted(request), key.account)
+    draft = send_parameters.parse(request, key, Freshness.CURRENT, _draft_content)
+    return draft, slides.fetch(slides.parse(request), key.account)
 
 
 def _draft_content(request: Node, account: Account, _: Freshness) -> Content:
     """Return the content that the request describes; its template is not stored."""
-    name = save.name(request)
-    subject = fields.template_subject(request)
-    wanted = slides.wanted(request)
+    name = save_mms.parse_name(request)
+    subject = parameters.template_subject(request)
+    wanted = slides.parse(request)
     return Content(
         Template(account=account, name=name, subject=subject, disable_fallback_sms=account.fallback_disabled),
         {slide.position: slide.text for slide in wanted},
@@ -63,7 +66,7 @@ def _store(request: Node, draft: SendRequest, new: Sequence[NewSlide], files: Fi
     """Store content and message, both or neither. The message waits for its audio and video to be encoded."""
     described = draft.template
     # The content can be sent again later, with the fallback that this request gives.
-    defaults = asdict(fallback.given(request, described))
+    defaults = asdict(fallback_sms.parse(request, described))
     template = Template(account=draft.account, name=described.name, subject=described.subject, **defaults)
     with store.creating(template, new, files, queue.conclude, timezone.now()):
         return accept_one(request, replace(draft, template=template))

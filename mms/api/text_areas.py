@@ -18,44 +18,46 @@ from mms.adaptation.content import (
     Source,
     VerticalAlign,
 )
-from mms.api import fields
+from mms.api import parameters
 from mms.api.errors import Refusal
-from mms.api.nodes import Node, Unclear
+from mms.api.request_tree import InvalidParameter, Node
 
 PIXELS_MAX = 100_000
 
 Word = TypeVar("Word", bound=StrEnum)
 
 
-def read(picture: Node, position: int) -> tuple[Area, ...]:
+def parse(picture: Node, position: int) -> tuple[Area, ...]:
     """The areas of this image element, of the slide with this number. Raises Refusal."""
-    given, name = picture.all("text_area"), picture.called("text_area")
+    given, name = picture.all("text_area"), picture.name_of("text_area")
     if len(given) > AREAS_MAX:
         raise Refusal("E100", f"slide {position}: there are {len(given)} {name}; {AREAS_MAX} are allowed")
-    return tuple(_area(node, where(node, position, number)) for number, node in enumerate(given, 1))
+    return tuple(_area(node, label(node, position, number)) for number, node in enumerate(given, 1))
 
 
-def where(node: Node, position: int, number: int) -> str:
+def label(node: Node, position: int, number: int) -> str:
     """An area as refusals name it, in the words of the request's dialect."""
-    return f"slide {position}, {node.called('text_area')} {number}"
+    return f"slide {position}, {node.name_of('text_area')} {number}"
 
 
 def check_place(areas: Sequence[Area], picture: Source, slide: Node, position: int) -> None:
     """Refuses areas that do not lie on the picture, or on one that moves."""
     if areas and picture.frames > 1:
-        raise Refusal("E100", f"slide {position}: the image is an animation; {slide.called('text_area')} needs a still")
+        raise Refusal(
+            "E100", f"slide {position}: the image is an animation; {slide.name_of('text_area')} needs a still"
+        )
     for number, area in enumerate(areas, 1):
         if problem := lettering.beyond(area, picture.upright):
-            raise Refusal("E100", f"{where(slide, position, number)}: {problem}")
+            raise Refusal("E100", f"{label(slide, position, number)}: {problem}")
 
 
 def check_filled(areas: Mapping[int, Sequence[Area]], data: Mapping[str, str], request: Node) -> None:
     """Refuses what cannot be drawn once the data is in it; `areas` are those of each slide by its number."""
     for position, drawn in areas.items():
         for number, area in enumerate(drawn, 1):
-            place = where(request, position, number)
+            place = label(request, position, number)
             with _drawable(place):
-                lettering.laid_out(replace(area, text=fields.merged(request, area.text, data, place)))
+                lettering.laid_out(replace(area, text=parameters.fill_merge_tags(request, area.text, data, place)))
 
 
 def _area(node: Node, place: str) -> Area:
@@ -72,11 +74,11 @@ def _area(node: Node, place: str) -> Area:
             align=_word(node, "align", Align.LEFT),
             vertical_align=_word(node, "vertical_align", VerticalAlign.TOP),
         )
-    except Unclear as problem:
+    except InvalidParameter as problem:
         raise Refusal("E100", f"{place}: {problem}") from None
     if len(area.text) > lettering.TEXT_MAX:
         raise Refusal("E334", f"{place}: the text has {len(area.text)} characters; {lettering.TEXT_MAX} are allowed")
-    fields.check_tags(area.text, place)
+    parameters.check_merge_tags(area.text, place)
     with _drawable(place):
         lettering.check(area)
     return area
@@ -92,20 +94,20 @@ def _drawable(place: str) -> Iterator[None]:
         raise Refusal("E334", f"{place}: {problem}") from None
 
 
-# Each gives one value. Raises Unclear.
+# Each gives one value. Raises InvalidParameter.
 
 
 def _text(node: Node) -> str:
     text = node.value("area_text")
     if not text:
-        raise Unclear(f"{node.called('area_text')} is missing")
+        raise InvalidParameter(f"{node.name_of('area_text')} is missing")
     return text
 
 
 def _whole(node: Node, name: str, least: int, most: int) -> int:
-    found = fields.whole(node.value(name), least, most)
+    found = parameters.parse_integer(node.value(name), least, most)
     if found is None:
-        raise Unclear(f"{node.called(name)} must be a whole number of pixels from {least} to {most}")
+        raise InvalidParameter(f"{node.name_of(name)} must be a whole number of pixels from {least} to {most}")
     return found
 
 
@@ -113,12 +115,12 @@ def _word(node: Node, name: str, default: Word) -> Word:
     words = type(default)
     given = node.value(name).lower() or default
     if given not in set(words):
-        raise Unclear(f"{node.called(name)} must be one of {', '.join(words)}")
+        raise InvalidParameter(f"{node.name_of(name)} must be one of {', '.join(words)}")
     return words(given)
 
 
 def _color(node: Node) -> str:
     color = node.value("color") or "#000000"
     if not COLOR.match(color):
-        raise Unclear(f"{node.called('color')} must be # and six hexadecimal digits, such as #FF8800")
+        raise InvalidParameter(f"{node.name_of('color')} must be # and six hexadecimal digits, such as #FF8800")
     return color

@@ -8,10 +8,10 @@ from datetime import datetime
 from django.db.models import Count, Func, IntegerField, Sum
 
 from billing.models import ApiKey
-from mms.api import fields
+from mms.api import parameters
 from mms.api.answers import Fields, success
 from mms.api.errors import Refusal
-from mms.api.nodes import Node
+from mms.api.request_tree import Node
 from mms.models import Slide, SlideMedium, Template, TextArea
 
 PAGE_MAX = 1_000_000
@@ -22,7 +22,7 @@ OCTETS = Func("text", function="octet_length", output_field=IntegerField())
 
 def get_mms_templates(request: Node, key: ApiKey) -> Fields:
     """Templates, the newest first, without those that were deleted. Raises Refusal."""
-    start = fields.moment(request, "start_date", "E214")
+    start = parameters.timestamp(request, "start_date", "E214")
     page = _whole(request, "page_number", "E212", 1, PAGE_MAX)
     items = _whole(request, "items_per_page", "E213", ITEMS_DEFAULT, ITEMS_MAX)
     templates = Template.objects.filter(account=key.account, deleted_at=None)
@@ -30,7 +30,7 @@ def get_mms_templates(request: Node, key: ApiKey) -> Fields:
         templates = templates.filter(created_at__gte=start)
     shown = list(templates.order_by("-pk")[(page - 1) * items : page * items])
     return success(
-        start_date=written(start) if start else "",
+        start_date=format_timestamp(start) if start else "",
         page_number=page,
         items_per_page=items,
         total_results=templates.count(),
@@ -38,17 +38,17 @@ def get_mms_templates(request: Node, key: ApiKey) -> Fields:
     )
 
 
-def written(at: datetime) -> str:
+def format_timestamp(at: datetime) -> str:
     return at.isoformat(timespec="seconds")
 
 
 def _whole(request: Node, name: str, code: str, default: int, most: int) -> int:
-    text = fields.once(request, name, code)
+    text = parameters.text_of(request, name, code)
     if not text:
         return default
-    number = fields.whole(text, 1, most)
+    number = parameters.parse_integer(text, 1, most)
     if number is None:
-        raise Refusal(code, f"{request.called(name)} must be a whole number from 1 to {most}")
+        raise Refusal(code, f"{request.name_of(name)} must be a whole number from 1 to {most}")
     return number
 
 
@@ -66,7 +66,7 @@ def _described(template: Template, slides: int, text_bytes: int, media_bytes: in
         "mms_id": str(template.pk),
         "mms_name": template.name,
         "mms_subject": template.subject,
-        "date_created": written(template.created_at),
+        "date_created": format_timestamp(template.created_at),
         "total_slides": slides,
         "mms_size": text_bytes + media_bytes,
         "text_area": areas,

@@ -5,10 +5,10 @@ from django.utils import timezone
 from base.stale_cache import Freshness
 from billing.ledger import InsufficientFunds
 from billing.models import Account, ApiKey
-from mms.api import dry_run, fields, idempotency, send_parameters
+from mms.api import dry_run, idempotency, parameters, send_parameters
 from mms.api.answers import Fields, success
 from mms.api.errors import Refusal
-from mms.api.nodes import Node
+from mms.api.request_tree import Node
 from mms.messages.accept import Accepted, OutcomeUnknown, Outdated, TemplateDeleted, accept
 from mms.messages.request import SendRequest
 from mms.models import Message
@@ -19,19 +19,19 @@ QUEUED = "MMS request accepted and queued for delivery"
 
 def send_saved_mms(request: Node, key: ApiKey) -> Fields:
     """Accept the message and answer with its tracking ID. Raises Refusal."""
-    if fields.flag(request, "dry_run"):
-        send_request = send_parameters.check(request, key, Freshness.CURRENT)
+    if parameters.flag(request, "dry_run"):
+        send_request = send_parameters.parse(request, key, Freshness.CURRENT)
         return dry_run.preview(lambda: accept_one(request, send_request))
     repeatable = idempotency.identify(request, key.account)
     answer = idempotency.stored_answer(repeatable)
     if answer is None:
-        send_request = send_parameters.check(request, key, Freshness.CURRENT)
-        answer = idempotency.answer_once(repeatable, lambda: queued(accept_one(request, send_request)))
+        send_request = send_parameters.parse(request, key, Freshness.CURRENT)
+        answer = idempotency.answer_once(repeatable, lambda: queued_answer(accept_one(request, send_request)))
         wakeup.ring(wakeup.WORK)
     return answer
 
 
-def queued(message: Message) -> Fields:
+def queued_answer(message: Message) -> Fields:
     """Return the answer to the request that became this message."""
     return success(
         mms_id=str(message.template_id),
@@ -58,7 +58,7 @@ def accept_one(request: Node, send_request: SendRequest) -> Message:
         case InsufficientFunds():
             raise Refusal("E713", str(outcome))
         case TemplateDeleted():
-            raise fields.no_template(request, str(send_request.template.pk))
+            raise parameters.unknown_template(request, str(send_request.template.pk))
         case OutcomeUnknown(problem):
             raise problem
         case Outdated():

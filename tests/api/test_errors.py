@@ -3,12 +3,12 @@
 import re
 
 from mms.api.errors import CATALOGUE
-from tests.api.test_bad_input import NO_REQUESTS, NOT_WELL_FORMED
+from tests.api.test_malformed_requests import NO_REQUESTS, NOT_WELL_FORMED
 from tests.api.test_media_failures import FILE_FAILURES, STATUS_FAILURES, TOGETHER_FAILURES
-from tests.api.test_own_words import SKYCORE_FAILURES
-from tests.api.test_reading import LIST_FAILURES
-from tests.api.test_save_failures import IMAGE_FAILURES, SAVE_FAILURES
-from tests.api.test_send_failures import SEND_FAILURES, WORLD_FAILURES
+from tests.api.test_read_actions import LIST_FAILURES
+from tests.api.test_refusals_in_dialects import SKYCORE_FAILURES
+from tests.api.test_save_mms_failures import IMAGE_FAILURES, SAVE_FAILURES
+from tests.api.test_send_saved_mms_failures import SEND_FAILURES, WORLD_FAILURES
 
 
 def codes(expected: bytes) -> set[str]:

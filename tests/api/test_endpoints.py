@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from mms.messages.accept import EXPIRY
 from mms.models import Message, Template
+from tests.api.dialect_requests import DECLARED, JSON, PAIRS, SINCH, SKYCORE, SKYCORE_SAVE, get, post, post_json
 from tests.api.documents import KEY, NUMBER, SEND, failure, request
-from tests.api.orders import DECLARED, JSON, PAIRS, SINCH, SKYCORE, SKYCORE_SAVE, get, post, post_json
 
 SINCH_DOORS = ["/ep/v1/", "/ep/v1"]
 SKYCORE_DOORS = ["/API/wxml/1.3/", "/API/wxml/1.3", "/API/wxml/1.3/index.php"]

@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 from mms.api.dialects import SINCH_JSON
 from mms.api.errors import Refusal
-from mms.api.nodes import DEPTH_MAX, NODES_MAX, Node, check_characters, leaf
+from mms.api.request_tree import DEPTH_MAX, NODES_MAX, Node, check_characters, text_node
 
 
 class _Object(tuple[tuple[str, Any], ...]):
@@ -19,7 +19,7 @@ class _NotJson(ValueError):
     """NaN and the infinities, which Python would read."""
 
 
-def read(body: bytes, key: str) -> Node:
+def parse(body: bytes, key: str) -> Node:
     """The request in these bytes, with the key that came in the header.
 
     Raises Refusal: E108 where it is not well-formed, E100 where it is no request.
@@ -28,8 +28,8 @@ def read(body: bytes, key: str) -> Node:
     if not isinstance(found, _Object):
         raise Refusal("E100", "The request must be a JSON object")
     header = SINCH_JSON.parameters["api_key"]
-    given = [child for child in _inside(found, in_data=False, depth=1) if child.wire != header]
-    return Node(SINCH_JSON, "", children=(leaf(SINCH_JSON, header, key), *given), plain=False)
+    given = [child for child in _inside(found, in_data=False, depth=1) if child.name != header]
+    return Node(SINCH_JSON, "", children=(text_node(SINCH_JSON, header, key), *given), is_text_only=False)
 
 
 def _parsed(body: bytes) -> Any:
@@ -75,7 +75,7 @@ def _inside(found: _Object, *, in_data: bool, depth: int) -> Iterator[Node]:
     if depth > DEPTH_MAX:
         raise Refusal("E108", f"Objects are nested deeper than {DEPTH_MAX}")
     for wire, value in found:
-        if in_data or wire in SINCH_JSON.known:
+        if in_data or wire in SINCH_JSON.known_names:
             yield from _nodes(wire, value, depth)
 
 
@@ -97,10 +97,10 @@ def _item(wire: str, value: Any, depth: int) -> Iterator[Node]:
         case _Object():
             check_characters(wire)
             children = tuple(_inside(value, in_data=wire == SINCH_JSON.parameters["data"], depth=depth + 1))
-            yield Node(SINCH_JSON, wire, children=children, plain=False)
+            yield Node(SINCH_JSON, wire, children=children, is_text_only=False)
         case list():
             raise Refusal("E100", f"{wire[:40]} holds an array in an array")
         case bool():
-            yield leaf(SINCH_JSON, wire, str(value).lower())
+            yield text_node(SINCH_JSON, wire, str(value).lower())
         case _:
-            yield leaf(SINCH_JSON, wire, str(value))
+            yield text_node(SINCH_JSON, wire, str(value))
