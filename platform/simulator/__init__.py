@@ -1,4 +1,4 @@
-"""The other side: an operator's MMSC with its handsets, and a customer's server, for the demo and for tests.
+"""Simulated mobile network (a carrier's MMSC and its handsets) and customer server, for the demo and for tests.
 
-It speaks MM7 (3GPP TS 23.140) over HTTP by its own reading of it and shares no code with the platform.
+The MM7 implementation (3GPP TS 23.140) is independent: it shares no code with the platform.
 """

@@ -1,4 +1,4 @@
-"""What becomes of a message: how its submit is answered, and which reports follow."""
+"""Behaviours of the simulated MMSC: how it answers a submit, and which delivery reports it sends."""
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -7,104 +7,106 @@ ALWAYS = 1_000_000
 SUCCESS = frozenset({1000, 1100})
 
 
-class Trouble(StrEnum):
-    """What goes wrong beneath SOAP."""
+class TransportFailure(StrEnum):
+    """A failure below the SOAP layer."""
 
-    RESET_UNREAD = "connection reset before the request was read"
-    RESET_TAKEN = "connection reset after the request was taken"
+    RESET_BEFORE_READ = "connection reset before the request was read"
+    RESET_AFTER_ACCEPT = "connection reset after the message was accepted"
     HTTP_500 = "HTTP 500 without SOAP"
     HTTP_503 = "HTTP 503"
     GARBAGE = "HTTP 200 with a web page instead of SOAP"
-    HANG = "no answer"
+    HANG = "no response"
 
 
-# The MMSC has the message although its answer does not say so.
-TAKEN_IN_SILENCE = frozenset({Trouble.RESET_TAKEN, Trouble.GARBAGE})
+# The MMSC has accepted the message, although the platform gets no SubmitRsp.
+ACCEPTED_WITHOUT_RESPONSE = frozenset({TransportFailure.RESET_AFTER_ACCEPT, TransportFailure.GARBAGE})
 
 
-class Shape(StrEnum):
-    """How a carrier writes its delivery reports."""
+class ReportFormat(StrEnum):
+    """Format in which a carrier writes its delivery reports."""
 
-    PLAIN = "as the schema has it"
-    SWAPPED = "Sender and Recipient exchanged"
+    STANDARD = "according to the schema"
+    SWAPPED = "Sender and Recipient swapped"
     LOOSE = "lower case status, no Date, a number with plus sign and /TYPE=PLMN, no namespace on the children"
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """How one try to submit is answered: by a status code (in a SubmitRsp or a Fault), or by trouble.
+    """The answer to one submit: a status code (in a SubmitRsp or a Fault), or a transport failure.
 
-    An answer goes out `wait` seconds after the request was read, and acted on.
+    It is sent `delay` seconds after the request was read and processed.
     """
 
     status_code: int = 1000
     fault: bool = False
-    trouble: Trouble | None = None
-    wait: float = 0.0
+    failure: TransportFailure | None = None
+    delay: float = 0.0
 
     @property
-    def takes(self) -> bool:
-        """Whether the MMSC has the message after this answer."""
-        return self.trouble in TAKEN_IN_SILENCE if self.trouble else self.status_code in SUCCESS
+    def is_accepted(self) -> bool:
+        """Whether the MMSC has accepted the message."""
+        return self.failure in ACCEPTED_WITHOUT_RESPONSE if self.failure else self.status_code in SUCCESS
 
 
 @dataclass(frozen=True, slots=True)
-class Fate:
-    """The course of one message. The first `tries` tries of a transaction get `answer`, later ones succeed.
+class Handling:
+    """Handling of one message. The first `attempts` submits of a transaction get `answer`, later ones succeed.
 
-    `reports` are the MMStatus values of the reports in their order, the first after `delay` seconds or, where
-    `held`, when it is released; `early` means before the answer goes out.
+    `reports` holds the MMStatus values of the reports, in order. The first report is sent after `delay` seconds,
+    on release if the message is `held`, or before the SubmitRsp if `early`.
     """
 
     answer: Answer = Answer()
-    tries: int = ALWAYS
+    attempts: int = ALWAYS
     reports: tuple[str, ...] = ("Retrieved",)
     delay: float = 0.1
     held: bool = False
     early: bool = False
     names_handset: bool = True
-    shape: Shape = Shape.PLAIN
+    report_format: ReportFormat = ReportFormat.STANDARD
 
     def answer_to(self, attempt: int) -> Answer:
-        """The answer to the given try, counted from 1, of one transaction."""
-        return self.answer if attempt <= self.tries else Answer()
+        """Return the answer to the given submit of one transaction, counted from 1."""
+        return self.answer if attempt <= self.attempts else Answer()
 
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """What a number does with a discovery message (text only) and with content (anything else)."""
+    """Handling of the discovery messages (text only) and the content (anything else) sent to a number."""
 
-    story: str
-    ddm: Fate = Fate()
-    content: Fate = Fate()
+    description: str
+    ddm: Handling = Handling()
+    content: Handling = Handling()
 
 
-def both(story: str, fate: Fate) -> Behaviour:
-    """A number that does the same with either kind of message."""
-    return Behaviour(story, ddm=fate, content=fate)
+def same_for_all(description: str, handling: Handling) -> Behaviour:
+    """Return a behaviour that handles discovery messages and content alike."""
+    return Behaviour(description, ddm=handling, content=handling)
 
 
 @dataclass(frozen=True, slots=True)
-class Mood:
-    """What befalls every message for a while, whatever its number: trouble, late answers, reports that come twice."""
+class Mode:
+    """Operating mode of the whole MMSC, regardless of the number: failures, late answers, duplicate reports."""
 
-    trouble: Trouble | None = None
-    wait: float = 0.0
-    doubles: bool = False
+    failure: TransportFailure | None = None
+    delay: float = 0.0
+    duplicates_reports: bool = False
 
-    def answer(self, answer: Answer) -> Answer:
-        return Answer(trouble=self.trouble) if self.trouble else replace(answer, wait=self.wait)
+    def modify_answer(self, answer: Answer) -> Answer:
+        return Answer(failure=self.failure) if self.failure else replace(answer, delay=self.delay)
 
-    def fate(self, fate: Fate) -> Fate:
-        return replace(fate, reports=tuple(status for status in fate.reports for _ in "12")) if self.doubles else fate
+    def modify_handling(self, handling: Handling) -> Handling:
+        if not self.duplicates_reports:
+            return handling
+        return replace(handling, reports=tuple(status for status in handling.reports for _ in range(2)))
 
 
-MOODS = {
-    "well": Mood(),
-    "hangs": Mood(Trouble.HANG),
-    "resets-unread": Mood(Trouble.RESET_UNREAD),
-    "resets-taken": Mood(Trouble.RESET_TAKEN),
-    "slow": Mood(wait=2.0),
-    "too-slow": Mood(wait=8.0),
-    "reports-twice": Mood(doubles=True),
+MODES = {
+    "normal": Mode(),
+    "hang": Mode(TransportFailure.HANG),
+    "reset-before-read": Mode(TransportFailure.RESET_BEFORE_READ),
+    "reset-after-accept": Mode(TransportFailure.RESET_AFTER_ACCEPT),
+    "slow": Mode(delay=2.0),
+    "timeout": Mode(delay=8.0),
+    "duplicate-reports": Mode(duplicates_reports=True),
 }

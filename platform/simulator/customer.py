@@ -1,14 +1,14 @@
-"""The customer's side: a server that takes postbacks, well or badly, as the address chooses.
+"""Simulated customer server for postbacks, whose behaviour the URL selects.
 
-POST /postbacks/<name>: the name, up to its first hyphen, chooses the behaviour (`ok-acme` does as `ok`):
+POST /postbacks/<name>: the name up to its first hyphen selects the behaviour (`ok-acme` behaves like `ok`):
 
-    ok        HTTP 200 at once
-    fail      HTTP 500 always
-    flaky     HTTP 500 to the first try of each event, then 200
-    hang      no answer for 120 seconds
+    ok        HTTP 200 immediately
+    fail      always HTTP 500
+    flaky     HTTP 500 to the first attempt of each event, then 200
+    hang      no response for 120 seconds
     redirect  HTTP 302 to `ok`
 
-Every other name does as `ok`. An event is told by the header whose name ends in Event-Id, else by the body.
+Any other name behaves like `ok`. The header whose name ends in Event-Id identifies an event, or else the body does.
 """
 
 import json
@@ -23,23 +23,23 @@ from simulator.log import Log
 from simulator.reports import Sleep
 
 HANG_SECONDS = 120.0
-REMEMBERED_EVENTS = 20_000
+MAX_EVENTS = 20_000
 
 
 class Customer:
-    """Takes and logs postbacks."""
+    """Receives and logs postbacks."""
 
     def __init__(self, log: Log, sleep: Sleep) -> None:
         self._log = log
         self._sleep = sleep
-        self._seen: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._events: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     async def handle(self, request: web.Request) -> web.Response:
-        """POST /postbacks/<name>."""
+        """Handle POST /postbacks/<name>."""
         name = request.match_info["name"]
         body = await request.read()
         fields = _fields(body)
-        status = self._status(name, _event(request, body))
+        status = self._status(name, _event_id(request, body))
         self._log.add(
             "postback",
             name=name,
@@ -55,36 +55,36 @@ class Customer:
         return web.Response(status=status, headers={"Location": "/postbacks/ok"} if status == 302 else {})
 
     def _status(self, name: str, event: str) -> int | None:
-        """The HTTP status to answer, or nothing to leave the request hanging."""
-        first = self._first_time(name, event)
+        """Return the HTTP status to answer with, or None to leave the request without a response."""
+        is_first = self._is_first_attempt(name, event)
         match name.partition("-")[0]:
             case "fail":
                 return 500
             case "flaky":
-                return 500 if first else 200
+                return 500 if is_first else 200
             case "redirect":
                 return 302
             case "hang":
                 return None
         return 200
 
-    def _first_time(self, name: str, event: str) -> bool:
-        first = (name, event) not in self._seen
-        self._seen[name, event] = None
-        if len(self._seen) > REMEMBERED_EVENTS:
-            self._seen.popitem(last=False)
-        return first
+    def _is_first_attempt(self, name: str, event: str) -> bool:
+        is_first = (name, event) not in self._events
+        self._events[name, event] = None
+        if len(self._events) > MAX_EVENTS:
+            self._events.popitem(last=False)
+        return is_first
 
 
-def _event(request: web.Request, body: bytes) -> str:
-    named = (value for name, value in request.headers.items() if name.lower().endswith("event-id"))
-    return next(named, sha256(body).hexdigest())
+def _event_id(request: web.Request, body: bytes) -> str:
+    ids = (value for name, value in request.headers.items() if name.lower().endswith("event-id"))
+    return next(ids, sha256(body).hexdigest())
 
 
 def _fields(body: bytes) -> dict[str, str]:
-    """The fields of a postback in their order, of whichever dialect; none where it cannot be read."""
+    """Return the fields of a postback in any dialect, in their order; empty if it is malformed."""
     try:
-        children = soap.read(body).iterchildren(etree.Element)
+        children = soap.parse(body).iterchildren(etree.Element)
         return {etree.QName(child).localname: "".join(map(str, child.itertext())).strip() for child in children}
     except ValueError:
         return _json_fields(body)

@@ -1,4 +1,4 @@
-"""A handset: what it can show, and what it refuses to take."""
+"""Simulated handsets: their limits, and the check of received content against them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ PRESENTATION_TYPES = frozenset({"application/smil", "text/plain"})
 
 @dataclass(frozen=True, slots=True)
 class Handset:
-    """One model. `identity` is what carriers report as its UACapabilities.
+    """A handset model. `identity` is the value that carriers report in UACapabilities.
 
-    Screen and image box are in pixels (a picture may lie in the box either way round), `message_bytes` bounds
-    the bodies of all parts together. `baseline_only`: it decodes baseline JPEG in RGB or grey, nothing newer.
+    Screen and image box are in pixels; a picture may fit the box in either orientation. `message_bytes` limits the
+    total size of all parts. With `baseline_only`, the handset decodes only baseline JPEG in RGB or greyscale.
     """
 
     name: str
@@ -28,47 +28,47 @@ class Handset:
     baseline_only: bool = False
 
 
-def refusal(handset: Handset, parts: tuple[Part, ...]) -> str | None:
-    """Why this handset would not take these parts, or nothing where it takes them."""
-    return next(_objections(handset, parts), None)
+def rejection_reason(handset: Handset, parts: tuple[Part, ...]) -> str | None:
+    """Return the reason why the handset rejects these parts, or None if it accepts them."""
+    return next(_rejection_reasons(handset, parts), None)
 
 
 def picture_size(part: Part) -> tuple[int, int] | None:
-    """Width and height in pixels as stored, or nothing where the part is no picture that can be read."""
+    """Return width and height in pixels as stored, or None if the part is not a readable picture."""
     try:
         return _open(part).size if part.mime_type.startswith("image/") else None
     except (UnidentifiedImageError, OSError, Image.DecompressionBombError):
         return None
 
 
-def _objections(handset: Handset, parts: tuple[Part, ...]) -> Iterator[str]:
+def _rejection_reasons(handset: Handset, parts: tuple[Part, ...]) -> Iterator[str]:
     size = sum(len(part.content) for part in parts)
     if size > handset.message_bytes:
-        yield f"message of {size} bytes, the handset takes {handset.message_bytes}"
+        yield f"message of {size} bytes exceeds the handset's limit of {handset.message_bytes}"
     for part in parts:
         if part.mime_type not in handset.mime_types | PRESENTATION_TYPES:
-            yield f"{part.name}: the handset does not know {part.mime_type}"
+            yield f"{part.name}: the handset does not support {part.mime_type}"
         elif part.mime_type.startswith("image/"):
-            yield from _picture_objections(handset, part)
+            yield from _picture_rejection_reasons(handset, part)
 
 
-def _picture_objections(handset: Handset, part: Part) -> Iterator[str]:
+def _picture_rejection_reasons(handset: Handset, part: Part) -> Iterator[str]:
     try:
         image = _open(part)
     except (UnidentifiedImageError, OSError, Image.DecompressionBombError):
-        yield f"{part.name}: not a picture that can be decoded"
+        yield f"{part.name}: the picture cannot be decoded"
         return
     found = Image.MIME.get(image.format or "")
     if found != part.mime_type:
-        yield f"{part.name}: declared {part.mime_type}, is {found}"
+        yield f"{part.name}: declared as {part.mime_type}, but is {found}"
     if not _fits(image.size, handset.image_box):
-        yield "{}: picture of {}x{}, the handset decodes {}x{}".format(part.name, *image.size, *handset.image_box)
+        yield "{}: picture of {}x{} exceeds the handset's {}x{}".format(part.name, *image.size, *handset.image_box)
     if handset.baseline_only and (image.info.get("progressive") or image.mode not in {"L", "RGB", "P", "1"}):
-        yield f"{part.name}: neither baseline JPEG nor plain RGB, the handset decodes no other"
+        yield f"{part.name}: the handset decodes only baseline JPEG in RGB or greyscale"
 
 
 def _open(part: Part) -> Image.Image:
-    """The picture with only its header read: decoding it would cost what a handset pays, not the network."""
+    """Open the picture and read only its header: full decoding would slow down the simulator."""
     return Image.open(BytesIO(part.content))
 
 

@@ -1,4 +1,4 @@
-"""Multipart bodies (RFC 2046, RFC 2387), read strictly: CRLF line ends and a closing boundary."""
+"""Strict parser of multipart bodies (RFC 2046, RFC 2387): requires CRLF line ends and a closing boundary."""
 
 import base64
 import binascii
@@ -12,12 +12,12 @@ from typing import NamedTuple
 
 
 class Malformed(ValueError):
-    """The body is not what its headers say; the text names the field and the reason."""
+    """The body does not match its headers; the message names the field and the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One entity: its headers, and its body without the transfer encoding."""
+    """A MIME entity: its headers, and its body with the transfer encoding removed."""
 
     headers: Message
     content: bytes
@@ -27,7 +27,7 @@ class Part:
         return self.headers.get_content_type()
 
     @property
-    def multipart(self) -> bool:
+    def is_multipart(self) -> bool:
         return self.headers.get_content_maintype() == "multipart"
 
     @property
@@ -40,45 +40,48 @@ class Part:
 
     @property
     def name(self) -> str:
-        """How to speak of the part to a person."""
+        """Name of the part for log entries and error messages."""
         return self.location or self.content_id or self.mime_type
 
 
 def entity(content_type: str, body: bytes) -> Part:
-    """What an HTTP message carries, as one part."""
+    """Return the content of an HTTP message as a part."""
     headers = Message()
     headers["Content-Type"] = content_type
     return Part(headers, body)
 
 
 def split(whole: Part) -> tuple[Part, ...]:
-    """The parts of a multipart. Raises Malformed where the body does not keep to its headers."""
+    """Return the parts of a multipart. Raises Malformed if the body does not match its headers."""
     boundary = whole.headers.get_boundary()
     if not boundary:
         raise Malformed(f"Content-Type {whole.mime_type} has no boundary")
     body = b"\r\n" + whole.content
-    marks = list(_delimiters(body, b"\r\n--" + boundary.encode("latin-1", "replace")))
-    if not marks or not marks[-1].closing:
+    delimiters = list(_delimiters(body, b"\r\n--" + boundary.encode("latin-1", "replace")))
+    if not delimiters or not delimiters[-1].is_closing:
         raise Malformed(f"the closing boundary of {whole.mime_type} is missing")
-    return tuple(_part(body[mark.end : after.start]) for mark, after in pairwise(marks))
+    return tuple(_part(body[one.end : following.start]) for one, following in pairwise(delimiters))
 
 
 class _Delimiter(NamedTuple):
     start: int
     end: int
-    closing: bool
+    is_closing: bool
 
 
 def _delimiters(body: bytes, token: bytes) -> Iterator[_Delimiter]:
-    """The delimiter lines up to the closing one. A line that goes on after the boundary is another's, or content."""
+    """Yield the delimiter lines up to the closing one.
+
+    A line with further text after the boundary is content, or the delimiter of a nested multipart.
+    """
     start = body.find(token)
     while start >= 0:
         end = start + len(token)
         line_end = body.find(b"\r\n", end)
         rest = body[end:line_end] if line_end >= 0 else body[end:]
         if rest.startswith(b"--") or (line_end >= 0 and not rest.strip(b" \t")):
-            yield _Delimiter(start, line_end, closing := rest.startswith(b"--"))
-            if closing:
+            yield _Delimiter(start, line_end, is_closing := rest.startswith(b"--"))
+            if is_closing:
                 return
         start = body.find(token, end)
 
@@ -88,10 +91,10 @@ def _part(piece: bytes) -> Part:
     headers = HeaderParser().parsestr(head.decode("latin-1").lstrip(" \t").removeprefix("\r\n"))
     if not blank_line or "Content-Type" not in headers:
         raise Malformed("a part has no Content-Type")
-    return Part(headers, _decoded(headers, body))
+    return Part(headers, _decode(headers, body))
 
 
-def _decoded(headers: Message, body: bytes) -> bytes:
+def _decode(headers: Message, body: bytes) -> bytes:
     encoding = headers.get("Content-Transfer-Encoding", "binary").strip().lower()
     match encoding:
         case "binary" | "8bit" | "7bit":
@@ -99,11 +102,11 @@ def _decoded(headers: Message, body: bytes) -> bytes:
         case "quoted-printable":
             return quopri.decodestring(body)
         case "base64":
-            return _base64(body)
-    raise Malformed(f"Content-Transfer-Encoding {encoding} is unknown")
+            return _decode_base64(body)
+    raise Malformed(f"Content-Transfer-Encoding {encoding} is not supported")
 
 
-def _base64(text: bytes) -> bytes:
+def _decode_base64(text: bytes) -> bytes:
     try:
         return base64.b64decode(b"".join(text.split()), validate=True)
     except binascii.Error as error:

@@ -1,4 +1,4 @@
-"""The MMSC: takes submits, answers each as its number wants it, and has the reports sent."""
+"""The simulated MMSC: answers submits according to the behaviour of their number, and sends the reports."""
 
 import asyncio
 import hmac
@@ -10,36 +10,36 @@ from typing import Any
 
 from aiohttp import web
 
-from simulator import facts, numbers, soap
-from simulator.behaviour import MOODS, Answer, Fate, Mood, Trouble
-from simulator.handset import refusal
+from simulator import log_fields, numbers, soap
+from simulator.behaviour import MODES, Answer, Handling, Mode, TransportFailure
+from simulator.handset import rejection_reason
 from simulator.log import Archive, Entry, Exchange, Log
 from simulator.numbers import Subscriber
 from simulator.reports import Reporter, Sleep
-from simulator.submit import Glimpse, Refused, Submit, glimpse, guessed_dialect, read_submit
+from simulator.submit import PartialSubmit, Submit, SubmitRefused, guess_context, read_partial_submit, read_submit
 from simulator.transactions import Transactions
 
 HANG_SECONDS = 120.0
-LARGEST_REQUEST = 16 * 1024 * 1024
+MAX_REQUEST_BYTES = 16 * 1024 * 1024
 XML = "text/xml"
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What one try to submit comes to. `message_id` is set where the message is taken, by this try or before."""
+    """Result of one submit. `message_id` is set if the message was accepted, by this attempt or an earlier one."""
 
     answer: Answer
     message_id: str | None
     attempt: int
-    duplicate: bool
+    is_duplicate: bool
 
     @property
-    def delivers(self) -> bool:
-        return self.message_id is not None and not self.duplicate
+    def is_delivered(self) -> bool:
+        return self.message_id is not None and not self.is_duplicate
 
 
 class Mmsc:
-    """One MMSC with its subscribers. `authorization` is the header to ask for, if any."""
+    """An MMSC with its subscribers. `authorization` is the required header value, if any."""
 
     def __init__(self, log: Log, archive: Archive, reporter: Reporter, authorization: str | None, sleep: Sleep) -> None:
         self._log = log
@@ -48,13 +48,13 @@ class Mmsc:
         self._authorization = authorization
         self._sleep = sleep
         self._transactions = Transactions()
-        self._mood = Mood()
+        self._mode = Mode()
         self._held: dict[str, list[asyncio.Event]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """POST /mm7."""
-        if not self._authorised(request):
+        """Handle POST /mm7."""
+        if not self._is_authorized(request):
             self._log.add("unauthorised", remote=request.remote)
             return web.Response(status=401, headers={"WWW-Authenticate": 'Basic realm="MM7"'})
         body = await self._read(request)
@@ -62,72 +62,72 @@ class Mmsc:
             return _reset(request)
         try:
             submit = read_submit(request.headers.get("Content-Type", ""), body)
-        except Refused as refused:
-            return self._refuse(request, body, refused)
+        except SubmitRefused as refused:
+            return self._respond_refused(request, body, refused)
         return await self._submit(request, body, submit)
 
     def release(self, number: str) -> int:
-        """Let the held messages of a number (of all numbers, if empty) be reported; returns how many."""
+        """Send the reports on the held messages of a number, or of all numbers if empty; return their count."""
         events = [event for held in ([number] if number else list(self._held)) for event in self._held.pop(held, [])]
         for event in events:
             event.set()
         return len(events)
 
-    def feel(self, mood: str) -> None:
-        """Be in the mood of that name from now on. Raises KeyError where there is none."""
-        self._mood = MOODS[mood]
-        self._log.add("mood", name=mood)
+    def set_mode(self, mode: str) -> None:
+        """Switch to the mode of this name. Raises KeyError if there is none."""
+        self._mode = MODES[mode]
+        self._log.add("mode", name=mode)
 
     async def close(self) -> None:
-        """Drop the reports that are still to be sent."""
+        """Drop the reports that have not been sent yet."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _authorised(self, request: web.Request) -> bool:
+    def _is_authorized(self, request: web.Request) -> bool:
         if self._authorization is None:
             return True
         given = request.headers.get("Authorization", "")
         return hmac.compare_digest(given.encode(), self._authorization.encode())
 
     async def _read(self, request: web.Request) -> bytes | None:
-        """The body; nothing, and the rest left unread, where the recipient's number breaks the connection."""
+        """Return the body, or None if the number's behaviour is to reset the connection before reading it all."""
         body = bytearray()
-        seen: Glimpse | None = None
+        partial: PartialSubmit | None = None
         async for chunk in request.content.iter_any():
             body += chunk
-            if seen is None and (seen := glimpse(bytes(body))) and self._loses_connection(seen):
+            if partial is None and (partial := read_partial_submit(bytes(body))) and self._must_reset(partial):
                 return None
-            if len(body) > LARGEST_REQUEST:
-                raise web.HTTPRequestEntityTooLarge(max_size=LARGEST_REQUEST, actual_size=len(body))
+            if len(body) > MAX_REQUEST_BYTES:
+                raise web.HTTPRequestEntityTooLarge(max_size=MAX_REQUEST_BYTES, actual_size=len(body))
         return bytes(body)
 
-    def _loses_connection(self, seen: Glimpse) -> bool:
-        transaction_id = seen.dialect.transaction_id
-        subscriber = numbers.subscriber(seen.recipient)
-        answer = self._answer(subscriber.behaviour.content, self._transactions.next_try(transaction_id))
-        if answer.trouble is not Trouble.RESET_UNREAD:
+    def _must_reset(self, partial: PartialSubmit) -> bool:
+        transaction_id = partial.context.transaction_id
+        subscriber = numbers.subscriber(partial.recipient)
+        answer = self._answer_to(subscriber.behaviour.content, self._transactions.next_attempt(transaction_id))
+        if answer.failure is not TransportFailure.RESET_BEFORE_READ:
             return False
         self._log.add(
             "submit",
-            number=seen.recipient,
+            number=partial.recipient,
             transaction_id=transaction_id,
-            **facts.of_subscriber(subscriber),
+            **log_fields.subscriber_fields(subscriber),
             message_id=None,
-            attempt=self._transactions.count(transaction_id),
+            attempt=self._transactions.count_attempt(transaction_id),
             duplicate=False,
-            trouble=answer.trouble,
+            failure=answer.failure,
         )
         return True
 
-    def _refuse(self, request: web.Request, body: bytes, refused: Refused) -> web.Response:
-        """A request that breaks MM7 gets a Fault."""
-        dialect, seen = guessed_dialect(body), glimpse(body)
-        answer = soap.fault(dialect, refused.code, refused.reason)
+    def _respond_refused(self, request: web.Request, body: bytes, refused: SubmitRefused) -> web.Response:
+        """Answer an invalid request with a Fault."""
+        context, partial = guess_context(body), read_partial_submit(body)
+        answer = soap.fault(context, refused.code, refused.reason)
         entry = self._log.add(
             "submit",
-            number=seen.recipient if seen else "",
-            transaction_id=dialect.transaction_id,
+            number=partial.recipient if partial else "",
+            transaction_id=context.transaction_id,
             message_id=None,
             status_code=refused.code,
             violation=refused.reason,
@@ -138,106 +138,108 @@ class Mmsc:
 
     async def _submit(self, request: web.Request, body: bytes, submit: Submit) -> web.StreamResponse:
         subscriber = numbers.subscriber(submit.recipient)
-        fate = self._mood.fate(subscriber.fate(submit.is_ddm))
-        decision = self._decide(submit.dialect.transaction_id, fate)
+        handling = self._mode.modify_handling(subscriber.handling(submit.is_ddm))
+        decision = self._decide(submit.context.transaction_id, handling)
         envelope = _envelope(submit, decision)
-        refused = refusal(subscriber.handset, submit.parts)
-        entry = self._record(submit, subscriber, decision, refused)
-        self._keep(entry, request, body, decision.answer.trouble or envelope.decode())
-        if decision.delivers and submit.wants_report:
-            reports = self._report(submit, entry["message_id"], subscriber, numbers.refused(fate) if refused else fate)
-            await self._send(reports, at_once=fate.early)
-        if decision.answer.trouble:
-            return await self._trouble(request, decision.answer.trouble)
-        if decision.answer.wait:
-            await self._sleep(decision.answer.wait)
+        rejected = rejection_reason(subscriber.handset, submit.parts)
+        entry = self._record(submit, subscriber, decision, rejected)
+        self._keep(entry, request, body, decision.answer.failure or envelope.decode())
+        if decision.is_delivered and submit.wants_report:
+            if rejected:
+                handling = numbers.reject(handling)
+            reports = self._report(submit, entry["message_id"], subscriber, handling)
+            await self._send(reports, early=handling.early)
+        if decision.answer.failure:
+            return await self._fail(request, decision.answer.failure)
+        if decision.answer.delay:
+            await self._sleep(decision.answer.delay)
         return _soap_response(envelope, fault=decision.answer.fault)
 
-    def _decide(self, transaction_id: str, fate: Fate) -> Decision:
-        attempt = self._transactions.count(transaction_id)
+    def _decide(self, transaction_id: str, handling: Handling) -> Decision:
+        attempt = self._transactions.count_attempt(transaction_id)
         known = self._transactions.message_id(transaction_id)
         if known:
-            return Decision(Answer(), known, attempt, duplicate=True)
-        answer = self._answer(fate, attempt)
-        message_id = self._transactions.take(transaction_id) if answer.takes else None
-        return Decision(answer, message_id, attempt, duplicate=False)
+            return Decision(Answer(), known, attempt, is_duplicate=True)
+        answer = self._answer_to(handling, attempt)
+        message_id = self._transactions.accept(transaction_id) if answer.is_accepted else None
+        return Decision(answer, message_id, attempt, is_duplicate=False)
 
-    def _answer(self, fate: Fate, attempt: int) -> Answer:
-        return self._mood.answer(fate.answer_to(attempt))
+    def _answer_to(self, handling: Handling, attempt: int) -> Answer:
+        return self._mode.modify_answer(handling.answer_to(attempt))
 
-    def _record(self, submit: Submit, subscriber: Subscriber, decision: Decision, refused: str | None) -> Entry:
+    def _record(self, submit: Submit, subscriber: Subscriber, decision: Decision, rejected: str | None) -> Entry:
         answer = decision.answer
         return self._log.add(
             "submit",
-            **facts.of_message(submit),
-            **facts.of_subscriber(subscriber),
+            **log_fields.submit_fields(submit),
+            **log_fields.subscriber_fields(subscriber),
             message_id=decision.message_id,
             attempt=decision.attempt,
-            duplicate=decision.duplicate,
-            status_code=None if answer.trouble else answer.status_code,
-            trouble=answer.trouble,
-            refused=refused,
+            duplicate=decision.is_duplicate,
+            status_code=None if answer.failure else answer.status_code,
+            failure=answer.failure,
+            rejected=rejected,
         )
 
-    async def _send(self, reports: Coroutine[Any, Any, None], at_once: bool) -> None:
-        """Have the reports sent: now, while the submit waits for its answer, or beside and after it."""
-        if at_once:
+    async def _send(self, reports: Coroutine[Any, Any, None], early: bool) -> None:
+        """Send the reports: before the submit is answered if `early`, in the background otherwise."""
+        if early:
             await reports
             return
-        # The loop holds tasks only weakly: the set keeps them until they are done.
+        # The event loop holds only weak references to tasks: keep them until they are done.
         task = asyncio.create_task(reports)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _trouble(self, request: web.Request, trouble: Trouble) -> web.StreamResponse:
-        match trouble:
-            case Trouble.HTTP_500:
+    async def _fail(self, request: web.Request, failure: TransportFailure) -> web.StreamResponse:
+        match failure:
+            case TransportFailure.HTTP_500:
                 return web.Response(status=500, text="<html>Internal Server Error</html>", content_type="text/html")
-            case Trouble.HTTP_503:
+            case TransportFailure.HTTP_503:
                 return web.Response(status=503, text="<html>Service Unavailable</html>", content_type="text/html")
-            case Trouble.GARBAGE:
+            case TransportFailure.GARBAGE:
                 return web.Response(text="<html><h1>It works!</h1></html>", content_type="text/html")
-            case Trouble.HANG:
+            case TransportFailure.HANG:
                 await self._sleep(HANG_SECONDS)
         return _reset(request)
 
-    async def _report(self, submit: Submit, message_id: str, subscriber: Subscriber, fate: Fate) -> None:
-        """Send the reports of one message in their order, after its delay or its release."""
-        if fate.held:
+    async def _report(self, submit: Submit, message_id: str, subscriber: Subscriber, handling: Handling) -> None:
+        """Send the reports on one message, in order, after its delay or its release."""
+        if handling.held:
             event = asyncio.Event()
             self._held.setdefault(submit.recipient, []).append(event)
             await event.wait()
-        elif not fate.early:
-            await self._sleep(fate.delay)
-        identity = subscriber.handset.identity if fate.names_handset else None
-        for status in fate.reports:
-            report = soap.Report(message_id, submit.recipient, submit.sender, status, identity, fate.shape)
-            await self._reporter.send(submit.dialect, report)
+        elif not handling.early:
+            await self._sleep(handling.delay)
+        identity = subscriber.handset.identity if handling.names_handset else None
+        for status in handling.reports:
+            report = soap.Report(message_id, submit.recipient, submit.sender, status, identity, handling.report_format)
+            await self._reporter.send(submit.context, report)
 
     def _keep(self, entry: Entry, request: web.Request, body: bytes, answer: str) -> None:
         exchange = Exchange(entry["message_id"], _head(request), request.headers.get("Content-Type", ""), body, answer)
-        self._archive.keep(entry["seq"], exchange)
+        self._archive.add(entry["seq"], exchange)
 
 
 def _envelope(submit: Submit, decision: Decision) -> bytes:
     if decision.answer.fault:
-        return soap.fault(submit.dialect, decision.answer.status_code)
-    return soap.submit_response(submit.dialect, decision.answer.status_code, decision.message_id)
+        return soap.fault(submit.context, decision.answer.status_code)
+    return soap.submit_response(submit.context, decision.answer.status_code, decision.message_id)
 
 
 def _soap_response(envelope: bytes, fault: bool) -> web.Response:
-    """SOAP 1.1, 6.2: a Fault goes under HTTP 500."""
+    """Return the HTTP response; a Fault has status 500 (SOAP 1.1, 6.2)."""
     return web.Response(body=envelope, status=500 if fault else 200, content_type=XML, charset="utf-8")
 
 
 def _head(request: web.Request) -> str:
-    """The request line and headers, without credentials."""
+    """Return the request line and headers, without credentials."""
     headers = (f"{name}: {value}" for name, value in request.headers.items() if name.lower() != "authorization")
     return "\n".join([f"{request.method} {request.path} HTTP/1.1", *headers])
 
 
 def _reset(request: web.Request) -> web.Response:
-    """Close the connection by a TCP reset, which a zero linger time makes of any close."""
+    """Close the connection with a TCP reset, by setting the linger time to zero."""
     if request.transport:
         sock = request.transport.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

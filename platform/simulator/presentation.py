@@ -1,4 +1,4 @@
-"""How a message plays: the SMIL of the OMA MMS Conformance Document, every reference resolved to a part."""
+"""Presentation of a message: SMIL as in the OMA MMS Conformance Document, with references resolved to parts."""
 
 import re
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class Region:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One part on a slide; `part` counts the message's parts from 0."""
+    """A part on a slide; `part` is its index among the message's parts, from 0."""
 
     part: int
     mime_type: str
@@ -43,7 +43,7 @@ class Slide:
 
 @dataclass(frozen=True, slots=True)
 class Presentation:
-    """Width and height of the layout in pixels; 0 where the message leaves them to the handset."""
+    """Layout and slides of a message. Width and height are in pixels, 0 if the message leaves them to the handset."""
 
     width: int
     height: int
@@ -51,13 +51,16 @@ class Presentation:
     slides: tuple[Slide, ...]
 
 
-def read(parts: tuple[Part, ...]) -> Presentation:
-    """The presentation that the first part describes, else one slide of all parts. Raises Malformed."""
+def parse(parts: tuple[Part, ...]) -> Presentation:
+    """Return the presentation that the first part describes, or else a single slide of all parts.
+
+    Raises Malformed.
+    """
     if not parts or parts[0].mime_type != "application/smil":
         items = tuple(Item(number, part.mime_type, None) for number, part in enumerate(parts))
         return Presentation(0, 0, (), (Slide(DEFAULT_SECONDS, items),) if items else ())
     try:
-        smil = soap.read(parts[0].content)
+        smil = soap.parse(parts[0].content)
     except ValueError as error:
         raise Malformed(f"SMIL: {error}") from error
     width, height, regions = _layout(smil)
@@ -67,11 +70,11 @@ def read(parts: tuple[Part, ...]) -> Presentation:
     return Presentation(width, height, regions, slides)
 
 
-def seconds(clock_value: str) -> float:
-    """A SMIL 2.0 clock value in seconds. Raises Malformed."""
+def parse_clock_value(clock_value: str) -> float:
+    """Return a SMIL 2.0 clock value in seconds. Raises Malformed."""
     match = _CLOCK.fullmatch(clock_value.strip())
     if match is None:
-        raise Malformed(f"SMIL: {clock_value!r} is no clock value")
+        raise Malformed(f"SMIL: {clock_value!r} is not a clock value")
     hours, minutes, rest, count, unit = match.groups()
     if count:
         return float(count) * _UNITS[unit or "s"]
@@ -100,10 +103,10 @@ def _region(region: etree._Element, width: int, height: int) -> Region:
 
 
 def _pixels(length: str | None) -> int:
-    """A length in pixels; one in percent of the screen is left to the handset, as 0."""
+    """Return a length in pixels, or 0 for a percentage of the screen, which is left to the handset."""
     match = re.fullmatch(r"(\d+)(px)?|\d+%", (length or "0").strip())
     if match is None:
-        raise Malformed(f"SMIL: {length!r} is no length")
+        raise Malformed(f"SMIL: {length!r} is not a length")
     return int(match.group(1) or 0)
 
 
@@ -112,7 +115,7 @@ def _fraction(length: str, whole: int) -> float:
         try:
             return float(length.strip().removesuffix("%")) / 100
         except ValueError as error:
-            raise Malformed(f"SMIL: {length!r} is no length") from error
+            raise Malformed(f"SMIL: {length!r} is not a length") from error
     pixels = _pixels(length)
     if pixels and not whole:
         raise Malformed(f"SMIL: a region of {length} in a layout without a size in pixels")
@@ -123,7 +126,7 @@ def _slide(par: etree._Element, parts: tuple[Part, ...], regions: set[str]) -> S
     media = [child for child in par.iterchildren(etree.Element) if etree.QName(child).localname in KINDS]
     duration = par.get("dur")
     return Slide(
-        seconds=seconds(duration) if duration else DEFAULT_SECONDS,
+        seconds=parse_clock_value(duration) if duration else DEFAULT_SECONDS,
         items=tuple(_item(element, parts, regions) for element in media),
     )
 

@@ -1,4 +1,4 @@
-"""Sending delivery reports to the VASP, as an MMSC does (3GPP TS 23.140, 8.7.5)."""
+"""Delivery of reports from the simulated MMSC to the VASP (3GPP TS 23.140, 8.7.5)."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -12,27 +12,27 @@ from simulator.log import Log
 
 Sleep = Callable[[float], Awaitable[object]]
 
-# Seconds before each further try. Short, because people watch; an MMSC in the world takes minutes to hours.
-RETRY_LADDER = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
+# Seconds before each retry. Short for the demo: a real MMSC waits for minutes to hours.
+RETRY_DELAYS = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
 TIMEOUT = aiohttp.ClientTimeout(total=10)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the VASP answered to one try: the HTTP status, or the error that kept it from answering."""
+    """Result of one attempt: the VASP's HTTP status, or the error if it did not respond."""
 
     http_status: int | None
     status_code: int | None
     error: str | None = None
 
     @property
-    def try_again(self) -> bool:
-        """MMSCs repeat a report after a broken connection or HTTP 503; any answer in SOAP ends it."""
+    def should_retry(self) -> bool:
+        """Whether the MMSC repeats the report: after a broken connection or HTTP 503, not after any SOAP answer."""
         return self.http_status in (None, 503)
 
 
 class Reporter:
-    """Posts reports to one URL and logs what came of each. Credentials may stand in the URL."""
+    """Posts reports to one URL, which may contain credentials, and logs the outcome of each."""
 
     def __init__(self, url: str, log: Log, sleep: Sleep) -> None:
         self._url = url
@@ -41,25 +41,25 @@ class Reporter:
         self._session: aiohttp.ClientSession
 
     async def open(self) -> None:
-        """Must be called in the running event loop, before the first report."""
+        """Open the HTTP session. Must be called in the running event loop, before the first report."""
         self._session = aiohttp.ClientSession()
 
     async def close(self) -> None:
         await self._session.close()
 
-    async def send(self, submitted: soap.Dialect, report: soap.Report) -> None:
-        """Send one report, retrying on the ladder; every try carries the same TransactionID and Date."""
-        dialect = soap.Dialect(uuid4().hex, submitted.namespace, submitted.version)
-        body = soap.delivery_report(dialect, report, datetime.now(UTC))
-        tries = 1
+    async def send(self, submitted: soap.RequestContext, report: soap.Report) -> None:
+        """Send one report, with retries; every attempt has the same TransactionID and Date."""
+        context = soap.RequestContext(uuid4().hex, submitted.namespace, submitted.version)
+        body = soap.delivery_report(context, report, datetime.now(UTC))
+        attempts = 1
         outcome = await self._post(body)
-        for pause in RETRY_LADDER:
-            if not outcome.try_again:
+        for delay in RETRY_DELAYS:
+            if not outcome.should_retry:
                 break
-            await self._sleep(pause)
-            tries += 1
+            await self._sleep(delay)
+            attempts += 1
             outcome = await self._post(body)
-        self._record(dialect, report, outcome, tries)
+        self._record(context, report, outcome, attempts)
 
     async def _post(self, body: bytes) -> Outcome:
         headers = {"Content-Type": "text/xml; charset=utf-8", "SOAPAction": '""'}
@@ -69,16 +69,16 @@ class Reporter:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             return Outcome(None, None, f"{type(error).__name__}: {error}")
 
-    def _record(self, dialect: soap.Dialect, report: soap.Report, outcome: Outcome, tries: int) -> None:
+    def _record(self, context: soap.RequestContext, report: soap.Report, outcome: Outcome, attempts: int) -> None:
         self._log.add(
             "report",
             number=report.recipient,
             sender=report.sender,
             message_id=report.message_id,
-            transaction_id=dialect.transaction_id,
+            transaction_id=context.transaction_id,
             mm_status=report.status,
             handset=report.handset,
-            tries=tries,
+            attempts=attempts,
             http_status=outcome.http_status,
             status_code=outcome.status_code,
             error=outcome.error,

@@ -1,4 +1,4 @@
-"""The envelopes of MM7 (3GPP TS 23.140, 8.7): SOAP 1.1, a TransactionID as header, one request as body."""
+"""MM7 envelopes (3GPP TS 23.140, 8.7): SOAP 1.1 with a TransactionID header and one request in the body."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -6,7 +6,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from lxml import etree
 
-from simulator.behaviour import Shape
+from simulator.behaviour import ReportFormat
 
 SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
 SCHEMAS = "http://www.3gpp.org/ftp/Specs/archive/23_series/23.140/schema/"
@@ -14,7 +14,7 @@ NAMESPACE = SCHEMAS + "REL-6-MM7-1-4"
 VERSION = "6.8.0"
 SHORT_CODE_DIGITS = 6
 
-# 3GPP TS 23.140, 8.7.8: status codes and their texts.
+# Status codes and their texts: 3GPP TS 23.140, 8.7.8.
 STATUS_TEXTS = {
     1000: "Success",
     1100: "Partial success",
@@ -46,8 +46,8 @@ STATUS_TEXTS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Dialect:
-    """What an answer must take over from the request."""
+class RequestContext:
+    """The properties of a request that its answer repeats."""
 
     transaction_id: str
     namespace: str = NAMESPACE
@@ -56,44 +56,44 @@ class Dialect:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A delivery report to be written. `handset` is the identity to name; addresses are digits."""
+    """Content of a delivery report. `handset` is the identity to report; addresses are digits."""
 
     message_id: str
     recipient: str
     sender: str
     status: str
     handset: str | None
-    shape: Shape = Shape.PLAIN
+    report_format: ReportFormat = ReportFormat.STANDARD
 
 
-def submit_response(dialect: Dialect, status_code: int, message_id: str | None) -> bytes:
-    """A SubmitRsp; one that tells of failure carries no MessageID."""
+def submit_response(context: RequestContext, status_code: int, message_id: str | None) -> bytes:
+    """Return a SubmitRsp; one that reports a failure has no MessageID."""
     status = _status(status_code, "")
     identity = _element("MessageID", message_id) if message_id else ""
-    version = _element("MM7Version", dialect.version)
-    return _envelope(dialect, _request("SubmitRsp", dialect, version + status + identity))
+    version = _element("MM7Version", context.version)
+    return _envelope(context, _request("SubmitRsp", context, version + status + identity))
 
 
-def fault(dialect: Dialect, status_code: int, details: str = "") -> bytes:
-    """A SOAP Fault whose detail is an RSErrorRsp (3GPP TS 23.140, 8.7.8)."""
-    guilty = "Client" if status_code // 1000 in (2, 4) else "Server"
-    version = _element("MM7Version", dialect.version)
-    error = _request("RSErrorRsp", dialect, version + _status(status_code, details))
+def fault(context: RequestContext, status_code: int, details: str = "") -> bytes:
+    """Return a SOAP Fault with an RSErrorRsp as its detail (3GPP TS 23.140, 8.7.8)."""
+    origin = "Client" if status_code // 1000 in (2, 4) else "Server"
+    version = _element("MM7Version", context.version)
+    error = _request("RSErrorRsp", context, version + _status(status_code, details))
     return _envelope(
-        dialect,
-        f"<env:Fault><faultcode>env:{guilty}</faultcode><faultstring>{guilty} error</faultstring>"
+        context,
+        f"<env:Fault><faultcode>env:{origin}</faultcode><faultstring>{origin} error</faultstring>"
         f"<detail>{error}</detail></env:Fault>",
     )
 
 
-def delivery_report(dialect: Dialect, report: Report, at: datetime) -> bytes:
-    """A DeliveryReportReq, its elements in the order of the schema, in the shape that the report asks for."""
-    loose = report.shape is Shape.LOOSE
-    swapped = report.shape is Shape.SWAPPED
+def delivery_report(context: RequestContext, report: Report, at: datetime) -> bytes:
+    """Return a DeliveryReportReq in the report's format, with its elements in schema order."""
+    loose = report.report_format is ReportFormat.LOOSE
+    swapped = report.report_format is ReportFormat.SWAPPED
     recipient = f"<Number>+{report.recipient}/TYPE=PLMN</Number>" if loose else _address(report.recipient)
     sender = _address(report.sender)
     fields = (
-        _element("MM7Version", dialect.version)
+        _element("MM7Version", context.version)
         + _element("MMSRelayServerID", "simulator")
         + _element("MessageID", report.message_id)
         + f"<Recipient>{sender if swapped else recipient}</Recipient>"
@@ -102,11 +102,11 @@ def delivery_report(dialect: Dialect, report: Report, at: datetime) -> bytes:
         + _element("MMStatus", report.status.lower() if loose else report.status)
         + (f"<UACapabilities UAProf={quoteattr(report.handset)}/>" if report.handset is not None else "")
     )
-    return _envelope(dialect, _request("DeliveryReportReq", dialect, fields, qualified=not loose))
+    return _envelope(context, _request("DeliveryReportReq", context, fields, qualified=not loose))
 
 
-def read(document: bytes) -> etree._Element:
-    """The root of an XML document. Raises ValueError for what is no XML or declares a document type."""
+def parse(document: bytes) -> etree._Element:
+    """Return the root of an XML document. Raises ValueError if it is malformed or declares a document type."""
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
     try:
         root = etree.fromstring(document, parser)
@@ -118,29 +118,29 @@ def read(document: bytes) -> etree._Element:
 
 
 def status_code(answer: bytes) -> int | None:
-    """The StatusCode of an answer, or nothing where it has none that can be read."""
+    """Return the StatusCode of an answer, or None if it has no valid one."""
     try:
-        found = read(answer).findtext(".//{*}StatusCode")
+        found = parse(answer).findtext(".//{*}StatusCode")
         return int(found or "")
     except ValueError:
         return None
 
 
-def _envelope(dialect: Dialect, body: str) -> bytes:
+def _envelope(context: RequestContext, body: str) -> bytes:
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         f'<env:Envelope xmlns:env="{SOAP}"><env:Header>'
-        f'<mm7:TransactionID xmlns:mm7={quoteattr(dialect.namespace)} env:mustUnderstand="1">'
-        f"{escape(dialect.transaction_id)}</mm7:TransactionID>"
+        f'<mm7:TransactionID xmlns:mm7={quoteattr(context.namespace)} env:mustUnderstand="1">'
+        f"{escape(context.transaction_id)}</mm7:TransactionID>"
         f"</env:Header><env:Body>{body}</env:Body></env:Envelope>"
     ).encode()
 
 
-def _request(name: str, dialect: Dialect, fields: str, qualified: bool = True) -> str:
-    """The one child of the body; unqualified, its own children are in no namespace."""
+def _request(name: str, context: RequestContext, fields: str, qualified: bool = True) -> str:
+    """Return the child element of the SOAP body; if not `qualified`, its own children have no namespace."""
     if qualified:
-        return f"<{name} xmlns={quoteattr(dialect.namespace)}>{fields}</{name}>"
-    return f"<mm7:{name} xmlns:mm7={quoteattr(dialect.namespace)}>{fields}</mm7:{name}>"
+        return f"<{name} xmlns={quoteattr(context.namespace)}>{fields}</{name}>"
+    return f"<mm7:{name} xmlns:mm7={quoteattr(context.namespace)}>{fields}</mm7:{name}>"
 
 
 def _status(code: int, details: str) -> str:

@@ -1,32 +1,32 @@
-"""What an MMSC remembers of transactions."""
+"""Record of MM7 transactions, by which the simulated MMSC recognizes repeated submits."""
 
 from collections import OrderedDict
 from uuid import uuid4
 
 
 class Transactions:
-    """Per TransactionID: how often it was tried, and the MessageID once it was taken. Forgets the oldest."""
+    """Number of attempts and, once accepted, MessageID of each TransactionID. Drops the oldest beyond a limit."""
 
-    def __init__(self, remembered: int = 50_000) -> None:
-        self._remembered = remembered
-        self._tries: OrderedDict[str, int] = OrderedDict()
-        self._taken: dict[str, str] = {}
+    def __init__(self, max_transactions: int = 50_000) -> None:
+        self._max_transactions = max_transactions
+        self._attempts: OrderedDict[str, int] = OrderedDict()
+        self._message_ids: dict[str, str] = {}
 
-    def next_try(self, transaction_id: str) -> int:
-        """Which try the next one would be, from 1."""
-        return self._tries.get(transaction_id, 0) + 1
+    def next_attempt(self, transaction_id: str) -> int:
+        """Return the number of the next attempt, counted from 1."""
+        return self._attempts.get(transaction_id, 0) + 1
 
-    def count(self, transaction_id: str) -> int:
-        """Count one more try and return which one it is."""
-        self._tries[transaction_id] = self.next_try(transaction_id)
-        if len(self._tries) > self._remembered:
-            forgotten, _ = self._tries.popitem(last=False)
-            self._taken.pop(forgotten, None)
-        return self._tries[transaction_id]
+    def count_attempt(self, transaction_id: str) -> int:
+        """Record an attempt and return its number, counted from 1."""
+        self._attempts[transaction_id] = self.next_attempt(transaction_id)
+        if len(self._attempts) > self._max_transactions:
+            oldest, _ = self._attempts.popitem(last=False)
+            self._message_ids.pop(oldest, None)
+        return self._attempts[transaction_id]
 
-    def take(self, transaction_id: str) -> str:
-        """The new MessageID under which its message was taken."""
-        return self._taken.setdefault(transaction_id, uuid4().hex)
+    def accept(self, transaction_id: str) -> str:
+        """Accept the message of a transaction and return its new MessageID."""
+        return self._message_ids.setdefault(transaction_id, uuid4().hex)
 
     def message_id(self, transaction_id: str) -> str | None:
-        return self._taken.get(transaction_id)
+        return self._message_ids.get(transaction_id)

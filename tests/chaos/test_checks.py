@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from simulator.behaviour import Trouble
+from simulator.behaviour import TransportFailure
 from simulator.chaos.checks import RULES, breaches, ends
 from simulator.chaos.customers import Asked
 from simulator.chaos.ends import network
@@ -17,8 +17,8 @@ PRICE, DDM = 30_000, 5_000
 CODES = ("N501", "N502", "N101", "N102")
 
 
-def submit(transaction: str, message_id: str | None, trouble: Trouble | None = None, **more: Any) -> Entry:
-    facts = {"kind": "submit", "transaction_id": transaction, "message_id": message_id, "trouble": trouble}
+def submit(transaction: str, message_id: str | None, failure: TransportFailure | None = None, **more: Any) -> Entry:
+    facts = {"kind": "submit", "transaction_id": transaction, "message_id": message_id, "failure": failure}
     return {**facts, "status_code": None, "duplicate": False, **more}
 
 
@@ -59,7 +59,7 @@ STORY = Story(
 ASKED = Asked("R1", True, ["T1", "T1"], unanswered=1)
 SUBMITS = (
     ddm("discovery-7", "D"),
-    submit("message-1", None, Trouble.HTTP_503),
+    submit("message-1", None, TransportFailure.HTTP_503),
     submit("message-1", "M"),
 )
 LOG = (
@@ -145,7 +145,7 @@ BROKEN = {
         "submits",
         replace(
             story(outcomes=("in_doubt", "submitted")),
-            log=[submit("message-1", None, Trouble.HANG), *LOG[2:]],
+            log=[submit("message-1", None, TransportFailure.HANG), *LOG[2:]],
         ),
     ),
     "a DDM sent again": ("submits", log(ddm("discovery-7", "D"))),
@@ -212,7 +212,7 @@ def test_what_breaks_a_rule_is_found_by_it(rule: str, evidence: Evidence) -> Non
 EXPLAINED = {
     "delivered": CLEAN,
     "submitted, and no final report came": log(reported("M", "Forwarded"), without="report", status="submitted"),
-    "in doubt, never taken": replace(story(**IN_DOUBT), log=[submit("message-1", None, Trouble.HANG)]),
+    "in doubt, never taken": replace(story(**IN_DOUBT), log=[submit("message-1", None, TransportFailure.HANG)]),
     "in doubt, taken, and no final report came": log(reported("M", "Retrieved", None), without="report", **IN_DOUBT),
     "in doubt, taken, its report could be of several": replace(story(**IN_DOUBT), unmatched=frozenset({"M"})),
     "expired, says the report": log(reported("M", "Expired"), without="report", status="expired"),

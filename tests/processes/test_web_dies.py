@@ -75,7 +75,7 @@ def test_a_report_that_could_not_be_stored_is_tried_again_and_applied_once(
         network.web()
     network.ring("mms.notify", "postbacks")
     eventually(lambda: network.seen("report"))
-    assert (network.seen("report")[0]["http_status"], network.seen("report")[0]["tries"] > 1) == (200, sent_again)
+    assert (network.seen("report")[0]["http_status"], network.seen("report")[0]["attempts"] > 1) == (200, sent_again)
     eventually(all_told)
     assert Report.objects.get().attempt == message.attempts.get()
     assert [*message.events.values_list("kind", flat=True)] == ["accepted", "adapted", "submitted", "delivered"]

@@ -1,4 +1,4 @@
-"""A simulator on a real socket, a VASP that takes its delivery reports, and captured requests to send it."""
+"""Helpers: a simulator on a real socket, a VASP that receives its delivery reports, and captured submits."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from lxml import etree
 
-from simulator.app import Settings, make_app
+from simulator.app import Settings, create_app
 
 SAMPLES = Path(__file__).parent.parent / "samples" / "mm7"
 MM7 = "http://www.3gpp.org/ftp/Specs/archive/23_series/23.140/schema/REL-6-MM7-1-4"
@@ -28,13 +28,13 @@ class Captured:
     headers: dict[str, str]
     body: bytes
 
-    def having(self, old: bytes, new: bytes) -> "Captured":
+    def replacing(self, old: bytes, new: bytes) -> "Captured":
         assert old in self.body, f"{old!r} is not in the sample"
         return Captured(self.headers, self.body.replace(old, new))
 
     def to(self, number: str, transaction: str = "tx-1") -> "Captured":
-        """The same request for another number, as another transaction."""
-        addressed = self.having(b"14044790000", number.encode())
+        """Return the same request for another number, in another transaction."""
+        addressed = self.replacing(b"14044790000", number.encode())
         start, end = addressed.body.index(b'"1">') + 4, addressed.body.index(b"</mm7:TransactionID>")
         return Captured(self.headers, addressed.body[:start] + transaction.encode() + addressed.body[end:])
 
@@ -46,7 +46,7 @@ def sample(name: str) -> Captured:
 
 @dataclass
 class Vasp:
-    """Takes reports as a platform does; `statuses` are answered first, then 200."""
+    """Receives reports like the platform; answers with `statuses` first, then with 200."""
 
     statuses: list[int] = field(default_factory=list)
     reports: asyncio.Queue[bytes] = field(default_factory=asyncio.Queue)
@@ -58,13 +58,13 @@ class Vasp:
         status = self.statuses.pop(0) if self.statuses else 200
         return web.Response(status=status, text=ACCEPTED if status == 200 else "", content_type="text/xml")
 
-    async def report(self) -> "Report":
-        """The next report; a test that waits for one that never comes fails."""
+    async def next_report(self) -> "Report":
+        """Return the next report; fail the test if none arrives."""
         return Report(await asyncio.wait_for(self.reports.get(), 5))
 
 
 class Report:
-    """A delivery report, its fields by local name."""
+    """A delivery report; its fields are accessible by local name."""
 
     def __init__(self, body: bytes) -> None:
         self.body = body
@@ -83,11 +83,11 @@ class Report:
 
 @dataclass
 class Network:
-    """The simulator's address is in `client`; `pauses` are the seconds that it would have waited."""
+    """A running simulator with its client and VASP; `delays` are the seconds it would have slept."""
 
     client: "TestClient[web.Request, web.Application]"
     vasp: Vasp
-    pauses: list[float]
+    delays: list[float]
 
     async def submit(self, request: Captured) -> tuple[int, bytes]:
         async with self.client.post("/mm7", data=request.body, headers=request.headers) as answer:
@@ -111,20 +111,20 @@ async def network(
     log_file: Path | None = None,
     pictures: Path | None = None,
 ) -> AsyncIterator[Network]:
-    """A simulator that waits for nothing, and its VASP, which answers the first reports with `statuses`."""
-    pauses: list[float] = []
+    """Run a simulator that never sleeps, and its VASP, which answers the first reports with `statuses`."""
+    delays: list[float] = []
 
-    async def pause(seconds: float) -> None:
-        pauses.append(seconds)
+    async def record_delay(seconds: float) -> None:
+        delays.append(seconds)
 
     vasp = Vasp(list(statuses))
     listener = web.Application()
     listener.router.add_post("/reports", vasp.handle)
     async with TestServer(listener) as server:
         url = report_url or str(server.make_url("/reports").with_user(report_user))
-        app = make_app(Settings(url, authorization, log_file, pictures, sleep=pause))
+        app = create_app(Settings(url, authorization, log_file, pictures, sleep=record_delay))
         async with TestClient(TestServer(app)) as client:
-            yield Network(client, vasp, pauses)
+            yield Network(client, vasp, delays)
 
 
 def status_code(answer: bytes) -> str | None:

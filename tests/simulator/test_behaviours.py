@@ -1,4 +1,4 @@
-"""What each test number does, seen from the side of the platform."""
+"""Behaviour of each test number, as observed by the platform."""
 
 import asyncio
 
@@ -16,14 +16,14 @@ def number(behaviour: str, handset: str = "00") -> str:
 
 
 async def statuses(net: Network, count: int) -> list[str]:
-    return [(await net.vasp.report())["MMStatus"] for _ in range(count)]
+    return [(await net.vasp.next_report())["MMStatus"] for _ in range(count)]
 
 
 @pytest.mark.parametrize("digits", sorted(HANDSETS))
-async def test_the_report_on_a_discovery_message_names_the_handset_of_the_number(digits: str) -> None:
+async def test_ddm_report_names_the_handset_of_the_number(digits: str) -> None:
     async with network() as net:
         await net.submit(sample("text").to(number("00", digits)))
-        report = await net.vasp.report()
+        report = await net.vasp.next_report()
         assert report["MMStatus"] == "Retrieved"
         assert report.handset == HANDSETS[digits].identity
 
@@ -55,7 +55,7 @@ async def test_the_report_on_a_discovery_message_names_the_handset_of_the_number
         ("99", "picture", ["Retrieved"]),
     ],
 )
-async def test_the_number_chooses_the_reports(behaviour: str, name: str, expected: list[str]) -> None:
+async def test_number_selects_the_reports(behaviour: str, name: str, expected: list[str]) -> None:
     async with network() as net:
         _, answer = await net.submit(sample(name).to(number(behaviour)))
         assert status_code(answer) == "1000"
@@ -64,33 +64,33 @@ async def test_the_number_chooses_the_reports(behaviour: str, name: str, expecte
 
 
 @pytest.mark.parametrize(("behaviour", "name"), [("01", "text"), ("16", "text"), ("16", "picture")])
-async def test_a_silent_number_is_never_reported(behaviour: str, name: str) -> None:
+async def test_number_without_report_sends_none(behaviour: str, name: str) -> None:
     async with network() as net:
-        _, silent = await net.submit(sample(name).to(number(behaviour), "silent"))
-        assert status_code(silent) == "1000"
-        _, heard = await net.submit(sample(name).to(number("00"), "heard"))
-        assert (await net.vasp.report())["MessageID"] == message_id(heard)
+        _, unreported = await net.submit(sample(name).to(number(behaviour), "unreported"))
+        assert status_code(unreported) == "1000"
+        _, reported = await net.submit(sample(name).to(number("00"), "reported"))
+        assert (await net.vasp.next_report())["MessageID"] == message_id(reported)
         assert net.vasp.reports.empty()
 
 
-async def test_reports_of_a_number_may_name_no_handset() -> None:
+async def test_report_can_omit_the_handset() -> None:
     async with network() as net:
         await net.submit(sample("text").to(number("04")))
-        assert (await net.vasp.report()).handset is None
+        assert (await net.vasp.next_report()).handset is None
 
 
-async def test_the_report_can_come_before_the_answer_to_the_submit() -> None:
+async def test_report_can_precede_the_submit_response() -> None:
     async with network() as net:
         _, answer = await net.submit(sample("picture").to(number("08")))
         early = net.vasp.reports.get_nowait()
         assert message_id(answer).encode() in early
 
 
-async def test_a_slow_handset_is_reported_after_three_seconds() -> None:
+async def test_slow_handset_is_reported_after_three_seconds() -> None:
     async with network() as net:
         await net.submit(sample("picture").to(number("15")))
-        await net.vasp.report()
-        assert net.pauses == [3.0]
+        await net.vasp.next_report()
+        assert net.delays == [3.0]
 
 
 @pytest.mark.parametrize(
@@ -107,9 +107,7 @@ async def test_a_slow_handset_is_reported_after_three_seconds() -> None:
         ("88", "picture", "4008", False),
     ],
 )
-async def test_a_refused_submit_tells_its_code_and_no_message_id(
-    behaviour: str, name: str, code: str, fault: bool
-) -> None:
+async def test_refused_submit_has_a_code_and_no_message_id(behaviour: str, name: str, code: str, fault: bool) -> None:
     async with network() as net:
         status, answer = await net.submit(sample(name).to(number(behaviour)))
         assert (status, status_code(answer), b"Fault>" in answer) == (500 if fault else 200, code, fault)
@@ -117,47 +115,47 @@ async def test_a_refused_submit_tells_its_code_and_no_message_id(
         assert (await net.last_submit())["message_id"] is None
 
 
-async def test_partial_success_is_taken() -> None:
+async def test_partial_success_is_accepted() -> None:
     async with network() as net:
         _, answer = await net.submit(sample("picture").to(number("75")))
         assert status_code(answer) == "1100"
-        assert (await net.vasp.report())["MessageID"] == message_id(answer)
+        assert (await net.vasp.next_report())["MessageID"] == message_id(answer)
 
 
 @pytest.mark.parametrize(
     ("behaviour", "answers"),
     [("11", [500, 200]), ("12", [500, 200]), ("13", [500, 500, 500]), ("21", [503, 503, 200])],
 )
-async def test_trouble_lasts_for_the_first_tries_of_a_transaction(behaviour: str, answers: list[int]) -> None:
+async def test_failure_affects_the_first_attempts_of_a_transaction(behaviour: str, answers: list[int]) -> None:
     request = sample("picture").to(number(behaviour))
     async with network() as net:
         assert [(await net.submit(request))[0] for _ in answers] == answers
 
 
-async def test_each_transaction_meets_the_trouble_anew() -> None:
+async def test_failure_repeats_for_each_transaction() -> None:
     async with network() as net:
         for transaction in ("one", "two"):
             request = sample("picture").to(number("11"), transaction)
             assert [(await net.submit(request))[0] for _ in range(2)] == [500, 200]
 
 
-async def test_http_500_comes_without_soap() -> None:
+async def test_http_500_has_no_soap_body() -> None:
     async with network() as net:
         assert b"Envelope" not in (await net.submit(sample("picture").to(number("11"))))[1]
 
 
-async def test_a_reset_before_reading_leaves_nothing_taken_and_the_second_try_works() -> None:
+async def test_reset_before_read_accepts_nothing_until_the_retry() -> None:
     request = sample("picture").to(number("09"))
     async with network() as net:
         with pytest.raises(aiohttp.ClientError):
             await net.submit(request)
         assert (await net.last_submit())["message_id"] is None
         _, answer = await net.submit(request)
-        assert (await net.vasp.report())["MessageID"] == message_id(answer)
+        assert (await net.vasp.next_report())["MessageID"] == message_id(answer)
         assert [entry["duplicate"] for entry in await net.log("submit")] == [False, False]
 
 
-async def test_a_reset_before_reading_happens_while_a_long_request_is_still_being_written() -> None:
+async def test_reset_before_read_interrupts_a_long_request() -> None:
     request = sample("picture").to(number("09"))
     head = f"POST /mm7 HTTP/1.1\r\nHost: mmsc\r\nContent-Type: {request.headers['Content-Type']}\r\n"
     async with network() as net:
@@ -168,87 +166,87 @@ async def test_a_reset_before_reading_happens_while_a_long_request_is_still_bein
         writer.close()
 
 
-async def test_a_reset_after_reading_has_the_message_taken_and_reported() -> None:
+async def test_reset_after_accept_delivers_and_reports_the_message() -> None:
     request = sample("picture").to(number("10"))
     async with network() as net:
         with pytest.raises(aiohttp.ClientError):
             await net.submit(request)
-        taken = (await net.last_submit())["message_id"]
-        assert (await net.vasp.report())["MessageID"] == taken
-        assert message_id((await net.submit(request))[1]) == taken
+        accepted = (await net.last_submit())["message_id"]
+        assert (await net.vasp.next_report())["MessageID"] == accepted
+        assert message_id((await net.submit(request))[1]) == accepted
 
 
-async def test_a_hanging_number_answers_nothing_for_two_minutes_and_delivers_nothing() -> None:
+async def test_hanging_number_neither_answers_nor_delivers() -> None:
     async with network() as net:
         with pytest.raises(aiohttp.ClientError):
             await net.submit(sample("picture").to(number("14")))
-        assert net.pauses == [120.0]
+        assert net.delays == [120.0]
         assert (await net.last_submit())["message_id"] is None
 
 
-async def test_a_web_page_for_an_answer_hides_that_the_message_was_taken() -> None:
+async def test_web_page_response_still_accepts_the_message() -> None:
     async with network() as net:
         status, answer = await net.submit(sample("picture").to(number("22")))
         assert (status, answer) == (200, b"<html><h1>It works!</h1></html>")
-        assert (await net.vasp.report())["MessageID"] == (await net.last_submit())["message_id"]
+        assert (await net.vasp.next_report())["MessageID"] == (await net.last_submit())["message_id"]
 
 
-async def test_a_held_discovery_message_is_answered_when_released() -> None:
+async def test_held_ddm_is_reported_when_released() -> None:
     async with network() as net:
         await net.submit(sample("text").to(number("17"), "held"))
         await net.submit(sample("text").to(number("00"), "free"))
-        assert (await net.vasp.report())["Recipient"] == f"+{number('00')}"
+        assert (await net.vasp.next_report())["Recipient"] == f"+{number('00')}"
         async with net.client.post("/control/release", params={"number": number("17")}) as answer:
             assert await answer.json() == {"released": 1}
-        assert (await net.vasp.report())["Recipient"] == f"+{number('17')}"
+        assert (await net.vasp.next_report())["Recipient"] == f"+{number('17')}"
 
 
-async def test_releasing_a_number_that_holds_nothing_releases_nothing() -> None:
+async def test_release_without_held_messages_releases_none() -> None:
     async with network() as net, net.client.post("/control/release", params={"number": "1"}) as answer:
         assert await answer.json() == {"released": 0}
 
 
-async def feel(net: Network, mood: str) -> int:
-    async with net.client.post("/control/mood", params={"name": mood}) as answer:
+async def set_mode(net: Network, mode: str) -> int:
+    async with net.client.post("/control/mode", params={"name": mode}) as answer:
         return answer.status
 
 
 @pytest.mark.parametrize(
-    ("mood", "taken", "waits"),
-    [("hangs", False, [120.0]), ("resets-unread", False, []), ("resets-taken", True, [0.1])],
+    ("mode", "accepted", "delays"),
+    [("hang", False, [120.0]), ("reset-before-read", False, []), ("reset-after-accept", True, [0.1])],
 )
-async def test_a_mood_of_the_mmsc_breaks_every_submit_until_it_is_well_again(
-    mood: str, taken: bool, waits: list[float]
+async def test_failure_mode_breaks_every_submit_until_reset_to_normal(
+    mode: str, accepted: bool, delays: list[float]
 ) -> None:
     async with network() as net:
-        assert await feel(net, mood) == 200
+        assert await set_mode(net, mode) == 200
         with pytest.raises(aiohttp.ClientError):
             await net.submit(sample("picture").to(number("00")))
-        assert bool((await net.last_submit())["message_id"]) == taken
-        assert net.pauses == waits
-        await feel(net, "well")
+        assert bool((await net.last_submit())["message_id"]) == accepted
+        assert net.delays == delays
+        await set_mode(net, "normal")
         assert status_code((await net.submit(sample("picture").to(number("00"), "tx-2")))[1]) == "1000"
 
 
-async def test_a_slow_mmsc_answers_late_and_takes_what_it_is_sent() -> None:
+async def test_slow_mmsc_answers_late_and_accepts_the_message() -> None:
     async with network() as net:
-        await feel(net, "slow")
+        await set_mode(net, "slow")
         _, answer = await net.submit(sample("picture").to(number("00")))
-        assert (status_code(answer), sorted(net.pauses)) == ("1000", [0.1, 2.0])
+        assert (status_code(answer), sorted(net.delays)) == ("1000", [0.1, 2.0])
 
 
-async def test_an_mmsc_that_reports_twice_repeats_each_report() -> None:
+async def test_duplicate_reports_mode_repeats_each_report() -> None:
     async with network() as net:
-        await feel(net, "reports-twice")
+        await set_mode(net, "duplicate-reports")
         await net.submit(sample("picture").to(number("19")))
         assert await statuses(net, 6) == ["Forwarded"] * 2 + ["Deferred"] * 2 + ["Retrieved"] * 2
 
 
-async def test_an_unknown_mood_is_refused() -> None:
+async def test_unknown_mode_gets_400() -> None:
     async with network() as net:
-        assert await feel(net, "cheerful") == 400
+        assert await set_mode(net, "cheerful") == 400
 
 
-def test_every_behaviour_tells_its_story_and_no_two_tell_the_same() -> None:
-    assert len({behaviour.story for behaviour in BEHAVIOURS.values()}) == len(BEHAVIOURS)
+def test_behaviour_descriptions_are_unique() -> None:
+    assert len({behaviour.description for behaviour in BEHAVIOURS.values()}) == len(BEHAVIOURS)
     assert all(len(digits) == 2 and digits.isdecimal() for digits in BEHAVIOURS | HANDSETS)

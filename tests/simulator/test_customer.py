@@ -1,4 +1,4 @@
-"""The customer's server behaves as its address says."""
+"""The customer server behaves as selected by the URL."""
 
 import pytest
 
@@ -29,12 +29,12 @@ async def post(net: Network, name: str, body: str = POSTBACK, event: str = "even
         ("redirect", [302]),
     ],
 )
-async def test_the_name_chooses_the_answers(name: str, answers: list[int]) -> None:
+async def test_url_selects_the_responses(name: str, answers: list[int]) -> None:
     async with network() as net:
         assert [await post(net, name) for _ in answers] == answers
 
 
-async def test_a_flaky_server_fails_once_for_each_event() -> None:
+async def test_flaky_server_fails_once_per_event() -> None:
     async with network() as net:
         assert [await post(net, "flaky", event=event) for event in ("a", "b", "a", "b")] == [
             500,
@@ -44,14 +44,14 @@ async def test_a_flaky_server_fails_once_for_each_event() -> None:
         ]
 
 
-async def test_a_hanging_server_answers_nothing_for_two_minutes() -> None:
+async def test_hanging_server_does_not_respond_for_two_minutes() -> None:
     async with network() as net:
         assert await post(net, "hang") == 504
-        assert net.pauses == [120.0]
+        assert net.delays == [120.0]
         assert [entry["status"] for entry in await net.log("postback")] == [None]
 
 
-async def test_a_postback_is_logged_with_its_fields_in_order() -> None:
+async def test_postback_is_logged_with_its_fields_in_order() -> None:
     async with network() as net:
         await post(net, "ok")
         [entry] = await net.log("postback", number="14044790000")
@@ -65,7 +65,7 @@ async def test_a_postback_is_logged_with_its_fields_in_order() -> None:
         assert entry["headers"]["X-Event-Id"] == "event-1"
 
 
-async def test_a_postback_in_json_is_read_as_well() -> None:
+async def test_json_postback_is_parsed() -> None:
     async with network() as net:
         await post(net, "ok", '{"code": "N102", "to": "+14044790001"}')
         [entry] = await net.log("postback", number="14044790001")
@@ -73,7 +73,7 @@ async def test_a_postback_in_json_is_read_as_well() -> None:
 
 
 @pytest.mark.parametrize("body", ["", "<postback>", "[1]", "\x00", "<!DOCTYPE a><a/>"])
-async def test_a_postback_that_cannot_be_read_is_logged_all_the_same(body: str) -> None:
+async def test_malformed_postback_is_logged(body: str) -> None:
     async with network() as net:
         assert await post(net, "ok", body) == 200
         [entry] = await net.log("postback")

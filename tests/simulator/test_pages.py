@@ -1,4 +1,4 @@
-"""What people and tests can look at."""
+"""Web pages, log and archive of the simulator."""
 
 import json
 import re
@@ -9,7 +9,7 @@ import pytest
 from tests.simulator.network import message_id, network, sample
 
 
-async def test_the_log_is_filtered_by_kind_number_and_sequence() -> None:
+async def test_log_is_filtered_by_kind_number_and_sequence() -> None:
     async with network() as net:
         await net.submit(sample("text").to("14044790000", "a"))
         await net.submit(sample("text").to("14044790016", "b"))
@@ -20,7 +20,7 @@ async def test_the_log_is_filtered_by_kind_number_and_sequence() -> None:
         assert await net.log("postback") == []
 
 
-async def test_a_submit_is_logged_with_what_arrived() -> None:
+async def test_submit_is_logged_with_its_content() -> None:
     async with network() as net:
         await net.submit(sample("picture"))
         entry = await net.last_submit()
@@ -38,13 +38,13 @@ async def test_a_submit_is_logged_with_what_arrived() -> None:
 
 
 @pytest.mark.parametrize("query", ["since=x", "wait=soon"])
-async def test_a_query_that_is_no_number_is_refused(query: str) -> None:
+async def test_query_that_is_not_a_number_gets_400(query: str) -> None:
     async with network() as net, net.client.get(f"/log?{query}") as answer:
         assert answer.status == 400
-        assert "is no number" in await answer.text()
+        assert "is not a number" in await answer.text()
 
 
-async def test_the_parts_of_a_message_are_served_and_cannot_run() -> None:
+async def test_message_parts_are_served_sandboxed() -> None:
     async with network() as net:
         _, submitted = await net.submit(sample("picture"))
         async with net.client.get(f"/messages/{message_id(submitted)}/parts/2") as answer:
@@ -56,7 +56,7 @@ async def test_the_parts_of_a_message_are_served_and_cannot_run() -> None:
                 assert answer.status == 404
 
 
-async def test_the_raw_exchange_shows_text_and_leaves_out_pictures_and_credentials() -> None:
+async def test_raw_exchange_omits_pictures_and_credentials() -> None:
     async with network() as net:
         request = sample("picture")
         request.headers["Authorization"] = "Basic c2VjcmV0"
@@ -70,15 +70,15 @@ async def test_the_raw_exchange_shows_text_and_leaves_out_pictures_and_credentia
         assert "<StatusCode>1000</StatusCode>" in raw["answer"]
 
 
-async def test_the_raw_exchange_of_a_broken_request_shows_it_as_it_came() -> None:
+async def test_raw_exchange_shows_a_malformed_request_verbatim() -> None:
     async with network() as net:
-        await net.submit(sample("picture").having(b"--outer-28444--", b""))
+        await net.submit(sample("picture").replacing(b"--outer-28444--", b""))
         async with net.client.get("/submits/1/mm7") as answer:
             assert "--outer-28444\r\nContent-Type: text/xml" in (await answer.json())["request"]
 
 
 @pytest.mark.parametrize("address", ["/", "/postbacks"])
-async def test_pages_load_nothing_from_elsewhere(address: str) -> None:
+async def test_pages_load_no_external_resources(address: str) -> None:
     async with network() as net:
         async with net.client.get(address) as answer:
             page = await answer.text()
@@ -92,14 +92,14 @@ async def test_pages_load_nothing_from_elsewhere(address: str) -> None:
         assert "://" not in page
 
 
-async def test_the_table_of_numbers_is_served() -> None:
+async def test_table_of_numbers_is_served() -> None:
     async with network() as net, net.client.get("/numbers") as answer:
         table = await answer.json()
         assert table["handsets"]["03"]["identity"] == "motol7c"
         assert table["behaviours"]["64"] == "content is answered with status 2004"
 
 
-async def test_pictures_are_served_from_their_folder_only(tmp_path: Path) -> None:
+async def test_pictures_are_served_from_their_directory_only(tmp_path: Path) -> None:
     (tmp_path / "pictures").mkdir()
     (tmp_path / "pictures" / "beach.jpg").write_bytes(b"jpeg")
     (tmp_path / "secret.txt").write_text("secret")
@@ -110,7 +110,7 @@ async def test_pictures_are_served_from_their_folder_only(tmp_path: Path) -> Non
             assert answer.status in {403, 404}
 
 
-async def test_the_log_file_has_every_entry_as_a_line(tmp_path: Path) -> None:
+async def test_log_file_has_one_line_per_entry(tmp_path: Path) -> None:
     path = tmp_path / "network.jsonl"
     async with network(log_file=path) as net:
         await net.submit(sample("text"))

@@ -1,4 +1,4 @@
-"""The simulator as a process of its own, which knows nothing of the platform."""
+"""The simulator as a separate process, independent of the platform."""
 
 import json
 import os
@@ -19,7 +19,7 @@ def free_port() -> int:
         return port
 
 
-def test_it_serves_as_a_process_until_it_is_told_to_stop() -> None:
+def test_process_serves_until_it_is_terminated() -> None:
     port = free_port()
     command = [sys.executable, "-m", "simulator", "--port", str(port), "--report-url", "http://127.0.0.1:1/"]
     with subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True) as process:
@@ -31,7 +31,7 @@ def test_it_serves_as_a_process_until_it_is_told_to_stop() -> None:
         assert process.wait(timeout=10) == 0
 
 
-def test_it_imports_nothing_of_the_platform() -> None:
+def test_simulator_does_not_import_the_platform() -> None:
     code = "import sys, simulator.__main__; print(*{name.partition('.')[0] for name in sys.modules})"
     loaded = subprocess.run(
         [sys.executable, "-c", code], env=ENVIRONMENT, capture_output=True, text=True, check=True

@@ -1,14 +1,14 @@
-"""Delivery reports on the wire, and the MMSC's patience with a VASP that does not take them."""
+"""Delivery reports on the wire, and their retries when the VASP does not accept them."""
 
 import re
 
 from tests.simulator.network import MM7, message_id, network, sample
 
 
-async def test_a_report_is_a_delivery_report_request_with_its_elements_in_order() -> None:
+async def test_report_has_its_elements_in_schema_order() -> None:
     async with network() as net:
         _, answer = await net.submit(sample("text").to("14044790300"))
-        report = await net.vasp.report()
+        report = await net.vasp.next_report()
         transaction = re.findall(rb">([0-9a-f]{32})</mm7:TransactionID>", report.body)[0]
         assert report.body == (
             b'<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -30,49 +30,49 @@ async def test_a_report_is_a_delivery_report_request_with_its_elements_in_order(
         )
 
 
-async def test_sender_and_recipient_can_come_exchanged() -> None:
+async def test_sender_and_recipient_can_be_swapped() -> None:
     async with network() as net:
         await net.submit(sample("picture").to("14044790028"))
-        report = await net.vasp.report()
+        report = await net.vasp.next_report()
         assert (report["Recipient"], report["Sender"]) == ("28444", "+14044790028")
 
 
-async def test_a_report_can_come_loosely_written() -> None:
+async def test_report_can_be_loosely_formatted() -> None:
     async with network() as net:
         await net.submit(sample("picture").to("14044790029"))
-        report = await net.vasp.report()
+        report = await net.vasp.next_report()
         assert b"<MMStatus>retrieved</MMStatus>" in report.body
         assert b"<Number>+14044790029/TYPE=PLMN</Number>" in report.body
         assert b"<Date>" not in report.body
         assert b"<mm7:DeliveryReportReq xmlns:mm7=" in report.body
 
 
-async def test_a_report_answered_503_is_sent_again_as_it_was() -> None:
+async def test_report_answered_503_is_repeated_unchanged() -> None:
     async with network(503, 503) as net:
         await net.submit(sample("text"))
-        assert len({(await net.vasp.report()).body for _ in range(3)}) == 1
+        assert len({(await net.vasp.next_report()).body for _ in range(3)}) == 1
         [entry] = await net.log("report", wait=5)
-        assert (entry["tries"], entry["http_status"], entry["status_code"]) == (3, 200, 1000)
-        assert net.pauses == [0.1, 0.5, 1.0]
+        assert (entry["attempts"], entry["http_status"], entry["status_code"]) == (3, 200, 1000)
+        assert net.delays == [0.1, 0.5, 1.0]
 
 
-async def test_a_report_answered_otherwise_is_dropped() -> None:
+async def test_report_answered_500_is_dropped() -> None:
     async with network(500) as net:
         await net.submit(sample("text"))
         [entry] = await net.log("report", wait=5)
-        assert (entry["tries"], entry["http_status"], entry["status_code"]) == (1, 500, None)
+        assert (entry["attempts"], entry["http_status"], entry["status_code"]) == (1, 500, None)
 
 
-async def test_a_vasp_that_cannot_be_reached_is_tried_until_the_ladder_ends() -> None:
+async def test_unreachable_vasp_is_retried_until_the_delays_end() -> None:
     async with network(report_url="http://127.0.0.1:1/reports") as net:
         await net.submit(sample("text"))
         [entry] = await net.log("report", wait=5)
-        assert (entry["tries"], entry["http_status"]) == (7, None)
+        assert (entry["attempts"], entry["http_status"]) == (7, None)
         assert "ClientConnectorError" in entry["error"]
 
 
-async def test_credentials_in_the_report_address_are_sent() -> None:
+async def test_credentials_in_the_report_url_are_sent() -> None:
     async with network(report_user="mmsc") as net:
         await net.submit(sample("text"))
-        await net.vasp.report()
+        await net.vasp.next_report()
         assert net.vasp.authorization == "Basic bW1zYzo="

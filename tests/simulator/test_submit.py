@@ -1,4 +1,4 @@
-"""The MMSC takes what MM7 allows and refuses the rest, naming what is wrong."""
+"""The MMSC accepts valid submits and refuses others with a specific reason."""
 
 import aiohttp
 import pytest
@@ -7,15 +7,15 @@ from tests.simulator.network import MM7, Captured, message_id, network, sample, 
 
 
 @pytest.mark.parametrize("name", ["text", "picture", "bare"])
-async def test_a_correct_request_is_taken(name: str) -> None:
+async def test_valid_submit_is_accepted(name: str) -> None:
     async with network() as net:
         status, answer = await net.submit(sample(name))
         assert (status, status_code(answer)) == (200, "1000")
 
 
-async def test_the_answer_echoes_the_transaction_in_its_namespace() -> None:
+async def test_response_repeats_the_transaction_and_namespace() -> None:
     old = MM7.replace("REL-6-MM7-1-4", "REL-5-MM7-1-0").encode()
-    request = sample("text").having(MM7.encode(), old).having(b"6.8.0", b"5.3.0")
+    request = sample("text").replacing(MM7.encode(), old).replacing(b"6.8.0", b"5.3.0")
     async with network() as net:
         _, answer = await net.submit(request)
         assert answer == (
@@ -69,17 +69,17 @@ BROKEN = [
 
 
 @pytest.mark.parametrize(("old", "new", "code", "reason"), BROKEN)
-async def test_a_broken_request_gets_a_fault_that_says_why(old: bytes, new: bytes, code: str, reason: str) -> None:
+async def test_invalid_submit_gets_a_fault_with_the_reason(old: bytes, new: bytes, code: str, reason: str) -> None:
     async with network() as net:
-        status, answer = await net.submit(sample("picture").having(old, new))
+        status, answer = await net.submit(sample("picture").replacing(old, new))
         assert (status, status_code(answer)) == (500, code)
         assert b"<env:Fault>" in answer
         assert reason in (await net.last_submit())["violation"]
 
 
-async def test_a_fault_echoes_the_transaction_of_a_request_that_cannot_be_read() -> None:
+async def test_fault_repeats_the_transaction_of_a_malformed_submit() -> None:
     async with network() as net:
-        _, answer = await net.submit(sample("picture").having(b"</env:Body>", b""))
+        _, answer = await net.submit(sample("picture").replacing(b"</env:Body>", b""))
         assert b'env:mustUnderstand="1">tx-picture-1</mm7:TransactionID>' in answer
 
 
@@ -92,36 +92,36 @@ async def test_a_fault_echoes_the_transaction_of_a_request_that_cannot_be_read()
         ("text/xml", "not well-formed"),
     ],
 )
-async def test_a_content_type_that_does_not_fit_is_refused(content_type: str, reason: str) -> None:
+async def test_unexpected_content_type_is_refused(content_type: str, reason: str) -> None:
     request = Captured({"Content-Type": content_type}, sample("picture").body)
     async with network() as net:
         assert (await net.submit(request))[0] == 500
         assert reason in (await net.last_submit())["violation"]
 
 
-async def test_wrong_credentials_are_turned_away_and_right_ones_taken() -> None:
-    right, wrong = (aiohttp.encode_basic_auth("platform", password) for password in ("secret", "guess"))
-    async with network(authorization=right) as net:
+async def test_wrong_credentials_get_401() -> None:
+    valid, invalid = (aiohttp.encode_basic_auth("platform", password) for password in ("secret", "guess"))
+    async with network(authorization=valid) as net:
         assert (await net.submit(sample("text")))[0] == 401
-        for authorization, status in [(wrong, 401), (right, 200)]:
+        for authorization, status in [(invalid, 401), (valid, 200)]:
             headers = sample("text").headers | {"Authorization": authorization}
             assert (await net.submit(Captured(headers, sample("text").body)))[0] == status
 
 
-async def test_a_transaction_sent_again_gets_its_message_id_and_is_delivered_once() -> None:
+async def test_repeated_transaction_is_delivered_once() -> None:
     async with network() as net:
         _, first = await net.submit(sample("picture"))
         _, second = await net.submit(sample("picture"))
         await net.submit(sample("picture").to("14044790000", "another"))
         assert message_id(first) == message_id(second)
         assert [entry["duplicate"] for entry in await net.log("submit")] == [False, True, False]
-        reported = {(await net.vasp.report())["MessageID"] for _ in range(2)}
+        reported = {(await net.vasp.next_report())["MessageID"] for _ in range(2)}
         assert message_id(first) in reported
         assert len(reported) == 2
 
 
-async def test_a_message_that_asks_for_no_report_gets_none() -> None:
+async def test_message_without_report_request_gets_none() -> None:
     async with network() as net:
-        await net.submit(sample("picture").having(b"<DeliveryReport>true", b"<DeliveryReport>false"))
-        _, asked = await net.submit(sample("picture").to("14044790000", "asks"))
-        assert (await net.vasp.report())["MessageID"] == message_id(asked)
+        await net.submit(sample("picture").replacing(b"<DeliveryReport>true", b"<DeliveryReport>false"))
+        _, requested = await net.submit(sample("picture").to("14044790000", "with-report"))
+        assert (await net.vasp.next_report())["MessageID"] == message_id(requested)

@@ -72,6 +72,6 @@ def _simulator(stage: Stage, port: int, platform: int, pause: float) -> list[str
         "--mm7-user": user,
         "--mm7-password": password,
         "--pictures": str(stage.folder / "pictures"),
-        "--pause": str(pause),
+        "--delay": str(pause),
     }
     return [word for option in options.items() for word in option]

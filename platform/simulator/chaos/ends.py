@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from mms.messages.attempts import LIMITED_LADDER, RETRY_LADDER
 from mms.mm7 import codes
 from mms.protocol.submit import Outcome
-from simulator.behaviour import Trouble
+from simulator.behaviour import TransportFailure
 from simulator.chaos.evidence import Entry, Evidence, Story
 
 # MMStatus of a report (3GPP TS 23.140, 8.7.7), in lower case -> the status that it ends a message with.
@@ -24,7 +24,7 @@ FINAL_REPORTS = {
 # A report that overtook the answer to the submit is matched after a second, at the next look.
 MATCHED = timedelta(seconds=3)
 # What the MMSC did not take and said so, or cut off before it could have it: it may be sent again.
-REFUSALS = frozenset({Trouble.RESET_UNREAD, Trouble.HTTP_500, Trouble.HTTP_503})
+REFUSALS = frozenset({TransportFailure.RESET_BEFORE_READ, TransportFailure.HTTP_500, TransportFailure.HTTP_503})
 LADDERS: Mapping[str, Sequence[timedelta]] = {Outcome.TRANSIENT: RETRY_LADDER, Outcome.LIMITED: LIMITED_LADDER}
 
 
@@ -66,14 +66,14 @@ def answered(reports: Sequence[Entry]) -> list[Entry]:
 
 def refused(entry: Entry) -> bool:
     """Whether the MMSC cannot have this submit's message."""
-    if entry.get("trouble"):
-        return entry["trouble"] in REFUSALS
+    if entry.get("failure"):
+        return entry["failure"] in REFUSALS
     return entry["message_id"] is None
 
 
 def refused_for_good(entry: Entry) -> bool:
     """Whether the MMSC said that it will never take this."""
-    told = entry["status_code"] if refused(entry) and not entry.get("trouble") else None
+    told = entry["status_code"] if refused(entry) and not entry.get("failure") else None
     return told is not None and codes.outcome(told) in {Outcome.PERMANENT, Outcome.CONTENT_REFUSED}
 
 

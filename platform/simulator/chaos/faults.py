@@ -33,12 +33,12 @@ def means(stage: Stage) -> dict[Kind, Means]:
         Kind.REDIS_STOPPED: Means(servers.stop_redis, servers.start_redis),
         Kind.POSTGRES_RESTARTED: Means(servers.stop_postgres, servers.start_postgres),
         Kind.POSTGRES_KILLED: Means(servers.kill_postgres, servers.start_postgres),
-        Kind.MMSC_HANGS: _mood(stage, "hangs"),
-        Kind.MMSC_RESETS_UNREAD: _mood(stage, "resets-unread"),
-        Kind.MMSC_RESETS_TAKEN: _mood(stage, "resets-taken"),
+        Kind.MMSC_HANGS: _mood(stage, "hang"),
+        Kind.MMSC_RESETS_UNREAD: _mood(stage, "reset-before-read"),
+        Kind.MMSC_RESETS_TAKEN: _mood(stage, "reset-after-accept"),
         Kind.MMSC_SLOW: _mood(stage, "slow"),
-        Kind.MMSC_TOO_SLOW: _mood(stage, "too-slow"),
-        Kind.MMSC_REPORTS_TWICE: _mood(stage, "reports-twice"),
+        Kind.MMSC_TOO_SLOW: _mood(stage, "timeout"),
+        Kind.MMSC_REPORTS_TWICE: _mood(stage, "duplicate-reports"),
     }
 
 
@@ -70,7 +70,7 @@ def _killed(stage: Stage, name: str) -> Means:
 
 
 def _mood(stage: Stage, name: str) -> Means:
-    return Means(partial(stage.tell, f"/control/mood?name={name}"), partial(stage.tell, "/control/mood?name=well"))
+    return Means(partial(stage.tell, f"/control/mode?name={name}"), partial(stage.tell, "/control/mode?name=normal"))
 
 
 def _nothing() -> None:

@@ -164,7 +164,7 @@ def _adapted_to(track: Track) -> str:
 
 def _content(track: Track) -> str:
     counts = [sum("width" in part for part in entry.get("parts", ())) for entry in track.submits]
-    refusals = [entry.get("refused") or "nothing to refuse" for entry in track.submits]
+    refusals = [entry.get("rejected") or "nothing to refuse" for entry in track.submits]
     return "; ".join(f"{count} pictures, {refusal}" for count, refusal in zip(counts, refusals, strict=True))
 
 

@@ -1,15 +1,15 @@
-// Elements are made from data, never from markup: what was received can only ever be text.
+// Builds elements from data, never from markup, so that received content is only ever shown as text.
 
 export function element(name, attributes = {}, ...children) {
-  const made = document.createElement(name);
+  const node = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) {
-    if (key === "class") made.className = value;
-    else if (key === "style") for (const [property, set] of Object.entries(value)) made.style.setProperty(property, set);
-    else if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
-    else made.setAttribute(key, value);
+    if (key === "class") node.className = value;
+    else if (key === "style") for (const [property, set] of Object.entries(value)) node.style.setProperty(property, set);
+    else if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
+    else node.setAttribute(key, value);
   }
-  made.append(...children.filter((child) => child !== null && child !== undefined));
-  return made;
+  node.append(...children.filter((child) => child !== null && child !== undefined));
+  return node;
 }
 
 export function clock(at) {
@@ -25,14 +25,14 @@ export function phoneNumber(digits) {
   return national ? `+1 ${national[1]} ${national[2]} ${national[3]}` : `+${digits}`;
 }
 
-// Calls `take` with every entry of the log, old and new, as long as the page is open.
-export async function follow(kind, take) {
+// Calls `onEntry` with every log entry, existing and new, for as long as the page is open.
+export async function follow(kind, onEntry) {
   for (let since = 0; ; ) {
     try {
-      const answer = await fetch(`/log?wait=20&kind=${kind}&since=${since}`);
-      for (const entry of await answer.json()) {
+      const response = await fetch(`/log?wait=20&kind=${kind}&since=${since}`);
+      for (const entry of await response.json()) {
         since = entry.seq;
-        take(entry);
+        onEntry(entry);
       }
     } catch {
       await new Promise((resolve) => setTimeout(resolve, 2000));
