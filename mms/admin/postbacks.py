@@ -22,9 +22,9 @@ from mms.admin.audit import AuditAdmin
 from mms.admin.filters import PostbackStatusFilter
 from mms.admin.tables import Table, label, lines, link
 from mms.models import Postback
-from mms.models.tracking_ids import key_of
+from mms.models.tracking_ids import parse_tracking_id
 from mms.postbacks import outbox
-from mms.postbacks.notices import ORDER
+from mms.postbacks.notices import FIELD_ORDER
 
 
 class MomentField(forms.DateTimeField):
@@ -86,7 +86,7 @@ class PostbackAdmin(AuditAdmin):
 
     def has_send_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         """On a postback's page, only once it is taken or given up."""
-        over = object_id is None or outbox.over(Postback.objects.filter(pk=object_id)).exists()
+        over = object_id is None or outbox.ended(Postback.objects.filter(pk=object_id)).exists()
         return self.may_act(request) and over
 
     @action(description="Send again", permissions=["send"])
@@ -123,16 +123,16 @@ class PostbackAdmin(AuditAdmin):
         },
     )
     def send_given_up(self, request: HttpRequest, form: GivenUpForm) -> HttpResponse:
-        chosen = outbox.failed(**{name: form.cleaned_data[name] for name in ("account", "since", "until")})
+        chosen = outbox.given_up_between(**{name: form.cleaned_data[name] for name in ("account", "since", "until")})
         sent = outbox.replay(chosen, timezone.now())
         messages.success(request, f"Postbacks that are sent again: {sent}.")
         return HttpResponse(headers={"HX-Redirect": reverse("admin:mms_postback_changelist")})
 
 
 def _lines(fields: dict[str, Any], words: Callable[[str], str] = str) -> SafeString:
-    return lines({name: fields[name] for name in ORDER if name in fields}, words)
+    return lines({name: fields[name] for name in FIELD_ORDER if name in fields}, words)
 
 
 def _postbacks(term: str) -> Q:
-    key = key_of(term.strip())
+    key = parse_tracking_id(term.strip())
     return Q(message=key) if key is not None else search.of_account(term)

@@ -5,7 +5,7 @@ import re
 from django.db.models import Q
 
 from billing.models import Account
-from mms.models.tracking_ids import key_of
+from mms.models.tracking_ids import parse_tracking_id
 
 # So many accounts of one name at most: their messages are merged from the index by account.
 ACCOUNTS = 100
@@ -14,7 +14,7 @@ NUMBER = re.compile(r"[0-9]{1,15}")
 
 def messages(term: str, *, whole: bool) -> Q:
     """Messages by tracking id, or else as `by_number` finds them."""
-    key = key_of(term.strip())
+    key = parse_tracking_id(term.strip())
     return Q(pk=key) if key is not None else by_number(term, whole=whole)
 
 

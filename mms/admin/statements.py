@@ -16,10 +16,10 @@ def download(request: HttpRequest, account: int, month: str) -> HttpResponse:
         raise PermissionDenied
     of = get_object_or_404(Account, pk=account)
     try:
-        statement = statements.of(of, datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC).date())
+        statement = statements.statement_for(of, datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC).date())
     except ValueError:  # no month, or the last one that there is
         raise Http404 from None
     disposition = f'attachment; filename="{statement.name}"'
     return HttpResponse(
-        statements.as_csv(statement), "text/csv; charset=utf-8", headers={"Content-Disposition": disposition}
+        statements.to_csv(statement), "text/csv; charset=utf-8", headers={"Content-Disposition": disposition}
     )

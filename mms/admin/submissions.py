@@ -14,7 +14,7 @@ from mms.admin.audit import AuditAdmin
 from mms.admin.filters import MatchFilter
 from mms.admin.tables import Table, bytes_of, label, link, moment
 from mms.models import Attempt, Carrier, Report
-from mms.models.tracking_ids import key_of
+from mms.models.tracking_ids import parse_tracking_id
 
 
 @admin.register(Attempt)
@@ -59,7 +59,7 @@ class AttemptAdmin(AuditAdmin):
 
 
 def _attempts(term: str) -> Q:
-    key = key_of(term.strip())
+    key = parse_tracking_id(term.strip())
     return Q(message=key) if key is not None else _with_message_id(term)
 
 
@@ -105,5 +105,5 @@ class ReportAdmin(AuditAdmin):
 
 
 def _reports(term: str) -> Q:
-    key = key_of(term.strip())
+    key = parse_tracking_id(term.strip())
     return Q(attempt__message=key) if key is not None else _with_message_id(term)

@@ -18,7 +18,7 @@ from mms.api.request_tree import InvalidParameter, Node
 from mms.content import store
 from mms.messages import routing
 from mms.models import Carrier, Message, Template
-from mms.models.tracking_ids import key_of
+from mms.models.tracking_ids import parse_tracking_id
 
 TEXT_MAX = 5_000
 TEMPLATE_SUBJECT_MAX = 500  # with the names and defaults of its merge tags
@@ -64,7 +64,7 @@ def recipient(request: Node) -> tuple[str, str]:
     if not (digits.isascii() and digits.isdigit()):
         wanted = "a number in international format: country code and digits, nothing between them, such as 14044790000"
         raise Refusal("E110", f"{request.name_of('to')} must be {wanted}")
-    country = routing.region(digits)
+    country = routing.country_of(digits)
     if country is None:
         hint = "the country code comes first, no 0 before or after it"
         raise Refusal("E110", f"{request.name_of('to')} is not a possible number: {digits[:20]}; {hint}")
@@ -113,7 +113,7 @@ def message(request: Node, account: Account) -> Message:
     if not tracking_id:
         raise Refusal("E100", f"{name} is missing")
     messages = Message.objects.filter(account=account).select_related("handset")
-    found = messages.filter(pk=key_of(tracking_id) or 0).first()
+    found = messages.filter(pk=parse_tracking_id(tracking_id) or 0).first()
     if found is None:
         raise Refusal("E100", f"There is no {name} {tracking_id[:40]} in this account")
     return found
@@ -126,7 +126,7 @@ def service(request: Node, account: Account, freshness: Freshness) -> Service | 
         return None
     if not code:
         raise Refusal("E627", f"{name} is missing")
-    found = routing.service_named(freshness, account, code)
+    found = routing.service_by_code(freshness, account, code)
     if found is None:
         raise Refusal("E627", f"{name} is not one of the account's: {code[:40]}")
     return found
@@ -141,7 +141,7 @@ def carrier(request: Node, freshness: Freshness) -> Carrier | None:
     if given is None:
         wanted = f"a whole number of at most {len(str(OPERATOR_ID_MAX))} digits"
         raise Refusal("E650", f"{request.name_of('operator_id')} must be {wanted}")
-    found = routing.carrier_named(freshness, given)
+    found = routing.carrier_by_operator_id(freshness, given)
     if found is None:
         raise Refusal(
             "E651",

@@ -37,13 +37,13 @@ def chosen(request: Node, account: Account) -> QuerySet[Postback]:
         raise Refusal("E100", f"Give one of {event}, {message} or {begin}")
     if since:
         return _given_up(request, account, since, until)
-    return _event(request, account, event_id) if event_id else outbox.of_message(parameters.message(request, account))
+    return _event(request, account, event_id) if event_id else outbox.for_message(parameters.message(request, account))
 
 
 def _given_up(request: Node, account: Account, since: datetime, until: datetime | None) -> QuerySet[Postback]:
     if until and until <= since:
         raise Refusal("E100", f"{request.name_of('until')} must be later than {request.name_of('since')}")
-    return outbox.failed(account, since, until)
+    return outbox.given_up_between(account, since, until)
 
 
 def _event(request: Node, account: Account, event_id: str) -> QuerySet[Postback]:

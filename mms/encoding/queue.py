@@ -14,7 +14,7 @@ from mms.content.encodings import RECORDINGS
 from mms.messages import charging, timeline, transitions
 from mms.messages.timeline import Entry
 from mms.models import LOCK_ORDER, Encoding, Medium, Message, Rendition, Slide, SlideMedium, Status, Template
-from mms.postbacks import apart
+from mms.postbacks import standalone
 from mms.postbacks.notices import Notice
 
 # Longer than an encoding may take, with what it takes to store its files.
@@ -131,7 +131,7 @@ def _ready(template: Template, played: Sequence[tuple[Slide, int]], now: datetim
     timeline.write((Entry(m, "encoded", "audio and video are ready", Notice("N013", "")) for m in sent), now)
     Message.objects.filter(pk__in=[m.pk for m in _waiting(sent)]).update(status=Status.ACCEPTED, due_at=now)
     if not sent:
-        apart.tell_of_template(template, "N003", {}, now)
+        standalone.write_template_postback(template, "N003", {}, now)
 
 
 def _broken(template: Template, use: SlideMedium, now: datetime) -> None:
@@ -145,7 +145,9 @@ def _broken(template: Template, use: SlideMedium, now: datetime) -> None:
     timeline.write((Entry(m, "unencoded", template.problem, notice) for m in sent), now)
     transitions.fail(_waiting(sent), template.problem, now)
     if not sent:
-        apart.tell_of_template(template, f"E00{number}", dict([source, ("status-details", template.problem)]), now)
+        standalone.write_template_postback(
+            template, f"E00{number}", dict([source, ("status-details", template.problem)]), now
+        )
 
 
 def _messages(templates: Sequence[Template]) -> list[Message]:

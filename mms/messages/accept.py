@@ -1,6 +1,7 @@
-"""Accept: turn checked send requests into stored messages, a batch in one transaction.
+"""Accept: store a batch of validated send requests as messages, and reserve their prices, in one transaction.
 
-What was checked against the stale cache is checked once more in that transaction: key, account, block lists, template.
+Whatever was validated against the stale cache is checked again in that transaction: API key, account, block list,
+template.
 """
 
 from collections.abc import Mapping, Sequence, Set
@@ -22,7 +23,7 @@ from mms.messages.request import SendRequest
 from mms.messages.timeline import Entry
 from mms.models import Message, Status, Template
 
-# The longest time from accept to the handset, unless the customer asks for less.
+# The longest time from accept to delivery; a customer may ask for less.
 EXPIRY: Final = gateway.LONGEST_EXPIRY
 
 NEW_KEYS = "SELECT nextval(pg_get_serial_sequence('mms_message', 'id')) FROM generate_series(1, %s)"
@@ -30,24 +31,24 @@ NEW_KEYS = "SELECT nextval(pg_get_serial_sequence('mms_message', 'id')) FROM gen
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The message is stored, due now, and its price reserved."""
+    """The message is stored and its price reserved."""
 
     message: Message
 
 
 @dataclass(frozen=True, slots=True)
 class TemplateDeleted:
-    """The template was deleted while the request was being checked."""
+    """The template was deleted after the request was validated."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outdated:
-    """The cached data that the request was checked against has changed: check it again against current data."""
+    """The cached data used in the validation has changed: validate the request again with current data."""
 
 
 @dataclass(frozen=True, slots=True)
 class OutcomeUnknown:
-    """The connection broke during the commit: the message may be stored or not, so it must not be accepted again."""
+    """The connection broke during the commit. The message may be stored, so the request must not be accepted again."""
 
     problem: Exception
 
@@ -57,10 +58,10 @@ Outcome: TypeAlias = Accepted | InsufficientFunds | Rejected | OutcomeUnknown
 
 
 def accept(requests: Sequence[SendRequest], now: datetime) -> list[Outcome]:
-    """Store a message for each request and reserve its price, all in one transaction; return the outcomes in order.
+    """Store a message for each request and reserve its price, in one transaction. Return the outcomes in order.
 
-    Only an accepted request leaves anything stored. A message whose template is still being encoded waits for that.
-    Raises DatabaseError, and then nothing is stored.
+    Nothing is stored for a request that is not accepted. A message whose template is still being encoded waits for
+    that. Raises DatabaseError; then nothing is stored.
     """
     in_commit = False
     try:
@@ -75,9 +76,9 @@ def accept(requests: Sequence[SendRequest], now: datetime) -> list[Outcome]:
 
 
 def max_lifetime(ddm_timeout: int) -> timedelta:
-    """Return the longest time that a message may take: what MMSCs allow, plus the discovery timeout in minutes.
+    """Return the longest lifetime of a message: the longest that MMSCs allow, plus the discovery timeout in minutes.
 
-    Without the addition, the longest discovery would leave no time for the message itself.
+    Without that addition, the longest discovery would leave no time for the message itself.
     """
     return timedelta(minutes=ddm_timeout) + EXPIRY
 
@@ -91,20 +92,20 @@ def _store(requests: Sequence[SendRequest], now: datetime) -> list[Outcome]:
     with sql.at_once():
         bulk.add(paid)
         timeline.write(map(_timeline_entry, paid), now)
-    # After the balances: every transaction locks cached handsets last.
+    # Every transaction locks cached handsets last, after balances.
     hints = [Hint(message.number, valid[message.pk].device) for message in paid]
     cache.record_hints([hint for hint in hints if hint.identity], now)
     outcomes: Mapping[int, Outcome] = {**unpaid, **{message.pk: Accepted(message) for message in paid}}
     return [outcomes[key] if isinstance(key, int) else key for key in checked]
 
 
-# --- Check again --------------------------------------------------------------------------------------------------
+# --- recheck ------------------------------------------------------------------------------------------------------
 
 
 def _recheck(requests: Sequence[SendRequest], now: datetime) -> list[int | Rejected]:
-    """Return the primary key for the message of each request, or why it is rejected.
+    """Return a primary key for the message of each request, or the rejection.
 
-    Locks the templates for the rest of the transaction.
+    Locks the templates until the end of the transaction.
     """
     cached = [request for request in requests if request.freshness is Freshness.CACHED]
     with sql.at_once():
@@ -119,20 +120,20 @@ def _recheck(requests: Sequence[SendRequest], now: datetime) -> list[int | Rejec
 
 @dataclass(frozen=True, slots=True)
 class _Current:
-    """Current data: the templates that can be sent, the terms of each valid key, the blocked recipients."""
+    """Current data: the usable templates, the terms of each valid API key, the blocked recipients."""
 
     templates: Set[int]
     terms: Mapping[int, Sequence[Any]]
     blocked: Set[tuple[int, str]]
 
     def rejection(self, request: SendRequest) -> Rejected | None:
-        """Return why the request cannot be accepted, or None."""
+        """Return why the request is rejected, or None."""
         if request.template.pk not in self.templates:
             return TemplateDeleted()
         return Outdated() if request.freshness is Freshness.CACHED and self._is_outdated(request) else None
 
     def _is_outdated(self, request: SendRequest) -> bool:
-        # Compare the key object of this very request: a batch may hold several reads of one key, with a change between.
+        # Compare this request's own key object: the batch may hold older and newer reads of the same key.
         changed = request.key is not None and self.terms.get(request.key.pk) != keys.access_rules_of(request.key)
         return changed or _recipient(request) in self.blocked
 
@@ -141,7 +142,7 @@ def _recipient(request: SendRequest) -> tuple[int, str]:
     return request.account.pk, request.number
 
 
-# --- The message --------------------------------------------------------------------------------------------------
+# --- message ------------------------------------------------------------------------------------------------------
 
 
 def _message(request: SendRequest, key: int, now: datetime) -> Message:
@@ -165,7 +166,7 @@ def _expiry(request: SendRequest, now: datetime) -> datetime:
 
 
 def _prices(request: SendRequest) -> dict[str, int]:
-    """Return the current prices, and the amount to reserve: the cost of the most expensive way."""
+    """Return the current prices, and the amount to reserve: the highest that the message may cost."""
     quote = prices.quote(request.freshness, request.account, request.country, request.carrier.operator_id)
     return {"price_mms": quote.mms, "price_ddm": quote.ddm, "reserved": quote.maximum(ddm=bool(request.ddm_text))}
 

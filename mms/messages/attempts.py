@@ -1,6 +1,6 @@
-"""Attempts: a row is written before each submit and completed with its result, which moves what was sent.
+"""Attempts: the row written before each submit and completed with its result, which moves the message or discovery.
 
-Messages and discoveries use the same code; what a result means for the customer is in transitions.py.
+Messages and discoveries share this code. transitions.py derives timeline, postbacks and charges from the result.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from mms.messages.leases import LEASE, LockedRow, Sent
 from mms.models import Attempt, Discovery, Message, Status
 from mms.protocol.submit import Outcome, SubmitResult
 
-# Retry schedule: the time after each transient failure in turn; after the last the message has failed.
+# Time to the next try after each transient failure in turn. After the last one the message fails.
 RETRY_LADDER = (
     timedelta(seconds=30),
     timedelta(minutes=2),
@@ -30,7 +30,7 @@ LIMITED_LADDER = RETRY_LADDER[:2]
 
 @dataclass(frozen=True, slots=True)
 class CompletedSubmit(Generic[Sent]):
-    """A submit that has ended: the message or discovery that was sent, its attempt, and the result."""
+    """A completed submit: the message or discovery, its attempt and the result."""
 
     sent: Sent
     attempt: Attempt
@@ -38,9 +38,10 @@ class CompletedSubmit(Generic[Sent]):
 
 
 def start(ready: Sequence[tuple[Sent, int]], now: datetime, *fields: str) -> list[tuple[Sent, Attempt]]:
-    """Write an attempt, with the size of its request in bytes, for each row still under its lease, and renew the lease.
+    """Write an attempt for each row still under its lease, and renew the lease. Return these rows with their attempts.
 
-    The named `fields` are saved with it. A row that another worker has claimed is left out: it must not be sent here.
+    `ready` pairs each row with the size of its request in bytes; the named `fields` of the rows are saved as well. A
+    row that another worker has claimed is left out, and must not be sent.
     """
     if not ready:
         return []
@@ -64,9 +65,9 @@ def _attempt(sent: Message | Discovery, size: int, now: datetime) -> Attempt:
 
 
 def complete(submits: Sequence[CompletedSubmit[Sent]], now: datetime) -> list[CompletedSubmit[Sent]]:
-    """Complete the attempts and move what was sent to its next status. Return the submits that moved their row.
+    """Complete the attempts and move each message or discovery to its next status. Return the submits that moved one.
 
-    A result that arrives after the lease ended still counts: its message is in doubt, and the doubt ends.
+    A result that arrives after the lease ended still counts: the row is in doubt by then, and the result resolves it.
     The caller holds the transaction.
     """
     completed = [_completed(submit, now) for submit in submits]
@@ -94,18 +95,18 @@ def _completed(submit: CompletedSubmit[Sent], now: datetime) -> Attempt:
 
 
 def _lock_movable(submits: Sequence[CompletedSubmit[Sent]]) -> list[CompletedSubmit[Sent]]:
-    """Lock the rows. Return the submits whose result their row waits for."""
+    """Lock the rows. Return the submits whose rows still await the result."""
     rows = leases.lock([submit.sent for submit in submits])
     movable = [submit for submit in submits if _awaits(rows.get(submit.sent.pk), submit.attempt)]
-    for submit in movable:  # a message that joined the discovery since may have extended it
+    for submit in movable:  # a message that has joined the discovery since may have extended it
         submit.sent.expires_at = rows[submit.sent.pk].expires_at
     return movable
 
 
 def _awaits(row: LockedRow | None, attempt: Attempt) -> bool:
-    """Return whether the result of this attempt moves the row: not if another attempt followed.
+    """Return whether the row still awaits the result of this attempt, and not that of a later one.
 
-    Decided by the row alone: a step that is repeated after a database restart has moved `sent` already.
+    Only the row decides: when a step is repeated after a database restart, the object in memory has already changed.
     """
     if row is None or row.tries != attempt.try_number:
         return False
@@ -129,7 +130,7 @@ def _move(submit: CompletedSubmit[Sent], now: datetime) -> None:
 
 
 def _retry_at(outcome: Outcome, sent: Message | Discovery, now: datetime) -> datetime | None:
-    """Return when to try again, or None if there is no further try before it expires."""
+    """Return the time of the next try, or None if there is none before the expiry."""
     ladder = {Outcome.TRANSIENT: RETRY_LADDER, Outcome.LIMITED: LIMITED_LADDER}.get(outcome, ())
     if sent.tries > len(ladder):
         return None

@@ -1,8 +1,8 @@
-"""Charging: what each step of a message books in the ledger, in the transaction of the step.
+"""Charging: the ledger bookings of each step of a message, in the transaction of the step.
 
-A message is charged when its carrier accepted it. The first of the messages that wait for a DDM pays for it. A message
-that is never submitted costs nothing but its DDM; one that is submitted and not delivered is refunded if the account's
-policy says so.
+A message is charged when its carrier accepts it. The first of the messages that wait for a DDM pays for the DDM. A
+message that is never submitted costs nothing but its DDM; a submitted message that is not delivered is refunded if the
+account's policy says so.
 """
 
 from collections.abc import Iterable
@@ -13,35 +13,35 @@ from billing import ledger
 from billing.ledger import Charge
 from mms.models import Message
 
-PAYING = "SELECT id FROM mms_message WHERE id = ANY(%s) AND pays_ddm"
+PAYING_DDM = "SELECT id FROM mms_message WHERE id = ANY(%s) AND pays_ddm"
 
 
 def lock_balances(messages: Iterable[Message]) -> None:
-    """Lock the balances of the messages, before a transaction books for several of them in more than one step."""
+    """Lock the balances of the messages' accounts, before a transaction books for several of them in several steps."""
     ledger.lock_balances({message.account_id for message in messages if message.reserved})
 
 
 def charge_submitted(messages: Iterable[Message], now: datetime) -> None:
-    """Charge messages that their carrier accepted: settle the price, release the rest of the reservation."""
+    """Charge messages that their carrier accepted: settle the price and release the rest of the reservation."""
     ledger.charge((_charge(message, message.price_mms + _ddm(message)) for message in _reserved(messages)), now)
 
 
 def release_unsubmitted(messages: Iterable[Message], now: datetime) -> None:
-    """Release the reservation of messages that ended before a carrier accepted them, but for a DDM that was sent."""
+    """Release the reservation of messages that ended unsubmitted, except the price of a DDM that was sent."""
     ledger.charge((_charge(message, _ddm(message)) for message in _reserved(messages)), now)
 
 
 def refund_undelivered(messages: Iterable[Message], now: datetime) -> None:
     """Refund submitted messages that expired, were rejected or failed, if the account's policy says so."""
-    lenient = [message for message in _reserved(messages) if message.account.refund_undelivered]
-    ledger.refund((_charge(message, message.price_mms) for message in lenient), now)
+    refundable = [message for message in _reserved(messages) if message.account.refund_undelivered]
+    ledger.refund((_charge(message, message.price_mms) for message in refundable), now)
 
 
 def _reserved(messages: Iterable[Message]) -> list[Message]:
-    """Return the messages with a reservation. Who pays for a DDM is read anew: claiming decides it."""
+    """Return the messages with a reservation, with `pays_ddm` read anew: it may have changed since they were loaded."""
     priced = [message for message in messages if message.reserved]
-    perhaps = [message.pk for message in priced if message.ddm_text]
-    paying = {key for (key,) in sql.rows(PAYING, [perhaps])} if perhaps else set()
+    candidates = [message.pk for message in priced if message.ddm_text]
+    paying = {key for (key,) in sql.rows(PAYING_DDM, [candidates])} if candidates else set()
     for message in priced:
         message.pays_ddm = message.pk in paying
     return priced

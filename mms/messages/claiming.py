@@ -1,4 +1,4 @@
-"""Claiming: due messages and discoveries are taken under a lease; a message may have to wait for a discovery first."""
+"""Claiming: lease due messages and discoveries to a worker, and start the discovery that a message needs first."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -10,27 +10,27 @@ from mms.models import Discovery, Message, Status
 
 
 def claim_messages(
-    now: datetime, per_carrier: int, busy: Sequence[int] = (), room: int = leases.ROOM
+    now: datetime, per_carrier: int, busy: Sequence[int] = (), room: int = leases.CLAIM_MAX
 ) -> tuple[list[Message], int]:
-    """Claim due messages. Return those to send now, and how many were claimed in all.
+    """Claim due messages. Return those to send now, and the number of claimed ones.
 
-    Messages that need a discovery are left waiting for it; those that expired have failed.
+    Messages that need a discovery start to wait for it; expired ones fail.
     """
     with transaction.atomic():
         claimed = leases.claim(Message, now, per_carrier, busy, room)
         live = [message for message in claimed if message.expires_at > now]
         expired = [message for message in claimed if message.expires_at <= now]
         transitions.fail(expired, "it expired before it could be sent", now)
-    # Under their leases alone: a report that arrives for a discovery locks its row before those of its messages.
+    # In a transaction of its own, without locks on the messages: a discovery is always locked before its messages.
     with transaction.atomic():
         waiting = discovery.start_waiting(live, now)
     return [message for message in live if message.pk not in waiting], len(claimed)
 
 
 def claim_discoveries(
-    now: datetime, per_carrier: int, busy: Sequence[int] = (), room: int = leases.ROOM
+    now: datetime, per_carrier: int, busy: Sequence[int] = (), room: int = leases.CLAIM_MAX
 ) -> list[Discovery]:
-    """Claim discoveries whose DDM is due. A discovery that no message waits for any more is closed unsent."""
+    """Claim discoveries whose DDM is due. A discovery that no message waits for any more fails unsent."""
     with transaction.atomic():
         claimed = leases.claim(Discovery, now, per_carrier, busy, room)
         expired = [found.pk for found in claimed if found.expires_at <= now]

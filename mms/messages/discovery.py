@@ -1,4 +1,4 @@
-"""Device discovery: whether a message waits for the report of a DDM, and what becomes of it when the DDM ends.
+"""Device discovery: start the wait of a message for the report of a DDM, and end it.
 
 | handset cache | DDM text given | forced | what happens                                 |
 |---------------|----------------|--------|----------------------------------------------|
@@ -25,7 +25,7 @@ from mms.postbacks.notices import Notice
 
 DEFAULT_SUBJECT = "Device Discovery"
 
-# One open discovery per number: later messages join it and may extend it, never shorten it.
+# One open discovery per number: later messages join it, and may extend it but never shorten it.
 OPEN_OR_JOIN = """
 INSERT INTO mms_discovery AS d
     (number, sender, carrier_id, account_id, subject, text, status, due_at, expires_at, created_at, tries, losses)
@@ -41,7 +41,7 @@ RETURNING id, status, xmax = 0
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """The discovery that a message waits for, its status, and whether this message opened it."""
+    """The discovery that a message has joined, its status, and whether this message opened it."""
 
     discovery: int
     status: str
@@ -49,28 +49,28 @@ class Joined:
 
 
 def needed(message: Message, known: bool) -> bool:
-    """Return whether the message waits for a discovery first, by the table above. A message waits once at most."""
+    """Return whether the message must wait for a discovery, by the table above. A message waits once at most."""
     if message.discovery_id is not None or not message.ddm_text:
         return False
     return message.ddm_force or not known
 
 
 def start_waiting(messages: Collection[Message], now: datetime) -> set[int]:
-    """Start the wait of the claimed messages that need a discovery. Return their keys.
+    """Start the wait of those claimed messages that need a discovery. Return their keys.
 
-    The caller holds the transaction and the messages' leases, but no locks on their rows: a discovery is locked
-    before its messages.
+    The caller holds the transaction and the leases of the messages, but no locks on their rows: a discovery is always
+    locked before its messages.
     """
     possible = [message for message in messages if needed(message, known=False)]
     known = cache.find_known_numbers({message.number for message in possible}, now)
     candidates = [message for message in possible if needed(message, message.number in known)]
     waiting: set[int] = set()
-    # In LOCK_ORDER, so that two workers never wait for each other's discoveries.
+    # In LOCK_ORDER, to avoid deadlocks.
     for message in sorted(candidates, key=lambda m: (m.number, m.pk)):
         joined = _open_or_join(message, now)
-        # Looked up only now: a report that arrived while we waited for the lock of the discovery has filled the cache.
-        found = cache.find_known_numbers([message.number], now)
-        if needed(message, known=bool(found)) and _wait(message, joined, now):
+        # Look again: a report that arrived while we waited for the lock on the discovery has filled the cache.
+        known_now = cache.find_known_numbers([message.number], now)
+        if needed(message, known=bool(known_now)) and _wait(message, joined, now):
             waiting.add(message.pk)
         elif joined.opened:
             Discovery.objects.filter(pk=joined.discovery).delete()
@@ -118,14 +118,14 @@ def _sent_entry(message: Message, *, shared: bool) -> Entry:
 
 
 def record_ddm_submitted(discovery: Discovery, now: datetime) -> None:
-    """Record that the MMSC accepted the DDM: N501 for every message that waits. The first pays, the others share it."""
+    """Record that the MMSC accepted the DDM: N501 for every waiting message. The oldest message pays for it."""
     waiting = list(_lock_waiting(discovery))
     Message.objects.filter(pk__in=[m.pk for m in waiting[:1]]).update(pays_ddm=True)
     timeline.write((_sent_entry(m, shared=i > 0) for i, m in enumerate(waiting)), now)
 
 
 def record_ddm_failed(discovery: Discovery, reason: str, now: datetime) -> None:
-    """Record that the DDM could not be sent: E501, and every message that waits goes on at once."""
+    """Record that the DDM could not be sent: E501 for every waiting message, which is due at once."""
     waiting = list(_lock_waiting(discovery))
     notice = Notice("E501", notices.MESSAGE_FAILED, reason)
     timeline.write((Entry(m, "ddm-failed", reason, notice) for m in waiting), now)
@@ -141,14 +141,14 @@ def lock(keys: Collection[int]) -> dict[int, Discovery]:
 
 
 def message_keys(discoveries: Collection[int]) -> set[int]:
-    """Return the keys of the messages that wait, or waited, for one of these discoveries."""
+    """Return the keys of the messages that wait, or have waited, for one of these discoveries."""
     if not discoveries:
         return set()
     return set(Message.objects.filter(discovery__in=discoveries).values_list("pk", flat=True))
 
 
 def apply_report(found: Discovery, report: Report, now: datetime) -> None:
-    """Apply a report on the DDM. With the first final one, even after the deadline, every waiting message goes on."""
+    """Apply a report on the DDM. The first final one, even after the deadline, makes every waiting message due."""
     final = report_matching.final_status(report)
     if found.status == Status.IN_DOUBT:
         found.status = Status.SUBMITTED
@@ -162,7 +162,7 @@ def apply_report(found: Discovery, report: Report, now: datetime) -> None:
 
 
 def _record_ddm_report(discovery: Discovery, report: Report, now: datetime) -> None:
-    """Record the final report, also one after the deadline: N502 or E502, and every message that waits goes on."""
+    """Record the final report, even after the deadline: N502 or E502, and every waiting message is due."""
     notified = list(_lock_notified(discovery))
     timeline.write((_report_entry(m, report) for m in notified), now)
     _wake([m for m in notified if m.status == Status.DISCOVERING], now)
@@ -170,7 +170,7 @@ def _record_ddm_report(discovery: Discovery, report: Report, now: datetime) -> N
 
 def _report_entry(message: Message, report: Report) -> Entry:
     late = "" if message.status == Status.DISCOVERING else "after the message had gone on"
-    status = notices.of_report(report.status)
+    status = notices.report_status_text(report.status)
     if status == notices.DELIVERED:
         notice = Notice("N502", status, late, handset=report.identity)
         return Entry(message, "ddm-delivered", " ".join(filter(None, [report.identity, late])), notice)
@@ -178,8 +178,8 @@ def _report_entry(message: Message, report: Report) -> Entry:
 
 
 def end_wait(messages: Collection[Message], now: datetime) -> None:
-    """End the wait of messages at their deadline; E501 for those whose DDM is not known to have been sent."""
-    # By key: in a join with so many messages, PostgreSQL might read the whole table of discoveries.
+    """End the wait of messages at their deadline, with E501 for those whose DDM is not known to have been sent."""
+    # Fetched by key: a join with so many messages could make PostgreSQL read the whole table of discoveries.
     prefetch_related_objects(list(messages), "discovery")
     notified = set(Event.objects.filter(message__in=messages, kind="ddm-sent").values_list("message", flat=True))
     timeline.write((_deadline_entry(message, message.pk in notified) for message in messages), now)
@@ -195,12 +195,12 @@ def _deadline_entry(message: Message, notified: bool) -> Entry:
 
 
 def _lock_waiting(discovery: Discovery) -> QuerySet[Message]:
-    """Lock the messages that wait, oldest first."""
+    """Lock the waiting messages, oldest first."""
     return _lock_messages(discovery).filter(status=Status.DISCOVERING)
 
 
 def _lock_notified(discovery: Discovery) -> QuerySet[Message]:
-    """Lock the messages whose customer was notified of the DDM (N501), waiting or not."""
+    """Lock the messages for which N501 was written, waiting or not."""
     sent = Event.objects.filter(message=OuterRef("pk"), kind="ddm-sent")
     return _lock_messages(discovery).filter(Exists(sent))
 

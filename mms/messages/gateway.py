@@ -1,6 +1,6 @@
-"""The gateway to carriers: submit requests become HTTP requests in the carrier's protocol, replies become results.
+"""The gateway to carriers: translates submit requests into HTTP requests, and replies into results.
 
-Every carrier speaks MM7 today. A second protocol is a folder like mm7/ and a branch here.
+All carriers use MM7 today. A second protocol would be a package like mm7/ and a branch here.
 """
 
 from datetime import datetime, timedelta
@@ -17,7 +17,7 @@ LONGEST_EXPIRY: Final = timedelta(days=3)
 
 
 def submit_request(sent: Message | Discovery, parts: tuple[Part, ...], now: datetime) -> SubmitRequest:
-    """Return the request that submits these parts; every try has the same transaction ID."""
+    """Return the request that submits these parts. Every try has the same transaction ID."""
     return SubmitRequest(
         transaction_id=sent.transaction_id,
         sender=sent.sender,
@@ -30,7 +30,7 @@ def submit_request(sent: Message | Discovery, parts: tuple[Part, ...], now: date
 
 
 def http_request(carrier: Carrier, request: SubmitRequest) -> Request:
-    """Return the HTTP request that hands the submit to the carrier's MMSC."""
+    """Return the HTTP request that submits to the carrier's MMSC."""
     encoded = encode(
         Submission(
             vaspid=carrier.vaspid,
@@ -51,7 +51,7 @@ def http_request(carrier: Carrier, request: SubmitRequest) -> Request:
 
 
 def submit_result(carrier: Carrier, reply: Reply | NoReply) -> SubmitResult:
-    """Return what became of the submit. Silence after the whole request was written leaves it in doubt."""
+    """Return the result of the submit. Without a reply to a completely written request, it is in doubt."""
     if isinstance(reply, NoReply):
         outcome = Outcome.IN_DOUBT if reply.written else Outcome.TRANSIENT
         return SubmitResult(outcome, None, reply.reason, None)

@@ -1,6 +1,7 @@
-"""Leases: a worker claims due rows for a limited time, and the sweeper takes back those of workers that died.
+"""Leases: a worker's time-limited claim on due rows, and the recovery of rows whose worker died.
 
-A lease is `due_at` of a row in status sending; its end is also its token. Messages and discoveries use the same code.
+A row in status sending is leased until its `due_at`, which also serves as the fencing token: an update of a claimed row
+has `due_at` in its condition. Messages and discoveries share this code.
 """
 
 from collections.abc import Sequence
@@ -12,22 +13,21 @@ from django.db import transaction
 from base import bulk, sql
 from mms.models import Attempt, Carrier, Discovery, Message, Status
 
-# Longer than preparing a group of messages and the longest time-out of a carrier together.
+# Longer than the preparation of a group of messages plus the longest time limit of a carrier.
 LEASE = timedelta(minutes=2)
-# A row that could not be prepared is due again after this time.
-POSTPONED = timedelta(seconds=30)
-# Workers that may die over preparing a message before it counts as undeliverable.
+# Time until a row that could not be prepared is due again.
+POSTPONEMENT = timedelta(seconds=30)
+# A message fails once so many workers have died while preparing it, or so many preparations have failed.
 LOSSES_MAX = 3
-# Rows that one claim takes at most.
-ROOM = 128
+CLAIM_MAX = 128  # rows per claim
 
 Sent = TypeVar("Sent", Message, Discovery)
 
-# In LOCK_ORDER (mms/models): whoever locks several rows waits for others in this order alone.
+# In LOCK_ORDER (mms/models), as every transaction that locks several rows, to avoid deadlocks.
 LOCK = "WHERE id = ANY(%s) ORDER BY number, id FOR NO KEY UPDATE"
 
-# The carriers in random order, so that with little room the same ones do not always go first. Rows that are due at a
-# disabled carrier wait until it is enabled, or expire (sweeper.fail_expired_at_disabled_carriers).
+# Carriers in random order, so that with little room the same ones do not always go first. Rows of a disabled carrier
+# stay until it is enabled or they expire (sweeper.fail_expired_at_disabled_carriers).
 DUE = """
 SELECT due.id, due.losses
 FROM (SELECT id FROM mms_carrier WHERE enabled AND id <> ALL(%(busy)s) ORDER BY random()) carrier, LATERAL (
@@ -38,13 +38,13 @@ FROM (SELECT id FROM mms_carrier WHERE enabled AND id <> ALL(%(busy)s) ORDER BY 
 LIMIT %(room)s
 """
 
-HELD = "SELECT id, status, due_at, tries, expires_at FROM {table} " + LOCK  # noqa: S608 - made of constants
+LOCK_AND_READ = "SELECT id, status, due_at, tries, expires_at FROM {table} " + LOCK  # noqa: S608 - made of constants
 
-TAKE = "UPDATE {table} SET status = 'sending', due_at = %(lease)s WHERE id = ANY(%(keys)s)"
+CLAIM = "UPDATE {table} SET status = 'sending', due_at = %(lease)s WHERE id = ANY(%(keys)s)"
 
 
 class LockedRow(NamedTuple):
-    """The state of a locked row as the database has it."""
+    """The current state of a locked row."""
 
     status: str
     due_at: datetime | None
@@ -52,36 +52,38 @@ class LockedRow(NamedTuple):
     expires_at: datetime
 
 
-def claim(model: type[Sent], now: datetime, per_carrier: int, busy: Sequence[int] = (), room: int = ROOM) -> list[Sent]:
-    """Claim up to `per_carrier` due rows of each carrier that is not `busy`, `room` in all, until the lease ends.
+def claim(
+    model: type[Sent], now: datetime, per_carrier: int, busy: Sequence[int] = (), room: int = CLAIM_MAX
+) -> list[Sent]:
+    """Claim up to `per_carrier` due rows of each carrier that is not `busy`, `room` in all, under one lease.
 
-    A row that a worker was lost over is claimed alone. The caller holds the transaction.
+    A row whose preparation has failed before is claimed alone. The caller holds the transaction.
     """
     table = model._meta.db_table
     values = {"now": now, "limit": per_carrier, "busy": list(busy), "room": room}
     due = sql.rows(DUE.format(table=table), values)
     if not due:
         return []
-    keys = _claimable_together(due)
-    sql.rows(TAKE.format(table=table), {"keys": keys, "lease": now + LEASE})
+    keys = _claimable_at_once(due)
+    sql.rows(CLAIM.format(table=table), {"keys": keys, "lease": now + LEASE})
     claimed = sql.objects(model, "WHERE id = ANY(%s) ORDER BY id", [keys])
     sql.fetch(claimed, "carrier", "account")
     return claimed
 
 
-def _claimable_together(due: Sequence[tuple[int, int]]) -> list[int]:
-    """Return the due rows that may share a claim, or the first one alone if a worker was lost over it.
+def _claimable_at_once(due: Sequence[tuple[int, int]]) -> list[int]:
+    """Return the due rows that may share a claim, or the first one alone if its preparation has failed before.
 
-    So a row that kills its worker takes others with it once, and the loss by which it fails is its own.
+    So a row that kills its worker costs the other rows of its claim one loss at most.
     """
-    first, losses = due[0]
-    return [first] if losses else [key for key, lost in due if not lost]
+    first, first_losses = due[0]
+    return [first] if first_losses else [key for key, losses in due if not losses]
 
 
 def lock_expired_at_disabled_carriers(model: type[Sent], now: datetime, limit: int) -> list[Sent]:
     """Lock up to `limit` rows that expired while their carrier was disabled. The caller holds the transaction.
 
-    The query reads all rows that wait at such carriers, so it should run rarely.
+    The query reads every accepted row of these carriers, so run it rarely.
     """
     rows = model._default_manager.select_for_update(no_key=True, skip_locked=True, of=("self",))
     waiting = rows.filter(carrier__in=Carrier.objects.filter(enabled=False), status=Status.ACCEPTED)
@@ -90,7 +92,7 @@ def lock_expired_at_disabled_carriers(model: type[Sent], now: datetime, limit: i
 
 
 def renew(claimed: Sequence[Sent], now: datetime) -> None:
-    """Renew the lease of rows claimed together once half of it has passed in preparing the ones before them."""
+    """Renew the lease of rows of one claim that still wait to be prepared, once half of it has passed."""
     lease = claimed[0].due_at
     if lease is None or lease - now > LEASE / 2:
         return
@@ -101,8 +103,8 @@ def renew(claimed: Sequence[Sent], now: datetime) -> None:
 
 
 def lock(batch: Sequence[Sent]) -> dict[int, LockedRow]:
-    """Lock the rows of the batch. Return their state by primary key."""
-    rows = sql.rows(HELD.format(table=type(batch[0])._meta.db_table), [[sent.pk for sent in batch]])
+    """Lock the rows of the batch. Return their current state by primary key."""
+    rows = sql.rows(LOCK_AND_READ.format(table=type(batch[0])._meta.db_table), [[sent.pk for sent in batch]])
     return {pk: LockedRow(*values) for pk, *values in rows}
 
 
@@ -114,29 +116,29 @@ def lock_held(batch: Sequence[Sent]) -> set[int]:
 
 
 def release_after_failure(sent: Sent, now: datetime) -> bool:
-    """Release a row that could not be prepared: due again in a while, failed at the third time.
+    """Release a row that could not be prepared. It is due again later, or fails at the third time.
 
     Return whether it was still under its lease.
     """
     sent.losses += 1
     if sent.losses >= LOSSES_MAX:
-        return _move_on(sent, Status.FAILED, None)
+        return _release(sent, Status.FAILED, None)
     return postpone(sent, now)
 
 
 def postpone(sent: Sent, now: datetime) -> bool:
-    """Release a row that cannot be prepared now: due again in a while. Return whether it was under its lease."""
-    return _move_on(sent, Status.ACCEPTED, now + POSTPONED)
+    """Release a row that cannot be prepared now. It is due again later. Return whether it was still under its lease."""
+    return _release(sent, Status.ACCEPTED, now + POSTPONEMENT)
 
 
-def _move_on(sent: Message | Discovery, status: Status, due_at: datetime | None) -> bool:
+def _release(sent: Message | Discovery, status: Status, due_at: datetime | None) -> bool:
     held = type(sent)._default_manager.filter(pk=sent.pk, status=Status.SENDING, due_at=sent.due_at)
     sent.status, sent.due_at = status, due_at
     return bool(held.update(status=status, due_at=due_at, losses=sent.losses))
 
 
 def release_unstarted(claimed: Sequence[Sent], now: datetime) -> None:
-    """Release claimed rows that were not started, so that other workers find them at once."""
+    """Release claimed rows that were not started, so that other workers can claim them at once."""
     if not claimed:
         return
     with transaction.atomic():
@@ -145,9 +147,9 @@ def release_unstarted(claimed: Sequence[Sent], now: datetime) -> None:
 
 
 def reclaim_ended(model: type[Sent], now: datetime, limit: int) -> list[tuple[Sent, bool]]:
-    """Reclaim rows whose lease ended, and return each with whether its request may have left.
+    """Reclaim rows whose lease ended. Return each, and whether its request may have left.
 
-    A row with an attempt that was never completed is in doubt. A row without one never left: it is due again.
+    A row with an uncompleted attempt is in doubt. A row without one was never sent: it is due again.
     The caller holds the transaction.
     """
     rows = list(
@@ -159,7 +161,7 @@ def reclaim_ended(model: type[Sent], now: datetime, limit: int) -> list[tuple[Se
     field = str(model._meta.model_name)
     open_attempts = Attempt.objects.filter(finished_at=None, **{f"{field}__in": rows})
     held = dict(open_attempts.select_for_update(no_key=True, skip_locked=True).values_list("pk", field))
-    # An attempt that is locked is being completed right now, and that transaction waits for our rows.
+    # A locked attempt is being completed by a transaction that waits for the row we hold.
     completing = set(open_attempts.exclude(pk__in=held).values_list(field, flat=True))
     rows, left = [sent for sent in rows if sent.pk not in completing], set(held.values())
     Attempt.objects.filter(pk__in=held).update(

@@ -1,4 +1,4 @@
-"""Delivery reports applied: what a report means for its message, or for the messages that wait for its discovery."""
+"""Apply delivery reports: move the reported message, or the messages that wait for the reported DDM."""
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
@@ -16,24 +16,24 @@ from mms.protocol.reports import DeliveryReport
 
 
 def record_reports(given: Sequence[tuple[Carrier, DeliveryReport]], now: datetime) -> list[Report]:
-    """Record delivery reports and apply the new ones, in their order; repeated ones change nothing.
+    """Record delivery reports and apply the new ones, in order. Repeated reports change nothing.
 
-    One transaction: all of them are committed when this returns, or none.
+    Commits all of them in one transaction, or raises and commits none.
     """
     with transaction.atomic():
         recorded = report_matching.record(given, now)
         apply_reports([report for report, new in recorded if new], now)
         identities = [cache.parse_identity(report.handset) for _, report in given]
-        report_matching.learn([(report, i) for (report, _), i in zip(recorded, identities, strict=True)])
+        report_matching.update_handset_cache([(report, i) for (report, _), i in zip(recorded, identities, strict=True)])
     return [report for report, _ in recorded]
 
 
 def apply_reports(reports: Sequence[Report], now: datetime) -> None:
-    """Apply the matched ones of these reports. The caller holds the transaction."""
+    """Apply those of the reports that are matched. The caller holds the transaction."""
     matched = [(report, report.attempt) for report in reports if report.attempt]
     of_messages = [(report, a.message_id) for report, a in matched if a.message_id is not None]
     of_discoveries = [(report, a.discovery_id) for report, a in matched if a.discovery_id is not None]
-    # Everything is locked before anything changes, in one order for all workers: discoveries, then messages.
+    # To avoid deadlocks, lock everything before any change, discoveries before messages.
     discoveries = discovery.lock({key for _, key in of_discoveries})
     messages = _lock_messages({key for _, key in of_messages} | discovery.message_keys(discoveries))
     _apply_to_messages([(report, messages[key]) for report, key in of_messages], now)
@@ -76,8 +76,8 @@ def _distinct(messages: Iterable[Message]) -> list[Message]:
 
 
 def _confirms_submit(message: Message, final: Status | None) -> bool:
-    """Return whether the report shows that the MMSC has the message, which was unknown until now."""
-    # Delivered although the MMSC had refused a try: another try would deliver it twice.
+    """Return whether the report is the first proof that the MMSC accepted the message."""
+    # Delivered although the MMSC refused a try: another try would deliver it twice.
     refused = message.status == Status.ACCEPTED and final == Status.DELIVERED
     return message.status == Status.IN_DOUBT or refused
 
@@ -88,7 +88,7 @@ def _confirmation(message: Message) -> Entry:
 
 
 def _final_entry(message: Message, report: Report) -> Entry:
-    status = notices.of_report(report.status)
+    status = notices.report_status_text(report.status)
     code = "N102" if status == notices.DELIVERED else "E102"
     return Entry(message, message.status, _summary(report), Notice(code, status, report.text, handset=report.identity))
 

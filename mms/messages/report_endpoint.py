@@ -1,6 +1,6 @@
-"""The endpoint for MMSCs, one URL for each carrier: a delivery report is confirmed once it is committed.
+"""The endpoint for MMSCs, one URL per carrier: stores delivery reports, and confirms each once it is committed.
 
-Reports arrive in bursts, as submits do: the leader of a group commit reads them and stores them in one transaction.
+Reports arrive in bursts, as submits do, so the leader of a group commit reads and stores them in one transaction.
 """
 
 import base64
@@ -23,7 +23,7 @@ from mms.messages import report_apply
 from mms.mm7.requests import DeliveryReportReq, Unsupported, answer, fault, read_request
 from mms.mm7.soap import Malformed
 from mms.models import Carrier, Report
-from mms.models.tracking_ids import name_of
+from mms.models.tracking_ids import format_tracking_id
 from mms.protocol.reports import ReportStatus
 from mms.runtime import client_address, wakeup
 from mms.runtime.group_commit import UNDECIDED, Batch, GroupCommit, Undecided
@@ -33,13 +33,13 @@ log = structlog.get_logger()
 XML = "text/xml; charset=utf-8"
 PLAIN = "text/plain"
 
-MAX_BODY: Final = 16_384  # bytes: the rest of the batch waits while the leader parses a request
-MAX_WAIT: Final = 0.03  # seconds: a commit costs the same for many reports as for one
+MAX_BODY: Final = 16_384  # bytes; the rest of the batch waits while the leader parses a request
+MAX_WAIT: Final = 0.03  # seconds; a commit costs the same for many reports as for one
 
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """A request of the MMSC of the carrier with this slug; the carrier as it was authenticated."""
+    """A request of an MMSC, with the slug from its URL and the carrier as it was authenticated."""
 
     request: HttpRequest
     slug: str
@@ -48,7 +48,7 @@ class _Call:
 
 @dataclass(frozen=True, slots=True)
 class _Inbound:
-    """A delivery report that was read, with the carrier as it was authenticated."""
+    """A parsed delivery report, with the carrier as it was authenticated."""
 
     carrier: Carrier
     report: DeliveryReportReq
@@ -56,7 +56,7 @@ class _Inbound:
 
 @dataclass(frozen=True, slots=True)
 class _Answered:
-    """The response to a request, and the report that it stored, if any."""
+    """The response to a request, and the report that was stored for it, if any."""
 
     response: HttpResponse
     report: Report | None = None
@@ -65,7 +65,8 @@ class _Answered:
 def endpoint(request: HttpRequest, slug: str) -> HttpResponse:
     """Answer a request of the MMSC of the carrier with this slug.
 
-    Answers HTTP 503 while it cannot be stored: an MMSC then sends it again, but would drop a report on a SOAP fault.
+    If the request cannot be stored, the answer is HTTP 503: an MMSC then sends it again, but would drop a report on a
+    SOAP fault.
     """
     try:
         response = _respond(request, slug)
@@ -80,7 +81,7 @@ def endpoint(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def _respond(request: HttpRequest, slug: str) -> HttpResponse:
-    # Nothing is refused because of a cached carrier, and the commit compares it with the current one.
+    # A cached carrier never leads to a refusal, and the commit compares it with the current one.
     carrier = _authenticate(request, slug, Freshness.CACHED)
     if isinstance(carrier, Carrier) and int(request.META.get("CONTENT_LENGTH") or 0) <= MAX_BODY:
         return REPORTS.submit(_Call(request, slug, carrier)).response
@@ -93,14 +94,14 @@ def _process_alone(request: HttpRequest, slug: str) -> _Answered:
     if not isinstance(carrier, Carrier):
         return _Answered(carrier)
     (result,) = _store([_read(request, carrier)])
-    if isinstance(result, Undecided):  # the carrier was changed in this very moment
+    if isinstance(result, Undecided):  # the carrier has just been changed
         return _Answered(_unavailable())
     _wake_workers([result])
     return result
 
 
 def _commit(batch: Batch[_Call]) -> list[_Answered | Undecided]:
-    # First all are read, while more arrive.
+    # Read all before storing any: more requests join the batch while it is read.
     read = [_read(call.request, call.carrier) for call in batch]
     return _store(read, batch.log_fields)
 
@@ -159,8 +160,8 @@ def _read(request: HttpRequest, carrier: Carrier) -> _Inbound | HttpResponse:
             fault(problem.transaction_id, 4003, str(problem), problem.namespace), status=500, content_type=XML
         )
     if not isinstance(read, DeliveryReportReq):
-        # Confirm nothing that is not stored: the MMSC's operator sees the refusal.
-        refusal = fault(read.transaction_id, 4003, "only delivery reports are taken", read.namespace)
+        # Nothing that is not stored is confirmed, so the MMSC's operator notices.
+        refusal = fault(read.transaction_id, 4003, "only delivery reports are accepted", read.namespace)
         return HttpResponse(refusal, status=500, content_type=XML)
     return _Inbound(carrier, read)
 
@@ -168,22 +169,22 @@ def _read(request: HttpRequest, carrier: Carrier) -> _Inbound | HttpResponse:
 def _store(
     read: Sequence[_Inbound | HttpResponse], batch: Mapping[str, float] | None = None
 ) -> list[_Answered | Undecided]:
-    """Store the reports in one transaction and answer them; UNDECIDED where the carrier has changed since.
+    """Store the reports in one transaction and answer them, or return UNDECIDED where the carrier has changed since.
 
-    The fields of the batch go to the line of each report in the log. Raises DatabaseError, and then nothing is stored.
+    The fields of the batch are added to the log line of each report. Raises DatabaseError; then nothing is stored.
     """
-    inbound = [one for one in read if isinstance(one, _Inbound)]
+    inbound = [item for item in read if isinstance(item, _Inbound)]
     unchanged = _unchanged(inbound) if inbound else []
-    reports = [(one.carrier, one.report.delivery_report()) for one in compress(inbound, unchanged)]
+    reports = [(item.carrier, item.report.delivery_report()) for item in compress(inbound, unchanged)]
     stored = iter(report_apply.record_reports(reports, timezone.now()) if reports else ())
-    same = iter(unchanged)
+    decided = iter(unchanged)
 
-    def result(one: _Inbound | HttpResponse) -> _Answered | Undecided:
-        if isinstance(one, HttpResponse):
-            return _Answered(one)
-        return _confirm(one, next(stored), batch or {}) if next(same) else UNDECIDED
+    def result(item: _Inbound | HttpResponse) -> _Answered | Undecided:
+        if isinstance(item, HttpResponse):
+            return _Answered(item)
+        return _confirm(item, next(stored), batch or {}) if next(decided) else UNDECIDED
 
-    return [result(one) for one in read]
+    return [result(item) for item in read]
 
 
 # The fields of a carrier by which its requests are authenticated and read.
@@ -191,10 +192,10 @@ _terms = attrgetter("slug", "inbound_username", "inbound_password", "inbound_net
 
 
 def _unchanged(inbound: Sequence[_Inbound]) -> list[bool]:
-    """Return for each whether its carrier still has the terms with which it was authenticated."""
-    keys = list({one.carrier.pk for one in inbound})
+    """Return for each report whether the terms of its carrier are still those of its authentication."""
+    keys = list({item.carrier.pk for item in inbound})
     terms = {carrier.pk: _terms(carrier) for carrier in sql.objects(Carrier, "WHERE id = ANY(%s)", [keys])}
-    return [terms.get(one.carrier.pk) == _terms(one.carrier) for one in inbound]
+    return [terms.get(item.carrier.pk) == _terms(item.carrier) for item in inbound]
 
 
 def _confirm(inbound: _Inbound, report: Report, batch: Mapping[str, float]) -> _Answered:
@@ -207,12 +208,16 @@ def _about(report: Report) -> dict[str, str | int | None]:
     attempt = report.attempt
     if attempt is None:
         return {"unmatched": report.mmsc_id}
-    return {"tracking_id": name_of(attempt.message_id)} if attempt.message_id else {"discovery": attempt.discovery_id}
+    return (
+        {"tracking_id": format_tracking_id(attempt.message_id)}
+        if attempt.message_id
+        else {"discovery": attempt.discovery_id}
+    )
 
 
 def _statuses(carrier: Carrier) -> dict[str, ReportStatus]:
-    """Return the carrier's own table of MMStatus; the console accepts only our statuses in it."""
-    return {word: ReportStatus(meaning) for word, meaning in carrier.status_overrides.items()}
+    """Return the carrier's own MMStatus table. The admin accepts only our statuses in it."""
+    return {word: ReportStatus(status) for word, status in carrier.status_overrides.items()}
 
 
 def _from_its_network(request: HttpRequest, carrier: Carrier) -> bool:
@@ -222,7 +227,7 @@ def _from_its_network(request: HttpRequest, carrier: Carrier) -> bool:
 
 
 def _has_credentials(request: HttpRequest, carrier: Carrier) -> bool:
-    """Check HTTP basic authentication, where the carrier has a user name."""
+    """Check the HTTP Basic credentials, if the carrier has a user name."""
     if not carrier.inbound_username:
         return True
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")

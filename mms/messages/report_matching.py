@@ -1,7 +1,7 @@
-"""Matching delivery reports: each is recorded once and matched to the attempt that it is about, now or later.
+"""Report matching: record each delivery report once, and match it to its attempt, at once or later.
 
-A report may arrive before the reply to our submit, twice, late, or for a message whose reply was lost. It is matched
-by the MMSC's MessageID; while that is unknown, matching is retried on a ladder.
+A report may arrive before the reply to the submit, twice, late, or for a message whose reply was lost. It is matched by
+the MMSC's MessageID (`mmsc_id`). While no attempt has that ID, matching is retried on a schedule.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,7 +17,7 @@ from handsets.models import CachedHandset
 from mms.models import Attempt, Carrier, Discovery, Message, Report, Status
 from mms.protocol.reports import DeliveryReport, ReportStatus
 
-# Retry schedule of matching, each step after the one before; then the report waits for an operator.
+# Retry schedule of matching: time to the next try. After the last one the report is left to an operator.
 MATCH_LADDER = (
     timedelta(seconds=1),
     timedelta(seconds=5),
@@ -30,45 +30,44 @@ MATCH_LADDER = (
 )
 
 
-# Reports of expired messages are matched for this long: the MMSC may not have reached us before.
-LATE = timedelta(days=1)
-PERHAPS_TAKEN = (Attempt.Outcome.IN_DOUBT, Attempt.Outcome.SUBMITTED)
+# Reports of expired messages are matched for this long: the MMSC may have been unable to reach us before.
+LATE_REPORTS = timedelta(days=1)
+MAYBE_ACCEPTED = (Attempt.Outcome.IN_DOUBT, Attempt.Outcome.SUBMITTED)
 
-
-ATTEMPT = ("id", "message_id", "discovery_id", "carrier_id", "mmsc_id")  # in the order of the model
-# The condition `mmsc_id <> ''` lets PostgreSQL use the partial index. The numbers are subqueries: in a join, it could
-# start with the whole table of messages.
-NAMED = f"""
-SELECT {", ".join(ATTEMPT)}, COALESCE(
+ATTEMPT_FIELDS = ("id", "message_id", "discovery_id", "carrier_id", "mmsc_id")  # in the model's order
+# `mmsc_id <> ''` allows the use of the partial index. The numbers are subqueries, because a prepared plan for a join
+# could read the whole table of messages.
+ATTEMPTS_BY_MMSC_ID = f"""
+SELECT {", ".join(ATTEMPT_FIELDS)}, COALESCE(
     (SELECT number FROM mms_message WHERE id = message_id), (SELECT number FROM mms_discovery WHERE id = discovery_id)
 )
 FROM mms_attempt WHERE carrier_id = ANY(%s) AND mmsc_id = ANY(%s) AND mmsc_id <> ''
 ORDER BY id
 """  # noqa: S608 - made of constants
 
-OF_NAMES = "WHERE carrier_id = ANY(%s) AND mmsc_id = ANY(%s) FOR UPDATE SKIP LOCKED"
+REPORTS_BY_MMSC_ID = "WHERE carrier_id = ANY(%s) AND mmsc_id = ANY(%s) FOR UPDATE SKIP LOCKED"
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
-    """The attempt that an MMSC knows by a MessageID, and the recipient's number."""
+class KnownAttempt:
+    """An attempt with its MMSC's MessageID, and the recipient's number."""
 
     attempt: Attempt
     number: str
 
 
 def record(given: Sequence[tuple[Carrier, DeliveryReport]], now: datetime) -> list[tuple[Report, bool]]:
-    """Record the reports. Return each as recorded, and whether it is new. The caller holds the transaction."""
-    named = _attempts_by_name((carrier.pk, report.message_id) for carrier, report in given)
+    """Record the reports. Return for each its row, and whether it is new. The caller holds the transaction."""
+    named = _attempts_by_mmsc_id((carrier.pk, report.message_id) for carrier, report in given)
     reports = [_report(carrier, report, named.get((carrier.pk, report.message_id)), now) for carrier, report in given]
-    # In one order for all: two workers that insert the same reports would otherwise wait for each other.
+    # Sorted, to avoid deadlocks with another process that inserts the same reports.
     new = {id(report) for report in bulk.insert_new(sorted(reports, key=_identity), *IDENTITY)}
     recorded = {_identity(report): report for report in reports if id(report) in new}
-    recorded |= _first_ones([report for report in reports if _identity(report) not in recorded])
+    recorded |= _recorded_before([report for report in reports if _identity(report) not in recorded])
     return [(recorded[_identity(report)], id(report) in new) for report in reports]
 
 
-# Two reports that agree in these are one report, repeated.
+# A report that agrees with another in these fields repeats it.
 Identity: TypeAlias = tuple[int, str, str, str, str]
 IDENTITY = ("carrier", "mmsc_id", "number", "status", "raw_status")
 
@@ -77,7 +76,7 @@ def _identity(report: Report) -> Identity:
     return report.carrier_id, report.mmsc_id, report.number, report.status, report.raw_status
 
 
-def _report(carrier: Carrier, given: DeliveryReport, named: Named | None, now: datetime) -> Report:
+def _report(carrier: Carrier, given: DeliveryReport, named: KnownAttempt | None, now: datetime) -> Report:
     return Report(
         carrier=carrier,
         mmsc_id=given.message_id,
@@ -93,43 +92,44 @@ def _report(carrier: Carrier, given: DeliveryReport, named: Named | None, now: d
     )
 
 
-def _first_ones(repeated: Sequence[Report]) -> dict[Identity, Report]:
-    """Return the recorded reports that these ones repeat."""
+def _recorded_before(repeated: Sequence[Report]) -> dict[Identity, Report]:
+    """Return the reports recorded before, which these repeat."""
     if not repeated:
         return {}
-    names = Q(mmsc_id__in={report.mmsc_id for report in repeated}, carrier__in={r.carrier_id for r in repeated})
-    return {_identity(report): report for report in Report.objects.filter(names).select_related("attempt")}
+    same_ids = Q(mmsc_id__in={report.mmsc_id for report in repeated}, carrier__in={r.carrier_id for r in repeated})
+    return {_identity(report): report for report in Report.objects.filter(same_ids).select_related("attempt")}
 
 
-def _attempts_by_name(names: Iterable[tuple[int, str]]) -> dict[tuple[int, str], Named]:
-    """Return by carrier and MessageID the attempt that was answered with it, the last one if there are several."""
-    wanted = {name for name in names if name[1]}
+def _attempts_by_mmsc_id(ids: Iterable[tuple[int, str]]) -> dict[tuple[int, str], KnownAttempt]:
+    """Return the attempt of each carrier and MessageID, the latest if there are several."""
+    wanted = {(carrier, mmsc_id) for carrier, mmsc_id in ids if mmsc_id}
     if not wanted:
         return {}
-    found = sql.rows(NAMED, _columns(wanted))
-    attempts = ((Attempt.from_db(None, ATTEMPT, values), number) for *values, number in found)
-    return {(attempt.carrier_id, attempt.mmsc_id): Named(attempt, number) for attempt, number in attempts}
+    found = sql.rows(ATTEMPTS_BY_MMSC_ID, _columns(wanted))
+    attempts = ((Attempt.from_db(None, ATTEMPT_FIELDS, values), number) for *values, number in found)
+    return {(attempt.carrier_id, attempt.mmsc_id): KnownAttempt(attempt, number) for attempt, number in attempts}
 
 
-def _columns(names: Iterable[tuple[int, str]]) -> list[list[int] | list[str]]:
+def _columns(ids: Iterable[tuple[int, str]]) -> list[list[int] | list[str]]:
     """Return the carriers and the MessageIDs as two lists."""
-    carriers, ids = zip(*names, strict=True)
-    return [list(set(carriers)), list(ids)]
+    carriers, mmsc_ids = zip(*ids, strict=True)
+    return [list(set(carriers)), list(mmsc_ids)]
 
 
-def _recipient(given: DeliveryReport, named: Named | None) -> str:
-    """Return the number that the report is about. Some MMSCs swap recipient and sender."""
+def _recipient(given: DeliveryReport, named: KnownAttempt | None) -> str:
+    """Return the recipient's number. Some MMSCs swap recipient and sender."""
     addresses = [*given.recipients, *given.senders]
     if named and named.number in addresses:
         return named.number
-    # A recipient is a full international number, a sender often a short code.
+    # A recipient's number is international, a sender address is often a short code.
     return next((number for number in addresses if len(number) > 6), addresses[0] if addresses else "")[:30]
 
 
-def learn(named: Iterable[tuple[Report, str | None]]) -> None:
-    """Fill the handset cache from reports and the handset that each names, whatever became of the messages.
+def update_handset_cache(named: Iterable[tuple[Report, str | None]]) -> None:
+    """Enter the handsets that reports name into the handset cache, whether or not the reports are matched.
 
-    Entries are dated by the first arrival of the report. A repeated report may name a handset that the first did not.
+    An entry has the date at which its report first arrived. A repeated report may name a handset that the first one
+    did not.
     """
     cache.record_sightings(
         [
@@ -147,25 +147,25 @@ def _source(report: Report) -> CachedHandset.Source:
 
 def match_early(attempts: Sequence[Attempt]) -> list[Report]:
     """Match and return the reports that arrived before the results of these attempts."""
-    named = {(attempt.carrier_id, attempt.mmsc_id): attempt for attempt in attempts if attempt.mmsc_id}
-    if not named:
+    by_id = {(attempt.carrier_id, attempt.mmsc_id): attempt for attempt in attempts if attempt.mmsc_id}
+    if not by_id:
         return []
-    of_names = sql.objects(Report, OF_NAMES, _columns(named))
-    found = [r for r in of_names if r.attempt_id is None and (r.carrier_id, r.mmsc_id) in named]
+    reports = sql.objects(Report, REPORTS_BY_MMSC_ID, _columns(by_id))
+    found = [r for r in reports if r.attempt_id is None and (r.carrier_id, r.mmsc_id) in by_id]
     for report in found:
-        report.attempt, report.due_at = named[report.carrier_id, report.mmsc_id], None
+        report.attempt, report.due_at = by_id[report.carrier_id, report.mmsc_id], None
     bulk.update(found, "attempt", "due_at")
     return found
 
 
 def match_again(now: datetime, limit: int) -> list[Report]:
-    """Match up to `limit` unmatched reports again, the longest due first. Return them, matched or postponed.
+    """Try again to match up to `limit` due reports, the longest due first. Return them, matched or postponed.
 
     The caller holds the transaction.
     """
     due = Report.objects.select_for_update(skip_locked=True, of=("self",)).filter(due_at__lte=now)
     found = list(due.order_by("due_at")[:limit])
-    named = _attempts_by_name((report.carrier_id, report.mmsc_id) for report in found)
+    named = _attempts_by_mmsc_id((report.carrier_id, report.mmsc_id) for report in found)
     for report in found:
         match = named.get((report.carrier_id, report.mmsc_id))
         report.attempt = match.attempt if match else _search(report)
@@ -178,13 +178,13 @@ def match_again(now: datetime, limit: int) -> list[Report]:
 
 
 def _search(report: Report) -> Attempt | None:
-    """Return the attempt that the report is about if none had its MessageID a moment ago."""
-    # In this order: an attempt that completes after the first query is found by its MessageID in the second.
-    busy = _is_being_sent_to(report)
-    name = report.carrier_id, report.mmsc_id
-    if named := _attempts_by_name([name]).get(name):
-        return named.attempt
-    return None if busy else _attempt_without_name(report)
+    """Return the attempt of a report whose MessageID no attempt had a moment ago, or None."""
+    # In this order: an attempt that completes after the first query has its MessageID by the second.
+    sending = _is_being_sent_to(report)
+    mmsc_id = report.carrier_id, report.mmsc_id
+    if known := _attempts_by_mmsc_id([mmsc_id]).get(mmsc_id):
+        return known.attempt
+    return None if sending else _attempt_without_mmsc_id(report)
 
 
 def _postpone(report: Report, now: datetime) -> None:
@@ -194,31 +194,31 @@ def _postpone(report: Report, now: datetime) -> None:
 
 
 def _is_being_sent_to(report: Report) -> bool:
-    """Return whether a message or DDM to the number is being sent, which the report may be about."""
+    """Return whether a message or DDM is being sent to the report's number, which it may be about."""
     to_number = {"carrier": report.carrier_id, "number": report.number}
     return any(m._default_manager.filter(**to_number, status=Status.SENDING).exists() for m in (Message, Discovery))
 
 
-def _attempt_without_name(report: Report) -> Attempt | None:
-    """Return the attempt without a MessageID that the report is about, if nothing is being sent to its number.
+def _attempt_without_mmsc_id(report: Report) -> Attempt | None:
+    """Return the only attempt without a MessageID that the report can be about, or None.
 
-    It has to be the only candidate: in doubt or accepted without a MessageID, also after its expiry. The attempt gets
-    the MessageID, so that later reports find it.
+    Candidates are in doubt or were accepted without a MessageID, some of them expired. The attempt gets the report's
+    MessageID, so that later reports find it.
     """
-    candidates = [*_nameless(report, "message"), *_nameless(report, "discovery")]
+    candidates = [*_attempts_without_mmsc_id(report, "message"), *_attempts_without_mmsc_id(report, "discovery")]
     if len(candidates) != 1:
         return None
     [attempt] = candidates
-    # Another worker may assign it to another report right now: the update that finds no MessageID decides.
-    nameless = Attempt.objects.filter(pk=attempt.pk, mmsc_id="")
-    return attempt if nameless.update(mmsc_id=report.mmsc_id) else None
+    # Conditional, since another worker may be giving it the MessageID of another report.
+    without_id = Attempt.objects.filter(pk=attempt.pk, mmsc_id="")
+    return attempt if without_id.update(mmsc_id=report.mmsc_id) else None
 
 
-def _nameless(report: Report, sent: str) -> QuerySet[Attempt]:
-    """Return the attempts of messages, or of DDMs, that the MMSC may have accepted under an unknown MessageID."""
+def _attempts_without_mmsc_id(report: Report, sent: str) -> QuerySet[Attempt]:
+    """Return the attempts (`sent`: message or discovery) that the MMSC may have accepted under an unknown MessageID."""
     to_number = {f"{sent}__carrier": report.carrier_id, f"{sent}__number": report.number}
-    may_report = {f"{sent}__expires_at__gt": report.received_at - LATE, "started_at__lte": report.received_at}
-    return Attempt.objects.filter(**to_number, **may_report, outcome__in=PERHAPS_TAKEN, mmsc_id="")
+    may_report = {f"{sent}__expires_at__gt": report.received_at - LATE_REPORTS, "started_at__lte": report.received_at}
+    return Attempt.objects.filter(**to_number, **may_report, outcome__in=MAYBE_ACCEPTED, mmsc_id="")
 
 
 # Final report -> status of the message or discovery.
@@ -230,6 +230,6 @@ FINAL_STATUS = {
 
 
 def final_status(report: Report) -> Status | None:
-    """Return the status that this report means, or None if a later report is expected."""
+    """Return the final status that the report stands for, or None if a later report is expected."""
     status = ReportStatus(report.status)
     return FINAL_STATUS.get(status, Status.FAILED) if status.is_final else None

@@ -1,4 +1,4 @@
-"""The send request: stored content to be sent to one number, with every parameter checked."""
+"""The send request: a parsed and validated sendSavedMMS, as the API passes it to accept."""
 
 from dataclasses import dataclass, field, fields
 from datetime import datetime
@@ -9,13 +9,13 @@ from base.stale_cache import Freshness
 from billing.models import Account, ApiKey, Service
 from mms.models import Carrier, Template
 
-# Used by the accept alone, and not stored with the message.
+# Used by accept, but not stored with the message.
 NOT_STORED: Final = {"device", "expires_at", "key", "freshness"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendRequest:
-    """What a customer asked for, with the sender address and the carrier that were chosen for it."""
+    """A validated send request, with the sender address and the carrier chosen for it."""
 
     account: Account
     number: str
@@ -40,8 +40,8 @@ class SendRequest:
     from_mask: str = ""
     client_reference: str = ""
     expires_at: datetime | None = None
-    key: ApiKey | None = None  # the API key that the request was made with
-    freshness: Freshness = Freshness.CURRENT  # of the data that it was checked against
+    key: ApiKey | None = None  # the API key of the request
+    freshness: Freshness = Freshness.CURRENT  # of the data used in its validation
 
     def message_fields(self) -> dict[str, Any]:
         """Return the model fields of the message that this request becomes."""

@@ -1,4 +1,4 @@
-"""Which sender address and which carrier a message takes."""
+"""Routing: the carrier and the sender address for a recipient's number."""
 
 import phonenumbers
 from django.db.models import Q
@@ -7,18 +7,19 @@ from base.stale_cache import Freshness, stale_cached
 from billing.models import Account, SenderAddress, Service
 from mms.models import Carrier, NumberPrefix
 
-# How many first digits of a number choose the part of the table of prefixes that is looked at.
+# Prefixes are cached in groups by the first digits of a number.
 HEAD = 4
-# ITU-T E.164, 6.1: country code and national number together.
+# ITU-T E.164, 6.1: country code and national number.
 DIGITS_MAX = 15
 
 
-def region(number: str) -> str | None:
-    """The country (ISO 3166, two letters) of a number in E.164 digits, or None where it is not a possible number.
+def country_of(number: str) -> str | None:
+    """Return the country (ISO 3166, two letters) of a number in E.164 digits, or None if it is not a possible number.
 
-    One with a national prefix after the country code, as in 44 (0) 7911, is none: networks do not deliver to it.
+    A number with a national prefix after the country code, as in 44 (0) 7911, is not possible: networks do not deliver
+    to it.
     """
-    if len(number) > DIGITS_MAX:  # some numbering plans of the library's know longer ones
+    if len(number) > DIGITS_MAX:  # the library accepts longer ones in some numbering plans
         return None
     try:
         parsed = phonenumbers.parse(f"+{number}")
@@ -27,25 +28,26 @@ def region(number: str) -> str | None:
     as_dialled = f"{parsed.country_code}{phonenumbers.national_significant_number(parsed)}"
     if as_dialled != number or not phonenumbers.is_possible_number(parsed):
         return None
-    return phonenumbers.region_code_for_number(parsed) or _main_region(parsed)
+    return phonenumbers.region_code_for_number(parsed) or _main_country(parsed)
 
 
-def _main_region(number: phonenumbers.PhoneNumber) -> str:
-    """The main country of the calling code, for a possible number that its numbering plan does not assign."""
+def _main_country(number: phonenumbers.PhoneNumber) -> str:
+    """Return the main country of the calling code, for a possible number that is not assigned in its numbering plan."""
     return phonenumbers.region_code_for_country_code(number.country_code or 0)
 
 
 @stale_cached
 def is_sender(account: Account, address: str) -> bool:
-    """Whether the address is one of the account's, for whatever country."""
+    """Return whether the sender address is assigned to the account, in any country."""
     return account.senders.filter(address=address).exists()
 
 
 @stale_cached
 def sender_for(account: Account, requested: str, country: str) -> SenderAddress | None:
-    """The sender address for a recipient of that country: the one requested where it is assigned to the country,
+    """Return the sender address for recipients in the country, or None if there is none.
 
-    else the account's default for the country, else the platform's; None where there is neither.
+    The requested address comes first, if it is assigned to the account for the country, then the account's default for
+    the country, then the platform's.
     """
     own = SenderAddress.objects.filter(account=account, country=country)
     platform = SenderAddress.objects.filter(account=None, country=country)
@@ -57,7 +59,7 @@ def sender_for(account: Account, requested: str, country: str) -> SenderAddress 
 
 
 def carrier_for(number: str, freshness: Freshness) -> Carrier | None:
-    """The carrier of the longest known prefix of the number, or None where none is known."""
+    """Return the carrier of the longest known prefix of the number, or None if no prefix is known."""
     carriers = _prefixes(freshness, number[:HEAD])
     prefixes = (number[:length] for length in range(len(number), 0, -1))
     longest = next((prefix for prefix in prefixes if prefix in carriers), None)
@@ -66,7 +68,7 @@ def carrier_for(number: str, freshness: Freshness) -> Carrier | None:
 
 @stale_cached
 def _prefixes(head: str) -> dict[str, int]:
-    """The prefixes that numbers with these first digits may have."""
+    """Return the carriers of the prefixes that numbers with these first digits may have."""
     shorter = Q(prefix__in=[head[:length] for length in range(1, len(head))])
     return dict(NumberPrefix.objects.filter(shorter | Q(prefix__startswith=head)).values_list("prefix", "carrier"))
 
@@ -77,12 +79,12 @@ def _carrier(key: int) -> Carrier | None:
 
 
 @stale_cached
-def carrier_named(operator_id: int) -> Carrier | None:
-    """The carrier that customers name by this operator-id."""
+def carrier_by_operator_id(operator_id: int) -> Carrier | None:
+    """Return the carrier with this operator-id, or None."""
     return Carrier.objects.filter(operator_id=operator_id).first()
 
 
 @stale_cached
-def service_named(account: Account, code: str) -> Service | None:
-    """The account's campaign that he names by this service-id."""
+def service_by_code(account: Account, code: str) -> Service | None:
+    """Return the account's service (campaign) with this service-id, or None."""
     return Service.objects.filter(account=account, code=code).first()

@@ -1,4 +1,7 @@
-"""The sender: messages and DDMs as sources of a send loop. Celery workers run it whenever something is due."""
+"""The sender: claims, adapts and submits due messages and DDMs, as two sources of one send loop.
+
+Celery workers run it on each wake-up, and at least about once a second.
+"""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -31,15 +34,15 @@ log = structlog.get_logger()
 
 LIMITS: Final = Limits(
     in_flight=320,
-    per_destination=127,  # a carrier with 63 submits in flight may be given a claim more
+    per_destination=127,  # a carrier with 63 submits in flight has room for one more claim
     claim=64,
     claim_room=64,  # a small claim costs as much as a full one
     claim_every=0.1,
     reply_wait=0.05,
     gather=0.1,
-    slow=math.inf,  # an MMSC may be slow with every reply, and they are settled together all the same
+    slow=math.inf,  # never: replies of slow MMSCs are settled in batches as well
 )
-GROUP: Final = 32  # messages prepared before they are launched
+GROUP: Final = 32  # messages prepared at once, before their requests are launched
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -51,7 +54,7 @@ class Submit(Generic[Sent]):
 
 
 def run(clock: Clock = timezone.now) -> None:
-    """Send what is due until nothing is left, or the time slice or the worker ends; sweep about once a second."""
+    """Send due messages and DDMs until none is left, the time slice ends or the worker stops. Sweep every second."""
     SendLoop(wakeup.WORK, (MessageSource(), DiscoverySource()), LIMITS, clock, sweeper.sweep).run()
 
 
@@ -70,15 +73,15 @@ def _completed(replies: Replies[Submit[Sent]]) -> list[CompletedSubmit[Sent]]:
 
 
 class MessageSource:
-    """Messages: claimed, adapted to their handsets, submitted."""
+    """The source of due messages."""
 
     def claim(self, now: datetime, room: Room) -> Claim[Message]:
-        """Claim due messages. A message that a worker was lost over is claimed alone, and others right after it."""
+        """Claim due messages. After a message that had to be claimed alone, ask for the next claim at once."""
         ready, due = claiming.claim_messages(now, room.per_destination, room.busy, room.total)
         return Claim(ready, due, again=any(message.losses for message in ready))
 
     def prepare(self, rows: Sequence[Message], clock: Clock) -> Iterator[Launches[Submit[Message]]]:
-        """Adapt the messages in groups and write their attempts; release the remaining ones if the worker stops."""
+        """Adapt the messages in groups and write their attempts. Release the remaining ones if the worker stops."""
         composer = Composer(rows)
         while rows and not shutdown.asked():
             leases.renew(rows, clock())
@@ -89,7 +92,7 @@ class MessageSource:
         leases.release_unstarted(rows, clock())
 
     def settle(self, replies: Replies[Submit[Message]], now: datetime) -> None:
-        """Record the results of the submits."""
+        """Record the MMSC's results for the messages."""
         submits = _completed(replies)
         transitions.record_submit_results(submits, now)
         wakeup.ring(wakeup.NOTIFY)
@@ -100,7 +103,7 @@ class MessageSource:
 
 
 def adapt(group: Sequence[Message], composer: Composer, now: datetime) -> list[tuple[AdaptedMessage, Request]]:
-    """Adapt messages to their handsets. Return them with the requests that submit them, without those that failed."""
+    """Adapt messages to their handsets. Return those that succeeded, each with the request that submits it."""
     known = cache.find_handsets({message.number for message in group}, now)
     for message in group:
         message.handset = known.get(message.number)
@@ -114,8 +117,8 @@ def _adapt_one(message: Message, composer: Composer, now: datetime) -> tuple[Ada
         except DATABASE_GONE:
             raise
         except StorageFailed as problem:
-            log.warning("a message waits for the storage", problem=str(problem))
-            transitions.postpone(message, f"the storage failed: {problem}"[:300], now)
+            log.warning("a message waits for storage", problem=str(problem))
+            transitions.postpone(message, f"storage failed: {problem}"[:300], now)
         except Exception as problem:
             log.exception("a message could not be prepared")
             transitions.record_preparation_failure(message, f"{type(problem).__name__}: {problem}"[:300], now)
@@ -135,7 +138,7 @@ def _compose(message: Message, composer: Composer, now: datetime) -> tuple[Adapt
 
 
 class DiscoverySource:
-    """Discoveries: claimed, their DDMs submitted."""
+    """The source of due DDMs."""
 
     def claim(self, now: datetime, room: Room) -> Claim[Discovery]:
         """Claim discoveries whose DDM is due."""
@@ -149,7 +152,7 @@ class DiscoverySource:
         yield [(Submit(found, attempt), requests[found.pk][1]) for found, attempt in started]
 
     def settle(self, replies: Replies[Submit[Discovery]], now: datetime) -> None:
-        """Record the results of the submits."""
+        """Record the MMSC's results for the DDMs."""
         submits = _completed(replies)
         transitions.record_ddm_results(submits, now)
         wakeup.ring(wakeup.NOTIFY)

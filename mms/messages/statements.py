@@ -1,7 +1,7 @@
-"""Statements: what the ledger has of one account in one month (UTC), by class, country and carrier.
+"""Statements: the ledger entries of one account in one month (UTC), summed by class, country, carrier and price.
 
-The lines add up to the ledger's of that month: whatever was booked is in one of them, once. A statement reads the
-account's lines of the month by their index, and the message of each by its key.
+Every booking is in exactly one line, so that the lines add up to the ledger. A statement reads the entries of the
+month by index, and the message of each by its key.
 """
 
 import csv
@@ -18,7 +18,7 @@ from billing.models import Account
 
 HEADERS = ("line", "class", "country", "carrier", "messages", "price", "amount", "currency", "date", "note")
 
-# What was settled for a message is the price of its DDM, if it paid for one, and for the rest that of its MMS.
+# An amount settled for a message is the price of its DDM, if it paid for one, and the rest is the price of its MMS.
 LINES = """
 WITH booked AS (
     SELECT e.id, e.kind, e.balance_change, e.message IS NULL AS by_hand, e.created_at, e.note,
@@ -46,7 +46,7 @@ SELECT kind, class, country, carrier, messages, price, amount::bigint, created_a
 FROM lines ORDER BY id, kind DESC, class DESC, country, carrier, price
 """
 
-# What is kept less what was booked since: one statement sees both at one moment.
+# The present balance less everything booked since the start; one SQL statement, for a consistent view of both.
 OPENING = """
 SELECT b.balance - COALESCE(SUM(e.balance_change), 0)::bigint
 FROM billing_balance b
@@ -57,7 +57,7 @@ WHERE b.account_id = %(account)s GROUP BY b.balance
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Messages of one class, country, carrier and price together, or one top-up or adjustment; micro-units."""
+    """The messages of one class, country, carrier and price, or one top-up or adjustment; micro-units."""
 
     kind: str
     message_class: str
@@ -72,7 +72,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """An account's month, known by its first day; `opening` is the balance with which it began, in micro-units."""
+    """An account's statement for the month that begins on `month`; `opening` is the opening balance in micro-units."""
 
     account: Account
     month: date
@@ -85,12 +85,12 @@ class Statement:
 
     @property
     def name(self) -> str:
-        """Of its file."""
+        """The name of its file."""
         return f"statement-{self.account.pk}-{self.month:%Y-%m}.csv"
 
 
-def of(account: Account, month: date) -> Statement:
-    """The statement of the month that begins on this day."""
+def statement_for(account: Account, month: date) -> Statement:
+    """Return the account's statement for the month of this date."""
     start = datetime(month.year, month.month, 1, tzinfo=UTC)
     end = datetime(month.year + month.month // 12, month.month % 12 + 1, 1, tzinfo=UTC)
     values: dict[str, Any] = {"account": account.pk, "start": start, "end": end}
@@ -102,8 +102,8 @@ def of(account: Account, month: date) -> Statement:
     return Statement(account, start.date(), opening, lines)
 
 
-def as_csv(statement: Statement) -> str:
-    """The statement as CSV (RFC 4180): the opening balance, the lines, the closing balance."""
+def to_csv(statement: Statement) -> str:
+    """Return the statement as CSV (RFC 4180): opening balance, lines, closing balance."""
     file = io.StringIO()
     writer = csv.DictWriter(file, HEADERS, restval="")
     writer.writeheader()

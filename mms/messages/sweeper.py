@@ -1,6 +1,6 @@
-"""The sweeper: leases that ended, deadlines, expiries, unmatched reports, content to delete.
+"""The sweeper: moves rows whose time has come, such as ended leases, deadlines, expiries and reports to match again.
 
-Workers run it about once a second, before they claim. Each pass costs what is due.
+Senders run it about once a second, before they claim. Its cost depends on the rows that are due, not on the backlog.
 """
 
 from collections.abc import Callable
@@ -20,11 +20,10 @@ from mms.runtime.db_retry import DATABASE_GONE
 
 log = structlog.get_logger()
 
-# Rows that one pass takes at a time.
-BATCH = 200
-MATCHED = 25  # reports of one transaction, which locks their messages and balances
+BATCH = 200  # rows per transaction
+REPORT_BATCH = 25  # reports per transaction, which locks their messages and balances as well
 
-# The conditions of the steps below, by the same indexes.
+# The conditions of the steps below, answered by the same indexes.
 ANYTHING_DUE = """
 SELECT EXISTS (SELECT FROM mms_message WHERE due_at <= %(now)s
                AND status IN ('encoding', 'discovering', 'sending', 'submitted', 'in_doubt'))
@@ -37,9 +36,9 @@ SELECT EXISTS (SELECT FROM mms_message WHERE due_at <= %(now)s
 
 
 def sweep(now: datetime) -> None:
-    """Move every row whose time has come. A step that fails stops neither the others nor the sending that follows.
+    """Move every row whose time has come. A failing step stops neither the other steps nor the sender.
 
-    Each step that moved rows logs how many.
+    Each step that moved rows logs their number.
     """
     if not _anything_due(now):
         return
@@ -62,13 +61,16 @@ def _run(step: Callable[[datetime], int], now: datetime) -> None:
 
 
 def _anything_due(now: datetime) -> bool:
-    """Return whether any step has something to do. Mostly none has, and one statement replaces those of nine steps."""
+    """Return whether any step has a due row. Usually none has, so one statement replaces those of all steps."""
     ((due,),) = sql.rows(ANYTHING_DUE, {"now": now, "oldest_answer": now - FirstAnswer.KEPT})
     return bool(due)
 
 
 def fail_expired_at_disabled_carriers(now: datetime) -> None:
-    """Fail what expired while its carrier was disabled. It reads all that these carriers hold: run it once a minute."""
+    """Fail messages and discoveries that expired while their carrier was disabled.
+
+    Reads every accepted row of these carriers, so run it about once a minute.
+    """
     for step in (fail_expired_messages, fail_expired_discoveries):
         _run(step, now)
 
@@ -93,8 +95,8 @@ def reclaim_messages(now: datetime) -> int:
     """Reclaim messages whose lease ended: their worker died."""
     with transaction.atomic():
         lost = leases.reclaim_ended(Message, now, BATCH)
-        doubtful = "the worker died after the request may have left"
-        timeline.write((Entry(m, "in-doubt", doubtful) for m, left in lost if left), now)
+        text = "the worker died after the request may have left"
+        timeline.write((Entry(m, "in-doubt", text) for m, left in lost if left), now)
         timeline.write((Entry(m, "lost", "the worker died before sending") for m, left in lost if not left), now)
         failed = [message for message, _ in lost if message.status == Status.FAILED]
         transitions.fail(failed, "workers died over preparing it", now)
@@ -118,7 +120,7 @@ def _lock_due(status: Status, now: datetime) -> list[Message]:
 
 
 def end_discovery_waits(now: datetime) -> int:
-    """End the wait of messages at the deadline of their discovery; they go on with what is known by now."""
+    """End the wait of messages for a discovery at their deadline. They are due at once."""
     with transaction.atomic():
         waiting = _lock_due(Status.DISCOVERING, now)
         discovery.end_wait(waiting, now)
@@ -126,32 +128,32 @@ def end_discovery_waits(now: datetime) -> int:
 
 
 def expire_messages(now: datetime) -> int:
-    """End messages without a final report by their expiry. In doubt to the end means that nobody can say: E101."""
+    """End messages that reached their expiry: E102 for submitted ones, E101 for those in doubt or still encoding."""
     with transaction.atomic():
-        silent, doubtful = _lock_due(Status.SUBMITTED, now), _lock_due(Status.IN_DOUBT, now)
-        unready = _lock_due(Status.ENCODING, now)
-        charging.lock_balances([*silent, *doubtful, *unready])
+        submitted, in_doubt = _lock_due(Status.SUBMITTED, now), _lock_due(Status.IN_DOUBT, now)
+        encoding = _lock_due(Status.ENCODING, now)
+        charging.lock_balances([*submitted, *in_doubt, *encoding])
         notice = Notice("E102", notices.EXPIRED, "no delivery report before it expired")
-        timeline.write((Entry(message, "expired", notice.details, notice) for message in silent), now)
-        keys = [message.pk for message in silent]
+        timeline.write((Entry(message, "expired", notice.details, notice) for message in submitted), now)
+        keys = [message.pk for message in submitted]
         Message.objects.filter(pk__in=keys).update(status=Status.EXPIRED, due_at=None, final_at=now)
-        charging.refund_undelivered(silent, now)
-        transitions.fail(doubtful, "the MMSC never answered; the message may have been delivered", now)
-        transitions.fail(unready, "its audio or video was not encoded before it expired", now)
-    return max(len(silent), len(doubtful), len(unready))
+        charging.refund_undelivered(submitted, now)
+        transitions.fail(in_doubt, "the MMSC never answered; the message may have been delivered", now)
+        transitions.fail(encoding, "its audio or video was not encoded before it expired", now)
+    return max(len(submitted), len(in_doubt), len(encoding))
 
 
 def expire_discoveries(now: datetime) -> int:
     """End discoveries that no message waits for any more."""
     with transaction.atomic():
         rows = Discovery.objects.select_for_update(no_key=True, skip_locked=True)
-        over = list(rows.filter(status__in=AWAITING_REPORT, due_at__lte=now).order_by("due_at")[:BATCH])
-        Discovery.objects.filter(pk__in=[d.pk for d in over]).update(status=Status.EXPIRED, due_at=None)
-    return len(over)
+        ended = list(rows.filter(status__in=AWAITING_REPORT, due_at__lte=now).order_by("due_at")[:BATCH])
+        Discovery.objects.filter(pk__in=[d.pk for d in ended]).update(status=Status.EXPIRED, due_at=None)
+    return len(ended)
 
 
 def match_reports(now: datetime) -> int:
-    """Match reports again that were not matched, on their ladder."""
+    """Try again to match due reports, on their retry schedule."""
     tried = 0
     while tried < BATCH and (batch := _match_batch(now)):
         tried += batch
@@ -160,41 +162,41 @@ def match_reports(now: datetime) -> int:
 
 def _match_batch(now: datetime) -> int:
     with transaction.atomic():
-        tried = report_matching.match_again(now, MATCHED)
+        tried = report_matching.match_again(now, REPORT_BATCH)
         matched = [report for report in tried if report.attempt]
         report_apply.apply_reports(matched, now)
-        # Last, as with incoming reports: a cached handset is locked after its message and the balances.
-        report_matching.learn([(report, report.identity) for report in matched])
+        # Every transaction locks cached handsets last, after messages and balances.
+        report_matching.update_handset_cache([(report, report.identity) for report in matched])
     return len(tried)
 
 
 def clear_deleted_content(now: datetime) -> int:
-    """Clear content of deleted templates."""
+    """Delete the content of deleted templates."""
     return deletion.clear(now, BATCH)
 
 
 def remove_discarded_files(now: datetime) -> int:
-    """Remove files of deleted content."""
+    """Remove the files of deleted content."""
     return deletion.remove_files(now, BATCH)
 
 
-def forget_first_answers(now: datetime) -> int:
-    """Delete answers that are no longer kept for repeated requests."""
+def delete_old_first_answers(now: datetime) -> int:
+    """Delete the first answers of idempotency keys that are no longer kept."""
     with transaction.atomic():
         rows = FirstAnswer.objects.select_for_update(skip_locked=True).filter(created_at__lte=now - FirstAnswer.KEPT)
-        over = list(rows.order_by("created_at").values_list("pk", flat=True)[:BATCH])
-        FirstAnswer.objects.filter(pk__in=over).delete()
-    return len(over)
+        ended = list(rows.order_by("created_at").values_list("pk", flat=True)[:BATCH])
+        FirstAnswer.objects.filter(pk__in=ended).delete()
+    return len(ended)
 
 
 STEPS = (
     reclaim_messages,
     reclaim_discoveries,
-    match_reports,  # before the expiry of a message whose report is here
+    match_reports,  # before expire_messages, so that a report that is here counts
     end_discovery_waits,
     expire_messages,
     expire_discoveries,
     clear_deleted_content,
     remove_discarded_files,
-    forget_first_answers,
+    delete_old_first_answers,
 )

@@ -1,4 +1,4 @@
-"""The timeline of a message and its postbacks, written in the transaction of the step that they record."""
+"""Write timeline events and postbacks of messages, in the transaction of the step that they record."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -7,19 +7,19 @@ from typing import Any
 
 from base import bulk
 from mms.models import Event, Message, Postback
-from mms.postbacks.notices import Notice, fields
+from mms.postbacks.notices import Notice, message_fields
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One step of one message; with a notice, the customer gets a postback."""
+    """One event of a message. With a notice, the customer gets a postback."""
 
     message: Message
     kind: str
     text: str = ""
     notice: Notice | None = None
     details: dict[str, Any] = field(default_factory=dict)
-    happened_at: datetime | None = None  # if it differs from the time of writing
+    happened_at: datetime | None = None  # unless at the time of writing
 
 
 def write(entries: Iterable[Entry], now: datetime) -> None:
@@ -43,7 +43,7 @@ def _postback(entry: Entry, notice: Notice, now: datetime) -> Postback:
         account_id=message.account_id,
         message_id=message.pk,
         code=notice.code,
-        fields=fields(notice, message, entry.happened_at or now),
+        fields=message_fields(notice, message, entry.happened_at or now),
         dialect=message.account.postback_dialect,
         due_at=now,
         created_at=now,

@@ -1,8 +1,8 @@
 """Transitions of a message that is being sent: adapted, submitted, retried, in doubt, failed.
 
 Each function is one step. It moves rows by conditional updates and writes the timeline, the postbacks and the charges
-of the step in the same transaction; none makes a network call. What delivery reports move is in report_apply.py, what
-deadlines move in sweeper.py.
+of the step in the same transaction; none makes a network call. Delivery reports are applied in report_apply.py,
+deadlines in sweeper.py.
 """
 
 from collections.abc import Sequence
@@ -43,7 +43,7 @@ def start_attempts(group: Sequence[AdaptedMessage], now: datetime) -> list[tuple
 
 
 def _adaptation(adapted: AdaptedMessage) -> Entry:
-    """Return the entry that names the handset, every change, and the bytes that are left."""
+    """Return the entry that names the handset, every change to the content, and its final size."""
     message, content = adapted.message, adapted.content
     to = str(message.handset) if message.handset else "the generic profile"
     details = {"changes": content.changes, "bytes": content.size, "renditions": content.renditions}
@@ -51,7 +51,7 @@ def _adaptation(adapted: AdaptedMessage) -> Entry:
 
 
 def fail_unfit(message: Message, verdict: CannotFit, now: datetime) -> None:
-    """Fail a message whose content no MMS can carry to this handset: E101 with the reason."""
+    """Fail a message whose content does not fit the limits of its handset: E101 with the reason."""
     with transaction.atomic():
         held = Message.objects.filter(pk=message.pk, status=Status.SENDING, due_at=message.due_at)
         if held.update(status=Status.FAILED, due_at=None, final_at=now):
@@ -59,7 +59,7 @@ def fail_unfit(message: Message, verdict: CannotFit, now: datetime) -> None:
 
 
 def record_preparation_failure(message: Message, problem: str, now: datetime) -> None:
-    """Release a message that could not be prepared: tried again in a while, failed at the third time."""
+    """Release a message that could not be prepared. It is due again later, or fails at the third time."""
     with transaction.atomic():
         if not leases.release_after_failure(message, now):
             return
@@ -69,9 +69,9 @@ def record_preparation_failure(message: Message, problem: str, now: datetime) ->
 
 
 def postpone(message: Message, problem: str, now: datetime) -> None:
-    """Release a message that cannot be prepared for a reason outside it: tried again until it expires.
+    """Release a message that cannot be prepared for a reason of the platform's. It is due again until it expires.
 
-    The first time is noted in its timeline.
+    Only the first postponement is entered in its timeline.
     """
     with transaction.atomic():
         if leases.postpone(message, now) and not message.events.filter(kind="put-off").exists():
@@ -79,7 +79,7 @@ def postpone(message: Message, problem: str, now: datetime) -> None:
 
 
 def record_ddm_preparation_failure(found: Discovery, now: datetime) -> None:
-    """Release a discovery whose DDM could not be prepared: tried again in a while, failed at the third time."""
+    """Release a discovery whose DDM could not be prepared. It is due again later, or fails at the third time."""
     with transaction.atomic():
         if leases.release_after_failure(found, now) and found.status == Status.FAILED:
             discovery.record_ddm_failed(found, "the DDM could not be prepared", now)
@@ -117,7 +117,7 @@ def _submit_entry(submit: CompletedSubmit[Message]) -> Entry:
 
 
 def record_ddm_results(submits: Sequence[CompletedSubmit[Discovery]], now: datetime) -> None:
-    """Record the MMSC's results for DDMs: N501 or E501 for every message that waits, or a retry."""
+    """Record the MMSC's results for DDMs: N501 or E501 for every waiting message, or a retry."""
     with transaction.atomic():
         for submit in attempts.complete(submits, now):
             _record_ddm_result(submit, now)
@@ -136,7 +136,10 @@ def _refusal(result: SubmitResult, what: str) -> str:
 
 
 def _code_and_text(result: SubmitResult) -> str:
-    """Return the MMSC's text for the customer. Text without a code may hold our addresses: the attempt keeps it."""
+    """Return the MMSC's code and text for the customer.
+
+    Text without a code may contain addresses of the platform, so it stays in the attempt.
+    """
     return f"{result.code} {result.text}".strip() if result.code else ""
 
 
@@ -144,9 +147,9 @@ def _code_and_text(result: SubmitResult) -> str:
 
 
 def resolve_in_doubt(message: Message, sent: bool, by: str, now: datetime) -> bool:
-    """Record the decision of the operator `by` about a message in doubt: it was sent (N101), or it is sent again.
+    """Record the decision of the operator `by` on a message in doubt: it was sent (N101), or it is sent again.
 
-    Return whether it was in doubt; if not, nothing changes.
+    Return whether the message was in doubt. If not, nothing changes.
     """
     if sent:
         entry = Entry(message, "resolved", f"{by}: it was sent", Notice("N101", notices.MESSAGE_SENT))
@@ -167,7 +170,7 @@ def resolve_in_doubt(message: Message, sent: bool, by: str, now: datetime) -> bo
 
 
 def fail(messages: Sequence[Message], reason: str, now: datetime) -> None:
-    """Fail messages whose rows the caller holds: E101 with the reason."""
+    """Fail messages whose rows the caller has locked: E101 with the reason."""
     keys = [message.pk for message in messages]
     Message.objects.filter(pk__in=keys).update(status=Status.FAILED, due_at=None, final_at=now)
     charging.release_unsubmitted(messages, now)

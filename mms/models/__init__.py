@@ -1,3 +1,5 @@
+"""Models of mms: carriers, content, messages, submits, postbacks and counters."""
+
 from mms.models.carriers import Carrier, NumberPrefix
 from mms.models.content import DiscardedFile, Encoding, Medium, Rendition, Slide, SlideMedium, Template, TextArea
 from mms.models.first_answers import FirstAnswer

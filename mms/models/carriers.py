@@ -1,4 +1,4 @@
-"""Mobile networks and how to reach their MMSC."""
+"""Carriers, and the number prefixes that route to them."""
 
 from typing import Any
 
@@ -10,11 +10,12 @@ REL_6_MM7_1_4 = "http://www.3gpp.org/ftp/Specs/archive/23_series/23.140/schema/R
 
 
 def no_overrides() -> dict[str, Any]:
+    """Return the default of the override fields."""
     return {}
 
 
 class Carrier(models.Model):
-    """A mobile network with the MMSC that we submit to and that reports to us."""
+    """A mobile network, with the access to its MMSC and the credentials that its MMSC uses here."""
 
     name = models.CharField(max_length=100, unique=True)
     slug = models.SlugField(unique=True, help_text="The end of the address that its MMSC calls, after /mm7/")
@@ -58,7 +59,7 @@ class Carrier(models.Model):
 
 
 class NumberPrefix(models.Model):
-    """Numbers that begin with these digits belong to this carrier; the longest prefix wins."""
+    """A prefix of the numbers that belong to a carrier. The longest matching prefix wins."""
 
     prefix = models.CharField(max_length=15, unique=True, validators=[RegexValidator(r"^[0-9]+$", "Digits only.")])
     carrier = models.ForeignKey(Carrier, models.CASCADE, related_name="prefixes")

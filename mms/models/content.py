@@ -1,4 +1,4 @@
-"""Stored content: templates of slides, their media as the customer supplied them, and what is made of those."""
+"""Stored content: templates with their slides, source media, encodings and renditions."""
 
 from collections.abc import Iterable
 from enum import StrEnum
@@ -12,7 +12,7 @@ from mms.adaptation.content import COLOR, FONT_SIZE_MAX, FONT_SIZE_MIN, Align, A
 
 
 class Template(models.Model):
-    """Stored MMS content; customers know its primary key as mms-id. Locked until its audio and video are encoded."""
+    """Stored MMS content. Its primary key is the mms-id of the API. Locked until its audio and video are encoded."""
 
     class Status(models.TextChoices):
         ENCODING = "encoding"  # cannot be sent yet
@@ -24,7 +24,7 @@ class Template(models.Model):
     subject = models.CharField(max_length=500, blank=True, help_text="with merge tags; 80 characters as it is sent")
     status = models.CharField(max_length=8, choices=Status, default=Status.READY)
     problem = models.CharField(max_length=300, blank=True, help_text="why it failed")
-    # For messages that do not say it themselves. (The defaults are the database's too, for code that is older.)
+    # Defaults for messages that do not set them. (With database defaults for the previous release of the code.)
     fallback_text = models.TextField(blank=True, default="", db_default="")
     disable_fallback_sms = models.BooleanField("fallback SMS disabled", default=False, db_default=False)
     disable_fallback_sms_link = models.BooleanField(
@@ -48,7 +48,7 @@ class Template(models.Model):
 
 
 class Medium(models.Model):
-    """One source file as the customer supplied it, stored once whoever supplies it."""
+    """A source file as a customer supplied it, stored once for all customers who supply the same bytes."""
 
     class Kind(models.TextChoices):
         IMAGE = "image"
@@ -77,9 +77,9 @@ class Medium(models.Model):
 
 
 class Encoding(models.Model):
-    """The work of making an audio or video anew in the forms that handsets take, once for each medium.
+    """The encoding of an audio or video in the formats of the handsets, once for each medium.
 
-    While it waits or is worked on, `due_at` says until when; a final one has none.
+    `due_at` is the time to begin or the end of the lease; a finished encoding has none.
     """
 
     class Status(models.TextChoices):
@@ -102,7 +102,7 @@ class Encoding(models.Model):
 
 
 class Slide(models.Model):
-    """One step of a template's presentation."""
+    """A slide of a template."""
 
     template = models.ForeignKey(Template, models.CASCADE, related_name="slides")
     position = models.PositiveSmallIntegerField(help_text="1 for the first")
@@ -123,9 +123,9 @@ def _choices(values: Iterable[StrEnum]) -> list[tuple[str, str]]:
 
 
 class TextArea(models.Model):
-    """A text that is drawn onto the slide's still picture, anew for each message; they are in the order of their keys.
+    """A text that is drawn onto the picture of a slide, anew for each message, in the order of the primary keys.
 
-    All in pixels of the picture as the customer supplied it, once it is upright.
+    Positions and sizes are in pixels of the source picture after its EXIF rotation.
     """
 
     slide = models.ForeignKey(Slide, models.CASCADE, related_name="areas")
@@ -149,7 +149,7 @@ class TextArea(models.Model):
         return self.text
 
     def area(self) -> Area:
-        """What it asks of the picture."""
+        """Return the area as the value that adaptation works with."""
         return Area(
             text=self.text,
             left=self.left,
@@ -165,7 +165,7 @@ class TextArea(models.Model):
 
 
 class SlideMedium(models.Model):
-    """A medium in a slide, with where the customer's request had it from."""
+    """A medium in a slide, with the URL from which the customer's request took it."""
 
     slide = models.ForeignKey(Slide, models.CASCADE)
     medium = models.ForeignKey(Medium, models.PROTECT)
@@ -176,7 +176,7 @@ class SlideMedium(models.Model):
 
 
 class Rendition(models.Model):
-    """One medium adapted to one set of limits: made once, shared by every message that needs it."""
+    """A medium adapted to one set of limits, made once and shared by all messages that need it."""
 
     medium = models.ForeignKey(Medium, models.CASCADE, related_name="renditions")
     recipe = models.CharField(max_length=100)
@@ -197,7 +197,7 @@ class Rendition(models.Model):
 
 
 class DiscardedFile(models.Model):
-    """A stored file that no row names any more. It stands here until it is gone, so that none is forgotten."""
+    """A stored file that no row refers to any more, listed until it has been removed."""
 
     file = models.CharField(max_length=250)
     due_at = models.DateTimeField()

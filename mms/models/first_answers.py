@@ -1,4 +1,4 @@
-"""What was answered to requests that may come again."""
+"""Answers kept for idempotency keys."""
 
 from datetime import timedelta
 
@@ -8,7 +8,7 @@ from billing.models import Account
 
 
 class FirstAnswer(models.Model):
-    """The answer to an accepted request, by the key that its account gave it: a repeat gets the same."""
+    """The answer to an accepted request with an idempotency key. A repeated request gets the same answer."""
 
     KEPT = timedelta(hours=24)
 

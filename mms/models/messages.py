@@ -1,4 +1,4 @@
-"""Messages and discoveries on their way through a carrier, and the timeline of each message."""
+"""Messages, discoveries, and the timeline of each message."""
 
 from typing import Any
 
@@ -13,14 +13,14 @@ from mms.models.content import Template
 
 
 class Status(models.TextChoices):
-    """Where a message or a DDM is. While it waits, `due_at` says until when; a final one has none."""
+    """The status of a message or discovery. `due_at` is when it leaves the status; a final status has none."""
 
-    ENCODING = "encoding"  # durable; waits for its template's audio and video until due_at, its expiry
-    ACCEPTED = "accepted"  # durable, due at due_at
-    DISCOVERING = "discovering"  # a DDM is out; due_at is this message's deadline
-    SENDING = "sending"  # a worker holds it; due_at is the end of its lease
-    SUBMITTED = "submitted"  # the MMSC took it; due_at is its expiry
-    IN_DOUBT = "in_doubt"  # the request left, the answer never came; never resent blindly
+    ENCODING = "encoding"  # waits for its template's audio and video; due_at is its expiry
+    ACCEPTED = "accepted"  # to be sent at due_at
+    DISCOVERING = "discovering"  # waits for the report of a DDM; due_at is its deadline
+    SENDING = "sending"  # claimed by a worker; due_at is the end of the lease
+    SUBMITTED = "submitted"  # accepted by the MMSC; due_at is its expiry
+    IN_DOUBT = "in_doubt"  # the request left, the answer never came; due_at is its expiry
     DELIVERED = "delivered"
     EXPIRED = "expired"
     REJECTED = "rejected"
@@ -28,14 +28,13 @@ class Status(models.TextChoices):
 
 
 FINAL = (Status.DELIVERED, Status.EXPIRED, Status.REJECTED, Status.FAILED)
-# What a delivery report can still move.
-# Whoever locks several messages or discoveries locks them in this order, so that no two workers wait for each other.
+# Every transaction that locks several messages or discoveries locks them in this order, to avoid deadlocks.
 LOCK_ORDER = ("number", "pk")
 AWAITING_REPORT = (Status.SUBMITTED, Status.IN_DOUBT)
 
 
 class Sendable(models.Model):
-    """What goes to one number through a carrier's MMSC: a message's content or a DDM."""
+    """The common part of messages and discoveries, both of which are submitted to a carrier's MMSC."""
 
     number = models.CharField(max_length=15, db_index=True, help_text="the recipient, E.164 digits")
     sender = models.CharField(max_length=15, help_text="the sender address in use")
@@ -52,7 +51,7 @@ class Sendable(models.Model):
 
     @property
     def transaction_id(self) -> str:
-        """The MM7 TransactionID: the same on every try, so that an MMSC can tell a repetition."""
+        """The MM7 TransactionID, the same on every try, so that an MMSC can recognize a repetition."""
         return f"{self._meta.model_name}-{self.pk}"
 
     @property
@@ -61,7 +60,7 @@ class Sendable(models.Model):
 
 
 def sendable_indexes(prefix: str) -> list[models.Index]:
-    """What is due is found by these, at a cost that does not depend on what waits."""
+    """Return the indexes that find due rows at a cost independent of the backlog."""
     return [
         models.Index(fields=["carrier", "due_at"], condition=Q(status=Status.ACCEPTED), name=f"{prefix}_to_send"),
         models.Index(
@@ -73,7 +72,7 @@ def sendable_indexes(prefix: str) -> list[models.Index]:
 
 
 class Discovery(Sendable):
-    """The wait for the delivery report of one DDM, shared by every message that waits for that number."""
+    """The discovery of the handset of one number by one DDM, shared by all messages that wait for it."""
 
     account = models.ForeignKey(Account, models.PROTECT, help_text="whose message opened it")
     subject = models.CharField(max_length=80)
@@ -96,7 +95,7 @@ class Discovery(Sendable):
 
 
 class Message(Sendable):
-    """One template on its way to one number; customers know it by its tracking id."""
+    """One template sent to one number. Customers know it by its tracking ID."""
 
     account = models.ForeignKey(Account, models.PROTECT, related_name="messages")
     template = models.ForeignKey(Template, models.PROTECT, related_name="messages")
@@ -132,7 +131,7 @@ class Message(Sendable):
         indexes = [
             *sendable_indexes("message"),
             models.Index(fields=["account", "-id"], name="message_by_account"),
-            # Whether a deleted template's content is still needed.
+            # Tells whether the content of a deleted template is still needed.
             models.Index(fields=["template"], condition=Q(due_at__isnull=False), name="message_of_template"),
         ]
 
@@ -141,15 +140,16 @@ class Message(Sendable):
 
     @property
     def tracking_id(self) -> str:
-        return tracking_ids.name_of(self.pk)
+        return tracking_ids.format_tracking_id(self.pk)
 
 
 def no_details() -> dict[str, Any]:
+    """Return the default of Event.details."""
     return {}
 
 
 class Event(models.Model):
-    """One entry of a message's timeline, written in the transaction of the step that it tells of."""
+    """An entry of a message's timeline, written in the transaction of the step that it records."""
 
     message = models.ForeignKey(Message, models.CASCADE, related_name="events")
     at = models.DateTimeField()

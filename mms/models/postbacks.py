@@ -1,4 +1,4 @@
-"""Notifications to customers: rows written with the step that caused them, and every attempt to hand them over."""
+"""Postbacks, and the attempts to deliver them."""
 
 from django.db import models
 from django.db.models import Q
@@ -8,7 +8,10 @@ from mms.models.messages import Message
 
 
 class Postback(models.Model):
-    """One notification. For one message, a later one waits until the earlier is taken or given up."""
+    """A notification to a customer, written in the transaction of its step.
+
+    A later postback of a message waits until the earlier one is accepted (status taken) or given up.
+    """
 
     class Status(models.TextChoices):
         PENDING = "pending"
@@ -43,19 +46,19 @@ class Postback(models.Model):
         return f"{self.code} {self.pk}"
 
     @property
-    def address(self) -> str:
-        """Where it goes: as the account has it now, so that a corrected URL helps what waits."""
+    def target_url(self) -> str:
+        """The URL to send it to: the account's current one, so that a corrected URL applies to waiting postbacks."""
         from_handset = self.fields.get("origin") == "MMS_MO"
         return (from_handset and self.account.mo_url) or self.account.postback_url
 
     @property
-    def round_tries(self) -> int:
-        """Tries since it was last sent again, or since it arose."""
+    def tries_since_replay(self) -> int:
+        """The number of tries since it was last replayed, or since it was written."""
         return self.tries - self.earlier_tries
 
 
 class PostbackAttempt(models.Model):
-    """One POST to the customer. Its row is there before the request leaves."""
+    """One POST to the customer's URL. The row is written before the request leaves."""
 
     postback = models.ForeignKey(Postback, models.CASCADE, related_name="attempts")
     url = models.URLField("URL", blank=True)

@@ -1,4 +1,4 @@
-"""What went to an MMSC and what came back: attempts and delivery reports."""
+"""Attempts to submit to an MMSC, and its delivery reports."""
 
 from django.db import models
 from django.db.models import Q
@@ -8,10 +8,10 @@ from mms.models.messages import Discovery, Message
 
 
 class Attempt(models.Model):
-    """One submit. Its row is there before the request leaves and is completed after the answer came."""
+    """One try to submit. The row is written before the request leaves, and completed with the answer."""
 
     class Outcome(models.TextChoices):
-        UNKNOWN = ""  # still out, or the worker died with it
+        UNKNOWN = ""  # in flight, or its worker died
         SUBMITTED = "submitted"
         TRANSIENT = "transient"
         LIMITED = "limited"
@@ -48,7 +48,7 @@ class Attempt(models.Model):
 
 
 class Report(models.Model):
-    """One delivery report. One that names no attempt of ours (yet) is kept, and matched again at due_at."""
+    """A delivery report. While no attempt matches it, matching is tried again at `due_at`."""
 
     carrier = models.ForeignKey(Carrier, models.PROTECT)
     mmsc_id = models.CharField("MessageID", max_length=200, help_text="the MMSC's name for the message")
@@ -66,7 +66,7 @@ class Report(models.Model):
     class Meta:
         ordering = ["id"]
         constraints = [
-            # A repeated report is the same report; two words that we do not know are two.
+            # A repeated report is stored once. Reports with different unknown statuses are different reports.
             models.UniqueConstraint(fields=["carrier", "mmsc_id", "number", "status", "raw_status"], name="report_once")
         ]
         indexes = [models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="report_due")]

@@ -1,4 +1,4 @@
-"""Counters that only grow, for the metrics: kept as rows, so that every web process tells the same."""
+"""Monotonic counters for the metrics, kept as rows so that every web process reports the same values."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -7,7 +7,7 @@ from mms.models.carriers import Carrier
 
 
 class Counted(models.Model):
-    """How far a table has been counted: its rows up to this primary key are in the tallies."""
+    """The progress of counting a table: its rows up to this primary key are in the tallies."""
 
     source = models.CharField(max_length=20, unique=True)
     mark = models.BigIntegerField(default=0)
@@ -17,7 +17,7 @@ class Counted(models.Model):
 
 
 class Tally(models.Model):
-    """How many rows of a kind a table has had, and how what they measure is distributed."""
+    """The number of rows of one kind that a table has had, and the distribution of their measured values."""
 
     source = models.CharField(max_length=20)
     carrier = models.ForeignKey(Carrier, models.CASCADE, null=True, blank=True)

@@ -1,4 +1,4 @@
-"""Tracking ids: what customers call their messages by. To them they are opaque."""
+"""Tracking IDs: the opaque names of messages in the API."""
 
 import base64
 import binascii
@@ -7,13 +7,13 @@ import re
 TRACKING_ID = re.compile(rb"MMS_([0-9]{1,18})")
 
 
-def name_of(key: int) -> str:
-    """The tracking id of the message with this primary key."""
+def format_tracking_id(key: int) -> str:
+    """Return the tracking ID of the message with this primary key."""
     return base64.b64encode(f"MMS_{key}".encode()).decode()
 
 
-def key_of(tracking_id: str) -> int | None:
-    """The primary key of the message that this tracking id names, or None where it is no tracking id."""
+def parse_tracking_id(tracking_id: str) -> int | None:
+    """Return the primary key of the message with this tracking ID, or None if it is not a tracking ID."""
     try:
         match = TRACKING_ID.fullmatch(base64.b64decode(tracking_id, validate=True))
     except (binascii.Error, ValueError):

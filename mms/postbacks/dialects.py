@@ -1,6 +1,6 @@
-"""How a postback looks on the wire: the same fields in three dialects, as tables of names and of differing codes. Pure.
+"""Dialects: the wire formats of postbacks, as tables of field names and of codes that differ.
 
-Sinch and Skycore: the XML MMS services of those names; JSON: the Sinch JSON MMS service.
+Sinch XML and Skycore XML follow the MMS services of those names, JSON follows the Sinch JSON MMS service.
 """
 
 import json
@@ -9,37 +9,37 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from billing.models import Account
-from mms.postbacks.notices import EXPIRED, ORDER, REJECTED
+from mms.postbacks.notices import EXPIRED, FIELD_ORDER, REJECTED
 from mms.runtime.xml import DECLARATION, xml_text
 
-Told = Iterable[tuple[str, Any]]  # (name on the wire, value); the value is a text, or the URLs of files
+WireFields = Iterable[tuple[str, Any]]  # (name on the wire, value); a value is a text or a list of file URLs
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """Its content type and form, its names for the fields, and its codes where they depend on the status."""
+    """The content type, the encoder, the field names, and the codes that depend on the status."""
 
     content_type: str
-    write: Callable[[Told, "Dialect"], bytes]
+    encode: Callable[[WireFields, "Dialect"], bytes]
     names: Mapping[str, str]  # ours -> on the wire
     codes: Mapping[tuple[str, str], str] = field(default_factory=dict)  # (our code, status) -> on the wire
 
     def code(self, fields: Mapping[str, Any]) -> str:
-        """The code of a postback with these fields, as the customer knows it."""
+        """Return the code on the wire of a postback with these fields."""
         ours = str(fields.get("code", ""))
         return self.codes.get((ours, fields.get("status", "")), ours)
 
 
 def body(fields: Mapping[str, Any], dialect: str) -> bytes:
-    """The bytes that tell these fields in the dialect of that name."""
+    """Return the request body with these fields in the named dialect."""
     chosen = DIALECTS[dialect]
-    told = {**fields, "code": chosen.code(fields)}
-    return chosen.write(((chosen.names[name], told[name]) for name in ORDER if name in told), chosen)
+    values = {**fields, "code": chosen.code(fields)}
+    return chosen.encode(((chosen.names[name], values[name]) for name in FIELD_ORDER if name in values), chosen)
 
 
-def _xml(told: Told, dialect: Dialect) -> bytes:
+def _xml(fields: WireFields, dialect: Dialect) -> bytes:
     root, file = dialect.names["postback"], dialect.names["file"]
-    content = "".join(_element(name, value, file) for name, value in told)
+    content = "".join(_element(name, value, file) for name, value in fields)
     return f"{DECLARATION}<{root}>{content}</{root}>".encode()
 
 
@@ -48,13 +48,13 @@ def _element(name: str, value: str | list[str], file: str) -> str:
     return f"<{name}>{inside}</{name}>"
 
 
-def _json(told: Told, dialect: Dialect) -> bytes:
+def _json(fields: WireFields, dialect: Dialect) -> bytes:
     file = dialect.names["file"]
-    document = {n: value if isinstance(value, str) else [{file: url} for url in value] for n, value in told}
+    document = {n: value if isinstance(value, str) else [{file: url} for url in value] for n, value in fields}
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-HYPHENATED: Final = {name: name for name in (*ORDER, "postback", "file")}
+HYPHENATED: Final = {name: name for name in (*FIELD_ORDER, "postback", "file")}
 
 SINCH: Final = Dialect("text/xml; charset=utf-8", _xml, HYPHENATED)
 
@@ -86,7 +86,7 @@ SKYCORE: Final = Dialect(
         "content": "CONTENT",
         "file": "FILE",
     },
-    # There N102 says that the carrier reported, and the status what.
+    # Skycore's N102 stands for any report of the carrier; its status tells the result.
     codes={("E102", EXPIRED): "N102", ("E102", REJECTED): "N102"},
 )
 

@@ -1,4 +1,4 @@
-"""What a postback says: its fields, from a message and a step of it. Pure."""
+"""Notices: the code, status text and fields of each postback, as plain values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,22 +16,22 @@ REJECTED = "Message Sent/Rejected"
 FAILED = "Message Sent/Failed"
 NOT_SUPPORTED = "Message Sent/Not Supported"
 
-# What a final delivery report (MMStatus of 3GPP TS 23.140, 8.7.7) is called towards customers.
-OF_REPORT = {
+# Final MMStatus (3GPP TS 23.140, 8.7.7) -> status text for customers.
+REPORT_STATUS_TEXTS = {
     ReportStatus.RETRIEVED: DELIVERED,
     ReportStatus.EXPIRED: EXPIRED,
     ReportStatus.REJECTED: REJECTED,
     ReportStatus.NOT_SUPPORTED: NOT_SUPPORTED,
 }
 
-# Our queue gave up: the code of the postback that tells so.
+# The code of the postback that reports that another one was given up.
 GIVEN_UP = "E999"
 
-# There is little left to spend. The hosted services have no such code: an account asks for it.
+# The balance is low. The hosted services have no such code, so an account has to switch it on.
 LOW_BALANCE = "N713"
 
 # The order of the fields on the wire; absent ones are left out.
-ORDER = (
+FIELD_ORDER = (
     "origin",
     "code",
     "sent-as",
@@ -53,33 +53,33 @@ ORDER = (
     "content",
 )
 
-# What tells the customer which of his messages, or which content, a postback is about.
-ABOUT = ("origin", "mms-id", "from", "to", "tracking-id", "operator-id", "client-reference")
+# The fields by which a customer knows the message or content of a postback.
+IDENTIFYING_FIELDS = ("origin", "mms-id", "from", "to", "tracking-id", "operator-id", "client-reference")
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One step to tell the customer of: its code and status text, and what only this step knows."""
+    """The postback of one step: its code and status text, and the fields that depend on the step."""
 
     code: str
     status: str
     details: str = ""
     handset: str = ""
     sent_as: str = "MMS"
-    source: tuple[str, str] | None = None  # the URL of what could not be encoded, with its field: audio-name
+    source: tuple[str, str] | None = None  # (field such as audio-name, URL of the medium that could not be encoded)
 
 
-def of_report(status: str) -> str:
-    """The status text for the status of a final report."""
-    return OF_REPORT.get(ReportStatus(status), FAILED)
+def report_status_text(status: str) -> str:
+    """Return the status text for the status of a final report."""
+    return REPORT_STATUS_TEXTS.get(ReportStatus(status), FAILED)
 
 
-def fields(notice: Notice, message: Message, at: datetime) -> dict[str, Any]:
-    """The fields of the postback that tells of this step of the message, which happened at this moment."""
+def message_fields(notice: Notice, message: Message, at: datetime) -> dict[str, Any]:
+    """Return the fields of the postback for a step of the message that happened at this time."""
     values = {
         "origin": "MMS_MT",
         "code": notice.code,
-        # What a template's audio and video come to, tells of nothing sent.
+        # Notices about the encoding of a template have no status: nothing was sent.
         "sent-as": notice.sent_as if notice.status else "",
         "status": notice.status,
         "mms-id": str(message.template_id),
@@ -93,11 +93,11 @@ def fields(notice: Notice, message: Message, at: datetime) -> dict[str, Any]:
         "client-reference": message.client_reference,
         **dict([notice.source] if notice.source else []),
     }
-    return {name: values[name] for name in ORDER if values.get(name)}
+    return {name: values[name] for name in FIELD_ORDER if values.get(name)}
 
 
-def of_template(code: str, template: Template, at: datetime, more: Mapping[str, str]) -> dict[str, Any]:
-    """The fields of the postback that tells what became of a template's audio and video, at this moment."""
+def template_fields(code: str, template: Template, at: datetime, more: Mapping[str, str]) -> dict[str, Any]:
+    """Return the fields of the postback for the encoding of a template's audio and video, which ended at this time."""
     values = {
         "origin": "MMS_MT",
         "code": code,
@@ -105,11 +105,11 @@ def of_template(code: str, template: Template, at: datetime, more: Mapping[str, 
         "timestamp": at.isoformat(timespec="seconds"),
         **more,
     }
-    return {name: values[name] for name in ORDER if values.get(name)}
+    return {name: values[name] for name in FIELD_ORDER if values.get(name)}
 
 
-def of_low_balance(details: str, at: datetime) -> dict[str, Any]:
-    """The fields of the postback that tells that there is little left to spend, which was noticed at this moment."""
+def low_balance_fields(details: str, at: datetime) -> dict[str, Any]:
+    """Return the fields of the postback for a low balance, detected at this time."""
     return {
         "origin": "MMS_MT",
         "code": LOW_BALANCE,
@@ -118,10 +118,10 @@ def of_low_balance(details: str, at: datetime) -> dict[str, Any]:
     }
 
 
-def given_up(fields: Mapping[str, Any], code: str, tries: int, at: datetime) -> dict[str, Any]:
-    """The fields of the E999 that follows a postback with these fields, which the customer would know by that code."""
+def give_up_fields(fields: Mapping[str, Any], code: str, tries: int, at: datetime) -> dict[str, Any]:
+    """Return the fields of the E999 for a given-up postback with these fields, known to the customer by this code."""
     return {
-        **{name: fields[name] for name in ABOUT if name in fields},
+        **{name: fields[name] for name in IDENTIFYING_FIELDS if name in fields},
         "code": GIVEN_UP,
         "timestamp": at.isoformat(timespec="seconds"),
         "status-details": f"{code} was given up after {tries} tries; replayPostbacks sends it again",

@@ -1,4 +1,7 @@
-"""The notifier: postbacks as the source of a send loop. Celery workers run it whenever a postback is due."""
+"""The notifier: claims, signs and sends due postbacks, as the source of a send loop.
+
+Celery workers run it on each wake-up, and at least about once a second.
+"""
 
 import hashlib
 import hmac
@@ -20,10 +23,10 @@ from mms.runtime.send_loop import Claim, Clock, Launches, Limits, Replies, Room,
 log = structlog.get_logger()
 
 LIMITS: Final = Limits(
-    in_flight=768,  # many systems give a process no more than 1,024 sockets
+    in_flight=768,  # many systems limit a process to 1,024 sockets
     per_destination=64,
     claim=32,
-    destination_share=1 / 4,  # many accounts whose servers hang at once leave places to all others
+    destination_share=1 / 4,  # many accounts with hanging servers at once leave room for the others
     claim_share=1 / 2,
     claim_every=0.05,
     reply_wait=0.01,
@@ -33,7 +36,7 @@ LIMITS: Final = Limits(
 
 
 def run(clock: Clock = timezone.now) -> None:
-    """Send due postbacks until none is left, or the time slice or the worker ends."""
+    """Send due postbacks until none is left, the time slice ends or the worker stops."""
     send_loop(clock).run()
 
 
@@ -43,10 +46,10 @@ def send_loop(clock: Clock = timezone.now, limits: Limits = LIMITS) -> SendLoop:
 
 
 class PostbackSource:
-    """Postbacks: claimed, sent to the accounts' servers."""
+    """The source of due postbacks."""
 
     def claim(self, now: datetime, room: Room) -> Claim[ClaimedPostback]:
-        """Claim due postbacks; their attempts are written with it."""
+        """Claim due postbacks and write their attempts."""
         claimed = outbox.claim(now, room.per_destination, room.busy, room.total)
         return Claim(claimed, len(claimed))
 
@@ -55,7 +58,7 @@ class PostbackSource:
         yield [(claimed, request(claimed)) for claimed in rows]
 
     def settle(self, replies: Replies[ClaimedPostback], now: datetime) -> None:
-        """Record the replies of the accounts' servers."""
+        """Record the replies of the customers' servers."""
         outbox.settle(replies, now)
         for claimed, reply in replies:
             _log(claimed, reply)
@@ -66,7 +69,7 @@ class PostbackSource:
 
 
 def request(claimed: ClaimedPostback) -> Request:
-    """Return the POST: the body in the account's dialect, our additions in headers."""
+    """Return the POST request: the body in the dialect of the postback, the platform's additions in headers."""
     postback = claimed.postback
     body = dialects.body(postback.fields, postback.dialect)
     secrets = postback.account.signing_secrets
@@ -91,7 +94,7 @@ def _log(claimed: ClaimedPostback, reply: Reply | NoReply) -> None:
     postback = claimed.postback
     log.info(
         "postback",
-        tracking_id=tracking_ids.name_of(postback.message_id) if postback.message_id else "",
+        tracking_id=tracking_ids.format_tracking_id(postback.message_id) if postback.message_id else "",
         account=postback.account_id,
         event_id=postback.pk,
         code=postback.code,

@@ -1,7 +1,7 @@
-"""The outbox: claiming due postbacks, settling the replies to them, and replaying postbacks.
+"""The outbox: claims due postbacks, records the replies to them, and replays postbacks.
 
-Of one message, a postback waits until the earlier one is accepted or given up. Accounts do not wait for each other:
-each has a few postbacks in flight of its own.
+A postback waits until the earlier one of its message is accepted or given up. Accounts do not wait for each other: each
+has its own limit of postbacks in flight.
 """
 
 from collections.abc import Sequence
@@ -17,12 +17,12 @@ from mms.models import LOCK_ORDER, Message, Postback, PostbackAttempt
 from mms.postbacks import dialects, notices
 from mms.runtime.http_client import NoReply, Reply
 
-# Retry schedule: anything but HTTP 200 within 10 seconds is retried 5 minutes later, at most 5 times.
+# Anything but HTTP 200 within the time limit is retried.
 TIMEOUT = 10.0  # seconds
 RETRY_LADDER = (timedelta(minutes=5),) * 5
 LEASE = timedelta(seconds=30)
 ANSWER_KEPT = 2048  # bytes of the reply
-ROOM = 256  # postbacks that one claim takes at most
+CLAIM_MAX = 256  # postbacks per claim
 BATCH = 1000  # postbacks replayed in one transaction
 
 DUE = """
@@ -35,10 +35,10 @@ WHERE billing_account.id <> ALL(%(busy)s)
 ORDER BY due.due_at, due.id LIMIT %(room)s
 """
 
-# Postpones postbacks that wait for an earlier one of their message. A statement of its own, after the rows are locked:
-# if an earlier postback ends unseen by it, its settle() wakes the followers in a later transaction, which waits for our
-# locks, so no postponed row is forgotten. Ended postbacks have no due_at, which min() skips; as a condition instead, it
-# would let PostgreSQL start with every due row.
+# Postpones postbacks that wait for an earlier one of their message. It runs after the rows are locked: if an earlier
+# postback ends unseen by this statement, its settle() wakes the later ones in another transaction, which waits for our
+# locks, so that no postponed row is forgotten. Ended postbacks have no due_at, which min() skips; with a condition on
+# due_at instead, PostgreSQL could read every due row.
 POSTPONE = """
 UPDATE mms_postback SET due_at = GREATEST(blocked.until, %(soonest)s)
 FROM (
@@ -64,8 +64,8 @@ UPDATE mms_postback SET due_at = %(now)s
 WHERE message_id = ANY(%(messages)s) AND status = 'pending' AND tries = earlier_tries
 """
 
-# Claims postbacks, and returns for each its place among the postbacks of its message, from 1.
-TAKE = """
+# Claims postbacks, and returns the position of each among the postbacks of its message, from 1.
+CLAIM = """
 UPDATE mms_postback SET due_at = %(lease)s, tries = tries + 1 WHERE id = ANY(%(keys)s)
 RETURNING id, (
     SELECT count(*) FROM mms_postback earlier
@@ -76,7 +76,7 @@ RETURNING id, (
 
 @dataclass(frozen=True, eq=False, slots=True)
 class ClaimedPostback:
-    """A claimed postback, its attempt, and its place among the postbacks of its message."""
+    """A claimed postback, its attempt, its position among the postbacks of its message, and the end of its lease."""
 
     postback: Postback
     attempt: PostbackAttempt
@@ -84,10 +84,11 @@ class ClaimedPostback:
     lease: datetime
 
 
-def claim(now: datetime, per_account: int, busy: Sequence[int] = (), room: int = ROOM) -> list[ClaimedPostback]:
+def claim(now: datetime, per_account: int, busy: Sequence[int] = (), room: int = CLAIM_MAX) -> list[ClaimedPostback]:
     """Claim up to `per_account` due postbacks of each account that is not `busy`, `room` in all; write their attempts.
 
-    Return none only if none is ready: postbacks that wait for an earlier one are postponed and others looked at.
+    Postbacks that wait for an earlier one are postponed and others claimed instead, so the result is empty only if none
+    is ready.
     """
     while True:
         with transaction.atomic():
@@ -111,27 +112,30 @@ def _postpone(keys: set[int], now: datetime) -> set[int]:
 
 def _claimed(keys: set[int], now: datetime) -> list[ClaimedPostback]:
     lease = now + LEASE
-    numbers: dict[int, int] = dict(sql.rows(TAKE, {"keys": list(keys), "lease": lease}))
+    positions: dict[int, int] = dict(sql.rows(CLAIM, {"keys": list(keys), "lease": lease}))
     postbacks = sql.objects(Postback, "WHERE id = ANY(%s) ORDER BY id", [list(keys)])
     sql.fetch(postbacks, "account")
     attempts = bulk.insert(
-        [PostbackAttempt(postback=postback, url=postback.address, started_at=now) for postback in postbacks]
+        [PostbackAttempt(postback=postback, url=postback.target_url, started_at=now) for postback in postbacks]
     )
     return [
-        ClaimedPostback(postback, attempt, numbers[postback.pk] or 1, lease)
+        ClaimedPostback(postback, attempt, positions[postback.pk] or 1, lease)
         for postback, attempt in zip(postbacks, attempts, strict=True)
     ]
 
 
 def settle(replies: Sequence[tuple[ClaimedPostback, Reply | NoReply]], now: datetime) -> None:
-    """Complete the attempts: accepted, retried later, or given up. The postbacks after an ended one become due."""
+    """Record the replies: each postback is accepted, retried later or given up.
+
+    Later postbacks of the same messages become due.
+    """
     accepted, retried, given_up = _sort(replies)
     with transaction.atomic():
         bulk.update([_completed(*pair) for pair in replies], "duration_ms", "http_status", "answer", "error")
         _lock([sent for sent, _ in replies])
         _end(accepted, Postback.Status.DELIVERED, now)
         for sent in retried:
-            _retry(sent, now + RETRY_LADDER[sent.postback.round_tries - 1])
+            _retry(sent, now + RETRY_LADDER[sent.postback.tries_since_replay - 1])
         _write_give_up_notices(_end(given_up, Postback.Status.GIVEN_UP, now), now)
     _wake_followers([sent.postback for sent, _ in replies], now)
 
@@ -139,11 +143,11 @@ def settle(replies: Sequence[tuple[ClaimedPostback, Reply | NoReply]], now: date
 def _sort(
     replies: Sequence[tuple[ClaimedPostback, Reply | NoReply]],
 ) -> tuple[list[ClaimedPostback], list[ClaimedPostback], list[ClaimedPostback]]:
-    """Those that were taken, those that are tried again, and those that are given up."""
+    """Return the accepted postbacks, those to retry, and those to give up."""
     accepted = [sent for sent, result in replies if _accepted(result)]
     failed = [sent for sent, result in replies if not _accepted(result)]
-    retried = [sent for sent in failed if sent.postback.round_tries <= len(RETRY_LADDER)]
-    given_up = [sent for sent in failed if sent.postback.round_tries > len(RETRY_LADDER)]
+    retried = [sent for sent in failed if sent.postback.tries_since_replay <= len(RETRY_LADDER)]
+    given_up = [sent for sent in failed if sent.postback.tries_since_replay > len(RETRY_LADDER)]
     return accepted, retried, given_up
 
 
@@ -163,12 +167,12 @@ def _completed(sent: ClaimedPostback, result: Reply | NoReply) -> PostbackAttemp
 
 
 def _lock(claimed: Sequence[ClaimedPostback]) -> None:
-    """Lock the rows in one order for all workers, so that no two of them wait for each other."""
+    """Lock the rows in the order of their keys, to avoid deadlocks between workers."""
     sql.rows(LOCK, [[sent.postback.pk for sent in claimed]])
 
 
 def _end(claimed: Sequence[ClaimedPostback], status: Postback.Status, now: datetime) -> list[Postback]:
-    """These are done with, even if another worker has taken them over. Returns those that were not before."""
+    """End these postbacks, even if another worker has claimed them since. Return those that had not ended before."""
     if not claimed:
         return []
     by_key = {sent.postback.pk: sent.postback for sent in claimed}
@@ -177,23 +181,23 @@ def _end(claimed: Sequence[ClaimedPostback], status: Postback.Status, now: datet
 
 
 def _write_give_up_notices(given_up: Sequence[Postback], now: datetime) -> None:
-    """An E999 for each of them, last in line among its message's postbacks. An E999 is followed by none."""
-    noticed = [postback for postback in given_up if postback.code != notices.GIVEN_UP and postback.address]
-    if not noticed:
+    """Write an E999 for each, after the other postbacks of its message. A given-up E999 gets none."""
+    reported = [postback for postback in given_up if postback.code != notices.GIVEN_UP and postback.target_url]
+    if not reported:
         return
-    messages = Message.objects.filter(pk__in=[postback.message_id for postback in noticed])
-    # Holding the rows keeps the primary keys of one message's postbacks in the order of what they tell.
+    messages = Message.objects.filter(pk__in=[postback.message_id for postback in reported])
+    # The locks keep the primary keys of one message's postbacks in the order of its steps.
     list(messages.select_for_update(no_key=True).order_by(*LOCK_ORDER).values_list("pk"))
-    Postback.objects.bulk_create(_after(postback, now) for postback in noticed)
+    Postback.objects.bulk_create(_give_up_notice(postback, now) for postback in reported)
 
 
-def _after(given_up: Postback, now: datetime) -> Postback:
+def _give_up_notice(given_up: Postback, now: datetime) -> Postback:
     code = dialects.DIALECTS[given_up.dialect].code(given_up.fields)
     return Postback(
         account=given_up.account,
         message_id=given_up.message_id,
         code=notices.GIVEN_UP,
-        fields=notices.given_up(given_up.fields, code, given_up.round_tries, now),
+        fields=notices.give_up_fields(given_up.fields, code, given_up.tries_since_replay, now),
         dialect=given_up.account.postback_dialect,
         due_at=now,
         created_at=now,
@@ -201,9 +205,9 @@ def _after(given_up: Postback, now: datetime) -> Postback:
 
 
 def _wake_followers(postbacks: Sequence[Postback], now: datetime) -> None:
-    """Makes due what was not tried yet of these messages; what is still blocked is put off again when it is claimed.
+    """Make the untried postbacks of these messages due. Those still blocked are postponed again when they are claimed.
 
-    Whatever its due_at says: another worker may be putting it off right now, and then we must wait for its lock.
+    Regardless of their due_at: another worker may be postponing them right now, so we have to wait for its locks.
     """
     messages = {postback.message_id for postback in postbacks if postback.message_id is not None}
     sql.rows(WAKE, {"messages": list(messages), "now": now})
@@ -213,38 +217,39 @@ def _retry(sent: ClaimedPostback, at: datetime) -> None:
     Postback.objects.filter(pk=sent.postback.pk, due_at=sent.lease).update(due_at=at)
 
 
-# --- sending again ------------------------------------------------------------------------------------------------
+# --- replay -------------------------------------------------------------------------------------------------------
 
 
-def over(postbacks: QuerySet[Postback]) -> QuerySet[Postback]:
-    """Those of them that are taken or given up."""
+def ended(postbacks: QuerySet[Postback]) -> QuerySet[Postback]:
+    """Return those of the postbacks that are accepted or given up."""
     return postbacks.exclude(status=Postback.Status.PENDING)
 
 
-def of_message(message: Message) -> QuerySet[Postback]:
-    """What tells the story of a message."""
+def for_message(message: Message) -> QuerySet[Postback]:
+    """Return the postbacks of a message, without any E999."""
     return Postback.objects.filter(message=message).exclude(code=notices.GIVEN_UP)
 
 
-def failed(account: Account, since: datetime, until: datetime | None = None) -> QuerySet[Postback]:
-    """What was given up from `since` on, up to and without `until`."""
+def given_up_between(account: Account, since: datetime, until: datetime | None = None) -> QuerySet[Postback]:
+    """Return the postbacks of the account given up from `since` on, before `until`, without any E999."""
     found = Postback.objects.filter(account=account, status=Postback.Status.GIVEN_UP, ended_at__gte=since)
-    # An E999 only says what is sent again here.
+    # An E999 only reports a postback that is replayed here anyway.
     found = found.exclude(code=notices.GIVEN_UP)
     return found.filter(ended_at__lt=until) if until else found
 
 
 def replay(postbacks: QuerySet[Postback], now: datetime) -> int:
-    """Makes those of them that are over due again, with a whole ladder of tries before them; returns how many.
+    """Make the ended ones of the postbacks due again, each with the full retry schedule. Return their number.
 
-    Oldest first, a batch a transaction: what goes out meanwhile goes in the order of its message.
+    One transaction per batch, the oldest first, so that a message's postbacks stay in order if some are sent before the
+    last batch.
     """
-    # By primary key: the query may hold joins and an order that an UPDATE cannot have.
-    keys = sorted(over(postbacks).values_list("pk", flat=True))
+    # By primary key: an UPDATE cannot have the joins and the order that the query may have.
+    keys = sorted(ended(postbacks).values_list("pk", flat=True))
     batches = (keys[start : start + BATCH] for start in range(0, len(keys), BATCH))
     return sum(_make_due(batch, now) for batch in batches)
 
 
 def _make_due(keys: Sequence[int], now: datetime) -> int:
-    chosen = over(Postback.objects.filter(pk__in=keys))
+    chosen = ended(Postback.objects.filter(pk__in=keys))
     return chosen.update(status=Postback.Status.PENDING, due_at=now, ended_at=None, earlier_tries=F("tries"))

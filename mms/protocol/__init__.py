@@ -1,4 +1,4 @@
-"""What the flow says to a carrier protocol and hears from it: submit requests, their results, delivery reports.
+"""The interface to carrier protocols: submit requests, their results and delivery reports.
 
-Pure values without HTTP or database. A protocol folder (mm7/) turns them into bytes and back.
+Plain values without HTTP or database. A protocol package (mms/mm7) encodes and decodes them.
 """

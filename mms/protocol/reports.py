@@ -1,4 +1,4 @@
-"""A delivery report: what a carrier says became of a message."""
+"""Delivery reports and their statuses, independent of the carrier's protocol."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,7 +7,7 @@ from typing import Final
 
 
 class ReportStatus(StrEnum):
-    """MM Status of 3GPP TS 23.140, 8.7.7 (spelled as there), and what MMSCs say beyond it."""
+    """The MM Status values of 3GPP TS 23.140, 8.7.7, in its spelling, and further ones that MMSCs use."""
 
     EXPIRED = "Expired"
     RETRIEVED = "Retrieved"
@@ -23,12 +23,12 @@ class ReportStatus(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Whether no later report is expected to change it."""
+        """Whether no later report is expected."""
         return self in FINAL
 
 
-# Indeterminate is not final: it means that the MMSC lost sight of the message (a handset without reports,
-# another network), and a handset that does report may still follow.
+# Indeterminate is not final: the MMSC cannot know the outcome (a handset without reports, another network), but the
+# report of the handset may still follow.
 FINAL: Final = frozenset(
     {
         ReportStatus.EXPIRED,
@@ -44,9 +44,9 @@ FINAL: Final = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryReport:
-    """One report. Numbers are digits only, and a value that is no number is left out.
+    """A delivery report. Numbers are digits only, and values that are not numbers are left out.
 
-    Some carriers swap recipients and senders, so neither is trusted before the message is known. `raw_status` is the
+    Some carriers swap recipients and senders, so neither is reliable until the report is matched. `raw_status` is the
     status as the carrier wrote it; `handset` is the identity as given, None if the report names none; `reported_at` is
     in UTC, None if missing or unreadable.
     """

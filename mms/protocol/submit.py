@@ -1,4 +1,4 @@
-"""A submit to a carrier: the request as the flow makes it, and what became of it."""
+"""Submit requests and their results, independent of the carrier's protocol."""
 
 import re
 from dataclasses import dataclass
@@ -16,21 +16,21 @@ _CHARSET: Final = re.compile(r"[\w.+:-]{1,40}", re.ASCII)
 
 
 class Outcome(StrEnum):
-    """What became of a submit."""
+    """The outcome of a submit."""
 
     SUBMITTED = "submitted"
-    TRANSIENT = "transient"  # not taken; the same request may succeed later
-    LIMITED = "limited"  # not taken; worth a few tries, no more
-    PERMANENT = "permanent"  # not taken, and never will be
-    CONTENT_REFUSED = "content_refused"  # not taken as it is; smaller or plainer content may be
-    IN_DOUBT = "in_doubt"  # taken or not, nobody told us
+    TRANSIENT = "transient"  # not accepted; the same request may succeed later
+    LIMITED = "limited"  # not accepted; worth a few tries only
+    PERMANENT = "permanent"  # not accepted, and a retry would not help
+    CONTENT_REFUSED = "content_refused"  # not accepted; smaller or simpler content might be
+    IN_DOUBT = "in_doubt"  # the answer never came
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part of the content: the SMIL, a text or a medium. `charset` is for text.
+    """One part of the content: the SMIL, a text or a medium. Only texts have a `charset`.
 
-    Raises ValueError for a field that cannot stand in a MIME header.
+    Raises ValueError for a field that is not allowed in a MIME header.
     """
 
     content_id: str
@@ -49,10 +49,10 @@ class Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubmitRequest:
-    """One message or DDM to one number, ready to be encoded in the carrier's protocol.
+    """A message or DDM to one number, ready to be encoded in the carrier's protocol.
 
     `transaction_id` is the same on every try. `sender` and `recipient` are digits without `+`; `parts` begins with the
-    SMIL, if there is one. `expires_at` is the latest time at which the carrier may deliver it.
+    SMIL, if there is one. The carrier may deliver until `expires_at`.
     """
 
     transaction_id: str
@@ -66,9 +66,9 @@ class SubmitRequest:
 
 @dataclass(frozen=True, slots=True)
 class SubmitResult:
-    """What became of a submit: the outcome in our terms, code and text as the carrier gave them.
+    """The result of a submit: the outcome, with code and text as the carrier gave them.
 
-    `message_id` is the carrier's ID of the message. A failure may carry one, and a success may lack it.
+    `message_id` is the carrier's ID of the message. A failure may have one, and a success may lack it.
     """
 
     outcome: Outcome

@@ -142,17 +142,17 @@ CELERY_BEAT_SCHEDULE = {
     "sweep postbacks": {"task": "mms.notify", "schedule": 1.0},
     "sweep media": {"task": "mms.encode", "schedule": 1.0},
     "end what carriers held too long": {
-        "task": "mms.end_held",
+        "task": "mms.fail_expired_at_disabled_carriers",
         "schedule": 60,
         "options": {"queue": "flow", "expires": 600},
     },
     "discard orphans": {
-        "task": "mms.discard_orphans",
+        "task": "mms.remove_orphaned_files",
         "schedule": 3600,
         "options": {"queue": "media", "expires": 3600},
     },
     "low balances": {
-        "task": "mms.low_balances",
+        "task": "mms.notify_low_balances",
         "schedule": 60,
         "options": {"queue": "postbacks", "expires": 600},
     },

@@ -156,7 +156,7 @@ def test_postbacks_that_are_over_are_sent_again(console: Client, world: SimpleNa
     before = waiting.due_at
     console.post(reverse("admin:mms_postback_changelist"), chosen("send_again", world.postback, waiting))
     again = Postback.objects.get(pk=world.postback.pk)
-    assert (again.status, again.round_tries, again.due_at is not None) == ("pending", 0, True)
+    assert (again.status, again.tries_since_replay, again.due_at is not None) == ("pending", 0, True)
     waiting.refresh_from_db()
     assert waiting.due_at == before
 

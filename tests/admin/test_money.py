@@ -203,7 +203,7 @@ def test_the_page_of_an_account_leads_to_its_statement(console: Client, world: S
     address = reverse("statement", args=[world.account.pk, f"{month:%Y-%m}"])
     assert address in console.get(account_page(world)).content.decode()
     answer = console.get(address)
-    assert answer.content.decode() == statements.as_csv(statements.of(world.account, month))
+    assert answer.content.decode() == statements.to_csv(statements.statement_for(world.account, month))
     assert answer["Content-Type"] == "text/csv; charset=utf-8"
     assert f'filename="statement-{world.account.pk}-{month:%Y-%m}.csv"' in answer["Content-Disposition"]
 

@@ -182,7 +182,7 @@ def test_a_report_is_not_taken_for_that_of_a_doubtful_message_while_the_right_on
 
     def by_name(execute: Callable[..., object], sql: str, *rest: object) -> object:
         found = execute(sql, *rest)
-        asked.extend([sql] if sql == report_matching.NAMED else [])
+        asked.extend([sql] if sql == report_matching.ATTEMPTS_BY_MMSC_ID else [])
         if len(asked) == 2 and landing.attempt.finished_at is None:  # for all that are due, then for this one
             working(store_the_answer, problems).join()
         return found

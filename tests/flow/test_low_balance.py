@@ -9,7 +9,7 @@ import pytest
 from billing import ledger
 from billing.models import Account, Price
 from mms.models import Message, Postback
-from mms.tasks import low_balances
+from mms.tasks import notify_low_balances
 from tests.scripted import Scripted
 from tests.wire import Drive
 
@@ -31,10 +31,10 @@ def told(customer: Scripted) -> list[str]:
 
 
 def test_it_is_told_once(nearly_spent: Account, send: Send, drive: Drive, customer: Scripted) -> None:
-    low_balances.run()
+    notify_low_balances.run()
     send()
-    low_balances.run()
-    low_balances.run()
+    notify_low_balances.run()
+    notify_low_balances.run()
     drive()
     notice = nearly_spent.low_balance_notices.get()
     sentence = "has 0.50 USD left to spend, less than the 1.00 USD at which it asked to be told."
@@ -54,7 +54,7 @@ def test_who_did_not_ask_for_it_or_has_no_url_has_the_notice_alone(
 ) -> None:
     Account.objects.update(**setting)
     send()
-    low_balances.run()
+    notify_low_balances.run()
     assert nearly_spent.low_balance_notices.count() == 1
     assert not Postback.objects.filter(code="N713").exists()
 
@@ -63,7 +63,7 @@ def test_it_is_tried_again_as_every_postback_is(
     nearly_spent: Account, send: Send, drive: Drive, customer: Scripted
 ) -> None:
     send()
-    low_balances.run()
+    notify_low_balances.run()
     Account.objects.update(postback_url=nearly_spent.postback_url.replace("127.0.0.1", "127.0.0.2"))
     drive()
     Account.objects.update(postback_url=nearly_spent.postback_url)

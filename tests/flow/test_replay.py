@@ -86,7 +86,7 @@ def test_attempts_are_counted_on_and_the_ladder_of_tries_begins_anew(
         drive(datetime.now(UTC) + timedelta(minutes=5.1 * number))
     customer.received.clear()
     customer.first(*[DOWN] * 5)
-    outbox.replay(outbox.of_message(message), datetime.now(UTC))
+    outbox.replay(outbox.for_message(message), datetime.now(UTC))
     for number in range(6):
         notifier.run(lambda number=number: datetime.now(UTC) + timedelta(minutes=5.1 * number))  # type: ignore[misc]
     assert [sent.headers["x-mms-attempt"] for sent in customer.received] == [str(n) for n in range(7, 13)]
@@ -102,7 +102,7 @@ def test_a_later_postback_waits_for_an_earlier_one_that_is_sent_again(
     reported("M1", "Retrieved")
     customer.received.clear()
     customer.first(DOWN)
-    outbox.replay(outbox.of_message(message), datetime.now(UTC))
+    outbox.replay(outbox.for_message(message), datetime.now(UTC))
     drive()
     assert [sent.headers["x-mms-sequence"] for sent in customer.received] == ["1"]
     drive(datetime.now(UTC) + timedelta(minutes=5.1))

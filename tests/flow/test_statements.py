@@ -63,7 +63,7 @@ def used(world: SimpleNamespace, send: Send, drive: Drive, reported: Reported) -
 def test_a_statement_tells_usage_by_class_country_and_carrier(used: SimpleNamespace) -> None:
     today, month = datetime.now(UTC).date(), this_month()
     assert Message.objects.get(status="rejected").country == "US"
-    assert statements.as_csv(statements.of(used.account, month)) == (
+    assert statements.to_csv(statements.statement_for(used.account, month)) == (
         "line,class,country,carrier,messages,price,amount,currency,date,note\r\n"
         f"opening balance,,,,,,0.00,USD,{month},\r\n"
         "settle,MMS,GB,AT&T,1,0.05,-0.05,USD,,\r\n"
@@ -80,7 +80,7 @@ def test_the_closing_balance_of_a_month_is_the_next_ones_opening(used: SimpleNam
     last, this = (this_month() - timedelta(days=1)).replace(day=1), this_month()
     settled = LedgerEntry.objects.filter(kind="settle").order_by("pk").values("pk")[:2]
     LedgerEntry.objects.filter(pk__in=settled).update(created_at=F("created_at") - timedelta(days=31))
-    before, now = statements.of(used.account, last), statements.of(used.account, this)
+    before, now = statements.statement_for(used.account, last), statements.statement_for(used.account, this)
     assert before.opening == 0
     assert before.opening + before.total == now.opening
     assert now.opening + now.total == Balance.objects.get().balance == 815_000
@@ -91,25 +91,25 @@ def test_a_month_begins_with_its_first_moment(world: SimpleNamespace) -> None:
     midnight = datetime(2026, 12, 1, tzinfo=UTC)
     ledger.top_up(world.account, 100, "", midnight - timedelta(microseconds=1))
     ledger.top_up(world.account, 20, "", midnight)
-    november, december = (statements.of(world.account, month) for month in (NOVEMBER, DECEMBER))
+    november, december = (statements.statement_for(world.account, month) for month in (NOVEMBER, DECEMBER))
     assert [(month.opening, month.total) for month in (november, december)] == [(0, 100), (100, 20)]
 
 
 def test_a_line_whose_message_is_gone_still_counts(used: SimpleNamespace) -> None:
     Message.objects.all().delete()
-    statement = statements.of(used.account, this_month())
+    statement = statements.statement_for(used.account, this_month())
     assert statement.total == booked(used.account, this_month())
     assert {line.country for line in statement.lines} == {""}
 
 
 def test_an_account_without_a_booking_has_an_empty_statement(world: SimpleNamespace) -> None:
-    statement = statements.of(world.account, NOVEMBER)
+    statement = statements.statement_for(world.account, NOVEMBER)
     assert (statement.opening, statement.total, statement.lines) == (0, 0, ())
 
 
 def test_the_command_prints_the_statement(used: SimpleNamespace, capsys: pytest.CaptureFixture[str]) -> None:
     call_command("statement", "Customer", f"{this_month():%Y-%m}")
-    assert capsys.readouterr().out == statements.as_csv(statements.of(used.account, this_month()))
+    assert capsys.readouterr().out == statements.to_csv(statements.statement_for(used.account, this_month()))
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ class AnyBookings(TestCase):
         for number, (kind, amount, at) in enumerate(bookings):
             book(account, number, kind, amount, at)
         months = [date(2026, 10, 1), NOVEMBER, DECEMBER, date(2027, 1, 1)]
-        made = [statements.of(account, month) for month in months]
+        made = [statements.statement_for(account, month) for month in months]
         assert [s.total for s in made] == [booked(account, month) for month in months]
         assert [s.opening for s in made] == [sum(s.total for s in made[:n]) for n in range(len(made))]
         assert ledger.reconcile() == []

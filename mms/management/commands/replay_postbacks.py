@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from billing.models import Account
 from mms.models import Message, Postback
-from mms.models.tracking_ids import key_of
+from mms.models.tracking_ids import parse_tracking_id
 from mms.postbacks import outbox
 from mms.runtime import wakeup
 
@@ -42,11 +42,11 @@ class Command(BaseCommand):
 
 
 def _of_message(tracking_id: str) -> QuerySet[Postback]:
-    key = key_of(tracking_id)
+    key = parse_tracking_id(tracking_id)
     message = Message.objects.filter(pk=key).first() if key is not None else None
     if message is None:
         raise CommandError(f"There is no message with the tracking id {tracking_id}")
-    return outbox.of_message(message)
+    return outbox.for_message(message)
 
 
 def _failed(options: dict[str, Any]) -> QuerySet[Postback]:
@@ -55,4 +55,4 @@ def _failed(options: dict[str, Any]) -> QuerySet[Postback]:
         raise CommandError(f"There is no account named {options['account']}")
     if options["since"] is None:
         raise CommandError("--since is missing: from which moment on?")
-    return outbox.failed(account, options["since"], options["until"])
+    return outbox.given_up_between(account, options["since"], options["until"])

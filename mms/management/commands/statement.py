@@ -20,7 +20,7 @@ class Command(BaseCommand):
         found = Account.objects.filter(name=account).first()
         if found is None:
             raise CommandError(f"there is no account named {account}")
-        self.stdout.write(statements.as_csv(statements.of(found, month)), ending="")
+        self.stdout.write(statements.to_csv(statements.statement_for(found, month)), ending="")
 
 
 def _month(text: str) -> date:
