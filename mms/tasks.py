@@ -50,4 +50,4 @@ def notify_low_balances() -> None:
 def remove_orphaned_files() -> None:
     """Remove the orphaned files of one folder, a different one each hour."""
     now = timezone.now()
-    orphaned_files.discard(orphaned_files.folder_of(now), now)
+    orphaned_files.discard(orphaned_files.folder_due(now), now)

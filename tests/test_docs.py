@@ -9,7 +9,7 @@ from types import ModuleType, SimpleNamespace
 import pytest
 from pytest_django.live_server_helper import LiveServer
 
-from mms.adaptation import recordings
+from mms.adaptation import transcoding
 from mms.api.errors import CATALOGUE
 from mms.management.commands.apidoc import with_tables
 from mms.messages import attempts, discovery, leases, report_matching
@@ -35,7 +35,7 @@ def test_the_ladders_are_as_documented() -> None:
     assert (len(report_matching.MATCH_LADDER), leases.LOSSES_MAX) == (8, 3)
 
 
-@pytest.mark.parametrize("module", [discovery, recordings])
+@pytest.mark.parametrize("module", [discovery, transcoding])
 def test_the_tables_in_the_code_stand_in_the_document(module: ModuleType) -> None:
     text = (DOCS / "flow.md").read_text()
     rows = re.findall(r"^\|(.*?)\|$", module.__doc__ or "", re.MULTILINE)[2:]

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-KEPT_BITS = 5
+SIGNIFICANT_BITS = 5
 
 
-def share(needs: Sequence[int], total: int) -> list[int]:
+def share_bytes(needs: Sequence[int], total: int) -> list[int]:
     """Divides `total` bytes by need, never giving more than needed.
 
     Whoever needs less than an equal share gets all of its need, and the rest is shared among the others:
@@ -19,7 +19,7 @@ def share(needs: Sequence[int], total: int) -> list[int]:
     return shares
 
 
-def coarse(size: int) -> int:
+def round_down(size: int) -> int:
     """`size` rounded down by at most a sixteenth, so that texts a few bytes apart share renditions."""
-    spare_bits = max(0, size.bit_length() - KEPT_BITS)
+    spare_bits = max(0, size.bit_length() - SIGNIFICANT_BITS)
     return size >> spare_bits << spare_bits

@@ -59,7 +59,7 @@ class Area:
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class Variant:
     """A file in which an audio, a video or an object can go out; `recipe` is "" for the original. Size in bytes."""
 
     recipe: str
@@ -86,10 +86,10 @@ class Source:
     frames: int = 1
     transparent: bool = False
     cmyk: bool = False
-    forms: tuple[Form, ...] = ()
+    variants: tuple[Variant, ...] = ()
 
     @property
-    def upright(self) -> tuple[int, int]:
+    def upright_size(self) -> tuple[int, int]:
         """Width and height once the orientation is applied: 5 to 8 lie on their side (CIPA DC-008, tag 274)."""
         return (self.height, self.width) if self.orientation >= 5 else (self.width, self.height)
 

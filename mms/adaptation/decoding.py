@@ -34,7 +34,7 @@ FORMATS = {
     "HEIF": Format("image/heic", 36_000_000),
     "BMP": Format("image/bmp"),
 }
-READ = [name for name in FORMATS if name != "MPO"]  # Pillow finds out about MPO while it reads a JPEG.
+PILLOW_FORMATS = [name for name in FORMATS if name != "MPO"]  # Pillow finds out about MPO while it reads a JPEG.
 # How files of these formats begin, to tell a damaged picture from what never was one.
 SIGNATURE = re.compile(
     rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|GIF8[79]a|RIFF....WEBP|....ftyp(?:hei|hev|mif1|msf1|avi[fs])", re.DOTALL
@@ -58,13 +58,13 @@ class ImageTooLarge(ImageError):
 
 
 @contextmanager
-def opened(data: bytes) -> Iterator[Image.Image]:
+def open_image(data: bytes) -> Iterator[Image.Image]:
     """The picture in `data`, its headers read and its pixels not yet decoded; for use while it is decoded.
 
     Raises NotAnImage, ImageCorrupted (also for whatever decoding inside the block meets) or ImageTooLarge.
     """
     try:
-        with Image.open(BytesIO(data), formats=READ) as image:
+        with Image.open(BytesIO(data), formats=PILLOW_FORMATS) as image:
             _check_pixels(image)
             yield image
     except (ImageError, MemoryError):

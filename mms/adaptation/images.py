@@ -11,19 +11,19 @@ from io import BytesIO
 from PIL import ExifTags, Image, ImageCms
 
 from mms.adaptation.content import Kind, Source
-from mms.adaptation.decoding import FORMATS, ImageCorrupted, ImageError, ImageTooLarge, NotAnImage, opened
-from mms.adaptation.encoding import encoded
+from mms.adaptation.decoding import FORMATS, ImageCorrupted, ImageError, ImageTooLarge, NotAnImage, open_image
+from mms.adaptation.image_encoding import encode_image
 from mms.adaptation.limits import fit
 from mms.adaptation.plan import Recipe
 from mms.adaptation.similarity import ssim
 
 __all__ = [
+    "AdaptedImage",
     "DoesNotFit",
     "ImageCorrupted",
     "ImageError",
     "ImageTooLarge",
     "NotAnImage",
-    "Picture",
     "inspect",
     "resize",
 ]
@@ -31,9 +31,9 @@ __all__ = [
 MAX_FRAMES = 1_000
 # No picture is made smaller than this to save bytes.
 SMALLEST_BOX = (128, 96)
-STEP = 0.85
+SHRINK_FACTOR = 0.85
 # What brings the pixels of a file upright, by its EXIF orientation (CIPA DC-008, tag 274).
-TURNS = {
+UPRIGHT_TRANSFORMS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -50,7 +50,7 @@ class DoesNotFit(ImageError):
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class AdaptedImage:
     """A picture made anew. `ssim` compares it with the source at the same size, before encoding.
 
     `quality` is that of JPEG, None for other formats; `smaller_box` tells that its bytes, not its box, made
@@ -71,8 +71,8 @@ def inspect(data: bytes) -> Source:
 
     Raises NotAnImage, ImageCorrupted or, before anything is decoded, ImageTooLarge.
     """
-    with opened(data) as image:
-        orientation, frames, (width, height) = _orientation(image), _frames(image), image.size
+    with open_image(data) as image:
+        orientation, frames, (width, height) = _orientation(image), _count_frames(image), image.size
         # An eighth of a JPEG's size: damage still shows, as all its bytes are read, at a third of the cost.
         image.draft("L", (1, 1))
         image.load()
@@ -85,32 +85,32 @@ def inspect(data: bytes) -> Source:
             height=height,
             orientation=orientation,
             frames=frames,
-            transparent=_transparent(image),
+            transparent=_is_transparent(image),
             cmyk=image.mode == "CMYK",
         )
 
 
 def resize(
     data: bytes, recipe: Recipe, finish: Callable[[Image.Image], Image.Image] = lambda picture: picture
-) -> Picture:
+) -> AdaptedImage:
     """The picture in `data`, upright and in sRGB, at the best quality within the recipe's box and bytes.
 
     Where no quality fits, the box shrinks by steps. Only pixels are carried over, no position, camera or
     comment. `finish` has the last hand on the picture at the size that it will have. Raises DoesNotFit, and what
     `inspect` and `finish` raise.
     """
-    original = _decoded(data, recipe)
-    for size in _sizes(*original.size):
+    original = _decode(data, recipe)
+    for size in _candidate_sizes(*original.size):
         smaller = finish(original if size == original.size else original.resize(size, Image.Resampling.LANCZOS))
-        if best := encoded(smaller, recipe.mime_type, recipe.max_bytes):
+        if best := encode_image(smaller, recipe.mime_type, recipe.max_bytes):
             with Image.open(BytesIO(best.data)) as copy:
                 copy.draft("L", size)  # brightness is all that is compared
                 likeness = ssim(smaller, copy)
-            return Picture(best.data, recipe.mime_type, *size, best.quality, likeness, size != original.size)
+            return AdaptedImage(best.data, recipe.mime_type, *size, best.quality, likeness, size != original.size)
     raise DoesNotFit(f"the picture does not fit into {recipe.max_bytes:,} bytes, however small it is made")
 
 
-def _frames(image: Image.Image) -> int:
+def _count_frames(image: Image.Image) -> int:
     if not FORMATS[image.format or ""].animated:
         return 1
     frames: int = getattr(image, "n_frames", 1)
@@ -124,48 +124,48 @@ def _orientation(image: Image.Image) -> int:
         orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
     except Exception:  # noqa: BLE001 - damaged EXIF is common, and the parser raises nearly anything.
         return 1
-    return orientation if orientation in TURNS else 1
+    return orientation if orientation in UPRIGHT_TRANSFORMS else 1
 
 
-def _transparent(image: Image.Image) -> bool:
+def _is_transparent(image: Image.Image) -> bool:
     if image.mode in {"RGBA", "LA"}:
         return bool(image.getchannel("A").getextrema() != (255, 255))
     return image.has_transparency_data
 
 
-def _decoded(data: bytes, recipe: Recipe) -> Image.Image:
+def _decode(data: bytes, recipe: Recipe) -> Image.Image:
     """The picture fitted to the recipe's box: upright, RGB, or RGBA where the format takes transparency."""
-    with opened(data) as image:
+    with open_image(data) as image:
         orientation, profile = _orientation(image), image.info.get("icc_profile")
         width, height = fit(*image.size, recipe.box_width, recipe.box_height)
         # JPEG decodes at 1/2, 1/4 or 1/8 of its size for less; a quarter above the box keeps it sharp.
         image.draft(None, (width * 5 // 4, height * 5 // 4))
         image.load()
-        shrunk = _shrunk(image, (width, height))
-    coloured = _in_srgb(shrunk, profile)
-    upright = coloured.transpose(TURNS[orientation]) if orientation in TURNS else coloured
-    picture = upright if recipe.mime_type == "image/png" else _on_white(upright)
+        shrunk = _shrink(image, (width, height))
+    coloured = _to_srgb(shrunk, profile)
+    upright = coloured.transpose(UPRIGHT_TRANSFORMS[orientation]) if orientation in UPRIGHT_TRANSFORMS else coloured
+    picture = upright if recipe.mime_type == "image/png" else _flatten_on_white(upright)
     picture.info.clear()
     return picture
 
 
-def _shrunk(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+def _shrink(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     """The picture in a mode that can be resampled, at `size`.
 
     A much larger one is averaged down first, in bands: converted whole, 50 megapixels take 200 MB more.
     """
     factor = min(image.width // (2 * size[0]), image.height // (2 * size[1]))
     if factor > 1:
-        image = _reduced(image, factor)
+        image = _reduce(image, factor)
     # As near to the whole picture, after an averaging, as Lanczos comes (PSNR 46 to 49 dB), for three quarters of it.
-    resized = _resampleable(image).resize(size, Image.Resampling.BICUBIC)
+    resized = _to_resampleable(image).resize(size, Image.Resampling.BICUBIC)
     return resized.convert("RGBA") if resized.mode == "RGBa" else resized
 
 
-def _reduced(image: Image.Image, factor: int) -> Image.Image:
+def _reduce(image: Image.Image, factor: int) -> Image.Image:
     rows = max(1, BAND_PIXELS // image.width // factor) * factor
     bands = [
-        _resampleable(image.crop((0, top, image.width, min(top + rows, image.height)))).reduce(factor)
+        _to_resampleable(image.crop((0, top, image.width, min(top + rows, image.height)))).reduce(factor)
         for top in range(0, image.height, rows)
     ]
     reduced = Image.new(bands[0].mode, (bands[0].width, sum(band.height for band in bands)))
@@ -174,7 +174,7 @@ def _reduced(image: Image.Image, factor: int) -> Image.Image:
     return reduced
 
 
-def _resampleable(image: Image.Image) -> Image.Image:
+def _to_resampleable(image: Image.Image) -> Image.Image:
     """The picture in grey, RGB, CMYK, or RGB with the colours weighted by their opacity."""
     if image.mode.startswith("I"):
         # Pillow's own conversion of 16-bit grey clips instead of scaling.
@@ -186,11 +186,11 @@ def _resampleable(image: Image.Image) -> Image.Image:
     return image if image.mode in {"L", "RGB", "CMYK"} else image.convert("RGB")
 
 
-def _in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     """The picture in RGB or RGBA, converted from its ICC profile, if it has a sound one, to sRGB."""
     colours = image.convert("RGB") if image.mode == "RGBA" else image
     try:
-        converted = _converted(colours, profile) if profile else colours.convert("RGB")
+        converted = _apply_profile(colours, profile) if profile else colours.convert("RGB")
     except (ImageCms.PyCMSError, OSError, ValueError):  # A broken profile, or one for another colour model.
         converted = colours.convert("RGB")
     if image.mode == "RGBA":
@@ -198,13 +198,13 @@ def _in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     return converted
 
 
-def _converted(image: Image.Image, profile: bytes) -> Image.Image:
+def _apply_profile(image: Image.Image, profile: bytes) -> Image.Image:
     srgb = ImageCms.createProfile("sRGB")
     transform = ImageCms.buildTransform(BytesIO(profile), srgb, image.mode, "RGB")
     return transform.apply(image)
 
 
-def _on_white(image: Image.Image) -> Image.Image:
+def _flatten_on_white(image: Image.Image) -> Image.Image:
     if image.mode != "RGBA":
         return image
     white = Image.new("RGB", image.size, "white")
@@ -212,13 +212,13 @@ def _on_white(image: Image.Image) -> Image.Image:
     return white
 
 
-def _sizes(width: int, height: int) -> Iterator[tuple[int, int]]:
+def _candidate_sizes(width: int, height: int) -> Iterator[tuple[int, int]]:
     """The picture's size, then smaller ones by steps, the last within the smallest box."""
     yield width, height
     smallest = fit(width, height, *SMALLEST_BOX)
-    scale = STEP
+    scale = SHRINK_FACTOR
     while round(width * scale) > smallest[0] and round(height * scale) > smallest[1]:
         yield round(width * scale), round(height * scale)
-        scale *= STEP
+        scale *= SHRINK_FACTOR
     if smallest != (width, height):
         yield smallest

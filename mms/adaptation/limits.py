@@ -19,7 +19,7 @@ class Limits:
     takes_mms: bool
 
 
-def tightest(profile: Limits, *byte_limits: int | None) -> Limits:
+def restrict(profile: Limits, *byte_limits: int | None) -> Limits:
     """The profile with the smallest of its own and the given message sizes (bytes; None is no limit)."""
     given = [limit for limit in byte_limits if limit is not None]
     return replace(profile, message_bytes=min(profile.message_bytes, *given)) if given else profile

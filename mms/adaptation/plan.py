@@ -3,21 +3,28 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from mms.adaptation.attachments import Attachment, Passed, attachments, changes, chosen, others
-from mms.adaptation.budget import coarse, share
+from mms.adaptation.attachments import (
+    Attachment,
+    ChosenAttachment,
+    choose,
+    describe_changes,
+    list_attachments,
+    other_media,
+)
+from mms.adaptation.budget import round_down, share_bytes
 from mms.adaptation.content import Area, Content, Kind, SlideContent, Source
 from mms.adaptation.limits import Limits, fit, fits
-from mms.adaptation.smil import SmilSlide, media_name, smil, text_name
-from mms.adaptation.texts import crlf, encode
+from mms.adaptation.smil import SmilSlide, build_smil, media_location, text_location
+from mms.adaptation.texts import encode, with_crlf
 
 # Headers and boundary of one part, and those of the multipart around all parts: a little more than ours take.
 PART_OVERHEAD = 200
 MESSAGE_OVERHEAD = 400
 # Below this many bytes no picture is worth sending.
-LEAST_PICTURE = 1_500
+PICTURE_BYTES_MIN = 1_500
 
 # Formats that a picture can be made anew in, best first.
-TARGETS = {"image/jpeg": "JPEG", "image/png": "PNG", "image/gif": "GIF"}
+TARGET_FORMATS = {"image/jpeg": "JPEG", "image/png": "PNG", "image/gif": "GIF"}
 # Bytes per pixel, at the best quality, of an ordinary photograph and of pure noise. Room for noise is given
 # only out of what nobody else needs.
 USUAL_DENSITY = {"image/jpeg": 0.4, "image/png": 2.0, "image/gif": 0.7}
@@ -37,7 +44,7 @@ class Recipe:
     @property
     def key(self) -> str:
         """A short stable name: with the source's hash it identifies a rendition."""
-        return f"{self.box_width}x{self.box_height}-{self.max_bytes}-{TARGETS[self.mime_type].lower()}"
+        return f"{self.box_width}x{self.box_height}-{self.max_bytes}-{TARGET_FORMATS[self.mime_type].lower()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +65,12 @@ class Resize:
 
 @dataclass(frozen=True, slots=True)
 class PlannedSlide:
-    """One slide as it goes out: seconds, text, pictures; audio, video and objects that are passed on."""
+    """One slide as it goes out: seconds, text, pictures; audio, video and objects that are attachments on."""
 
     duration: float
     text: str
     images: tuple[Keep | Resize, ...]
-    passed: tuple[Passed, ...] = ()
+    attachments: tuple[ChosenAttachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +101,12 @@ class _Picture:
     areas: tuple[Area, ...]
 
     @property
-    def need(self) -> int:
+    def wanted_bytes(self) -> int:
         """Bytes that it would like to have."""
         return self._bytes(USUAL_DENSITY) if self.obstacles else self.source.size
 
     @property
-    def most(self) -> int:
+    def useful_bytes(self) -> int:
         """Bytes that it can ever make use of."""
         return self._bytes(HIGHEST_DENSITY) if self.obstacles else self.source.size
 
@@ -114,30 +121,32 @@ def plan(content: Content, limits: Limits) -> Plan | CannotFit:
 
     The sizes of all parts, with their headers, stay within `limits.message_bytes` together.
     """
-    pictures, rest = _pictures(content, limits), attachments(content, limits)
-    if reason := _hopeless(content, limits, pictures, rest):
+    pictures, candidates = _pictures(content, limits), list_attachments(content, limits)
+    if reason := _why_impossible(content, limits, pictures, candidates):
         return CannotFit(reason)
-    spare = limits.message_bytes - _fixed_bytes(content, limits, pictures, rest)
-    passed = chosen(rest, [picture.need for picture in pictures], spare)
-    if not (pictures or passed or any(slide.text for slide in content.slides)):
+    spare = limits.message_bytes - _fixed_bytes(content, limits, pictures, candidates)
+    attachments = choose(candidates, [picture.wanted_bytes for picture in pictures], spare)
+    if not (pictures or attachments or any(slide.text for slide in content.slides)):
         return CannotFit(f"no audio, video or object fits into {limits.message_bytes:,} bytes")
-    spare -= sum(p.form.size for p in passed)
-    pictures = _settled(pictures, spare)
-    budgets = _budgets(pictures, spare)
-    starved = any(p.obstacles and size < LEAST_PICTURE for p, size in zip(pictures, budgets, strict=True))
+    spare -= sum(p.variant.size for p in attachments)
+    pictures = _resize_oversized(pictures, spare)
+    budgets = _byte_budgets(pictures, spare)
+    starved = any(p.obstacles and size < PICTURE_BYTES_MIN for p, size in zip(pictures, budgets, strict=True))
     if starved or spare < 0:
-        return CannotFit(_overflow(content, len(pictures), limits))
-    images = [(p, _image(p, size)) for p, size in zip(pictures, budgets, strict=True)]
-    told = [*_changes(content, images, limits), *changes(rest, passed, limits)]
+        return CannotFit(_overflow_reason(content, len(pictures), limits))
+    images = [(p, _plan_image(p, size)) for p, size in zip(pictures, budgets, strict=True)]
+    told = [*_describe_changes(content, images, limits), *describe_changes(candidates, attachments, limits)]
     sentences = tuple(f"slide {slide}: {sentence}" for slide, sentence in sorted(told, key=lambda pair: pair[0]))
-    return Plan(_slides(content, images, passed), limits, sentences)
+    return Plan(_plan_slides(content, images, attachments), limits, sentences)
 
 
-def _hopeless(content: Content, limits: Limits, pictures: Sequence[_Picture], rest: Sequence[Attachment]) -> str | None:
+def _why_impossible(
+    content: Content, limits: Limits, pictures: Sequence[_Picture], candidates: Sequence[Attachment]
+) -> str | None:
     """Why no number of bytes would do, if so."""
     if not limits.takes_mms:
         return "the handset does not take MMS"
-    taken = [*pictures, *(attachment for attachment in rest if attachment.forms)]
+    taken = [*pictures, *(attachment for attachment in candidates if attachment.variants)]
     if not taken and not any(slide.text for slide in content.slides):
         return "the message has nothing that the handset can show"
     return None
@@ -145,18 +154,20 @@ def _hopeless(content: Content, limits: Limits, pictures: Sequence[_Picture], re
 
 def _pictures(content: Content, limits: Limits) -> list[_Picture]:
     """Every picture of the message; none where the handset takes no format that pictures can be made in."""
-    target = next((mime_type for mime_type in TARGETS if mime_type in limits.mime_types), None)
+    target = next((mime_type for mime_type in TARGET_FORMATS if mime_type in limits.mime_types), None)
     if target is None:
         return []
     return [
-        _Picture(number, source, _fitted(source, limits), target, tuple(_obstacles(slide, source, limits)), slide.areas)
+        _Picture(
+            number, source, _fitted_size(source, limits), target, tuple(_obstacles(slide, source, limits)), slide.areas
+        )
         for number, slide in enumerate(content.slides, 1)
         for source in slide.media
         if source.kind is Kind.IMAGE
     ]
 
 
-def _fitted(source: Source, limits: Limits) -> tuple[int, int]:
+def _fitted_size(source: Source, limits: Limits) -> tuple[int, int]:
     return fit(source.width, source.height, limits.image_width, limits.image_height)
 
 
@@ -176,18 +187,20 @@ def _obstacles(slide: SlideContent, source: Source, limits: Limits) -> Iterator[
         yield "its colours are for print"
 
 
-def _fixed_bytes(content: Content, limits: Limits, pictures: Sequence[_Picture], rest: Sequence[Attachment]) -> int:
+def _fixed_bytes(
+    content: Content, limits: Limits, pictures: Sequence[_Picture], candidates: Sequence[Attachment]
+) -> int:
     """Bytes of everything but the media themselves."""
-    texts = [_text(slide, limits) for slide in content.slides if slide.text]
+    texts = [_encoded_text(slide, limits) for slide in content.slides if slide.text]
     presentation = _longest_smil(content, limits) if limits.smil else b""
-    media = len(pictures) + sum(bool(attachment.forms) for attachment in rest)
+    media = len(pictures) + sum(bool(attachment.variants) for attachment in candidates)
     parts = len(texts) + media + (1 if presentation else 0)
     written = len(content.subject.encode()) + len(presentation) + sum(map(len, texts))
     return MESSAGE_OVERHEAD + parts * PART_OVERHEAD + written
 
 
-def _text(slide: SlideContent, limits: Limits) -> bytes:
-    return encode(crlf(slide.text), limits.charset)
+def _encoded_text(slide: SlideContent, limits: Limits) -> bytes:
+    return encode(with_crlf(slide.text), limits.charset)
 
 
 def _longest_smil(content: Content, limits: Limits) -> bytes:
@@ -195,46 +208,46 @@ def _longest_smil(content: Content, limits: Limits) -> bytes:
     slides = tuple(
         SmilSlide(
             slide.duration,
-            media_name(number, "image/webp"),
-            text_name(number),
-            media_name(number, "audio/mpeg") if others(slide) else None,
-            media_name(number, "video/3gpp") if others(slide) else None,
+            media_location(number, "image/webp"),
+            text_location(number),
+            media_location(number, "audio/mpeg") if other_media(slide) else None,
+            media_location(number, "video/3gpp") if other_media(slide) else None,
         )
         for number, slide in enumerate(content.slides, 1)
     )
-    return smil(slides, limits.screen_width, limits.screen_height)
+    return build_smil(slides, limits.screen_width, limits.screen_height)
 
 
-def _settled(pictures: list[_Picture], spare: int) -> list[_Picture]:
+def _resize_oversized(pictures: list[_Picture], spare: int) -> list[_Picture]:
     """The pictures, those made anew whose original bytes are more than their share of `spare`.
 
     One at a time, the largest first: what it gives up may save the next.
     """
-    shares = share([picture.need for picture in pictures], spare)
-    starved = [p for p, size in zip(pictures, shares, strict=True) if not p.obstacles and size < p.need]
+    shares = share_bytes([picture.wanted_bytes for picture in pictures], spare)
+    starved = [p for p, size in zip(pictures, shares, strict=True) if not p.obstacles and size < p.wanted_bytes]
     if not starved:
         return pictures
-    largest = max(starved, key=lambda picture: picture.need)
+    largest = max(starved, key=lambda picture: picture.wanted_bytes)
     reason = f"its {largest.source.size:,} bytes are more than its share of the message"
-    return _settled([replace(p, obstacles=(reason,)) if p is largest else p for p in pictures], spare)
+    return _resize_oversized([replace(p, obstacles=(reason,)) if p is largest else p for p in pictures], spare)
 
 
-def _budgets(pictures: Sequence[_Picture], spare: int) -> list[int]:
+def _byte_budgets(pictures: Sequence[_Picture], spare: int) -> list[int]:
     """Bytes for each picture: first what it needs, then what the others leave and it can use."""
-    shares = share([picture.need for picture in pictures], spare)
-    extra = share([p.most - size for p, size in zip(pictures, shares, strict=True)], spare - sum(shares))
+    shares = share_bytes([picture.wanted_bytes for picture in pictures], spare)
+    extra = share_bytes([p.useful_bytes - size for p, size in zip(pictures, shares, strict=True)], spare - sum(shares))
     return [size + more for size, more in zip(shares, extra, strict=True)]
 
 
-def _image(picture: _Picture, budget: int) -> Keep | Resize:
+def _plan_image(picture: _Picture, budget: int) -> Keep | Resize:
     if not picture.obstacles:
         return Keep(picture.source)
-    max_bytes = budget if budget == picture.most else coarse(budget)
+    max_bytes = budget if budget == picture.useful_bytes else round_down(budget)
     return Resize(picture.source, Recipe(*picture.size, max_bytes, picture.target), picture.areas)
 
 
-def _overflow(content: Content, pictures: int, limits: Limits) -> str:
-    text_bytes = sum(len(_text(slide, limits)) for slide in content.slides)
+def _overflow_reason(content: Content, pictures: int, limits: Limits) -> str:
+    text_bytes = sum(len(_encoded_text(slide, limits)) for slide in content.slides)
     counted = [f"{pictures} picture{'s' if pictures > 1 else ''}"] if pictures else []
     if text_bytes:
         counted.append(f"{text_bytes:,} bytes of text")
@@ -242,8 +255,8 @@ def _overflow(content: Content, pictures: int, limits: Limits) -> str:
     return f"{' and '.join(counted)} {verb} not fit into {limits.message_bytes:,} bytes"
 
 
-def _slides(
-    content: Content, images: Sequence[tuple[_Picture, Keep | Resize]], passed: Sequence[Passed]
+def _plan_slides(
+    content: Content, images: Sequence[tuple[_Picture, Keep | Resize]], attachments: Sequence[ChosenAttachment]
 ) -> tuple[PlannedSlide, ...]:
     """The slides as they go out; one that has lost all it had is left out."""
     planned = (
@@ -251,38 +264,38 @@ def _slides(
             slide.duration,
             slide.text,
             tuple(image for p, image in images if p.slide == number),
-            tuple(p for p in passed if p.attachment.slide == number),
+            tuple(p for p in attachments if p.attachment.slide == number),
         )
         for number, slide in enumerate(content.slides, 1)
     )
-    return tuple(slide for slide in planned if slide.text or slide.images or slide.passed)
+    return tuple(slide for slide in planned if slide.text or slide.images or slide.attachments)
 
 
-def _changes(
+def _describe_changes(
     content: Content, images: Sequence[tuple[_Picture, Keep | Resize]], limits: Limits
 ) -> Iterator[tuple[int, str]]:
     """What differs from the customer's texts and pictures, with the numbers of their slides."""
     for number, slide in enumerate(content.slides, 1):
         if any(medium.kind is Kind.IMAGE for medium in slide.media) and not images:
-            yield number, f"the picture is left out: the handset takes no {_words(TARGETS.values())}"
+            yield number, f"the picture is left out: the handset takes no {_join_with_or(TARGET_FORMATS.values())}"
         for picture, image in images:
             if picture.slide == number and isinstance(image, Resize):
-                yield number, _remake(picture, image.recipe)
-        if _text(slide, limits).decode(limits.charset) != crlf(slide.text):
+                yield number, _describe_resize(picture, image.recipe)
+        if _encoded_text(slide, limits).decode(limits.charset) != with_crlf(slide.text):
             yield number, f"characters that {limits.charset} lacks are replaced"
 
 
-def _words(names: Iterable[str]) -> str:
-    *others, last = names
-    return f"{', '.join(others)} or {last}"
+def _join_with_or(names: Iterable[str]) -> str:
+    *other_media, last = names
+    return f"{', '.join(other_media)} or {last}"
 
 
-def _remake(picture: _Picture, recipe: Recipe) -> str:
+def _describe_resize(picture: _Picture, recipe: Recipe) -> str:
     source = picture.source
     still = "the first frame of the animation" if source.frames > 1 else "the picture"
     white = ", transparent parts white" if source.transparent and recipe.mime_type != "image/png" else ""
     return (
-        f"{still} is made anew as {TARGETS[recipe.mime_type]} of at most "
+        f"{still} is made anew as {TARGET_FORMATS[recipe.mime_type]} of at most "
         f"{recipe.box_width} x {recipe.box_height} pixels and {recipe.max_bytes:,} bytes{white}: "
         f"{', '.join(picture.obstacles)}"
     )

@@ -30,26 +30,26 @@ EBML = b"\x1a\x45\xdf\xa3"
 WEBM_VIDEO = re.compile(rb"V_(?:VP8|VP9|AV1)")
 
 
-def recognised(data: bytes) -> Source | None:
+def recognise(data: bytes) -> Source | None:
     """The audio, video or object in `data`, or None where the bytes are of no kind that is taken."""
-    found = _recording(data) or _object(data)
+    found = _recognise_audio_or_video(data) or _recognise_object(data)
     if found is None:
         return None
     kind, mime_type = found
     return Source(hashlib.sha256(data).hexdigest(), kind, mime_type, len(data))
 
 
-def _recording(data: bytes) -> tuple[Kind, str] | None:
+def _recognise_audio_or_video(data: bytes) -> tuple[Kind, str] | None:
     if data[4:8] in {b"ftyp", b"moov", b"wide", b"mdat"}:
-        return _iso_media(data)
+        return _recognise_iso_media(data)
     if data.startswith(ASF):
         return (Kind.VIDEO, "video/x-ms-wmv") if ASF_VIDEO in data else None
     if data.startswith(EBML):
         return (Kind.VIDEO, "video/webm") if WEBM_VIDEO.search(data) else None
-    return _audio(data) or _video(data)
+    return _recognise_audio(data) or _recognise_video(data)
 
 
-def _iso_media(data: bytes) -> tuple[Kind, str] | None:
+def _recognise_iso_media(data: bytes) -> tuple[Kind, str] | None:
     """MP4, M4A, 3GP or QuickTime: a video if one of its tracks is."""
     handlers = set(HANDLER.findall(data))
     if b"vide" in handlers:
@@ -64,7 +64,7 @@ def _brand(data: bytes) -> bytes:
     return data[8:10] if data[4:8] == b"ftyp" else b"qt"
 
 
-def _audio(data: bytes) -> tuple[Kind, str] | None:
+def _recognise_audio(data: bytes) -> tuple[Kind, str] | None:
     for prefix, mime_type in ((b"#!AMR\n", "audio/amr"), (b"#!AMR-WB\n", "audio/amr-wb"), (b"OggS", "audio/ogg")):
         if data.startswith(prefix):
             return Kind.AUDIO, mime_type
@@ -75,13 +75,13 @@ def _audio(data: bytes) -> tuple[Kind, str] | None:
     return (Kind.AUDIO, "audio/aac") if ADTS.match(data) else None
 
 
-def _video(data: bytes) -> tuple[Kind, str] | None:
+def _recognise_video(data: bytes) -> tuple[Kind, str] | None:
     if data[:4] == b"RIFF" and data[8:12] == b"AVI ":
         return Kind.VIDEO, "video/x-msvideo"
     return (Kind.VIDEO, "video/mpeg") if MPEG.match(data) else None
 
 
-def _object(data: bytes) -> tuple[Kind, str] | None:
+def _recognise_object(data: bytes) -> tuple[Kind, str] | None:
     if VCARD.match(data):
         return Kind.OBJECT, "text/x-vcard"
     if ICAL.match(data):

@@ -43,18 +43,18 @@ class SmilSlide:
     video: str | None = None
 
 
-def media_name(slide: int, mime_type: str) -> str:
+def media_location(slide: int, mime_type: str) -> str:
     """Content-Location of a slide's medium; raises KeyError for a type that none has."""
     return f"slide{slide}.{EXTENSIONS[mime_type]}"
 
 
-def text_name(slide: int) -> str:
+def text_location(slide: int) -> str:
     """Content-Location of a slide's text."""
     return f"slide{slide}.txt"
 
 
 @lru_cache(maxsize=256)  # the messages of a campaign differ in their texts, not in this
-def smil(slides: tuple[SmilSlide, ...], screen_width: int, screen_height: int) -> bytes:
+def build_smil(slides: tuple[SmilSlide, ...], screen_width: int, screen_height: int) -> bytes:
     """The SMIL document, in ASCII: a root layout as large as the screen (pixels), one `par` a slide.
 
     Its regions are `Image` and `Text`, of which only those in use are there.

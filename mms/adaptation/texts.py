@@ -7,12 +7,12 @@ from collections.abc import Mapping
 # A name may have spaces in it, as names in JSON and in query strings may.
 MERGE_TAG = re.compile(r"\{\{\s*(?P<name>[^{}|\s](?:[^{}|]*[^{}|\s])?)\s*(?:\|(?P<default>[^{}]*))?\}\}")
 # What is left of one where the tags were replaced by NUL, which no text of ours holds.
-STRAY = re.compile(r"\{\{[^{}\0]{0,30}\}{0,2}")
+MALFORMED_TAG = re.compile(r"\{\{[^{}\0]{0,30}\}{0,2}")
 LINE_END = re.compile(r"\r\n|\r|\n")
 
-LONGEST_SUBJECT = 80
+SUBJECT_MAX = 80
 # 3GPP TS 23.038, 6.2.1 and 6.2.1.1: the characters of the GSM alphabet and its extension that Latin-1 lacks.
-GSM_BEYOND_LATIN_1 = frozenset("ΔΦΓΛΩΠΨΣΘΞ€")
+GSM_NOT_LATIN_1 = frozenset("ΔΦΓΛΩΠΨΣΘΞ€")
 
 # What stands for a character that a small character set lacks, where Unicode has no simpler form of it.
 SUBSTITUTES = {
@@ -53,23 +53,23 @@ def merge(text: str, data: Mapping[str, str]) -> str:
     return MERGE_TAG.sub(value, text)
 
 
-def stray(text: str) -> str:
+def find_malformed_tag(text: str) -> str:
     """What begins like a merge tag and is none, so that it would reach the recipient as it stands; else ""."""
-    found = STRAY.search(MERGE_TAG.sub("\0", text))
+    found = MALFORMED_TAG.search(MERGE_TAG.sub("\0", text))
     return found[0] if found else ""
 
 
-def sample(text: str) -> str:
+def fill_with_samples(text: str) -> str:
     """The text as it may look: each merge tag filled by its default, else by its name."""
     return MERGE_TAG.sub(lambda tag: tag["name"] if tag["default"] is None else tag["default"], text)
 
 
-def with_defaults(text: str) -> str:
+def fill_with_defaults(text: str) -> str:
     """The text with its merge tags filled by their defaults; those without one count for nothing."""
     return MERGE_TAG.sub(lambda tag: tag["default"] or "", text)
 
 
-def crlf(text: str) -> str:
+def with_crlf(text: str) -> str:
     """The text with CRLF at every line's end, as RFC 2046, 4.1.1 wants of text parts."""
     return LINE_END.sub("\r\n", text)
 
@@ -83,23 +83,23 @@ def encode(text: str, charset: str) -> bytes:
         return text.encode(charset)
     except UnicodeEncodeError:
         composed = unicodedata.normalize("NFC", text)
-        return "".join(_nearest(character, charset) for character in composed).encode(charset)
+        return "".join(_replacement(character, charset) for character in composed).encode(charset)
 
 
-def _nearest(character: str, charset: str) -> str:
-    for candidate in (character, SUBSTITUTES.get(character), _base(character)):
-        if candidate is not None and _encodable(candidate, charset):
+def _replacement(character: str, charset: str) -> str:
+    for candidate in (character, SUBSTITUTES.get(character), _decomposed(character)):
+        if candidate is not None and _is_encodable(candidate, charset):
             return candidate
     return "?"
 
 
-def _base(character: str) -> str:
+def _decomposed(character: str) -> str:
     """The character without accents and joiners, ligatures taken apart; empty for a lone accent."""
     parts = unicodedata.normalize("NFKD", character)
     return "".join(SUBSTITUTES.get(p, p) for p in parts if unicodedata.category(p) not in {"Mn", "Me", "Cf"})
 
 
-def _encodable(text: str, charset: str) -> bool:
+def _is_encodable(text: str, charset: str) -> bool:
     try:
         text.encode(charset)
     except UnicodeEncodeError:
@@ -112,22 +112,22 @@ def subject_problem(subject: str) -> str | None:
 
     They take 80 characters at most, out of Latin-1 and the GSM alphabet (3GPP TS 23.038, 6.2.1).
     """
-    if len(subject) > LONGEST_SUBJECT:
-        return f"the subject has {len(subject)} characters; at most {LONGEST_SUBJECT} are allowed"
+    if len(subject) > SUBJECT_MAX:
+        return f"the subject has {len(subject)} characters; at most {SUBJECT_MAX} are allowed"
     if subject.isascii() and subject.isprintable():
         return None
-    refused = next((character for character in subject if not _plain(character)), None)
+    refused = next((character for character in subject if not _is_allowed_in_subject(character)), None)
     if refused is None:
         return None
-    return f"the subject holds {named(refused)}; only plain GSM or Latin text is allowed"
+    return f"the subject holds {describe_character(refused)}; only plain GSM or Latin text is allowed"
 
 
-def named(character: str) -> str:
+def describe_character(character: str) -> str:
     """The character for a reader: itself where it can be seen, its code and its name in Unicode."""
     name = unicodedata.name(character, "control character")
     shown = f'"{character}" ' if character.isprintable() else ""
     return f"{shown}(U+{ord(character):04X} {name})"
 
 
-def _plain(character: str) -> bool:
-    return character in GSM_BEYOND_LATIN_1 or (ord(character) < 256 and character.isprintable())
+def _is_allowed_in_subject(character: str) -> bool:
+    return character in GSM_NOT_LATIN_1 or (ord(character) < 256 and character.isprintable())

@@ -15,11 +15,11 @@ FRAME_RATE = 15
 THREADS = 2
 
 
-class RecordingError(Exception):
+class TranscodingError(Exception):
     """An audio or video that cannot be encoded; the message tells a customer why."""
 
 
-class SoundPipe:
+class AudioPipe:
     """From one audio track to another; the encoder resamples what it is given."""
 
     def __init__(self, source: AudioStream, target: AudioStream) -> None:
@@ -46,7 +46,7 @@ class SoundPipe:
         self._next = frame.pts + frame.samples
 
 
-class PicturePipe:
+class VideoPipe:
     """From one video track to another, through a graph of filters that is made for its first frame."""
 
     def __init__(self, source: VideoStream, target: VideoStream) -> None:
@@ -59,37 +59,37 @@ class PicturePipe:
     def write(self, written: OutputContainer, frame: VideoFrame | None) -> None:
         """Encodes the frame; None ends the track."""
         if frame and self._graph is None:
-            self._graph = _graph(self.source, self._target, frame)
+            self._graph = _build_filter_graph(self.source, self._target, frame)
         if self._graph:
             self._graph.vpush(frame)
-            for shown in _pulled(self._graph):
+            for shown in _pull_frames(self._graph):
                 written.mux(self._target.encode(shown))
         if frame is None:
             written.mux(self._target.encode(None))
 
 
 def transcode(
-    read: InputContainer, written: OutputContainer, pipes: Sequence[SoundPipe | PicturePipe], seconds_max: float
+    read: InputContainer, written: OutputContainer, pipes: Sequence[AudioPipe | VideoPipe], seconds_max: float
 ) -> float:
     """Sends every frame through its pipe; returns the seconds that were read. Raises RecordingError."""
     by_stream = {pipe.source.index: pipe for pipe in pipes}
     start, end = float("inf"), 0.0
     for packet in read.demux([pipe.source for pipe in pipes]):
         for frame in cast(list[Any], packet.decode()):  # each of its stream's own kind
-            _shift(frame, read.start_time)
+            _rebase_timestamp(frame, read.start_time)
             pipe = by_stream[packet.stream.index]
-            start, end = min(start, frame.time or 0.0), max(end, _end(frame, pipe.source))
+            start, end = min(start, frame.time or 0.0), max(end, _end_time(frame, pipe.source))
             if end - start > seconds_max:
-                raise RecordingError(f"it is longer than {seconds_max} seconds")
+                raise TranscodingError(f"it is longer than {seconds_max} seconds")
             pipe.write(written, frame)
     if end <= start:
-        raise RecordingError("there is nothing to play in it")
+        raise TranscodingError("there is nothing to play in it")
     for pipe in pipes:
         pipe.write(written, None)
     return end - start
 
 
-def _shift(frame: av.AudioFrame | VideoFrame, start: int | None) -> None:
+def _rebase_timestamp(frame: av.AudioFrame | VideoFrame, start: int | None) -> None:
     """Counts the frame's time from the beginning of the file, which broadcasts count from elsewhere."""
     if frame.pts is not None and frame.time_base:
         frame.pts -= round(Fraction(start or 0, av.time_base) / frame.time_base)
@@ -98,10 +98,10 @@ def _shift(frame: av.AudioFrame | VideoFrame, start: int | None) -> None:
 def first_frame(read: InputContainer) -> VideoFrame:
     """The first frame of the first video track. Raises RecordingError where there is none."""
     if not read.streams.video:
-        raise RecordingError("it has no video track")
+        raise TranscodingError("it has no video track")
     first = next(read.decode(read.streams.video[0]), None)
     if first is None:
-        raise RecordingError("it has no picture in its video track")
+        raise TranscodingError("it has no picture in its video track")
     return first
 
 
@@ -110,14 +110,14 @@ def quarter_turns(frame: VideoFrame) -> int:
     return round(frame.rotation / 90) % 4
 
 
-def _end(frame: av.AudioFrame | VideoFrame, source: AudioStream | VideoStream) -> float:
+def _end_time(frame: av.AudioFrame | VideoFrame, source: AudioStream | VideoStream) -> float:
     """The moment, in seconds, at which the frame has been played."""
     if isinstance(frame, av.AudioFrame):
         return (frame.time or 0.0) + frame.samples / frame.sample_rate
     return (frame.time or 0.0) + float(1 / ((isinstance(source, VideoStream) and source.average_rate) or FRAME_RATE))
 
 
-def _graph(source: VideoStream, target: VideoStream, first: VideoFrame) -> Graph:
+def _build_filter_graph(source: VideoStream, target: VideoStream, first: VideoFrame) -> Graph:
     """Turned upright, at our frame rate, as large as the target, with black around it where the shape differs."""
     graph = Graph()
     size = f"{target.width}:{target.height}"
@@ -136,7 +136,7 @@ def _graph(source: VideoStream, target: VideoStream, first: VideoFrame) -> Graph
     return graph
 
 
-def _pulled(graph: Graph) -> Iterator[VideoFrame]:
+def _pull_frames(graph: Graph) -> Iterator[VideoFrame]:
     while True:
         try:
             frame = graph.vpull()

@@ -8,9 +8,9 @@ from django.http import FileResponse, HttpResponse
 from django.http.response import HttpResponseBase
 from PIL import Image, ImageDraw, ImageOps
 
-from mms.adaptation import lettering
+from mms.adaptation import text_drawing
 from mms.adaptation.content import Area
-from mms.adaptation.decoding import ImageError, opened
+from mms.adaptation.decoding import ImageError, open_image
 from mms.models import Medium, Rendition
 from mms.rendering import compose
 
@@ -28,7 +28,7 @@ def thumbnail(stored: Medium | Rendition) -> HttpResponseBase:
     with stored.file.open() as file:
         data = bytes(file.read())
     try:
-        with opened(data) as image:
+        with open_image(data) as image:
             image.thumbnail(THUMBNAIL)
             small = ImageOps.exif_transpose(image).convert("RGBA")
     except ImageError as error:
@@ -38,14 +38,14 @@ def thumbnail(stored: Medium | Rendition) -> HttpResponseBase:
 
 def lettered(medium: Medium, areas: Iterable[Area]) -> HttpResponseBase:
     """The picture with these texts drawn onto it, their boxes outlined; that of one that cannot be drawn is empty."""
-    size = compose.source(medium).upright
-    with medium.file.open() as file, opened(bytes(file.read())) as image:
+    size = compose.source_of(medium).upright_size
+    with medium.file.open() as file, open_image(bytes(file.read())) as image:
         image.thumbnail(LETTERED)
         picture = ImageOps.exif_transpose(image).convert("RGBA")
     for area in areas:
         _outline(picture, area, picture.width / size[0])
-        with suppress(lettering.LetteringError):
-            picture = lettering.lettered(picture, [area], size)
+        with suppress(text_drawing.TextDrawingError):
+            picture = text_drawing.draw_areas(picture, [area], size)
     response = _webp(picture)
     response["Cache-Control"] = "no-store"
     return response

@@ -21,7 +21,7 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminColorInputWidget, UnfoldAdminTextareaWidget
 
 from base import logs
-from mms.adaptation import lettering
+from mms.adaptation import text_drawing
 from mms.adaptation.content import AREAS_MAX, Area
 from mms.admin import pictures, search
 from mms.admin.audit import AuditAdmin
@@ -47,11 +47,11 @@ class TextAreaForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for th
         if self.errors or picture is None:
             return cleaned
         area = Area(**{field.name: cleaned[field.name] for field in fields(Area)})
-        if problem := lettering.beyond(area, compose.source(picture).upright):
+        if problem := text_drawing.bounds_problem(area, compose.source_of(picture).upright_size):
             self.add_error("left", problem)
         try:
-            lettering.check(area)
-        except lettering.LetteringError as error:
+            text_drawing.check_area(area)
+        except text_drawing.TextDrawingError as error:
             self.add_error("text", str(error))
         return cleaned
 
@@ -130,12 +130,12 @@ class SlideAdmin(AuditAdmin):
 
 
 def _samples(slide: Slide) -> list[Area]:
-    return [lettering.sample(row.area()) for row in slide.areas.all()]
+    return [text_drawing.with_sample_text(row.area()) for row in slide.areas.all()]
 
 
 def _problems(slide: Slide) -> Iterator[tuple[int, str]]:
     for number, area in enumerate(_samples(slide), 1):
         try:
-            lettering.laid_out(area)
-        except lettering.LetteringError as problem:
+            text_drawing.lay_out(area)
+        except text_drawing.TextDrawingError as problem:
             yield number, str(problem)

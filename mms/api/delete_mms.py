@@ -14,7 +14,7 @@ from mms.runtime import wakeup
 def delete_mms(request: Node, key: ApiKey) -> Fields:
     """Deletes the content at once; messages on their way still finish. Raises Refusal."""
     template = parameters.template(request, key.account, Freshness.CURRENT)
-    if not deletion.delete(template, timezone.now()):
+    if not deletion.delete_template(template, timezone.now()):
         raise parameters.unknown_template(request, str(template.pk))
     wakeup.ring(wakeup.WORK)  # for the files
     return success(mms_id=str(template.pk))

@@ -9,7 +9,7 @@ from django.utils import timezone
 from billing.amounts import format_decimal
 from handsets import cache
 from handsets.models import CachedHandset
-from mms.adaptation import lettering
+from mms.adaptation import text_drawing
 from mms.adaptation.plan import CannotFit, Keep, Plan, Resize
 from mms.api.answers import Fields
 from mms.messages import discovery
@@ -53,7 +53,7 @@ def _planned(message: Message) -> Plan | CannotFit | None:
     """Return how the content would be adapted; None where that is unknown until audio and video are encoded."""
     if message.template.status == Template.Status.ENCODING:
         return None
-    return compose.planned(message, compose.slides_of(message))
+    return compose.plan_message(message, compose.load_slides(message))
 
 
 def _details(planned: Plan | CannotFit | None) -> str:
@@ -84,8 +84,8 @@ def _renditions(planned: Plan) -> Iterator[Fields]:
             found = image.source if isinstance(image, Keep) else _existing(image)
             if found:
                 yield {"slide": position, "type": found.mime_type, "bytes": found.size}
-        for passed in slide.passed:
-            yield {"slide": position, "type": passed.form.mime_type, "bytes": passed.form.size}
+        for chosen in slide.attachments:
+            yield {"slide": position, "type": chosen.variant.mime_type, "bytes": chosen.variant.size}
 
 
 def _existing(image: Resize) -> Rendition | None:
@@ -99,7 +99,7 @@ def _areas(planned: Plan) -> Iterator[Fields]:
     for position, slide in enumerate(planned.slides, 1):
         for image in slide.images:
             for area in image.areas if isinstance(image, Resize) else ():
-                size = f"{lettering.laid_out(area).font_size:g}"
+                size = f"{text_drawing.lay_out(area).font_size:g}"
                 yield {"slide": position, "text": area.text, "font_size": size}
 
 

@@ -7,10 +7,10 @@ from base import request_slots
 from billing.models import Account
 from mms.adaptation import images
 from mms.adaptation.content import Kind, Source
-from mms.adaptation.recognition import recognised
+from mms.adaptation.recognition import recognise
 from mms.api.dialects import Dialect
 from mms.api.errors import Refusal
-from mms.content.downloads import Downloads, Fetched, FetchFailed, TooBig
+from mms.content.downloads import DownloadedFile, DownloadError, Downloads, DownloadTooLarge
 from mms.content.store import NewMedium
 
 # What servers declare of a file that they do not know the type of.
@@ -116,15 +116,15 @@ def fetch(asked: RequestedMedium, account: Account, downloads: Downloads) -> New
     return NewMedium(source, found.data, asked.url)
 
 
-def _download(asked: RequestedMedium, account: Account, downloads: Downloads) -> Fetched:
+def _download(asked: RequestedMedium, account: Account, downloads: Downloads) -> DownloadedFile:
     """The file as the customer's server gives it, however long that takes: nobody else waits for it."""
     position, element = asked.position, asked.element
     try:
         with request_slots.released():
             return downloads.fetch(asked.url, _cap(element.kind, account))
-    except TooBig as problem:
+    except DownloadTooLarge as problem:
         raise Refusal(element.too_big, f"slide {position}: {element.words} is too big: {problem}") from None
-    except FetchFailed as problem:
+    except DownloadError as problem:
         raise Refusal(element.unfetched, f"slide {position}: {element.words} could not be fetched: {problem}") from None
 
 
@@ -148,7 +148,7 @@ def _image(position: int, data: bytes) -> Source:
 
 
 def _other(asked: RequestedMedium, data: bytes) -> Source:
-    position, element, source = asked.position, asked.element, recognised(data)
+    position, element, source = asked.position, asked.element, recognise(data)
     if source is None:
         raise Refusal("E629", f"slide {position}: {element.words} is no {element.takes} file, or is incomplete")
     if not source.mime_type.startswith(element.types):

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from base.stale_cache import Freshness
 from billing.models import Account, Service
-from mms.adaptation.texts import MissingValue, merge, stray, subject_problem, with_defaults
+from mms.adaptation.texts import MissingValue, fill_with_defaults, find_malformed_tag, merge, subject_problem
 from mms.api.errors import Refusal
 from mms.api.request_tree import InvalidParameter, Node
 from mms.content import store
@@ -87,7 +87,7 @@ def template(request: Node, account: Account, freshness: Freshness) -> Template:
     if not mms_id:
         raise Refusal("E620", f"{request.name_of('mms_id')} is missing")
     key = parse_integer(mms_id, 1, ID_MAX)
-    found = store.template(freshness, account, key) if key else None
+    found = store.get_template(freshness, account, key) if key else None
     if found is None:
         raise unknown_template(request, mms_id)
     return found
@@ -168,13 +168,13 @@ def template_subject(request: Node) -> str:
         lengths = f"{len(subject)} characters; {TEMPLATE_SUBJECT_MAX} are allowed"
         raise Refusal("E314", f"{name}: with its merge tags, the subject has {lengths}")
     check_merge_tags(subject, name)
-    check_subject(with_defaults(subject), name)
+    check_subject(fill_with_defaults(subject), name)
     return subject
 
 
 def check_merge_tags(text: str, what: str) -> None:
     """Refuses a text in which something is opened like a merge tag and is none."""
-    found = stray(text)
+    found = find_malformed_tag(text)
     if found:
         raise Refusal("E100", f"{what}: {found} is no merge tag; write {{{{name}}}} or {{{{name|default}}}}")
 

@@ -26,7 +26,7 @@ def save_mms(request: Node, key: ApiKey) -> Fields:
     parameters.check_merge_tags(defaults.fallback_text, request.name_of("fallback_sms_text"))
     template = Template(account=account, name=parse_name(request), subject=_subject(request), **asdict(defaults))
     wanted = slides.parse(request)
-    store.save(template, slides.fetch(wanted, account), queue.conclude, timezone.now())
+    store.save_template(template, slides.fetch(wanted, account), queue.conclude, timezone.now())
     locked = template.status == Template.Status.ENCODING
     if locked:
         wakeup.ring(wakeup.ENCODE)

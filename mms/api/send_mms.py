@@ -27,12 +27,12 @@ def send_mms(request: Node, key: ApiKey) -> Fields:
     """
     if parameters.flag(request, "dry_run"):
         draft, new = _check(request, key)
-        return store.with_files(new, lambda files: dry_run.preview(lambda: _store(request, draft, new, files)))
+        return store.with_stored_files(new, lambda files: dry_run.preview(lambda: _store(request, draft, new, files)))
     repeatable = idempotency.identify(request, key.account)
     answer = idempotency.stored_answer(repeatable)
     if answer is None:
         draft, new = _check(request, key)
-        answer = store.with_files(
+        answer = store.with_stored_files(
             new,
             lambda files: idempotency.answer_once(
                 repeatable, lambda: queued_answer(_store(request, draft, new, files))
@@ -68,5 +68,5 @@ def _store(request: Node, draft: SendRequest, new: Sequence[NewSlide], files: Fi
     # The content can be sent again later, with the fallback that this request gives.
     defaults = asdict(fallback_sms.parse(request, described))
     template = Template(account=draft.account, name=described.name, subject=described.subject, **defaults)
-    with store.creating(template, new, files, queue.conclude, timezone.now()):
+    with store.creating_template(template, new, files, queue.conclude, timezone.now()):
         return accept_one(request, replace(draft, template=template))

@@ -6,7 +6,7 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import TypeVar
 
-from mms.adaptation import lettering
+from mms.adaptation import text_drawing
 from mms.adaptation.content import (
     AREAS_MAX,
     COLOR,
@@ -47,7 +47,7 @@ def check_place(areas: Sequence[Area], picture: Source, slide: Node, position: i
             "E100", f"slide {position}: the image is an animation; {slide.name_of('text_area')} needs a still"
         )
     for number, area in enumerate(areas, 1):
-        if problem := lettering.beyond(area, picture.upright):
+        if problem := text_drawing.bounds_problem(area, picture.upright_size):
             raise Refusal("E100", f"{label(slide, position, number)}: {problem}")
 
 
@@ -57,7 +57,7 @@ def check_filled(areas: Mapping[int, Sequence[Area]], data: Mapping[str, str], r
         for number, area in enumerate(drawn, 1):
             place = label(request, position, number)
             with _drawable(place):
-                lettering.laid_out(replace(area, text=parameters.fill_merge_tags(request, area.text, data, place)))
+                text_drawing.lay_out(replace(area, text=parameters.fill_merge_tags(request, area.text, data, place)))
 
 
 def _area(node: Node, place: str) -> Area:
@@ -76,11 +76,11 @@ def _area(node: Node, place: str) -> Area:
         )
     except InvalidParameter as problem:
         raise Refusal("E100", f"{place}: {problem}") from None
-    if len(area.text) > lettering.TEXT_MAX:
-        raise Refusal("E334", f"{place}: the text has {len(area.text)} characters; {lettering.TEXT_MAX} are allowed")
+    if len(area.text) > text_drawing.TEXT_MAX:
+        raise Refusal("E334", f"{place}: the text has {len(area.text)} characters; {text_drawing.TEXT_MAX} are allowed")
     parameters.check_merge_tags(area.text, place)
     with _drawable(place):
-        lettering.check(area)
+        text_drawing.check_area(area)
     return area
 
 
@@ -88,9 +88,9 @@ def _area(node: Node, place: str) -> Area:
 def _drawable(place: str) -> Iterator[None]:
     try:
         yield
-    except lettering.Undrawable as problem:
+    except text_drawing.UndrawableCharacter as problem:
         raise Refusal("E100", f"{place}: {problem}") from None
-    except lettering.TextTooLong as problem:
+    except text_drawing.TextTooLong as problem:
         raise Refusal("E334", f"{place}: {problem}") from None
 
 

@@ -18,28 +18,28 @@ from mms.models import DiscardedFile, Encoding, Medium, Message, Rendition, Slid
 log = structlog.get_logger()
 
 # When content that messages on their way still need is looked at again, and a file that could not be removed.
-LOOK_AGAIN = timedelta(minutes=1)
+RETRY_DELAY = timedelta(minutes=1)
 
 
 # Any number of transactions may hold a row so at once. A foreign key alone would not do: it is checked at the commit.
-USABLE = "SELECT id FROM mms_template WHERE id = ANY(%s) AND deleted_at IS NULL FOR KEY SHARE"
-HOLD = "SELECT id FROM mms_medium WHERE id = ANY(%s) FOR KEY SHARE"
+LOCK_USABLE = "SELECT id FROM mms_template WHERE id = ANY(%s) AND deleted_at IS NULL FOR KEY SHARE"
+HOLD_MEDIA = "SELECT id FROM mms_medium WHERE id = ANY(%s) FOR KEY SHARE"
 
 
-def usable(templates: Collection[int]) -> Callable[[], set[int]]:
+def lock_usable(templates: Collection[int]) -> Callable[[], set[int]]:
     """Those of which messages may be accepted. The caller's transaction holds them from here on."""
-    found = sql.ask(USABLE, [list(templates)])
+    found = sql.ask(LOCK_USABLE, [list(templates)])
     return lambda: {key for (key,) in found()}
 
 
-def hold(media: Collection[Medium]) -> bool:
+def hold_media(media: Collection[Medium]) -> bool:
     """Keeps these media from being removed until the transaction ends; whether all of them were still there."""
     with connection.cursor() as cursor:
-        cursor.execute(HOLD, [[medium.pk for medium in media]])
+        cursor.execute(HOLD_MEDIA, [[medium.pk for medium in media]])
         return len(cursor.fetchall()) == len(media)
 
 
-def delete(template: Template, now: datetime) -> bool:
+def delete_template(template: Template, now: datetime) -> bool:
     """Deletes the template for its customer, and its content unless messages on their way still need it.
 
     Returns whether it was still there to delete. Waits for those that are accepting messages of it right now.
@@ -53,15 +53,15 @@ def delete(template: Template, now: datetime) -> bool:
     return True
 
 
-def clear(now: datetime, limit: int) -> int:
+def clear_deleted(now: datetime, limit: int) -> int:
     """Removes the content of deleted templates that nobody needs any more; returns how many it looked at."""
     looked = 0
-    while looked < limit and _clear_next(now):
+    while looked < limit and _clear_next_due(now):
         looked += 1
     return looked
 
 
-def _clear_next(now: datetime) -> bool:
+def _clear_next_due(now: datetime) -> bool:
     # One a transaction: two sweeps that each held several could wait for each other's media.
     with transaction.atomic():
         due = Template.objects.select_for_update(skip_locked=True).filter(due_at__lte=now, deleted_at__isnull=False)
@@ -75,15 +75,15 @@ def _clear(template: int, now: datetime) -> None:
     """The caller holds the template's row."""
     row = Template.objects.filter(pk=template)
     media = set(SlideMedium.objects.filter(slide__template=template).values_list("medium", flat=True))
-    if Message.objects.filter(template=template, due_at__isnull=False).exists() or not _held(media):
-        row.update(due_at=now + LOOK_AGAIN)
+    if Message.objects.filter(template=template, due_at__isnull=False).exists() or not _lock_media(media):
+        row.update(due_at=now + RETRY_DELAY)
         return
     Slide.objects.filter(template=template).delete()
     row.update(due_at=None)
     _remove_unused(media, now)
 
 
-def _held(media: Collection[int]) -> bool:
+def _lock_media(media: Collection[int]) -> bool:
     """Locks the media, for a slide may be on its way, and their encodings; whether all of them could be had at once.
 
     None is waited for: whoever ends an encoding holds it and waits for the templates that show its medium.
@@ -109,13 +109,13 @@ def remove_files(now: datetime, limit: int) -> int:
     does no harm, because no name is ever used again.
     """
     due = list(DiscardedFile.objects.filter(due_at__lte=now).order_by("due_at")[:limit])
-    gone = [discarded.pk for discarded in due if _removed(discarded)]
+    gone = [discarded.pk for discarded in due if _remove_file(discarded)]
     DiscardedFile.objects.filter(pk__in=gone).delete()
-    _put_off((discarded for discarded in due if discarded.pk not in gone), now)
+    _postpone((discarded for discarded in due if discarded.pk not in gone), now)
     return len(due)
 
 
-def _removed(discarded: DiscardedFile) -> bool:
+def _remove_file(discarded: DiscardedFile) -> bool:
     try:
         default_storage.delete(discarded.file)
     except OSError as problem:
@@ -124,6 +124,6 @@ def _removed(discarded: DiscardedFile) -> bool:
     return True
 
 
-def _put_off(files: Iterable[DiscardedFile], now: datetime) -> None:
+def _postpone(files: Iterable[DiscardedFile], now: datetime) -> None:
     keys = [discarded.pk for discarded in files]
-    DiscardedFile.objects.filter(pk__in=keys).update(due_at=now + LOOK_AGAIN)
+    DiscardedFile.objects.filter(pk__in=keys).update(due_at=now + RETRY_DELAY)

@@ -8,21 +8,21 @@ import aiohttp
 
 from mms.runtime.http_client import CONNECT_TIMEOUT, PIECE, guarded_session
 
-SECONDS = 20.0  # all files of a call
-BYTES = 100_000_000  # all files of a call: they are held in memory until they are stored
-REDIRECTS = 3
+TIME_LIMIT = 20.0  # all files of a call
+BYTES_MAX = 100_000_000  # all files of a call: they are held in memory until they are stored
+REDIRECTS_MAX = 3
 
 
-class FetchFailed(Exception):
+class DownloadError(Exception):
     """A download that gave no content; its text tells a customer why."""
 
 
-class TooBig(FetchFailed):
+class DownloadTooLarge(DownloadError):
     """The download passes the cap."""
 
 
 @dataclass(frozen=True, slots=True)
-class Fetched:
+class DownloadedFile:
     data: bytes
     content_type: str
 
@@ -31,51 +31,51 @@ class Fetched:
 class Downloads:
     """The downloads of one call, one after the other; the time runs from now on."""
 
-    until: float = field(default_factory=lambda: time.monotonic() + SECONDS)
-    left: int = field(default_factory=lambda: BYTES)
+    deadline: float = field(default_factory=lambda: time.monotonic() + TIME_LIMIT)
+    bytes_left: int = field(default_factory=lambda: BYTES_MAX)
 
-    def fetch(self, url: str, cap: int) -> Fetched:
+    def fetch(self, url: str, cap: int) -> DownloadedFile:
         """Downloads at most `cap` bytes, over http or https, past at most 3 redirects.
 
         Raises FetchFailed with the reason in words for the customer who named the URL.
         """
-        seconds = self.until - time.monotonic()
+        seconds = self.deadline - time.monotonic()
         if seconds <= 0:  # which aiohttp would take for no limit
             raise _too_slow()
         try:
-            file = _fetched(url, min(cap, self.left), seconds)
-        except TooBig:
-            if cap <= self.left:
+            file = _download(url, min(cap, self.bytes_left), seconds)
+        except DownloadTooLarge:
+            if cap <= self.bytes_left:
                 raise
-            raise TooBig(f"the files of a call may have {BYTES} bytes together") from None
-        self.left -= len(file.data)
+            raise DownloadTooLarge(f"the files of a call may have {BYTES_MAX} bytes together") from None
+        self.bytes_left -= len(file.data)
         return file
 
 
-def _fetched(url: str, cap: int, seconds: float) -> Fetched:
+def _download(url: str, cap: int, seconds: float) -> DownloadedFile:
     if not url.lower().startswith(("http://", "https://")):
-        raise FetchFailed("its address is not an http or https URL")
+        raise DownloadError("its address is not an http or https URL")
     try:
         return asyncio.run(_fetch(url, cap, seconds))
     except TimeoutError:
         raise _too_slow() from None
     except aiohttp.TooManyRedirects:
-        raise FetchFailed(f"more than {REDIRECTS} redirects") from None
+        raise DownloadError(f"more than {REDIRECTS_MAX} redirects") from None
     except aiohttp.ClientSSLError:  # before ValueError, which a refused certificate is, too
-        raise FetchFailed("no secure connection to its server") from None
+        raise DownloadError("no secure connection to its server") from None
     except aiohttp.ClientConnectorError as problem:
-        raise FetchFailed(_connection_words(problem)) from None
+        raise DownloadError(_connection_problem(problem)) from None
     except (ValueError, aiohttp.NonHttpUrlClientError):
-        raise FetchFailed("its address, or one that it redirects to, is not valid") from None
+        raise DownloadError("its address, or one that it redirects to, is not valid") from None
     except (aiohttp.ClientError, OSError):
-        raise FetchFailed("its server broke off, or does not speak HTTP") from None
+        raise DownloadError("its server broke off, or does not speak HTTP") from None
 
 
-def _too_slow() -> FetchFailed:
-    return FetchFailed(f"its server was too slow; all files of a call may take {SECONDS:g} seconds")
+def _too_slow() -> DownloadError:
+    return DownloadError(f"its server was too slow; all files of a call may take {TIME_LIMIT:g} seconds")
 
 
-def _connection_words(problem: aiohttp.ClientConnectorError) -> str:
+def _connection_problem(problem: aiohttp.ClientConnectorError) -> str:
     if isinstance(problem, aiohttp.ClientConnectorDNSError):
         return "its host name cannot be resolved"
     if "is not allowed" in str(problem.os_error):
@@ -83,17 +83,17 @@ def _connection_words(problem: aiohttp.ClientConnectorError) -> str:
     return "no connection to its server"
 
 
-async def _fetch(url: str, cap: int, seconds: float) -> Fetched:
+async def _fetch(url: str, cap: int, seconds: float) -> DownloadedFile:
     timeout = aiohttp.ClientTimeout(total=seconds, connect=CONNECT_TIMEOUT, sock_read=CONNECT_TIMEOUT)
     async with (
         guarded_session(limit=1) as session,
-        session.get(url, timeout=timeout, max_redirects=REDIRECTS + 1) as response,
+        session.get(url, timeout=timeout, max_redirects=REDIRECTS_MAX + 1) as response,
     ):
         if response.status != 200:
-            raise FetchFailed(f"its server answered HTTP {response.status}")
+            raise DownloadError(f"its server answered HTTP {response.status}")
         data = bytearray()
         async for piece in response.content.iter_chunked(PIECE):
             data += piece
             if len(data) > cap:
-                raise TooBig(f"it is larger than {cap} bytes")
-        return Fetched(bytes(data), response.headers.get("Content-Type", ""))
+                raise DownloadTooLarge(f"it is larger than {cap} bytes")
+        return DownloadedFile(bytes(data), response.headers.get("Content-Type", ""))

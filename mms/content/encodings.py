@@ -5,7 +5,7 @@ from datetime import datetime
 
 from mms.models import Encoding, Medium
 
-RECORDINGS = (Medium.Kind.AUDIO, Medium.Kind.VIDEO)
+ENCODED_KINDS = (Medium.Kind.AUDIO, Medium.Kind.VIDEO)
 
 
 def request(media: Iterable[Medium], now: datetime) -> bool:
@@ -14,7 +14,7 @@ def request(media: Iterable[Medium], now: datetime) -> bool:
     What is encoded already is not encoded again, and what failed is retried. The rows stay locked until the caller's
     transaction ends, so that no encoding ends before the template that waits for it is committed.
     """
-    keys = sorted(medium.pk for medium in media if medium.kind in RECORDINGS)
+    keys = sorted(medium.pk for medium in media if medium.kind in ENCODED_KINDS)
     Encoding.objects.bulk_create((Encoding(medium_id=key, due_at=now) for key in keys), ignore_conflicts=True)
     locked = Encoding.objects.select_for_update(no_key=True).filter(medium__in=keys).order_by("medium")
     failed = [encoding.pk for encoding in locked if encoding.status == Encoding.Status.FAILED]

@@ -15,24 +15,26 @@ from mms.models import DiscardedFile, Medium, Rendition
 
 FOLDERS: Final = [f"{place}/{digits:02x}" for place in ("media", "renditions") for digits in range(256)]
 # Whatever writes a file has long committed its row by then, or died.
-OLD = timedelta(days=1)
+AGE_MIN = timedelta(days=1)
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-def folder_of(now: datetime) -> str:
+def folder_due(now: datetime) -> str:
     """The folder whose turn it is in this hour; each comes up every three weeks."""
     return FOLDERS[int(now.timestamp()) // 3600 % len(FOLDERS)]
 
 
 def discard(folder: str, now: datetime) -> int:
     """Has the files of this folder removed that are old and that no row names; returns how many they are."""
-    files = list(_files(folder))
-    orphans = [name for name in set(files) - _named(files) if default_storage.get_modified_time(name) <= now - OLD]
+    files = list(_list_files(folder))
+    orphans = [
+        name for name in set(files) - _referenced(files) if default_storage.get_modified_time(name) <= now - AGE_MIN
+    ]
     DiscardedFile.objects.bulk_create(DiscardedFile(file=name, due_at=now) for name in orphans)
     return len(orphans)
 
 
-def _files(folder: str) -> Iterator[str]:
+def _list_files(folder: str) -> Iterator[str]:
     """The files of media in the folder and in those below it."""
     try:
         folders, files = default_storage.listdir(folder)
@@ -40,10 +42,10 @@ def _files(folder: str) -> Iterator[str]:
         return
     yield from (name for file in files if SHA256.search(name := f"{folder}/{file}"))
     for below in folders:
-        yield from _files(f"{folder}/{below}")
+        yield from _list_files(f"{folder}/{below}")
 
 
-def _named(files: Iterable[str]) -> set[str]:
+def _referenced(files: Iterable[str]) -> set[str]:
     """Those that a row names, found by the hash in their names: that has an index."""
     hashes = {found[0] for name in files for found in SHA256.finditer(name)}
     media = Medium.objects.filter(sha256__in=hashes).values_list("file", flat=True)

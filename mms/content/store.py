@@ -50,25 +50,25 @@ class _MediumRemoved(Exception):
 
 
 @stale_cached
-def template(account: Account, key: int) -> Template | None:
+def get_template(account: Account, key: int) -> Template | None:
     """The account's content of this mms-id, in whatever state it is, unless the customer deleted it."""
     return Template.objects.filter(account=account, pk=key, deleted_at=None).first()
 
 
-def save(template: Template, slides: Sequence[NewSlide], conclude: Conclude, now: datetime) -> None:
+def save_template(template: Template, slides: Sequence[NewSlide], conclude: Conclude, now: datetime) -> None:
     """Stores the template with these slides, all of it or nothing.
 
     It can be sent when this returns, unless it has audio or video.
     """
 
     def create(files: Files) -> None:
-        with creating(template, slides, files, conclude, now):
+        with creating_template(template, slides, files, conclude, now):
             pass
 
-    with_files(slides, create)
+    with_stored_files(slides, create)
 
 
-def with_files(slides: Sequence[NewSlide], act: Callable[[Files], Result]) -> Result:
+def with_stored_files(slides: Sequence[NewSlide], act: Callable[[Files], Result]) -> Result:
     """What `act` returns, which may create content of these slides; their files are stored before.
 
     So no row lacks its file. It is called anew where media are removed meanwhile that need no file as it begins.
@@ -78,14 +78,14 @@ def with_files(slides: Sequence[NewSlide], act: Callable[[Files], Result]) -> Re
     while True:
         known = set(Medium.objects.filter(sha256__in=fetched).values_list("sha256", flat=True))
         try:
-            with _files([medium for sha256, medium in fetched.items() if sha256 not in known]) as files:
+            with _stored_files([medium for sha256, medium in fetched.items() if sha256 not in known]) as files:
                 return act(files)
         except _MediumRemoved:
             continue
 
 
 @contextmanager
-def creating(
+def creating_template(
     template: Template, slides: Sequence[NewSlide], files: Files, conclude: Conclude, now: datetime
 ) -> Iterator[None]:
     """Stores the template with these slides, all of it or nothing, in one transaction with what the block does.
@@ -93,33 +93,33 @@ def creating(
     With audio or video it is locked in the block, and unlocked after it if those were encoded before.
     """
     with transaction.atomic():
-        media = _media(slides, files)
+        media = _media_rows(slides, files)
         locked = encodings.request(media.values(), now)
         template.status = Template.Status.ENCODING if locked else Template.Status.READY
         template.save()
         for position, slide in enumerate(slides, 1):
-            _slide(template, position, slide, media)
+            _create_slide(template, position, slide, media)
         yield
         if locked:
             conclude(template, now)
 
 
-def _media(slides: Sequence[NewSlide], files: Files) -> dict[str, Medium]:
+def _media_rows(slides: Sequence[NewSlide], files: Files) -> dict[str, Medium]:
     """The rows of the slides' media by their hashes, kept from removal until the transaction ends."""
     sources = {medium.source.sha256: medium.source for slide in slides for medium in slide.media}
     known = Medium.objects.in_bulk(sources.keys() - files.keys(), field_name="sha256")
     if known.keys() | files.keys() < sources.keys():
         raise _MediumRemoved
     # In one order, or two requests that store the same media could each wait for the other.
-    media = known | {sha256: _medium(sources[sha256], files[sha256]) for sha256 in sorted(files)}
+    media = known | {sha256: _create_medium(sources[sha256], files[sha256]) for sha256 in sorted(files)}
     # All of them: what was new may have been stored by another meanwhile, who deletes it again.
-    if not deletion.hold(media.values()):
+    if not deletion.hold_media(media.values()):
         raise _MediumRemoved
     return media
 
 
 @contextmanager
-def _files(new: Sequence[NewMedium]) -> Iterator[Files]:
+def _stored_files(new: Sequence[NewMedium]) -> Iterator[Files]:
     """Files of these media. At the end those go that no row came to name: the rows failed, were not wanted, or another
     request stored the same bytes meanwhile.
 
@@ -150,14 +150,14 @@ def _remove_unnamed(files: Collection[str]) -> None:
         default_storage.delete(file)
 
 
-def _medium(source: Source, file: str) -> Medium:
+def _create_medium(source: Source, file: str) -> Medium:
     values = asdict(source)
-    values.pop("forms")  # they are the renditions of an encoding
+    values.pop("variants")  # they are the renditions of an encoding
     medium, _ = Medium.objects.get_or_create(sha256=values.pop("sha256"), defaults={**values, "file": file})
     return medium
 
 
-def _slide(template: Template, position: int, new: NewSlide, media: Mapping[str, Medium]) -> None:
+def _create_slide(template: Template, position: int, new: NewSlide, media: Mapping[str, Medium]) -> None:
     slide = Slide.objects.create(template=template, position=position, duration=new.duration, text=new.text)
     SlideMedium.objects.bulk_create(
         SlideMedium(slide=slide, medium=media[medium.source.sha256], source_url=medium.url) for medium in new.media

@@ -13,31 +13,31 @@ from typing import Any
 
 import av
 
-from mms.adaptation import recordings
+from mms.adaptation import transcoding
 from mms.adaptation.content import Kind
-from mms.adaptation.recordings import Made, RecordingError
+from mms.adaptation.transcoding import EncodedFile, TranscodingError
 
 # Bytes of memory. A plain 4K video takes 240 MB; ten bits a colour and many reference frames take more.
-MEMORY = 1 << 30
+MEMORY_MAX = 1 << 30
 
 
 def main(file: str, kind: str, folder: str, seconds: str) -> dict[str, Any]:
     """What was made, or the problem in a sentence for the customer."""
-    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_MAX, MEMORY_MAX))
     # It ends the process whatever a codec does, and even if the worker that waits for us is gone.
     signal.alarm(int(seconds))
     av.logging.set_level(None)
     try:
-        made = recordings.encode(Path(file), Kind(kind), Path(folder))
-    except RecordingError as problem:
+        made = transcoding.encode(Path(file), Kind(kind), Path(folder))
+    except TranscodingError as problem:
         return {"problem": str(problem)}
-    return {"seconds": max(form.seconds for form in made), "forms": [_told(form) for form in made]}
+    return {"seconds": max(form.seconds for form in made), "variants": [_describe(form) for form in made]}
 
 
-def _told(form: Made) -> dict[str, Any]:
+def _describe(form: EncodedFile) -> dict[str, Any]:
     return {
-        "recipe": form.master.recipe,
-        "mime_type": form.master.mime_type,
+        "recipe": form.output_format.recipe,
+        "mime_type": form.output_format.mime_type,
         "file": str(form.file),
         "width": form.width,
         "height": form.height,

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from mms.content.encodings import RECORDINGS
+from mms.content.encodings import ENCODED_KINDS
 from mms.messages import charging, timeline, transitions
 from mms.messages.timeline import Entry
 from mms.models import LOCK_ORDER, Encoding, Medium, Message, Rendition, Slide, SlideMedium, Status, Template
@@ -22,11 +22,11 @@ LEASE = timedelta(minutes=4)
 # Workers that may die over an encoding before the medium counts as one that cannot be encoded.
 TRIES_MAX = 3
 # The last digit of the postback that tells of its failure: E002 of a template, E012 of a message, and so on.
-FAILURE = {Medium.Kind.AUDIO: 2, Medium.Kind.VIDEO: 3}
+FAILURE_DIGITS = {Medium.Kind.AUDIO: 2, Medium.Kind.VIDEO: 3}
 
 
 @dataclass(frozen=True, slots=True)
-class NewForm:
+class NewVariant:
     """A form as it was made and stored: its name, MIME type, bytes, pixels, the name of its file."""
 
     recipe: str
@@ -52,14 +52,14 @@ def claim(now: datetime) -> Encoding | None:
                 due.due_at, due.tries = now + LEASE, due.tries + 1
                 due.save(update_fields=["due_at", "tries"])
                 return due
-            _fail(due, "it stopped every worker that tried", now)
+            _fail_encoding(due, "it stopped every worker that tried", now)
 
 
 # --- what came of it ----------------------------------------------------------------------------------------------
 
 
-def done(encoding: Encoding, forms: Sequence[NewForm], seconds: int, now: datetime) -> bool:
-    """Keeps the forms and lets go on what waited for them; returns whether the encoding still was ours."""
+def complete(encoding: Encoding, variants: Sequence[NewVariant], seconds: int, now: datetime) -> bool:
+    """Keeps the variants and lets go on what waited for them; returns whether the encoding still was ours."""
     with transaction.atomic():
         if not _end(encoding, status=Encoding.Status.DONE, seconds=seconds):
             return False
@@ -73,19 +73,19 @@ def done(encoding: Encoding, forms: Sequence[NewForm], seconds: int, now: dateti
                 height=form.height,
                 file=form.file,
             )
-            for form in forms
+            for form in variants
         )
         _conclude_waiting(encoding, now)
     return True
 
 
-def failed(encoding: Encoding, problem: str, now: datetime) -> None:
+def fail(encoding: Encoding, problem: str, now: datetime) -> None:
     """The medium cannot be encoded: the templates that hold it, and the messages that wait for those, have failed."""
     with transaction.atomic():
-        _fail(encoding, problem, now)
+        _fail_encoding(encoding, problem, now)
 
 
-def _fail(encoding: Encoding, problem: str, now: datetime) -> None:
+def _fail_encoding(encoding: Encoding, problem: str, now: datetime) -> None:
     if _end(encoding, status=Encoding.Status.FAILED, problem=problem[:300]):
         _conclude_waiting(encoding, now)
 
@@ -100,7 +100,7 @@ def _conclude_waiting(encoding: Encoding, now: datetime) -> None:
     keys = SlideMedium.objects.filter(medium=encoding.medium_id).values("slide__template")
     waiting = Template.objects.filter(pk__in=keys, status=Template.Status.ENCODING).order_by("pk")
     templates = list(waiting.select_for_update(no_key=True, of=("self",)).select_related("account"))
-    charging.lock_balances(_messages(templates))
+    charging.lock_balances(_lock_messages(templates))
     for template in templates:
         conclude(template, now)
 
@@ -113,49 +113,49 @@ def conclude(template: Template, now: datetime) -> None:
 
     The caller holds the transaction and the template's row.
     """
-    uses = SlideMedium.objects.filter(slide__template=template, medium__kind__in=RECORDINGS)
+    uses = SlideMedium.objects.filter(slide__template=template, medium__kind__in=ENCODED_KINDS)
     uses = uses.select_related("slide", "medium__encoding").order_by("slide__position", "pk")
     broken = next((use for use in uses if use.medium.encoding.status == Encoding.Status.FAILED), None)
     if broken:
-        _broken(template, broken, now)
+        _mark_failed(template, broken, now)
     elif all(use.medium.encoding.status == Encoding.Status.DONE for use in uses):
-        _ready(template, [(use.slide, use.medium.encoding.seconds or 1) for use in uses], now)
+        _mark_ready(template, [(use.slide, use.medium.encoding.seconds or 1) for use in uses], now)
 
 
-def _ready(template: Template, played: Sequence[tuple[Slide, int]], now: datetime) -> None:
+def _mark_ready(template: Template, played: Sequence[tuple[Slide, int]], now: datetime) -> None:
     for slide, seconds in played:
         Slide.objects.filter(pk=slide.pk).update(duration=seconds)
     template.status = Template.Status.READY
     template.save(update_fields=["status"])
-    sent = _messages([template])
+    sent = _lock_messages([template])
     timeline.write((Entry(m, "encoded", "audio and video are ready", Notice("N013", "")) for m in sent), now)
-    Message.objects.filter(pk__in=[m.pk for m in _waiting(sent)]).update(status=Status.ACCEPTED, due_at=now)
+    Message.objects.filter(pk__in=[m.pk for m in _still_waiting(sent)]).update(status=Status.ACCEPTED, due_at=now)
     if not sent:
         standalone.write_template_postback(template, "N003", {}, now)
 
 
-def _broken(template: Template, use: SlideMedium, now: datetime) -> None:
+def _mark_failed(template: Template, use: SlideMedium, now: datetime) -> None:
     kind, problem = Medium.Kind(use.medium.kind), use.medium.encoding.problem
     template.status = Template.Status.FAILED
     template.problem = f"slide {use.slide.position}: the {kind} could not be encoded: {problem}"[:300]
     template.save(update_fields=["status", "problem"])
-    source, number = (f"{kind}-name", use.source_url), FAILURE[kind]
-    sent = _messages([template])
+    source, number = (f"{kind}-name", use.source_url), FAILURE_DIGITS[kind]
+    sent = _lock_messages([template])
     notice = Notice(f"E01{number}", "", template.problem, source=source)
     timeline.write((Entry(m, "unencoded", template.problem, notice) for m in sent), now)
-    transitions.fail(_waiting(sent), template.problem, now)
+    transitions.fail(_still_waiting(sent), template.problem, now)
     if not sent:
         standalone.write_template_postback(
             template, f"E00{number}", dict([source, ("status-details", template.problem)]), now
         )
 
 
-def _messages(templates: Sequence[Template]) -> list[Message]:
+def _lock_messages(templates: Sequence[Template]) -> list[Message]:
     """The messages of these locked templates, which are those that sendMMS made with them; their rows locked."""
     rows = Message.objects.select_for_update(no_key=True, of=("self",)).select_related("carrier", "account")
     return list(rows.filter(template__in=templates).order_by(*LOCK_ORDER))
 
 
-def _waiting(messages: Sequence[Message]) -> list[Message]:
+def _still_waiting(messages: Sequence[Message]) -> list[Message]:
     """Those of them that are not over: a message may expire before its audio or video is encoded."""
     return [message for message in messages if message.status == Status.ENCODING]

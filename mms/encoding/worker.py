@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from base import shutdown
 from mms.encoding import queue
-from mms.encoding.queue import NewForm
+from mms.encoding.queue import NewVariant
 from mms.models import Encoding, Medium
 from mms.rendering import renditions
 from mms.runtime import time_slice, wakeup
@@ -36,10 +36,10 @@ class Unencodable(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """What the child made: the files of the forms, and how many seconds they play."""
+class EncodingResult:
+    """What the child made: the files of the variants, and how many seconds they play."""
 
-    forms: Sequence[Mapping[str, str | int]]
+    variants: Sequence[Mapping[str, str | int]]
     seconds: int
 
 
@@ -63,21 +63,21 @@ def run(clock: Clock = timezone.now, child: Sequence[str] = CHILD, timeout: int 
 
 def _encode(encoding: Encoding, folder: Path, clock: Clock, child: Sequence[str], timeout: int) -> None:
     try:
-        result = _result(encoding.medium, folder, child, timeout)
+        result = _run_child(encoding.medium, folder, child, timeout)
     except Unencodable as problem:
         log.warning("a medium could not be encoded", sha256=encoding.medium.sha256, problem=str(problem))
-        queue.failed(encoding, str(problem), clock())
+        queue.fail(encoding, str(problem), clock())
         return
-    forms = [_stored(encoding.medium, form) for form in result.forms]
-    if not queue.done(encoding, forms, result.seconds, clock()):
-        for form in forms:
+    variants = [_store_variant(encoding.medium, form) for form in result.variants]
+    if not queue.complete(encoding, variants, result.seconds, clock()):
+        for form in variants:
             default_storage.delete(form.file)
 
 
-def _result(medium: Medium, folder: Path, child: Sequence[str], timeout: int) -> Result:
+def _run_child(medium: Medium, folder: Path, child: Sequence[str], timeout: int) -> EncodingResult:
     """What the child makes of the medium. Raises Unencodable."""
     source = folder / "source"
-    source.write_bytes(renditions.stored(medium))
+    source.write_bytes(renditions.read_file(medium))
     command = [*child, str(source), medium.kind, str(folder), str(timeout)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     try:
@@ -86,22 +86,22 @@ def _result(medium: Medium, folder: Path, child: Sequence[str], timeout: int) ->
     except subprocess.TimeoutExpired:
         raise Unencodable(f"it took longer than {timeout} seconds") from None
     except subprocess.CalledProcessError as problem:
-        raise Unencodable(_last_words(problem.returncode, timeout)) from None
+        raise Unencodable(_exit_reason(problem.returncode, timeout)) from None
     told = json.loads(ended.stdout)
     if "problem" in told:
         raise Unencodable(told["problem"])
-    return Result(told["forms"], told["seconds"])
+    return EncodingResult(told["variants"], told["seconds"])
 
 
-def _last_words(status: int, timeout: int) -> str:
+def _exit_reason(status: int, timeout: int) -> str:
     if status == -signal.SIGALRM:
         return f"it took longer than {timeout} seconds"
     return f"its codec broke down (signal {-status})" if status < 0 else "its codec broke down"
 
 
-def _stored(medium: Medium, form: Mapping[str, str | int]) -> NewForm:
+def _store_variant(medium: Medium, form: Mapping[str, str | int]) -> NewVariant:
     file, recipe = Path(str(form["file"])), str(form["recipe"])
     size = file.stat().st_size
     with file.open("rb") as data:
         name = default_storage.save(f"renditions/{medium.sha256[:2]}/{medium.sha256}/{recipe}", File(data))
-    return NewForm(recipe, str(form["mime_type"]), size, int(form["width"]), int(form["height"]), name)
+    return NewVariant(recipe, str(form["mime_type"]), size, int(form["width"]), int(form["height"]), name)

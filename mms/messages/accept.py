@@ -109,7 +109,7 @@ def _recheck(requests: Sequence[SendRequest], now: datetime) -> list[int | Rejec
     """
     cached = [request for request in requests if request.freshness is Freshness.CACHED]
     with sql.at_once():
-        usable = deletion.usable({request.template.pk for request in requests})
+        usable = deletion.lock_usable({request.template.pk for request in requests})
         keys.record_use([request.key for request in requests if request.key], now)
         terms = keys.access_rules({request.key.pk for request in cached if request.key})
         blocked = blocklist.blocked_pairs({_recipient(request) for request in cached})

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from mms.mm7.answers import read_answer
-from mms.mm7.submit import Flavour, Submission, encode
+from mms.mm7.submit import MM7Options, Submission, encode
 from mms.models import Carrier, Discovery, Message
 from mms.protocol.submit import Outcome, Part, SubmitRequest, SubmitResult
 from mms.runtime.http_client import NoReply, Reply, Request
@@ -43,7 +43,7 @@ def http_request(carrier: Carrier, request: SubmitRequest) -> Request:
             created_at=request.created_at,
             expires_at=request.expires_at,
         ),
-        Flavour(carrier.mm7_version, carrier.mm7_namespace, carrier.base64_parts),
+        MM7Options(carrier.mm7_version, carrier.mm7_namespace, carrier.base64_parts),
     )
     user = (carrier.mmsc_username, carrier.mmsc_password)
     auth = user if carrier.mmsc_username else None

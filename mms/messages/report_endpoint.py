@@ -20,7 +20,7 @@ from django.utils import timezone
 from base import sql
 from base.stale_cache import Freshness, stale_cached
 from mms.messages import report_apply
-from mms.mm7.requests import DeliveryReportReq, Unsupported, answer, fault, read_request
+from mms.mm7.requests import DeliveryReportReq, UnsupportedOperation, read_request, write_fault, write_response
 from mms.mm7.soap import Malformed
 from mms.models import Carrier, Report
 from mms.models.tracking_ids import format_tracking_id
@@ -154,14 +154,14 @@ def _read(request: HttpRequest, carrier: Carrier) -> _Inbound | HttpResponse:
         return HttpResponse("the request is too large\n", status=413, content_type=PLAIN)
     except Malformed as problem:
         log.warning("a malformed request of an MMSC", carrier=carrier.slug, problem=str(problem))
-        return HttpResponse(fault("", 2007, str(problem)), status=400, content_type=XML)
-    except Unsupported as problem:
+        return HttpResponse(write_fault("", 2007, str(problem)), status=400, content_type=XML)
+    except UnsupportedOperation as problem:
         return HttpResponse(
-            fault(problem.transaction_id, 4003, str(problem), problem.namespace), status=500, content_type=XML
+            write_fault(problem.transaction_id, 4003, str(problem), problem.namespace), status=500, content_type=XML
         )
     if not isinstance(read, DeliveryReportReq):
         # Nothing that is not stored is confirmed, so the MMSC's operator notices.
-        refusal = fault(read.transaction_id, 4003, "only delivery reports are accepted", read.namespace)
+        refusal = write_fault(read.transaction_id, 4003, "only delivery reports are accepted", read.namespace)
         return HttpResponse(refusal, status=500, content_type=XML)
     return _Inbound(carrier, read)
 
@@ -200,7 +200,7 @@ def _unchanged(inbound: Sequence[_Inbound]) -> list[bool]:
 
 def _confirm(inbound: _Inbound, report: Report, batch: Mapping[str, float]) -> _Answered:
     log.info("report", carrier=inbound.carrier.slug, status=report.status, **_about(report), **batch)
-    return _Answered(HttpResponse(answer(inbound.report), content_type=XML), report)
+    return _Answered(HttpResponse(write_response(inbound.report), content_type=XML), report)
 
 
 def _about(report: Report) -> dict[str, str | int | None]:

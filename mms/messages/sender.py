@@ -16,7 +16,7 @@ from structlog.contextvars import bound_contextvars
 from base import shutdown
 from handsets import cache
 from mms.adaptation.plan import CannotFit
-from mms.adaptation.texts import crlf
+from mms.adaptation.texts import with_crlf
 from mms.messages import attempts, claiming, gateway, leases, sweeper, transitions
 from mms.messages.attempts import CompletedSubmit
 from mms.messages.leases import Sent
@@ -24,7 +24,7 @@ from mms.messages.transitions import AdaptedMessage
 from mms.models import Attempt, Discovery, Message
 from mms.protocol.submit import Part
 from mms.rendering.compose import Composer
-from mms.rendering.renditions import StorageFailed
+from mms.rendering.renditions import StorageError
 from mms.runtime import wakeup
 from mms.runtime.db_retry import DATABASE_GONE
 from mms.runtime.http_client import Request
@@ -116,7 +116,7 @@ def _adapt_one(message: Message, composer: Composer, now: datetime) -> tuple[Ada
             return _compose(message, composer, now)
         except DATABASE_GONE:
             raise
-        except StorageFailed as problem:
+        except StorageError as problem:
             log.warning("a message waits for storage", problem=str(problem))
             transitions.postpone(message, f"storage failed: {problem}"[:300], now)
         except Exception as problem:
@@ -164,7 +164,7 @@ class DiscoverySource:
 
 def _ddm_request(found: Discovery, now: datetime) -> Request | None:
     try:
-        parts = (Part("text", "text.txt", "text/plain", crlf(found.text).encode(), "utf-8"),)
+        parts = (Part("text", "text.txt", "text/plain", with_crlf(found.text).encode(), "utf-8"),)
         return gateway.http_request(found.carrier, gateway.submit_request(found, parts, now))
     except Exception:
         log.exception("a DDM could not be prepared", discovery=found.pk)

@@ -172,7 +172,7 @@ def _match_batch(now: datetime) -> int:
 
 def clear_deleted_content(now: datetime) -> int:
     """Delete the content of deleted templates."""
-    return deletion.clear(now, BATCH)
+    return deletion.clear_deleted(now, BATCH)
 
 
 def remove_discarded_files(now: datetime) -> int:

@@ -19,7 +19,7 @@ from mms.models import Attempt, Discovery, Message, Status
 from mms.postbacks import notices
 from mms.postbacks.notices import Notice
 from mms.protocol.submit import SubmitResult
-from mms.rendering.compose import Composed
+from mms.rendering.compose import ComposedMessage
 
 # --- adapt --------------------------------------------------------------------------------------------------------
 
@@ -29,7 +29,7 @@ class AdaptedMessage:
     """A message adapted to its handset; `request_size` is the size of the submit in bytes."""
 
     message: Message
-    content: Composed
+    content: ComposedMessage
     request_size: int
 
 

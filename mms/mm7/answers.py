@@ -31,29 +31,29 @@ def read_answer(
     try:
         root = read_envelope(content_type, body)
     except Malformed as error:
-        return _without_soap(http_status, str(error))
+        return _result_by_http_status(http_status, str(error))
     fault = find(root, "fault")
     if fault is not None:
         return _read_fault(fault, overrides)
     response = find(root, "submitrsp", "rserrorrsp", "vasperrorrsp")
     if response is not None:
         return _read_response(http_status, response, overrides)
-    return _without_soap(http_status, "neither SubmitRsp nor Fault in the answer")
+    return _result_by_http_status(http_status, "neither SubmitRsp nor Fault in the answer")
 
 
 def _read_response(http_status: int, response: etree._Element, overrides: Mapping[int, Outcome]) -> SubmitResult:
     code = _status_code(response)
-    message_id = _name(response)
+    message_id = _message_id(response)
     if code is not None:
         return SubmitResult(outcome(code, overrides), code, _explanation(response), message_id)
     if message_id:  # a message that has a name there was taken there
         return SubmitResult(Outcome.SUBMITTED, None, _explanation(response), message_id)
-    return _without_soap(http_status, _explanation(response) or "no StatusCode in the answer")
+    return _result_by_http_status(http_status, _explanation(response) or "no StatusCode in the answer")
 
 
 def _read_fault(fault: etree._Element, overrides: Mapping[int, Outcome]) -> SubmitResult:
     explanation = _explanation(fault) or value(fault, "faultstring")[:MAX_TEXT]
-    message_id = _name(fault)
+    message_id = _message_id(fault)
     code = _status_code(fault) or _code_in_prose(fault)
     if code is None:
         return SubmitResult(_by_faultcode(value(fault, "faultcode")), None, explanation, message_id)
@@ -63,11 +63,11 @@ def _read_fault(fault: etree._Element, overrides: Mapping[int, Outcome]) -> Subm
     return SubmitResult(result, code, explanation, message_id)
 
 
-def _name(element: etree._Element) -> str | None:
+def _message_id(element: etree._Element) -> str | None:
     return value(element, "messageid")[:MAX_ID] or None
 
 
-def _without_soap(http_status: int, why: str) -> SubmitResult:
+def _result_by_http_status(http_status: int, why: str) -> SubmitResult:
     return SubmitResult(_by_http_status(http_status), None, f"HTTP {http_status}: {why}"[:MAX_TEXT], None)
 
 

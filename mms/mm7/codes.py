@@ -50,7 +50,7 @@ _BY_THOUSAND: Final = {
 }
 
 # The overrides of a carrier that is reached through Sinch, where 3003 means something else.
-SINCH: Final[Mapping[int, Outcome]] = MappingProxyType({3003: Outcome.TRANSIENT})
+SINCH_OVERRIDES: Final[Mapping[int, Outcome]] = MappingProxyType({3003: Outcome.TRANSIENT})
 
 NO_OVERRIDES: Final[Mapping[int, Outcome]] = MappingProxyType({})
 

@@ -33,13 +33,13 @@ class BodyPart:
         return self.headers.get("content-id", "").strip("<> \t")
 
 
-def parameter(header: str, name: str) -> str:
+def header_parameter(header: str, name: str) -> str:
     """A parameter of a header such as Content-Type; empty when there is none."""
     found = re.search(rf';\s*{re.escape(name)}\s*=\s*(?:"([^"]*)"|([^\s;"]+))', header, re.IGNORECASE)
     return (found[1] or found[2] or "").strip() if found else ""
 
 
-def split(content_type: str, body: bytes) -> list[BodyPart]:
+def split_parts(content_type: str, body: bytes) -> list[BodyPart]:
     """The parts of a multipart body; none when it is not multipart, whatever its Content-Type claims."""
     boundary = _boundary(content_type, body)
     if not boundary:
@@ -55,10 +55,10 @@ def root_part(content_type: str, body: bytes) -> BodyPart:
 
     A body that is not multipart is its own root.
     """
-    parts = split(content_type, body)
+    parts = split_parts(content_type, body)
     if not parts:
         return BodyPart({"content-type": content_type}, body)
-    start = parameter(content_type, "start").strip("<>")
+    start = header_parameter(content_type, "start").strip("<>")
     named = [part for part in parts if start and part.content_id == start]
     xml = [part for part in parts if part.content_type.lower().startswith(_XML_TYPES)]
     return (named or xml or parts)[0]
@@ -68,7 +68,7 @@ def _boundary(content_type: str, body: bytes) -> bytes:
     head = body[:_SNIFF].lstrip()
     if head.startswith(b"<"):  # a bare XML document, even under a multipart header
         return b""
-    declared = parameter(content_type, "boundary").encode("latin-1", "replace")
+    declared = header_parameter(content_type, "boundary").encode("latin-1", "replace")
     if declared and b"--" + declared in body:
         return declared
     first_line = head.partition(b"\n")[0].rstrip()
@@ -81,7 +81,7 @@ def _part(chunk: bytes) -> BodyPart:
     head, _, data = _partition_blank_line(chunk)
     headers = _headers(head.decode("latin-1"))
     data = data.removesuffix(b"\n").removesuffix(b"\r")  # the last line end belongs to the boundary
-    return BodyPart(headers, _undo(headers.get("content-transfer-encoding", ""), data))
+    return BodyPart(headers, _decode_transfer(headers.get("content-transfer-encoding", ""), data))
 
 
 def _partition_blank_line(chunk: bytes) -> tuple[bytes, bytes, bytes]:
@@ -95,7 +95,7 @@ def _headers(text: str) -> dict[str, str]:
     return {name.strip().lower(): value.strip() for name, colon, value in pairs if colon}
 
 
-def _undo(transfer_encoding: str, data: bytes) -> bytes:
+def _decode_transfer(transfer_encoding: str, data: bytes) -> bytes:
     match transfer_encoding.strip().lower():
         case "base64":
             try:

@@ -22,7 +22,7 @@ from mms.mm7.soap import (
     value,
     write_envelope,
 )
-from mms.mm7.status import NO_NUMBERS, read_status
+from mms.mm7.status import NO_OVERRIDES, read_status
 from mms.protocol.reports import DeliveryReport, ReportStatus
 from mms.runtime.xml import xml_text
 
@@ -30,7 +30,7 @@ MAX_TEXT: Final = 500  # characters kept of a status text or a subject
 MAX_HANDSET: Final = 500  # characters; what is longer is no identity
 
 # A number in any of the forms that MMSCs send: +, tel:, /TYPE=PLMN, @host, and the punctuation of print.
-_NUMBER: Final = re.compile(
+_ADDRESS: Final = re.compile(
     r"(?:tel:|sip:)?\s*\+?\s*([0-9(][0-9\s().-]*)(?:/TYPE=[^@]*)?(?:[@;].*)?", re.IGNORECASE | re.DOTALL
 )
 _E164_DIGITS: Final = 15
@@ -38,7 +38,7 @@ _E164_DIGITS: Final = 15
 _NAMESPACE: Final = re.compile(r"https?://[\w.-]+(?:/[\w./~-]*)?|urn:[\w-]+:[\w.:/-]+", re.ASCII)
 
 
-class Unsupported(Exception):
+class UnsupportedOperation(Exception):
     """An MM7 operation that we do not serve; carries what a polite Fault needs."""
 
     def __init__(self, name: str, transaction_id: str, namespace: str) -> None:
@@ -118,7 +118,7 @@ class _Common(TypedDict):
 
 
 def read_request(
-    content_type: str, body: bytes, statuses: Mapping[str, ReportStatus] = NO_NUMBERS
+    content_type: str, body: bytes, statuses: Mapping[str, ReportStatus] = NO_OVERRIDES
 ) -> DeliveryReportReq | DeliverReq | ReadReplyReq:
     """The request in an HTTP body. `statuses` is the carrier's own table of MMStatus texts or numbers.
 
@@ -136,23 +136,23 @@ def read_request(
         case "readreplyreq":
             return ReadReplyReq(**common, raw_status=value(operation, "mmstatus")[:MAX_TEXT])
         case _:
-            raise Unsupported(plain_name(operation)[:100], common["transaction_id"], common["namespace"])
+            raise UnsupportedOperation(plain_name(operation)[:100], common["transaction_id"], common["namespace"])
 
 
-def answer(request: Request, status_code: int = 1000, status_text: str = "Success") -> bytes:
+def write_response(request: Request, status_code: int = 1000, status_text: str = "Success") -> bytes:
     """The matching response, in the sender's namespace and version (3GPP TS 23.140, 8.7.5 to 8.7.8)."""
     name = type(request).__name__.removesuffix("Req") + "Rsp"
     body = _status(name, request.namespace, request.version, status_code, status_text)
     return write_envelope(request.transaction_id, request.namespace, body)
 
 
-def fault(transaction_id: str, status_code: int, status_text: str, namespace: str = REL_6) -> bytes:
+def write_fault(transaction_id: str, status_code: int, status_text: str, namespace: str = REL_6) -> bytes:
     """A SOAP Fault with the VASPErrorRsp that 3GPP TS 23.140, 8.7.9.3 asks for; to be sent with HTTP 500.
 
     2xxx are the client's errors, the others the server's.
     """
     side = "Client" if status_code // 1000 == 2 else "Server"
-    detail = _status("VASPErrorRsp", namespace, _version_of(namespace), status_code, status_text)
+    detail = _status("VASPErrorRsp", namespace, _default_version(namespace), status_code, status_text)
     body = (
         f"<env:Fault><faultcode>env:{side}</faultcode><faultstring>{side} error</faultstring>"
         f"<detail>{detail}</detail></env:Fault>"
@@ -167,7 +167,7 @@ def _status(name: str, namespace: str, version: str, code: int, status_text: str
     )
 
 
-def _version_of(namespace: str) -> str:
+def _default_version(namespace: str) -> str:
     return "5.3.0" if "REL-5" in namespace else "6.8.0"
 
 
@@ -186,13 +186,13 @@ def _common(root: etree._Element, operation: etree._Element) -> _Common:
     spaces = (namespace_of(each) for each in (operation, transaction, *operation) if each is not None)
     space = next((each for each in spaces if _NAMESPACE.fullmatch(each)), REL_6)
     return {
-        "transaction_id": _identifier("TransactionID", text(transaction)),
-        "version": value(operation, "mm7version")[:20] or _version_of(space),
+        "transaction_id": _check_length("TransactionID", text(transaction)),
+        "version": value(operation, "mm7version")[:20] or _default_version(space),
         "namespace": space,
-        "message_id": _identifier("MessageID", value(operation, "messageid")) or None,
-        "recipients": _numbers(operation, "recipient", "recipients", "to"),
-        "senders": _numbers(operation, "sender", "senderaddress"),
-        "date": _date(value(operation, "date") or value(operation, "timestamp")),
+        "message_id": _check_length("MessageID", value(operation, "messageid")) or None,
+        "recipients": _find_numbers(operation, "recipient", "recipients", "to"),
+        "senders": _find_numbers(operation, "sender", "senderaddress"),
+        "date": _parse_date(value(operation, "date") or value(operation, "timestamp")),
     }
 
 
@@ -209,11 +209,11 @@ def _delivery_report(
         status=read_status(raw_status, statuses),
         raw_status=raw_status,
         status_text=value(operation, "statustext")[:MAX_TEXT],
-        handset=_handset(operation),
+        handset=_handset_identity(operation),
     )
 
 
-def _handset(operation: etree._Element) -> str | None:
+def _handset_identity(operation: etree._Element) -> str | None:
     """UACapabilities: the UAProf attribute of the schema, an element of that name, or plain text."""
     capabilities = find(operation, "uacapabilities")
     if capabilities is None:
@@ -225,7 +225,7 @@ def _handset(operation: etree._Element) -> str | None:
     return identity if len(identity) <= MAX_HANDSET else None
 
 
-def _numbers(operation: etree._Element, *names: str) -> tuple[str, ...]:
+def _find_numbers(operation: etree._Element, *names: str) -> tuple[str, ...]:
     """The numbers in the operation's own children of these names, bare or at any depth below them."""
     holders = [child for child in operation.iterchildren("*") if local_name(child) in names]
     leaves = [text(leaf) for holder in holders for leaf in holder.iter("*") if not len(leaf)]
@@ -237,12 +237,12 @@ def digits(address: str) -> str:
 
     `tel:+61 400 000 001`, `+61400000001/TYPE=PLMN@mms.example.net` and `61400000001` are the same.
     """
-    found = _NUMBER.fullmatch(address.strip()[:MAX_ID])
+    found = _ADDRESS.fullmatch(address.strip()[:MAX_ID])
     number = re.sub("[^0-9]", "", found[1]) if found else ""
     return number if len(number) <= _E164_DIGITS else ""
 
 
-def _date(raw: str) -> datetime | None:
+def _parse_date(raw: str) -> datetime | None:
     """ISO 8601, UTC where no zone is given; None for anything else: no reason to refuse a report."""
     try:
         given = datetime.fromisoformat(raw)
@@ -253,7 +253,7 @@ def _date(raw: str) -> datetime | None:
     return date if 2000 <= date.year < 2100 else None
 
 
-def _identifier(name: str, raw: str) -> str:
+def _check_length(name: str, raw: str) -> str:
     if len(raw) > MAX_ID:
         raise Malformed(f"{name} is longer than {MAX_ID} characters")
     return raw

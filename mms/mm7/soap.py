@@ -8,7 +8,7 @@ from xml.sax.saxutils import quoteattr
 
 from lxml import etree
 
-from mms.mm7.multipart import parameter, root_part
+from mms.mm7.multipart import header_parameter, root_part
 from mms.runtime.xml import NOT_XML, xml_text
 
 CONTENT_TYPE: Final = "text/xml; charset=utf-8"
@@ -125,7 +125,7 @@ def _decode(content_type: str, data: bytes) -> str:
     if data[:1] == b"\x00":
         return data.decode("utf-16-be", "replace")
     declared = _DECLARED.search(data[:200])
-    names = (declared[1].decode() if declared else "", parameter(content_type, "charset"))
+    names = (declared[1].decode() if declared else "", header_parameter(content_type, "charset"))
     codecs = [_CODECS[name.lower()] for name in names if name.lower() in _CODECS]
     for codec in (*codecs, "utf-8"):
         try:

@@ -17,10 +17,10 @@ _BY_LETTERS: Final = {_letters(status): status for status in ReportStatus} | {
     "conditionnotmet": ReportStatus.CONDITION_NOT_MET,
 }
 
-NO_NUMBERS: Final[Mapping[str, ReportStatus]] = MappingProxyType({})
+NO_OVERRIDES: Final[Mapping[str, ReportStatus]] = MappingProxyType({})
 
 
-def read_status(text: str, numbers: Mapping[str, ReportStatus] = NO_NUMBERS) -> ReportStatus:
+def read_status(text: str, numbers: Mapping[str, ReportStatus] = NO_OVERRIDES) -> ReportStatus:
     """The status that a report names, in any case and spacing; UNKNOWN when it is none that we know.
 
     `numbers` is the carrier's own table, for those that report numbers or words of their own; it goes first.

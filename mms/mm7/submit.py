@@ -14,7 +14,7 @@ from mms.mm7.soap import REL_6, write_envelope
 from mms.protocol.submit import SMIL, Part
 from mms.runtime.xml import xml_text
 
-LONGEST_SHORT_CODE: Final = 6  # digits
+SHORT_CODE_MAX: Final = 6  # digits
 
 # What may stand in a header without quoting or folding. None of them allows a line end, a space or a bracket.
 _DIGITS: Final = re.compile(r"[0-9]{3,15}")
@@ -57,7 +57,7 @@ class Submission:
 
 
 @dataclass(frozen=True, slots=True)
-class Flavour:
+class MM7Options:
     """How one carrier wants its MM7.
 
     `version` is what MM7Version says, `namespace` names the schema, `base64_parts` is for MMSCs that take no
@@ -71,19 +71,19 @@ class Flavour:
 
 
 @dataclass(frozen=True, slots=True)
-class Encoded:
+class EncodedRequest:
     """An HTTP request, but for its address and credentials."""
 
     headers: dict[str, str]
     body: bytes
 
 
-def encode(submission: Submission, flavour: Flavour) -> Encoded:
+def encode(submission: Submission, flavour: MM7Options) -> EncodedRequest:
     """The SubmitReq as SOAP with attachments (3GPP TS 23.140, 8.7.9): the envelope, then the content.
 
     The same submission gives the same bytes, so that a retry is recognisable as one.
     """
-    blobs = [_transferable(part, flavour) for part in submission.parts]
+    blobs = [_encode_data(part, flavour) for part in submission.parts]
     token = _token(submission.transaction_id, (*blobs, submission.subject.encode("utf-8", "replace")))
     headers = {
         "Content-Type": (f'multipart/related; boundary="mm7-{token}"; type="text/xml"; start="<envelope-{token}>"'),
@@ -100,10 +100,10 @@ def encode(submission: Submission, flavour: Flavour) -> Encoded:
     for part, blob in zip(submission.parts, blobs, strict=True):
         pieces += (f"\r\n--mms-{token}\r\n{_part_header(part, flavour)}\r\n".encode(), blob)
     pieces.append(f"\r\n--mms-{token}--\r\n\r\n--mm7-{token}--\r\n".encode())
-    return Encoded(headers, b"".join(pieces))
+    return EncodedRequest(headers, b"".join(pieces))
 
 
-def _submit_req(submission: Submission, flavour: Flavour, content_id: str) -> str:
+def _submit_req(submission: Submission, flavour: MM7Options, content_id: str) -> str:
     """The elements in the order of submitReqType, 3GPP TS 23.140, annex L: MMSCs validate it."""
     fields = (
         _element("MM7Version", flavour.version),
@@ -122,8 +122,8 @@ def _submit_req(submission: Submission, flavour: Flavour, content_id: str) -> st
     return f"<SubmitReq xmlns={quoteattr(flavour.namespace)}>{''.join(fields)}</SubmitReq>"
 
 
-def _sender_identification(submission: Submission, flavour: Flavour) -> str:
-    if len(submission.sender) <= LONGEST_SHORT_CODE:
+def _sender_identification(submission: Submission, flavour: MM7Options) -> str:
+    if len(submission.sender) <= SHORT_CODE_MAX:
         address = _element("ShortCode", submission.sender)
     else:
         address = _number(submission.sender, flavour)
@@ -133,7 +133,7 @@ def _sender_identification(submission: Submission, flavour: Flavour) -> str:
     )
 
 
-def _number(digits: str, flavour: Flavour) -> str:
+def _number(digits: str, flavour: MM7Options) -> str:
     return _element("Number", flavour.number_prefix + digits)
 
 
@@ -163,7 +163,7 @@ def _content_header(first: Part, token: str) -> str:
     return f'Content-Type: {kind}; boundary="mms-{token}"\r\nContent-ID: <content-{token}>\r\n'
 
 
-def _part_header(part: Part, flavour: Flavour) -> str:
+def _part_header(part: Part, flavour: MM7Options) -> str:
     charset = f"; charset={part.charset}" if part.charset else ""
     return (
         f"Content-Type: {part.mime_type}{charset}\r\n"
@@ -173,7 +173,7 @@ def _part_header(part: Part, flavour: Flavour) -> str:
     )
 
 
-def _transferable(part: Part, flavour: Flavour) -> bytes:
+def _encode_data(part: Part, flavour: MM7Options) -> bytes:
     if not flavour.base64_parts:
         return part.data
     return base64.encodebytes(part.data).replace(b"\n", b"\r\n").removesuffix(b"\r\n")

@@ -7,24 +7,24 @@ from django.db.models import prefetch_related_objects
 
 from handsets import profiles
 from mms.adaptation import texts
-from mms.adaptation.attachments import Passed
-from mms.adaptation.content import Area, Content, Form, Kind, SlideContent, Source
+from mms.adaptation.attachments import ChosenAttachment
+from mms.adaptation.content import Area, Content, Kind, SlideContent, Source, Variant
 from mms.adaptation.images import DoesNotFit
-from mms.adaptation.lettering import LetteringError
-from mms.adaptation.limits import Limits, tightest
+from mms.adaptation.limits import Limits, restrict
 from mms.adaptation.plan import CannotFit, Keep, Plan, PlannedSlide, Resize, plan
-from mms.adaptation.smil import SmilSlide, media_name, smil, text_name
+from mms.adaptation.smil import SmilSlide, build_smil, media_location, text_location
+from mms.adaptation.text_drawing import TextDrawingError
 from mms.models import Medium, Message, Slide
 from mms.protocol.submit import SMIL, Part
 from mms.rendering import renditions
-from mms.rendering.renditions import Shelf
+from mms.rendering.renditions import RenditionCache
 
 # All that a message's content consists of.
-CONTENT = ("template__slides__media__renditions", "template__slides__areas")
+CONTENT_RELATIONS = ("template__slides__media__renditions", "template__slides__areas")
 
 
 @dataclass(frozen=True, slots=True)
-class Composed:
+class ComposedMessage:
     """An MMS ready to be submitted: its parts, what differs from the customer's content, its size in bytes.
 
     `renditions` is how many of its pictures were made anew, for this message or for an earlier one.
@@ -43,12 +43,12 @@ class Composer:
     """Composes messages that are adapted together: what they share is read once, and forgotten with the composer."""
 
     def __init__(self, messages: Sequence[Message]) -> None:
-        prefetch_related_objects(messages, *CONTENT)
+        prefetch_related_objects(messages, *CONTENT_RELATIONS)
         self._limits: dict[tuple[int | None, int], Limits] = {}
-        self._made: dict[tuple[Content, Limits], Composed | CannotFit] = {}
-        self._shelf = Shelf()
+        self._made: dict[tuple[Content, Limits], ComposedMessage | CannotFit] = {}
+        self._cache = RenditionCache()
 
-    def compose(self, message: Message) -> Composed | CannotFit:
+    def compose(self, message: Message) -> ComposedMessage | CannotFit:
         """Adapts the message to its handset (to the generic profile where it has none) and its carrier."""
         slides = list(message.template.slides.all())
         try:
@@ -58,44 +58,44 @@ class Composer:
             if (content, limits) not in self._made:
                 self._made[content, limits] = self._make(content, limits, slides)
             return self._made[content, limits]
-        except (DoesNotFit, LetteringError, texts.MissingValue) as problem:  # areas may change after the accept
+        except (DoesNotFit, TextDrawingError, texts.MissingValue) as problem:  # areas may change after the accept
             return CannotFit(str(problem))
 
-    def _make(self, content: Content, limits: Limits, slides: Sequence[Slide]) -> Composed | CannotFit:
+    def _make(self, content: Content, limits: Limits, slides: Sequence[Slide]) -> ComposedMessage | CannotFit:
         result = plan(content, limits)
         if isinstance(result, CannotFit):
             return result
         media = {medium.sha256: medium for slide in slides for medium in slide.media.all()}
-        return Composed(_parts(result, media, self._shelf), result.changes, _renditions(result))
+        return ComposedMessage(_parts(result, media, self._cache), result.changes, _count_renditions(result))
 
     def _limits_of(self, message: Message) -> Limits:
         key = message.handset.profile_id if message.handset else None, message.carrier_id
         if key not in self._limits:
-            self._limits[key] = limits_of(message)
+            self._limits[key] = message_limits(message)
         return self._limits[key]
 
 
-def compose(message: Message) -> Composed | CannotFit:
+def compose(message: Message) -> ComposedMessage | CannotFit:
     """Adapts one message alone."""
     return Composer([message]).compose(message)
 
 
-def slides_of(message: Message) -> list[Slide]:
+def load_slides(message: Message) -> list[Slide]:
     """The slides with all that belongs to them, read unless they were before."""
-    prefetch_related_objects([message], *CONTENT)
+    prefetch_related_objects([message], *CONTENT_RELATIONS)
     return list(message.template.slides.all())
 
 
-def planned(message: Message, slides: list[Slide]) -> Plan | CannotFit:
+def plan_message(message: Message, slides: list[Slide]) -> Plan | CannotFit:
     """How the message is made to fit its handset and its carrier; nothing is made yet."""
-    return plan(_content(message, slides), limits_of(message))
+    return plan(_content(message, slides), message_limits(message))
 
 
-def limits_of(message: Message) -> Limits:
+def message_limits(message: Message) -> Limits:
     """What this message may be: its handset's profile, within what its carrier takes."""
     attributes = profiles.attributes(message.handset)
     profile = Limits(**{field.name: getattr(attributes, field.name) for field in fields(Limits)})
-    return tightest(profile, message.carrier.message_bytes)
+    return restrict(profile, message.carrier.message_bytes)
 
 
 def _content(message: Message, slides: list[Slide]) -> Content:
@@ -104,7 +104,7 @@ def _content(message: Message, slides: list[Slide]) -> Content:
 
 def _slide(message: Message, slide: Slide) -> SlideContent:
     text = message.texts.get(str(slide.position), slide.text)
-    sources = tuple(source(medium) for medium in slide.media.all())
+    sources = tuple(source_of(medium) for medium in slide.media.all())
     return SlideContent(slide.duration, texts.merge(text, message.data), sources, tuple(_areas(message, slide)))
 
 
@@ -117,73 +117,73 @@ def _areas(message: Message, slide: Slide) -> Iterator[Area]:
             yield replace(area, text=text)
 
 
-def source(medium: Medium) -> Source:
-    values = {field.name: getattr(medium, field.name) for field in fields(Source) if field.name != "forms"}
-    return Source(**{**values, "kind": Kind(medium.kind)}, forms=_forms(medium))
+def source_of(medium: Medium) -> Source:
+    values = {field.name: getattr(medium, field.name) for field in fields(Source) if field.name != "variants"}
+    return Source(**{**values, "kind": Kind(medium.kind)}, variants=_variants(medium))
 
 
-def _forms(medium: Medium) -> tuple[Form, ...]:
+def _variants(medium: Medium) -> tuple[Variant, ...]:
     """What an audio or video was encoded in, best first: in that order they were stored."""
     if medium.kind not in {Medium.Kind.AUDIO, Medium.Kind.VIDEO}:
         return ()
-    made = sorted(medium.renditions.all(), key=lambda form: form.pk)
-    return tuple(Form(form.recipe, form.mime_type, form.size) for form in made)
+    made = sorted(medium.renditions.all(), key=lambda rendition: rendition.pk)
+    return tuple(Variant(variant.recipe, variant.mime_type, variant.size) for variant in made)
 
 
-def _renditions(planned: Plan) -> int:
-    return sum(isinstance(image, Resize) for slide in planned.slides for image in slide.images)
+def _count_renditions(plan: Plan) -> int:
+    return sum(isinstance(image, Resize) for slide in plan.slides for image in slide.images)
 
 
-def _parts(planned: Plan, media: dict[str, Medium], shelf: Shelf) -> tuple[Part, ...]:
+def _parts(plan: Plan, media: dict[str, Medium], cache: RenditionCache) -> tuple[Part, ...]:
     parts: list[Part] = []
     shown: list[SmilSlide] = []
-    for number, slide in enumerate(planned.slides, 1):
-        image = _image_part(number, slide, media, shelf)
-        text = _text_part(number, slide, planned.limits.charset)
-        passed = {p.attachment.source.kind: _passed_part(number, p, media, shelf) for p in slide.passed}
-        parts += [part for part in (image, *passed.values(), text) if part]
-        audio, video = passed.get(Kind.AUDIO), passed.get(Kind.VIDEO)
+    for number, slide in enumerate(plan.slides, 1):
+        image = _image_part(number, slide, media, cache)
+        text = _text_part(number, slide, plan.limits.charset)
+        attachments = {p.attachment.source.kind: _attachment_part(number, p, media, cache) for p in slide.attachments}
+        parts += [part for part in (image, *attachments.values(), text) if part]
+        audio, video = attachments.get(Kind.AUDIO), attachments.get(Kind.VIDEO)
         shown.append(SmilSlide(slide.duration, _name(image), _name(text), _name(audio), _name(video)))
-    if planned.limits.smil:
-        document = smil(tuple(shown), planned.limits.screen_width, planned.limits.screen_height)
+    if plan.limits.smil:
+        document = build_smil(tuple(shown), plan.limits.screen_width, plan.limits.screen_height)
         parts.insert(0, Part("smil", "message.smil", SMIL, document))
     return tuple(parts)
 
 
-def _image_part(number: int, slide: PlannedSlide, media: dict[str, Medium], shelf: Shelf) -> Part | None:
+def _image_part(number: int, slide: PlannedSlide, media: dict[str, Medium], cache: RenditionCache) -> Part | None:
     """The slide's picture; a slide has one at most."""
     for image in slide.images:
-        mime_type, data = _bytes(image, media[image.source.sha256], shelf)
-        name = media_name(number, mime_type)
+        mime_type, data = _image_bytes(image, media[image.source.sha256], cache)
+        name = media_location(number, mime_type)
         return Part(name, name, mime_type, data)
     return None
 
 
-def _passed_part(number: int, passed: Passed, media: dict[str, Medium], shelf: Shelf) -> Part:
+def _attachment_part(number: int, chosen: ChosenAttachment, media: dict[str, Medium], cache: RenditionCache) -> Part:
     """An audio, a video or an object. Objects stand beside the presentation: SMIL of MMS shows none."""
-    medium, form = media[passed.attachment.source.sha256], passed.form
-    name = media_name(number, form.mime_type)
-    file = next(made for made in medium.renditions.all() if made.recipe == form.recipe) if form.recipe else medium
-    return Part(name, name, form.mime_type, shelf.stored(file))
+    medium, variant = media[chosen.attachment.source.sha256], chosen.variant
+    name = media_location(number, variant.mime_type)
+    file = next(made for made in medium.renditions.all() if made.recipe == variant.recipe) if variant.recipe else medium
+    return Part(name, name, variant.mime_type, cache.read_file(file))
 
 
 def _name(part: Part | None) -> str | None:
     return part.location if part else None
 
 
-def _bytes(image: Keep | Resize, medium: Medium, shelf: Shelf) -> tuple[str, bytes]:
+def _image_bytes(image: Keep | Resize, medium: Medium, cache: RenditionCache) -> tuple[str, bytes]:
     if isinstance(image, Keep):
-        return medium.mime_type, shelf.stored(medium)
+        return medium.mime_type, cache.read_file(medium)
     if image.areas:
-        picture = renditions.personalised(medium, image)
+        picture = renditions.render_personalised(medium, image)
         return picture.mime_type, picture.data
-    made = shelf.rendition(medium, image.recipe)
-    return made.mime_type, shelf.stored(made)
+    made = cache.get_or_create_rendition(medium, image.recipe)
+    return made.mime_type, cache.read_file(made)
 
 
 def _text_part(number: int, slide: PlannedSlide, charset: str) -> Part | None:
     if not slide.text:
         return None
-    name = text_name(number)
-    data = texts.encode(texts.crlf(slide.text), charset)
+    name = text_location(number)
+    data = texts.encode(texts.with_crlf(slide.text), charset)
     return Part(name, name, "text/plain", data, charset)

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mms.adaptation.content import Content, Form, Kind, SlideContent, Source
+from mms.adaptation.content import Content, Kind, SlideContent, Source, Variant
 from mms.adaptation.plan import CannotFit, Keep, Plan, plan
 from tests.adaptation.pictures import limits, photo
 
-AAC, AMR = Form("audio-aac", "audio/mp4", 80_000), Form("audio-amr", "audio/amr", 15_000)
-SONG = Source("a" * 64, Kind.AUDIO, "audio/mpeg", 160_000, forms=(AAC, AMR))
-FILM = Source("b" * 64, Kind.VIDEO, "video/mp4", 9_000_000, forms=(Form("video-3gp", "video/3gpp", 90_000),))
+AAC, AMR = Variant("audio-aac", "audio/mp4", 80_000), Variant("audio-amr", "audio/amr", 15_000)
+SONG = Source("a" * 64, Kind.AUDIO, "audio/mpeg", 160_000, variants=(AAC, AMR))
+FILM = Source("b" * 64, Kind.VIDEO, "video/mp4", 9_000_000, variants=(Variant("video-3gp", "video/3gpp", 90_000),))
 CARD = Source("c" * 64, Kind.OBJECT, "text/x-vcard", 300)
 ALL = frozenset({"image/jpeg", "audio/mpeg", "audio/mp4", "audio/amr", "video/3gpp", "text/x-vcard"})
 
@@ -27,39 +27,41 @@ def planned(content: Content, **within: Any) -> Plan:
     return result
 
 
-def forms(result: Plan) -> list[Form]:
-    return [passed.form for slide in result.slides for passed in slide.passed]
+def variants(result: Plan) -> list[Variant]:
+    return [passed.variant for slide in result.slides for passed in slide.attachments]
 
 
 @pytest.mark.parametrize(
-    ("message_bytes", "form", "changes"),
+    ("message_bytes", "variant", "changes"),
     [
-        (300_000, Form("", "audio/mpeg", 160_000), ()),
+        (300_000, Variant("", "audio/mpeg", 160_000), ()),
         (120_000, AAC, ("slide 1: the audio goes out as audio/mp4 of 80,000 bytes",)),
         (50_000, AMR, ("slide 1: the audio goes out as audio/amr of 15,000 bytes",)),
     ],
 )
-def test_audio_goes_out_in_the_best_form_that_fits(message_bytes: int, form: Form, changes: tuple[str, ...]) -> None:
+def test_audio_goes_out_in_the_best_form_that_fits(
+    message_bytes: int, variant: Variant, changes: tuple[str, ...]
+) -> None:
     result = planned(message(SONG), message_bytes=message_bytes)
-    assert (forms(result), result.changes) == ([form], changes)
+    assert (variants(result), result.changes) == ([variant], changes)
 
 
 def test_an_original_that_only_says_what_file_it_is_does_not_go_out() -> None:
     result = plan(message(FILM, text="Look"), limits(mime_types=frozenset({"image/jpeg", "video/mp4"})))
     assert isinstance(result, Plan)
-    assert forms(result) == []
+    assert variants(result) == []
     assert result.changes == ("slide 1: the video is left out: the handset does not take video/3gpp",)
 
 
 def test_an_object_goes_out_under_the_name_that_the_handset_knows() -> None:
     result = plan(message(CARD), limits(mime_types=frozenset({"text/vcard"})))
     assert isinstance(result, Plan)
-    assert forms(result) == [Form("", "text/vcard", 300)]
+    assert variants(result) == [Variant("", "text/vcard", 300)]
 
 
 def test_what_has_no_room_is_left_out_and_the_rest_goes() -> None:
     result = planned(message(FILM, text="Look"), message_bytes=60_000)
-    assert (forms(result), [slide.text for slide in result.slides]) == ([], ["Look"])
+    assert (variants(result), [slide.text for slide in result.slides]) == ([], ["Look"])
     assert result.changes == ("slide 1: the video is left out: its 90,000 bytes do not fit into 60,000",)
 
 
@@ -78,7 +80,7 @@ def test_a_message_of_which_nothing_is_left_cannot_be_sent(
 
 def test_a_picture_and_its_audio_share_the_room() -> None:
     result = planned(message(photo(), SONG), message_bytes=200_000)
-    assert forms(result) == [AAC]
+    assert variants(result) == [AAC]
     assert result.slides[0].images == (Keep(photo()),)
 
 
@@ -92,4 +94,4 @@ def test_no_plan_exceeds_the_message(media: list[Source], message_bytes: int) ->
     if isinstance(result, Plan):
         pictures = [image for slide in result.slides for image in slide.images]
         sizes = [i.source.size if isinstance(i, Keep) else i.recipe.max_bytes for i in pictures]
-        assert sum(sizes) + sum(form.size for form in forms(result)) <= message_bytes
+        assert sum(sizes) + sum(variant.size for variant in variants(result)) <= message_bytes

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mms.adaptation.budget import coarse, share
+from mms.adaptation.budget import round_down, share_bytes
 
 needs_of_a_message = st.lists(st.integers(0, 1_000_000), min_size=1, max_size=8)
 totals = st.integers(0, 2_000_000)
@@ -21,31 +21,31 @@ totals = st.integers(0, 2_000_000)
     ],
 )
 def test_bytes_are_shared_by_need(needs: list[int], total: int, shares: list[int]) -> None:
-    assert share(needs, total) == shares
+    assert share_bytes(needs, total) == shares
 
 
 @given(needs_of_a_message, totals)
 def test_shares_stay_within_the_total_and_the_needs(needs: list[int], total: int) -> None:
-    shares = share(needs, total)
+    shares = share_bytes(needs, total)
     assert sum(shares) <= total
     assert all(size <= need for size, need in zip(shares, needs, strict=True))
 
 
 @given(needs_of_a_message, totals)
 def test_nobody_gets_less_than_an_equal_share_of_what_it_needs(needs: list[int], total: int) -> None:
-    shares = share(needs, total)
+    shares = share_bytes(needs, total)
     assert all(size >= min(need, total // len(needs)) for size, need in zip(shares, needs, strict=True))
 
 
 @given(needs_of_a_message, totals)
 def test_nothing_is_left_over_while_somebody_is_short(needs: list[int], total: int) -> None:
-    assert sum(share(needs, total)) == min(sum(needs), total)
+    assert sum(share_bytes(needs, total)) == min(sum(needs), total)
 
 
 @given(st.integers(1, 3_000_000))
 def test_coarse_takes_at_most_a_sixteenth_off(size: int) -> None:
-    assert size * 15 / 16 < coarse(size) <= size
+    assert size * 15 / 16 < round_down(size) <= size
 
 
 def test_sizes_a_few_bytes_apart_are_the_same_when_coarse() -> None:
-    assert len({coarse(size) for size in range(95_000, 96_000)}) == 1
+    assert len({round_down(size) for size in range(95_000, 96_000)}) == 1

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mms.adaptation.limits import fit, fits, tightest
+from mms.adaptation.limits import fit, fits, restrict
 from tests.adaptation.pictures import limits
 
 sides = st.integers(1, 5_000)
@@ -13,7 +13,7 @@ sides = st.integers(1, 5_000)
     [((), 300_000), ((None,), 300_000), ((None, 100_000), 100_000), ((1_048_576, 614_400), 300_000)],
 )
 def test_the_tightest_limit_is_the_smallest_given(given: tuple[int | None, ...], expected: int) -> None:
-    assert tightest(limits(), *given) == limits(message_bytes=expected)
+    assert restrict(limits(), *given) == limits(message_bytes=expected)
 
 
 @pytest.mark.parametrize(

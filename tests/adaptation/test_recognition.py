@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mms.adaptation.content import Kind
-from mms.adaptation.recognition import recognised
+from mms.adaptation.recognition import recognise
 from tests.adaptation.clips import film, sound
 
 
@@ -44,7 +44,7 @@ FILES: list[tuple[bytes, Kind, str]] = [
 
 @pytest.mark.parametrize(("data", "kind", "mime_type"), FILES, ids=[mime_type for *_, mime_type in FILES])
 def test_a_file_is_what_its_bytes_are(data: bytes, kind: Kind, mime_type: str) -> None:
-    source = recognised(data)
+    source = recognise(data)
     assert source is not None
     assert (source.kind, source.mime_type, source.size) == (kind, mime_type, len(data))
 
@@ -64,10 +64,10 @@ def test_a_file_is_what_its_bytes_are(data: bytes, kind: Kind, mime_type: str) -
     ],
 )
 def test_what_is_no_audio_video_or_object_that_is_taken(data: bytes) -> None:
-    assert recognised(data) is None
+    assert recognise(data) is None
 
 
 @given(st.binary(), st.sampled_from([data[:200] for data, *_ in FILES]))
 def test_no_bytes_are_too_much(tail: bytes, head: bytes) -> None:
-    recognised(tail)
-    recognised(head + tail)
+    recognise(tail)
+    recognise(head + tail)

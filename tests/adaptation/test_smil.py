@@ -1,6 +1,6 @@
 import pytest
 
-from mms.adaptation.smil import SmilSlide, media_name, smil, text_name
+from mms.adaptation.smil import SmilSlide, build_smil, media_location, text_location
 
 BOTH = SmilSlide(5, "slide1.jpg", "slide1.txt")
 IMAGE = SmilSlide(8, "slide1.jpg", None)
@@ -77,11 +77,11 @@ TEXT = SmilSlide(2.5, None, "slide2.txt")
 def test_the_presentation_has_the_regions_in_use_and_a_par_for_each_slide(
     slides: list[SmilSlide], screen: tuple[int, int], document: bytes
 ) -> None:
-    assert smil(tuple(slides), *screen) == document
+    assert build_smil(tuple(slides), *screen) == document
 
 
 def test_parts_are_named_by_slide_and_type() -> None:
-    assert (media_name(1, "image/jpeg"), media_name(2, "image/png"), text_name(8)) == (
+    assert (media_location(1, "image/jpeg"), media_location(2, "image/png"), text_location(8)) == (
         "slide1.jpg",
         "slide2.png",
         "slide8.txt",

@@ -1,6 +1,6 @@
 import pytest
 
-from mms.adaptation.texts import MissingValue, crlf, encode, merge, stray, subject_problem
+from mms.adaptation.texts import MissingValue, encode, find_malformed_tag, merge, subject_problem, with_crlf
 
 DATA = {"FirstName": "Bill", "pin": "13579", "blank": "", "tag": "{{pin}}", "naïve": "ja", "First  name": "Bill T."}
 
@@ -42,7 +42,7 @@ def test_merge_tags_are_filled(text: str, merged: str) -> None:
     ],
 )
 def test_what_is_opened_and_is_no_tag_is_found(text: str, found: str) -> None:
-    assert stray(text) == found
+    assert find_malformed_tag(text) == found
 
 
 def test_a_tag_without_value_or_default_is_named() -> None:
@@ -56,7 +56,7 @@ def test_a_tag_without_value_or_default_is_named() -> None:
     [("a\nb", "a\r\nb"), ("a\r\nb", "a\r\nb"), ("a\rb", "a\r\nb"), ("\n\r\n\n", "\r\n\r\n\r\n"), ("a", "a")],
 )
 def test_lines_end_in_crlf(text: str, lines: str) -> None:
-    assert crlf(text) == lines
+    assert with_crlf(text) == lines
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ def template(account: Account) -> Any:
     medium = store.NewMedium(images.inspect(picture), picture, "http://customer.example/a.jpg")
     slides = [store.NewSlide(10, "Dear {{firstname}}", (medium,)), store.NewSlide(5, "Bye", ())]
     template = Template(account=account, name="Spring", subject="Spring is here")
-    store.save(template, slides, queue.conclude, NOW)
+    store.save_template(template, slides, queue.conclude, NOW)
     return template
 
 

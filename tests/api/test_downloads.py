@@ -56,7 +56,7 @@ def public_addresses_only(settings: Settings) -> None:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(downloads, "SECONDS", 0.3)
+    monkeypatch.setattr(downloads, "TIME_LIMIT", 0.3)
 
 
 @pytest.mark.parametrize(

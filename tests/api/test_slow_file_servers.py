@@ -17,7 +17,7 @@ from billing.models import Account
 from config.wsgi import application
 from mms.api.slides import CONCURRENT_FETCHES_MAX
 from mms.content import downloads
-from mms.content.downloads import Downloads, FetchFailed
+from mms.content.downloads import DownloadError, Downloads
 from tests.api.documents import KEY, SAVE, failure, file, image, request
 from tests.api.sockets import listening, read_headers
 from tests.scripted import Scripted, serving
@@ -74,14 +74,14 @@ def web() -> Iterator[Scripted]:
 
 def test_the_files_of_a_call_are_bounded_together(answer: Post, web: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
     most = 2 * len(photograph()) - 1
-    monkeypatch.setattr(downloads, "BYTES", most)
+    monkeypatch.setattr(downloads, "BYTES_MAX", most)
     refused = f"slide 2: the image is too big: the files of a call may have {most} bytes together"
     assert answer(request({**SAVE, "slide": [image(web.url)] * 2})) == failure("E331", refused)
     assert b"Success" in answer(request({**SAVE, "slide": image(web.url)}))
 
 
 def test_a_call_whose_time_is_over_asks_no_further_server(web: Scripted) -> None:
-    call = Downloads(until=0.0)
-    with pytest.raises(FetchFailed, match="all files of a call may take 20 seconds"):
+    call = Downloads(deadline=0.0)
+    with pytest.raises(DownloadError, match="all files of a call may take 20 seconds"):
         call.fetch(web.url, 1_000_000)
     assert web.received == []

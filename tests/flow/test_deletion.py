@@ -31,7 +31,7 @@ def call(body: bytes) -> bytes:
 
 
 def later() -> datetime:
-    return datetime.now(UTC) + deletion.LOOK_AGAIN + timedelta(seconds=1)
+    return datetime.now(UTC) + deletion.RETRY_DELAY + timedelta(seconds=1)
 
 
 def stored() -> dict[str, int]:
@@ -86,7 +86,7 @@ def test_a_message_on_its_way_still_finishes(
     sweeper.sweep(later())
     assert (Message.objects.get().status, stored()["Medium"]) == ("submitted", 1)
     reported("M1", "Retrieved")
-    sweeper.sweep(later() + deletion.LOOK_AGAIN)
+    sweeper.sweep(later() + deletion.RETRY_DELAY)
     assert (Message.objects.get().status, stored()) == ("delivered", NOTHING)
 
 
@@ -145,7 +145,7 @@ def test_content_saved_while_its_medium_is_removed_is_stored_anew(
 ) -> None:
     """The medium is known when the request begins, and gone when its rows are written."""
     gone = threading.Event()
-    hold = deletion.hold
+    hold = deletion.hold_media
 
     def hold_too_late(media: object) -> bool:
         if not gone.is_set():
@@ -159,7 +159,7 @@ def test_content_saved_while_its_medium_is_removed_is_stored_anew(
         sweeper.sweep(datetime.now(UTC))
         connection.close()
 
-    monkeypatch.setattr(deletion, "hold", hold_too_late)
+    monkeypatch.setattr(deletion, "hold_media", hold_too_late)
     with serving(file(photograph())) as web:
         assert b"Success" in call(request({**SAVE, "slide": image(f"{web.url}/a.jpg")}))
     medium = Medium.objects.get()

@@ -57,7 +57,7 @@ def test_it_goes_out_in_a_form_that_the_handset_takes(
     assert b'<par dur="2000ms"><text src="slide1.txt" region="Text" /><audio src="slide1.amr" /></par>' in sent.body
     assert b'<par dur="2000ms"><video src="slide2.3gp" region="Image" /><text src="slide2.txt"' in sent.body
     for form in Rendition.objects.filter(recipe__in=["audio-amr", "video-3gp"]):
-        assert renditions.stored(form) in sent.body
+        assert renditions.read_file(form) in sent.body
     adapted = Message.objects.get().events.get(kind="adapted")
     assert [change.partition(" of ")[0] for change in adapted.details["changes"]] == [
         "slide 1: the audio goes out as audio/amr",
@@ -173,8 +173,8 @@ def test_a_worker_whose_lease_is_over_changes_nothing(save: Save) -> None:
     late = queue.claim(now)
     assert late
     worker.run(lambda: now + queue.LEASE)
-    queue.failed(late, "too late", now + 2 * queue.LEASE)
-    assert not queue.done(late, [], 9, now + 2 * queue.LEASE)
+    queue.fail(late, "too late", now + 2 * queue.LEASE)
+    assert not queue.complete(late, [], 9, now + 2 * queue.LEASE)
     assert (Encoding.objects.get().status, Encoding.objects.get().seconds) == ("done", 2)
 
 
@@ -186,7 +186,7 @@ def test_content_deleted_while_it_is_encoded_is_gone_and_nobody_is_told(
     assert begun
     assert b"Success" in ask({"action": "deleteMMSID", "api-key": KEY, "mms-id": str(template.pk)})
     assert not Encoding.objects.exists()
-    assert not queue.done(begun, [], 2, now)
+    assert not queue.complete(begun, [], 2, now)
     drive()
     assert customer.received == []
 
@@ -223,7 +223,7 @@ def test_a_deletion_waits_for_no_encoding_and_removes_its_content_later(save: Sa
         Encoding.objects.select_for_update().get()
         assert b"Success" in pool.submit(delete).result()
     assert template.slides.count() == 1
-    sweeper.sweep(now + deletion.LOOK_AGAIN + timedelta(minutes=1))
+    sweeper.sweep(now + deletion.RETRY_DELAY + timedelta(minutes=1))
     assert (template.slides.count(), Encoding.objects.count()) == (0, 0)
 
 
@@ -237,7 +237,7 @@ def test_two_workers_that_end_the_last_two_at_once_unlock_the_template(save: Sav
     def end(encoding: Encoding | None) -> None:
         assert encoding
         try:
-            queue.done(encoding, [], 2, now)
+            queue.complete(encoding, [], 2, now)
         finally:
             connection.close()
 

@@ -16,7 +16,7 @@ from mms.messages import attempts, claiming, leases, sender, sweeper, transition
 from mms.messages.attempts import CompletedSubmit
 from mms.models import Carrier, Discovery, Event, Message
 from mms.protocol.submit import Outcome, SubmitResult
-from mms.rendering.compose import Composed, Composer
+from mms.rendering.compose import ComposedMessage, Composer
 from tests.api.documents import KEY, request
 from tests.scripted import Scripted
 from tests.wire import Drive, codes, kinds
@@ -98,7 +98,7 @@ def test_a_message_that_kills_its_workers_fails_alone(
     killer = messages[2]
     compose = Composer.compose
 
-    def kills(composer: Composer, message: Message) -> Composed | CannotFit:
+    def kills(composer: Composer, message: Message) -> ComposedMessage | CannotFit:
         if message == killer:
             raise Killed
         return compose(composer, message)

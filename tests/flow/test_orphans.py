@@ -51,5 +51,5 @@ def test_old_files_that_no_row_names_are_removed_and_no_others(stored: dict[str,
 
 
 def test_every_folder_has_its_turn() -> None:
-    turns = {orphaned_files.folder_of(NOW + timedelta(hours=hour)) for hour in range(len(orphaned_files.FOLDERS))}
+    turns = {orphaned_files.folder_due(NOW + timedelta(hours=hour)) for hour in range(len(orphaned_files.FOLDERS))}
     assert turns == {*orphaned_files.FOLDERS}

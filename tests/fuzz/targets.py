@@ -25,7 +25,7 @@ from mms.api.errors import Refusal
 from mms.api.renderers import JsonRenderer, XmlRenderer
 from mms.api.request_tree import Node
 from mms.mm7.answers import read_answer
-from mms.mm7.requests import MAX_TEXT, Request, Unsupported, answer, fault, read_request
+from mms.mm7.requests import MAX_TEXT, Request, UnsupportedOperation, read_request, write_fault, write_response
 from mms.mm7.soap import MAX_ID, Malformed
 from mms.models import Template
 from mms.protocol.submit import SubmitResult
@@ -149,11 +149,11 @@ def read_mm7(given: Given) -> str:
     try:
         request = read_request(given.content_type, given.body)
     except Malformed as refusal:
-        return _faulted(fault("", 2007, str(refusal)), "refused")
-    except Unsupported as refusal:
-        return _faulted(fault(refusal.transaction_id, 4003, str(refusal), refusal.namespace), "not supported")
+        return _faulted(write_fault("", 2007, str(refusal)), "refused")
+    except UnsupportedOperation as refusal:
+        return _faulted(write_fault(refusal.transaction_id, 4003, str(refusal), refusal.namespace), "not supported")
     _check_request(request)
-    return _faulted(answer(request), "read")
+    return _faulted(write_response(request), "read")
 
 
 def _faulted(reply: bytes, ending: str) -> str:
@@ -180,7 +180,7 @@ def read_handset(given: Given) -> str:
     """What a delivery report says of the handset, as far as the identity that the cache would keep."""
     try:
         request = read_request(given.content_type, REPORT.replace(b"%b", given.body))
-    except (Malformed, Unsupported):
+    except (Malformed, UnsupportedOperation):
         return "refused"
     identity = parse_identity(getattr(request, "handset", None))
     if identity is None:

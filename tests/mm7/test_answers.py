@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mms.mm7.answers import read_answer
-from mms.mm7.codes import SINCH
+from mms.mm7.codes import SINCH_OVERRIDES
 from mms.protocol.submit import Outcome, SubmitResult
 
 SAMPLES = Path(__file__).parent.parent / "samples" / "mm7"
@@ -138,7 +138,7 @@ def test_incomplete_answers_say_what_they_can(body: str, expected: SubmitResult)
 def test_a_carriers_own_outcomes_go_first() -> None:
     body = soap("<SubmitRsp><Status><StatusCode>3003</StatusCode></Status></SubmitRsp>")
     assert read_answer(200, XML, body).outcome is Outcome.PERMANENT
-    assert read_answer(200, XML, body, SINCH).outcome is Outcome.TRANSIENT
+    assert read_answer(200, XML, body, SINCH_OVERRIDES).outcome is Outcome.TRANSIENT
 
 
 def test_a_long_explanation_is_cut() -> None:

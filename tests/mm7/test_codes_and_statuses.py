@@ -2,7 +2,7 @@
 
 import pytest
 
-from mms.mm7.codes import SINCH, outcome
+from mms.mm7.codes import SINCH_OVERRIDES, outcome
 from mms.mm7.status import read_status
 from mms.protocol.reports import ReportStatus
 from mms.protocol.submit import Outcome
@@ -38,9 +38,9 @@ def test_an_unknown_code_is_handled_by_its_thousand(code: int, expected: Outcome
 
 
 def test_a_carriers_own_table_goes_first() -> None:
-    assert outcome(3003, SINCH) is T
+    assert outcome(3003, SINCH_OVERRIDES) is T
     assert outcome(6102, {6102: Outcome.LIMITED}) is Outcome.LIMITED
-    assert outcome(3001, SINCH) is P
+    assert outcome(3001, SINCH_OVERRIDES) is P
 
 
 @pytest.mark.parametrize(

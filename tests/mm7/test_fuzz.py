@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mms.mm7.answers import read_answer
-from mms.mm7.requests import Unsupported, answer, fault, read_request
+from mms.mm7.requests import UnsupportedOperation, read_request, write_fault, write_response
 from mms.mm7.soap import Malformed
 from mms.protocol.submit import SubmitResult
 
@@ -52,11 +52,11 @@ BODIES = st.one_of(st.binary(max_size=300), mutated_samples())
 @given(CONTENT_TYPES, BODIES)
 def test_a_request_is_read_or_refused_and_can_be_answered(content_type: str, body: bytes) -> None:
     try:
-        reply = answer(read_request(content_type, body))
+        reply = write_response(read_request(content_type, body))
     except Malformed as refusal:
-        reply = fault("", 2007, str(refusal))
-    except Unsupported as refusal:
-        reply = fault(refusal.transaction_id, 4003, str(refusal), refusal.namespace)
+        reply = write_fault("", 2007, str(refusal))
+    except UnsupportedOperation as refusal:
+        reply = write_fault(refusal.transaction_id, 4003, str(refusal), refusal.namespace)
     assert reply.endswith(b"</env:Envelope>")
 
 

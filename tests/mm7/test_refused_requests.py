@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mms.mm7.requests import Unsupported, read_request
+from mms.mm7.requests import UnsupportedOperation, read_request
 from mms.mm7.soap import REL_5, Malformed
 
 XML = "text/xml; charset=utf-8"
@@ -60,7 +60,7 @@ def test_another_operation_is_named_for_a_polite_refusal() -> None:
         f'<Envelope><Header><TransactionID>t-9</TransactionID></Header><Body><x:CancelReq xmlns:x="{REL_5}"/>'
         "</Body></Envelope>"
     )
-    with pytest.raises(Unsupported) as refusal:
+    with pytest.raises(UnsupportedOperation) as refusal:
         read_request(XML, body.encode())
     assert str(refusal.value) == "the operation CancelReq is not supported"
     assert (refusal.value.transaction_id, refusal.value.namespace) == ("t-9", REL_5)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mms.mm7.requests import answer, fault, read_request
+from mms.mm7.requests import read_request, write_fault, write_response
 from mms.mm7.soap import REL_5, REL_6, SCHEMAS
 
 SAMPLES = Path(__file__).parent.parent / "samples" / "mm7"
@@ -27,7 +27,7 @@ def test_the_answer_speaks_the_language_of_the_request(
     name: str, transaction_id: str, namespace: str, version: str, response: str
 ) -> None:
     assert (
-        answer(read_request("", sample(name)))
+        write_response(read_request("", sample(name)))
         == (
             '<?xml version="1.0" encoding="utf-8"?>\n'
             '<env:Envelope xmlns:env="http://schemas.xmlsoap.org/soap/envelope/"><env:Header>'
@@ -45,13 +45,13 @@ def test_the_answer_speaks_the_language_of_the_request(
 def test_a_version_that_the_request_did_not_say_is_that_of_its_schema(namespace: str, version: str) -> None:
     report = f"<ReadReplyReq xmlns='{namespace}'><MessageID>m</MessageID></ReadReplyReq>"
     request = read_request("text/xml", f"<Envelope><Body>{report}</Body></Envelope>".encode())
-    assert f"<MM7Version>{version}<".encode() in answer(request)
+    assert f"<MM7Version>{version}<".encode() in write_response(request)
 
 
 @pytest.mark.parametrize(("code", "side"), [(2007, "Client"), (4003, "Server"), (3000, "Server")])
 def test_a_fault_carries_the_error_of_a_vasp(code: int, side: str) -> None:
     assert (
-        fault("t<1>", code, "no & never", REL_5)
+        write_fault("t<1>", code, "no & never", REL_5)
         == (
             '<?xml version="1.0" encoding="utf-8"?>\n'
             '<env:Envelope xmlns:env="http://schemas.xmlsoap.org/soap/envelope/"><env:Header>'
@@ -65,4 +65,4 @@ def test_a_fault_carries_the_error_of_a_vasp(code: int, side: str) -> None:
 
 
 def test_a_fault_without_a_transaction_has_no_transaction_id() -> None:
-    assert b"<env:Header></env:Header>" in fault("", 2007, "the body is not XML")
+    assert b"<env:Header></env:Header>" in write_fault("", 2007, "the body is not XML")

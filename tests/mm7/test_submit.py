@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mms.mm7.soap import REL_5
-from mms.mm7.submit import Encoded, Flavour, Submission, encode
+from mms.mm7.submit import EncodedRequest, MM7Options, Submission, encode
 from mms.protocol.submit import Part
 
 SAMPLES = Path(__file__).parent.parent / "samples" / "mm7"
@@ -37,7 +37,7 @@ SUBMISSION = Submission(
 TOKEN = "6dbcb0602a71faec2def5159"
 
 
-def parse(encoded: Encoded) -> Message:
+def parse(encoded: EncodedRequest) -> Message:
     """As an implementation other than ours reads it."""
     head = f"MIME-Version: 1.0\r\nContent-Type: {encoded.headers['Content-Type']}\r\n\r\n"
     return message_from_bytes(head.encode() + encoded.body)
@@ -49,14 +49,14 @@ def parts_of(message: Message) -> list[Message]:
     return [part for part in payload if isinstance(part, Message)]
 
 
-def envelope_of(submission: Submission, flavour: Flavour) -> str:
+def envelope_of(submission: Submission, flavour: MM7Options) -> str:
     envelope = parts_of(parse(encode(submission, flavour)))[0].get_payload(decode=True)
     assert isinstance(envelope, bytes)
     return envelope.decode()
 
 
 def test_a_message_with_slides_is_these_bytes() -> None:
-    encoded = encode(SUBMISSION, Flavour())
+    encoded = encode(SUBMISSION, MM7Options())
     assert encoded.headers == {
         "Content-Type": (f'multipart/related; boundary="mm7-{TOKEN}"; type="text/xml"; start="<envelope-{TOKEN}>"'),
         "SOAPAction": '""',
@@ -65,7 +65,7 @@ def test_a_message_with_slides_is_these_bytes() -> None:
 
 
 def test_the_content_goes_through_unchanged_and_the_smil_is_its_root() -> None:
-    envelope, content = parts_of(parse(encode(SUBMISSION, Flavour())))
+    envelope, content = parts_of(parse(encode(SUBMISSION, MM7Options())))
     assert envelope.get_content_type() == "text/xml"
     assert content.get_content_type() == "multipart/related"
     assert (content.get_param("start"), content.get_param("type")) == ("<slides.smil>", "application/smil")
@@ -76,13 +76,13 @@ def test_the_content_goes_through_unchanged_and_the_smil_is_its_root() -> None:
 
 
 def test_content_without_smil_is_mixed() -> None:
-    encoded = encode(replace(SUBMISSION, parts=(TEXT,)), Flavour())
+    encoded = encode(replace(SUBMISSION, parts=(TEXT,)), MM7Options())
     assert parts_of(parse(encoded))[1].get_content_type() == "multipart/mixed"
 
 
 def test_a_carrier_that_takes_no_binary_gets_base64() -> None:
     big = replace(PHOTO, data=bytes(range(256)) * 4)
-    encoded = encode(replace(SUBMISSION, parts=(SMIL, big)), Flavour(base64_parts=True))
+    encoded = encode(replace(SUBMISSION, parts=(SMIL, big)), MM7Options(base64_parts=True))
     assert max(encoded.body) < 128
     photo = parts_of(parts_of(parse(encoded))[1])[1]
     assert photo["Content-Transfer-Encoding"] == "base64"
@@ -91,7 +91,7 @@ def test_a_carrier_that_takes_no_binary_gets_base64() -> None:
 
 
 def test_version_and_namespace_are_the_carriers() -> None:
-    envelope = envelope_of(SUBMISSION, Flavour(version="5.3.0", namespace=REL_5))
+    envelope = envelope_of(SUBMISSION, MM7Options(version="5.3.0", namespace=REL_5))
     assert f'<mm7:TransactionID xmlns:mm7="{REL_5}" env:mustUnderstand="1">' in envelope
     assert f'<SubmitReq xmlns="{REL_5}"><MM7Version>5.3.0</MM7Version>' in envelope
 
@@ -106,14 +106,14 @@ def test_version_and_namespace_are_the_carriers() -> None:
     ],
 )
 def test_a_sender_is_a_short_code_up_to_six_digits(sender: str, prefix: str, address: str) -> None:
-    envelope = envelope_of(replace(SUBMISSION, sender=sender), Flavour(number_prefix=prefix))
+    envelope = envelope_of(replace(SUBMISSION, sender=sender), MM7Options(number_prefix=prefix))
     assert f"<SenderAddress>{address}</SenderAddress>" in envelope
     assert f"<To><Number>{prefix}14044790000</Number></To>" in envelope
 
 
 def test_what_is_empty_is_left_out() -> None:
     bare = replace(SUBMISSION, vasid="", subject="", service_code=None, linked_id=None)
-    envelope = envelope_of(bare, Flavour())
+    envelope = envelope_of(bare, MM7Options())
     assert not [name for name in ("VASID", "Subject", "ServiceCode", "LinkedID") if f"<{name}" in envelope]
 
 
@@ -127,21 +127,21 @@ def test_what_is_empty_is_left_out() -> None:
     ],
 )
 def test_a_subject_cannot_leave_its_element(subject: str, element: str) -> None:
-    assert element in envelope_of(replace(SUBMISSION, subject=subject), Flavour())
+    assert element in envelope_of(replace(SUBMISSION, subject=subject), MM7Options())
 
 
 def test_a_retry_is_the_same_bytes_and_another_transaction_is_not() -> None:
-    first = encode(SUBMISSION, Flavour())
-    assert encode(replace(SUBMISSION), Flavour()) == first
-    assert encode(replace(SUBMISSION, transaction_id="t-35674-2"), Flavour()).headers != first.headers
+    first = encode(SUBMISSION, MM7Options())
+    assert encode(replace(SUBMISSION), MM7Options()) == first
+    assert encode(replace(SUBMISSION, transaction_id="t-35674-2"), MM7Options()).headers != first.headers
 
 
 def test_content_that_holds_the_boundary_gets_another_one() -> None:
     attack = f"\r\n--mms-{TOKEN}--\r\n--mm7-{TOKEN}--\r\n".encode()
-    encoded = encode(replace(SUBMISSION, parts=(replace(TEXT, data=attack),)), Flavour())
+    encoded = encode(replace(SUBMISSION, parts=(replace(TEXT, data=attack),)), MM7Options())
     assert TOKEN not in encoded.headers["Content-Type"]
     assert parts_of(parts_of(parse(encoded))[1])[0].get_payload(decode=True) == attack
-    assert TOKEN not in encode(replace(SUBMISSION, subject=TOKEN), Flavour()).headers["Content-Type"]
+    assert TOKEN not in encode(replace(SUBMISSION, subject=TOKEN), MM7Options()).headers["Content-Type"]
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ import django; django.setup()
 from mms.rendering import renditions
 from mms.adaptation.plan import Recipe
 from mms.models import Medium
-renditions.rendition(Medium.objects.get(), {RECIPE})
+renditions.get_or_create_rendition(Medium.objects.get(), {RECIPE})
 """
 
 
@@ -51,7 +51,7 @@ def wanted_by_many(photo: Medium) -> Iterator[list["Future[int]"]]:
     def get() -> int:
         together.wait(timeout=30)
         try:
-            return renditions.rendition(photo, RECIPE).pk
+            return renditions.get_or_create_rendition(photo, RECIPE).pk
         finally:
             connection.close()
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 import pytest
 from pytest_django import Settings
 
-from mms.content.downloads import Downloads, Fetched, FetchFailed
+from mms.content.downloads import DownloadedFile, DownloadError, Downloads
 from mms.runtime.http_client import NoReply, Request, allowed
 from mms.runtime.in_flight import InFlight
 from tests.api.sockets import listening, read_headers, saying
@@ -21,7 +21,7 @@ NAME = "media.example.com"
 Resolve = Callable[[Sequence[Sequence[str]]], None]
 
 
-def fetch(url: str, cap: int) -> Fetched:
+def fetch(url: str, cap: int) -> DownloadedFile:
     return Downloads().fetch(url, cap)
 
 
@@ -72,7 +72,7 @@ def test_of_several_addresses_of_a_name_only_the_allowed_are_tried(resolved: Res
         resolved([["127.0.0.2", "127.0.0.1", "127.0.0.3"]])
         assert fetch(f"http://{NAME}:{server.port}/", 10).data == b"x"
         resolved([["127.0.0.2", "127.0.0.3"]])
-        with pytest.raises(FetchFailed, match="not a public address"):
+        with pytest.raises(DownloadError, match="not a public address"):
             fetch(f"http://{NAME}:{server.port}/", 10)
         assert server.connections == 1
 
@@ -83,7 +83,7 @@ def test_a_name_that_changes_between_two_requests_does_not_get_past(resolved: Re
     with serving(Say()) as server, listening(saying(OK)) as inner:
         port = server.url.rpartition(":")[2]
         server.first(Say(302, headers=(("Location", f"http://{NAME.upper()}.:{inner.port}/"),)))
-        with pytest.raises(FetchFailed):
+        with pytest.raises(DownloadError):
             fetch(f"http://{NAME}:{port}/", 10)
         assert inner.connections == 0
 
@@ -107,7 +107,7 @@ def test_a_line_end_in_a_url_begins_no_header(place: str, break_off: str) -> Non
 
     with listening(serve) as server:
         url = place.replace("{port}", str(server.port)).replace("{x}", break_off)
-        with suppress(FetchFailed):
+        with suppress(DownloadError):
             fetch(url, 10)
     assert not any(line.lower().startswith(b"x-evil") for sent in seen for line in sent.splitlines())
 
@@ -136,7 +136,7 @@ def test_a_compressed_answer_is_not_blown_up(encoding: str) -> None:
 def test_a_server_of_another_protocol_gives_nothing_away(said: bytes) -> None:
     with (
         listening(saying(said)) as server,
-        pytest.raises(FetchFailed, match="broke off, or does not speak HTTP"),
+        pytest.raises(DownloadError, match="broke off, or does not speak HTTP"),
     ):
         fetch(server.url, 1000)
 
@@ -144,7 +144,7 @@ def test_a_server_of_another_protocol_gives_nothing_away(said: bytes) -> None:
 def test_endless_headers_are_not_kept() -> None:
     with (
         listening(saying(OK, *[b"X-A: " + b"a" * 60_000 + b"\r\n"] * 20)) as server,
-        pytest.raises(FetchFailed),
+        pytest.raises(DownloadError),
     ):
         fetch(server.url, 1000)
 

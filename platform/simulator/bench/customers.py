@@ -29,6 +29,6 @@ def seed(name: str) -> str:
     SenderAddress.objects.create(account=account, address=world.SENDER, country="US", default=True)
     Service.objects.create(account=account, code=world.SERVICE)
     template = Template(account=account, name="Bench", subject="Hello {{firstname|you}}")
-    store.save(template, [NewSlide(10, "Dear {{firstname|customer}}", ())], queue.conclude, timezone.now())
+    store.save_template(template, [NewSlide(10, "Dear {{firstname|customer}}", ())], queue.conclude, timezone.now())
     fund(account)
     return SEED.replace(world.API_KEY, keys.issue(account)).replace(str(world.MMS_ID), str(template.pk))

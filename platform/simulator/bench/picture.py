@@ -10,7 +10,7 @@ import pyvips  # type: ignore[import-untyped]
 from PIL import Image, ImageOps
 
 from mms.adaptation import images
-from mms.adaptation.encoding import HIGHEST_QUALITY, LOWEST_QUALITY
+from mms.adaptation.image_encoding import HIGHEST_QUALITY, LOWEST_QUALITY
 from mms.adaptation.plan import Recipe
 from mms.adaptation.similarity import ssim
 from simulator.bench import BenchError

@@ -7,17 +7,17 @@ import av
 import pytest
 
 from mms.adaptation.content import Kind
-from mms.adaptation.recordings import Made, RecordingError, encode
+from mms.adaptation.transcoding import EncodedFile, TranscodingError, encode
 from tests.adaptation.clips import film, sound
 
 
-def made(data: bytes, kind: Kind, folder: Path) -> list[Made]:
+def made(data: bytes, kind: Kind, folder: Path) -> list[EncodedFile]:
     source = folder / "source"
     source.write_bytes(data)
     return encode(source, kind, folder)
 
 
-def tracks(form: Made) -> list[Any]:
+def tracks(form: EncodedFile) -> list[Any]:
     """Codec and seconds of each track, as they can be decoded."""
     with av.open(str(form.file)) as read:
         found = []
@@ -41,7 +41,12 @@ def tracks(form: Made) -> list[Any]:
 )
 def test_audio_is_made_aac_and_amr(data: bytes, tmp_path: Path) -> None:
     aac, amr = made(data, Kind.AUDIO, tmp_path)
-    assert (aac.master.mime_type, aac.seconds, amr.master.mime_type, amr.seconds) == ("audio/mp4", 2, "audio/amr", 2)
+    assert (aac.output_format.mime_type, aac.seconds, amr.output_format.mime_type, amr.seconds) == (
+        "audio/mp4",
+        2,
+        "audio/amr",
+        2,
+    )
     assert tracks(aac) == [("aac", pytest.approx(2, abs=0.15))]
     assert tracks(amr) == [("amrnb", pytest.approx(2, abs=0.15))]
     assert amr.file.read_bytes().startswith(b"#!AMR\n")
@@ -62,7 +67,7 @@ def test_audio_is_made_aac_and_amr(data: bytes, tmp_path: Path) -> None:
 )
 def test_video_is_made_h264_and_h263(data: bytes, tmp_path: Path) -> None:
     mp4, threegp = made(data, Kind.VIDEO, tmp_path)
-    assert [form.master.mime_type for form in (mp4, threegp)] == ["video/mp4", "video/3gpp"]
+    assert [form.output_format.mime_type for form in (mp4, threegp)] == ["video/mp4", "video/3gpp"]
     assert [form.seconds for form in (mp4, threegp)] == [2, 2]
     assert [(form.width, form.height) for form in (mp4, threegp)] == [(320, 240), (176, 144)]
     assert tracks(mp4) == [("h264", pytest.approx(2, abs=0.2)), ("aac", pytest.approx(2, abs=0.2))]
@@ -95,12 +100,12 @@ def test_h264_is_baseline_because_telephones_decode_no_more(tmp_path: Path) -> N
     ],
 )
 def test_what_cannot_be_encoded_is_told_in_words(data: bytes, kind: Kind, problem: str, tmp_path: Path) -> None:
-    with pytest.raises(RecordingError, match=problem):
+    with pytest.raises(TranscodingError, match=problem):
         made(data, kind, tmp_path)
 
 
 def test_a_playlist_opens_no_other_file(tmp_path: Path) -> None:
     (tmp_path / "secret.mp3").write_bytes(sound())
     playlist = f"#EXTM3U\n#EXTINF:2,\n{tmp_path}/secret.mp3\n#EXT-X-ENDLIST\n"
-    with pytest.raises(RecordingError):
+    with pytest.raises(TranscodingError):
         made(playlist.encode(), Kind.AUDIO, tmp_path)

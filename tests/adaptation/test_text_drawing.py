@@ -9,8 +9,16 @@ from PIL import Image, ImageChops
 
 from mms.adaptation.content import Align, Area, Font, VerticalAlign
 from mms.adaptation.images import resize
-from mms.adaptation.lettering import LetteringError, TextTooLong, Undrawable, beyond, check, laid_out, lettered
 from mms.adaptation.plan import Recipe
+from mms.adaptation.text_drawing import (
+    TextDrawingError,
+    TextTooLong,
+    UndrawableCharacter,
+    bounds_problem,
+    check_area,
+    draw_areas,
+    lay_out,
+)
 from tests.adaptation.pictures import photo, read, saved
 
 SIZE = (400, 200)
@@ -51,54 +59,67 @@ def test_a_text_is_wrapped_at_words_and_made_smaller_where_it_must_be(
 ) -> None:
     if not font_size:
         with pytest.raises(TextTooLong):
-            laid_out(area(text))
+            lay_out(area(text))
         return
-    found = laid_out(area(text))
+    found = lay_out(area(text))
     assert (found.lines, found.font_size) == (lines, font_size)
 
 
 @pytest.mark.parametrize(
-    ("text", "kind", "sentence"),
+    ("text", "problem"),
     [
-        ("x" * 501, TextTooLong, "the text has 501 characters; 500 are allowed"),
-        ("word " * 60, TextTooLong,
-         "the text does not fit into its box of 300 x 120 pixels, not even in a font size of 20"),
-        ("日本", Undrawable, 'the text holds "日" (U+65E5 CJK UNIFIED IDEOGRAPH-65E5), which cannot be drawn in sans'),
-        ("שלום", Undrawable, 'the text holds "ש" (U+05E9 HEBREW LETTER SHIN), which cannot be drawn in sans'),
-        ("مرحبا", Undrawable, 'the text holds "م" (U+0645 ARABIC LETTER MEEM), which cannot be drawn in sans'),
-        ("q\u0308", Undrawable, 'the text holds "\u0308" (U+0308 COMBINING DIAERESIS), which cannot be drawn in sans'),
-        ("a\x00", Undrawable, "the text holds (U+0000 control character), which cannot be drawn in sans"),
+        ("x" * 501, "the text has 501 characters; 500 are allowed"),
+        (
+            "word " * 60,
+            "the text does not fit into its box of 300 x 120 pixels, not even in a font size of 20",
+        ),
     ],
-)  # fmt: skip
-def test_a_text_that_cannot_be_drawn_is_refused_in_words(text: str, kind: type[LetteringError], sentence: str) -> None:
-    with pytest.raises(kind) as refused:
-        laid_out(area(text))
-    assert str(refused.value) == sentence
+)
+def test_too_long_text_is_refused(text: str, problem: str) -> None:
+    with pytest.raises(TextTooLong) as refused:
+        lay_out(area(text))
+    assert str(refused.value) == problem
+
+
+@pytest.mark.parametrize(
+    ("text", "character"),
+    [
+        ("日本", '"日" (U+65E5 CJK UNIFIED IDEOGRAPH-65E5)'),
+        ("שלום", '"ש" (U+05E9 HEBREW LETTER SHIN)'),
+        ("مرحبا", '"م" (U+0645 ARABIC LETTER MEEM)'),
+        ("q\u0308", '"\u0308" (U+0308 COMBINING DIAERESIS)'),
+        ("a\x00", "(U+0000 control character)"),
+    ],
+)
+def test_undrawable_character_is_refused_by_name(text: str, character: str) -> None:
+    with pytest.raises(UndrawableCharacter) as refused:
+        lay_out(area(text))
+    assert str(refused.value) == f"the text holds {character}, which cannot be drawn in sans"
 
 
 @pytest.mark.parametrize("text", ["Grüße, Łukasz", "Καλημέρα", "Привет", "Բարեւ", "გამარჯობა", "€ 5 ½ — “x” ☺ 😀"])
 @pytest.mark.parametrize("font", Font)
 def test_the_scripts_of_europe_and_common_signs_are_drawn(text: str, font: Font) -> None:
-    assert ink(lettered(WHITE, [area(text, font=font, font_size=24)], SIZE))
+    assert ink(draw_areas(WHITE, [area(text, font=font, font_size=24)], SIZE))
 
 
 @pytest.mark.parametrize("text", ["{{first}} 日", "Far too long: " + "word " * 60, "{{a|" + "word " * 60 + "}}"])
 def test_what_no_message_could_draw_is_refused_with_the_template(text: str) -> None:
-    with pytest.raises(LetteringError):
-        check(area(text))
-    check(area("{{first}} " + "word " * 20))  # with a value it may be too long, or not: nobody knows yet
+    with pytest.raises(TextDrawingError):
+        check_area(area(text))
+    check_area(area("{{first}} " + "word " * 20))  # with a value it may be too long, or not: nobody knows yet
 
 
 def test_a_box_lies_on_its_picture() -> None:
-    assert beyond(area("a"), (350, 160)) is None
-    assert beyond(area("a"), (349, 160)) == "it reaches to 350 x 160 pixels; the image has 349 x 160"
-    assert beyond(area("a"), (350, 159)) == "it reaches to 350 x 160 pixels; the image has 350 x 159"
+    assert bounds_problem(area("a"), (350, 160)) is None
+    assert bounds_problem(area("a"), (349, 160)) == "it reaches to 350 x 160 pixels; the image has 349 x 160"
+    assert bounds_problem(area("a"), (350, 159)) == "it reaches to 350 x 160 pixels; the image has 350 x 159"
 
 
 @pytest.mark.parametrize("align", Align)
 @pytest.mark.parametrize("vertical_align", VerticalAlign)
 def test_a_text_stands_where_its_alignment_says(align: Align, vertical_align: VerticalAlign) -> None:
-    box = ink(lettered(WHITE, [area("HH", align=align, vertical_align=vertical_align)], SIZE))
+    box = ink(draw_areas(WHITE, [area("HH", align=align, vertical_align=vertical_align)], SIZE))
     assert box
     left, top, right, bottom = box[0] - 50, box[1] - 40, 350 - box[2], 160 - box[3]
     assert {Align.LEFT: left < 6, Align.CENTER: abs(left - right) < 3, Align.RIGHT: right < 6}[align]
@@ -111,14 +132,14 @@ def test_a_text_stands_where_its_alignment_says(align: Align, vertical_align: Ve
 
 
 def test_fonts_and_colours_are_the_ones_that_were_set() -> None:
-    plain, bold = (lettered(WHITE, [area("Bill", font=font, color="#Ff0000")], SIZE) for font in Font)
+    plain, bold = (draw_areas(WHITE, [area("Bill", font=font, color="#Ff0000")], SIZE) for font in Font)
     assert sum(bold.convert("L").histogram()[:128]) > 1.3 * sum(plain.convert("L").histogram()[:128]) > 0
     assert (255, 0, 0) in colours(plain)
     assert {red for red, *_ in colours(plain)} == {255}
 
 
 def test_on_transparent_pixels_a_text_has_its_full_colour() -> None:
-    drawn = lettered(Image.new("RGBA", SIZE), [area("Bill", color="#ff0000")], SIZE)
+    drawn = draw_areas(Image.new("RGBA", SIZE), [area("Bill", color="#ff0000")], SIZE)
     assert {colour[:3] for colour in colours(drawn) if colour[3]} == {(255, 0, 0)}
 
 
@@ -143,7 +164,7 @@ def test_nothing_outside_the_box_is_ever_touched_and_the_same_text_gives_the_sam
     there = Area(text, left, top, width, height, font_size, align=align, vertical_align=vertical_align)
     small = WHITE.resize((round(400 * scale), round(200 * scale)))
     try:
-        drawn = lettered(small, [there], SIZE)
+        drawn = draw_areas(small, [there], SIZE)
     except TextTooLong:
         return
     touched = ink(drawn)
@@ -152,7 +173,7 @@ def test_nothing_outside_the_box_is_ever_touched_and_the_same_text_gives_the_sam
         assert touched[1] >= round(top * scale)
         assert touched[2] <= max(round((left + width) * scale), round(left * scale) + 1)
         assert touched[3] <= max(round((top + height) * scale), round(top * scale) + 1)
-    assert drawn.tobytes() == lettered(small, [there], SIZE).tobytes()
+    assert drawn.tobytes() == draw_areas(small, [there], SIZE).tobytes()
 
 
 def test_a_text_is_drawn_after_the_picture_was_made_small_and_turned_upright() -> None:
@@ -161,10 +182,10 @@ def test_a_text_is_drawn_after_the_picture_was_made_small_and_turned_upright() -
     exif = Image.Exif()
     exif[274] = 6
     data = saved(Image.new("RGB", (1600, 3200), "white"), "JPEG", exif=exif.tobytes())
-    assert lying.upright == (3200, 1600)
+    assert lying.upright_size == (3200, 1600)
     text = area("Illiterate", left=400, top=320, width=2400, height=960, font_size=100)
     made = resize(
-        data, Recipe(400, 400, 50_000, "image/jpeg"), lambda picture: lettered(picture, [text], lying.upright)
+        data, Recipe(400, 400, 50_000, "image/jpeg"), lambda picture: draw_areas(picture, [text], lying.upright_size)
     )
     picture = read(made.data)
     dark = picture.convert("L").point(lambda value: 255 if value < 128 else 0).getbbox()
