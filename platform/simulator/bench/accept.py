@@ -18,8 +18,8 @@ from simulator.bench.figures import Figure, Series, alternate, at_least
 from simulator.bench.load import Load, drive
 from simulator.bench.stage import Stage
 from simulator.bench.web import THREADS, WORKERS, serving
-from simulator.demo import world
-from simulator.demo.web import call
+from simulator.demo import sample_data
+from simulator.demo.http_client import call_api
 
 CONNECTIONS = ACCOUNTS = 32
 WARM_UP = 2  # seconds
@@ -27,7 +27,7 @@ NUMBERS = [f"1404479{last:04}" for last in range(1000)]
 # No worker runs, so nobody calls the carrier.
 NO_SIMULATOR = "http://127.0.0.1:9"
 
-CONTENT = f"""<request><action>saveMMS</action><api-key>{world.API_KEY}</api-key><name>Bench</name>
+CONTENT = f"""<request><action>saveMMS</action><api-key>{sample_data.API_KEY}</api-key><name>Bench</name>
 <message-subject>Hello {{{{firstname|you}}}}</message-subject>
 <slide><message-text>Dear {{{{firstname|customer}}}}</message-text></slide></request>"""
 
@@ -95,12 +95,12 @@ def make_world(port: int) -> None:
 
     every number.
     """
-    customers.fund(world.load(NO_SIMULATOR))
+    customers.fund(sample_data.load(NO_SIMULATOR))
     with connection.cursor() as cursor:
         cursor.execute(KNOWN_HANDSETS, [NUMBERS])
-    answer = call(port, CONTENT.encode())
-    if answer.get("mms-id") != str(world.MMS_ID):
-        raise BenchError(f"saveMMS was to store mms-id {world.MMS_ID}: {answer}")
+    answer = call_api(port, CONTENT.encode())
+    if answer.get("mms-id") != str(sample_data.MMS_ID):
+        raise BenchError(f"saveMMS was to store mms-id {sample_data.MMS_ID}: {answer}")
 
 
 def requests(seeds: Sequence[str] = (customers.SEED,)) -> list[str]:

@@ -11,24 +11,24 @@ from mms.content import store
 from mms.content.store import NewSlide
 from mms.encoding import queue
 from mms.models import Template
-from simulator.demo import world
+from simulator.demo import sample_data
 
-SEED = Path(world.__file__).with_name("seed.xml").read_text()
+SEED = Path(sample_data.__file__).with_name("seed.xml").read_text()
 FUNDS = 1_000_000 * UNIT
 
 
 def fund(account: Account) -> None:
     """Gives the account the demo's prices and funds to the end."""
-    world.fund(account)
+    sample_data.fund(account)
     ledger.top_up(account, FUNDS, "for the bench", timezone.now())
 
 
 def seed(name: str) -> str:
     """The demo's sendSavedMMS, of a new customer of this name with a template of his own."""
     account = Account.objects.create(name=name)
-    SenderAddress.objects.create(account=account, address=world.SENDER, country="US", default=True)
-    Service.objects.create(account=account, code=world.SERVICE)
+    SenderAddress.objects.create(account=account, address=sample_data.SENDER, country="US", default=True)
+    Service.objects.create(account=account, code=sample_data.SERVICE)
     template = Template(account=account, name="Bench", subject="Hello {{firstname|you}}")
     store.save_template(template, [NewSlide(10, "Dear {{firstname|customer}}", ())], queue.conclude, timezone.now())
     fund(account)
-    return SEED.replace(world.API_KEY, keys.issue(account)).replace(str(world.MMS_ID), str(template.pk))
+    return SEED.replace(sample_data.API_KEY, keys.issue(account)).replace(str(sample_data.MMS_ID), str(template.pk))

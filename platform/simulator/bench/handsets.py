@@ -10,7 +10,7 @@ from simulator.bench.running import Running, running
 from simulator.bench.stage import Stage
 from simulator.bench.whole_way import CONTENT, PROGRAMS, WARM_UP, Round, analyze, know, make_world, play, requests
 from simulator.demo import pictures
-from simulator.demo.web import call
+from simulator.demo.http_client import call_api
 from simulator.numbers import KB
 
 MESSAGES = 2_000  # a round
@@ -80,7 +80,7 @@ def _new_template(stage: Stage, place: Running) -> int:
     photograph = (folder / pictures.PHOTOGRAPH).read_bytes()
     (folder / name).write_bytes(another(photograph, f"after {Rendition.objects.count()} renditions"))
     request = CONTENT.replace(pictures.PHOTOGRAPH, name).format(f"http://{HOST}:{place.prompt}")
-    answer = call(place.web, request.encode())
+    answer = call_api(place.web, request.encode())
     if "mms-id" not in answer:
         raise BenchError(f"saveMMS was to store a template: {answer}")
     return int(answer["mms-id"])

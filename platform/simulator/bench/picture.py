@@ -28,7 +28,7 @@ AS_LIKE = 0.01
 
 def adaptation(stage: Stage) -> list[Figure]:
     """Processor time of decoding, turning, shrinking and encoding below a number of bytes. Raises BenchError."""
-    pictures.make(stage.folder / "pictures")
+    pictures.generate_missing(stage.folder / "pictures")
     photograph = (stage.folder / "pictures" / pictures.PHOTOGRAPH).read_bytes()
     pyvips.cache_set_max(0)  # or it would remember the result
     logging.getLogger("pyvips").setLevel(logging.WARNING)  # or it would tell of each step, which costs it time

@@ -16,8 +16,8 @@ from mms.runtime import wakeup
 from simulator.bench.figures import Figure, Series, alternate, at_most
 from simulator.bench.running import CELERY
 from simulator.bench.stage import Stage, child_environment
+from simulator.demo.http_client import is_responding
 from simulator.demo.processes import Processes
-from simulator.demo.web import answers
 
 IN_FLIGHT = notifier.LIMITS.per_destination  # to one account, in each process
 A_SECOND = 50
@@ -100,7 +100,7 @@ def _customer(stage: Stage, behaviour: str) -> Iterator[Account]:
     port = free_port()
     with _processes(stage) as processes:
         processes.start(behaviour, "simulator", "--port", str(port), "--report-url", f"http://{HOST}:9")
-        processes.wait_for("a customer's server", lambda: answers(port, "/log"))
+        processes.wait_for("a customer's server", lambda: is_responding(port, "/log"))
         url = f"http://{HOST}:{port}/postbacks/{behaviour}"
         yield Account.objects.create(name=f"{behaviour} {port}", postback_url=url)
 

@@ -9,9 +9,9 @@ from django.conf import settings
 from config.embedded.ports import HOST, free_port
 from simulator.bench import BenchError, web
 from simulator.bench.stage import Stage, child_environment
-from simulator.demo import pictures, world
+from simulator.demo import pictures, sample_data
+from simulator.demo.http_client import is_responding
 from simulator.demo.processes import DemoError, Processes
-from simulator.demo.web import answers
 
 CELERY = {
     "worker": ("worker", "-Q", "flow"),
@@ -42,7 +42,7 @@ def running(stage: Stage, slow: float) -> Iterator[Running]:
         MEDIA_ROOT=str(settings.MEDIA_ROOT),
         OUTBOUND_ALLOWED_NETWORKS="127.0.0.0/8",
     )
-    pictures.make(stage.folder / "pictures")
+    pictures.generate_missing(stage.folder / "pictures")
     with Processes(settings.BASE_DIR, environment, stage.folder) as processes:
         place = Running(processes, free_port(), free_port(), free_port())
         processes.start("web", "granian", *web.options(place.web))
@@ -51,9 +51,9 @@ def running(stage: Stage, slow: float) -> Iterator[Running]:
         for name, options in CELERY.items():
             processes.start(name, "celery", "-A", "config", *options, *_named(name), "--loglevel", "info")
         try:
-            processes.wait_for("the web process", lambda: answers(place.web, "/ep/v1/"))
-            processes.wait_for("the prompt simulator", lambda: answers(place.prompt, "/numbers"))
-            processes.wait_for("the slow simulator", lambda: answers(place.slow, "/numbers"))
+            processes.wait_for("the web process", lambda: is_responding(place.web, "/ep/v1/"))
+            processes.wait_for("the prompt simulator", lambda: is_responding(place.prompt, "/numbers"))
+            processes.wait_for("the slow simulator", lambda: is_responding(place.slow, "/numbers"))
         except DemoError as error:
             raise BenchError(str(error)) from error
         yield place
@@ -65,10 +65,10 @@ def _named(name: str) -> tuple[str, ...]:
 
 
 def _simulator(stage: Stage, port: int, platform: int, pause: float) -> list[str]:
-    user, password = world.MMSC_USER
+    user, password = sample_data.MMSC_USER
     options = {
         "--port": str(port),
-        "--report-url": f"http://{':'.join(world.REPORT_USER)}@{HOST}:{platform}/mm7/{world.CARRIER}",
+        "--report-url": f"http://{':'.join(sample_data.REPORT_USER)}@{HOST}:{platform}/mm7/{sample_data.CARRIER}",
         "--mm7-user": user,
         "--mm7-password": password,
         "--pictures": str(stage.folder / "pictures"),

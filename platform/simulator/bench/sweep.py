@@ -12,7 +12,7 @@ from mms.models import Carrier, Discovery, Message, Status, Template
 from simulator.bench import BenchError
 from simulator.bench.figures import Figure, Series, alternate, at_most
 from simulator.bench.stage import Stage, staged, standing_on
-from simulator.demo import world
+from simulator.demo import sample_data
 
 DUE, WAITING = 1_000, 1_000_000
 NO_SIMULATOR = "http://127.0.0.1:9"
@@ -88,7 +88,7 @@ class Crowd:
 
 def store(already: int, count: int, begin: datetime) -> None:
     """So many messages and discoveries beside those that are there already, the next due a millisecond after them."""
-    account = world.load(NO_SIMULATOR)
+    account = sample_data.load(NO_SIMULATOR)
     template, _ = Template.objects.get_or_create(account=account, name="Bench")
     whose = {"account": account.pk, "template": template.pk, "carrier": Carrier.objects.get().pk}
     values: dict[str, Any] = {**whose, "first": already, "count": count, "begin": begin}

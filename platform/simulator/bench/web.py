@@ -8,8 +8,8 @@ from django.conf import settings
 from config.embedded.ports import HOST, free_port
 from simulator.bench import BenchError
 from simulator.bench.stage import Stage, child_environment
+from simulator.demo.http_client import is_responding
 from simulator.demo.processes import DemoError, Processes
-from simulator.demo.web import answers
 
 WORKERS, THREADS = 2, 256
 
@@ -27,7 +27,7 @@ def start(processes: Processes) -> int:
     port = free_port()
     processes.start("web", "granian", *options(port))
     try:
-        processes.wait_for("the web process", lambda: answers(port, "/ep/v1/"))
+        processes.wait_for("the web process", lambda: is_responding(port, "/ep/v1/"))
     except DemoError as error:
         raise BenchError(str(error)) from error
     return port

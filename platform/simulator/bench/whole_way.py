@@ -25,8 +25,8 @@ from simulator.bench.load import send
 from simulator.bench.processors import Meter, servers
 from simulator.bench.running import Running, running
 from simulator.bench.stage import Stage
-from simulator.demo import pictures, world
-from simulator.demo.web import call
+from simulator.demo import pictures, sample_data
+from simulator.demo.http_client import call_api
 from simulator.numbers import HANDSETS
 
 # Messages of a round, for each of the seconds that a round is to take.
@@ -41,7 +41,7 @@ LOOK = 0.2  # seconds between two looks
 KINDS = ("00", "01", "03", "13")
 NUMBERS = [f"1404{area}{kind}00" for area in range(200, 450) for kind in KINDS]
 
-CONTENT = f"""<request><action>saveMMS</action><api-key>{world.API_KEY}</api-key><name>Bench</name>
+CONTENT = f"""<request><action>saveMMS</action><api-key>{sample_data.API_KEY}</api-key><name>Bench</name>
 <message-subject>Hello {{{{firstname|you}}}}</message-subject>
 <slide><image><url>{{}}/pictures/{pictures.PHOTOGRAPH}</url></image><duration>8</duration>
 <message-text>Dear {{{{firstname|customer}}}}</message-text></slide></request>"""
@@ -150,13 +150,13 @@ def _by_program(rounds: Sequence[Round]) -> str:
 def make_world(place: Running) -> None:
     """The demo's customer with prices and funds, a template with a picture, and a known handset for every number."""
     simulator = f"http://{HOST}:{place.prompt}"
-    account = world.load(simulator)
-    world.fund(account)
-    ledger.top_up(account, 1_000_000 * world.FUNDS, "for the bench", timezone.now())
+    account = sample_data.load(simulator)
+    sample_data.fund(account)
+    ledger.top_up(account, 1_000_000 * sample_data.FUNDS, "for the bench", timezone.now())
     know([(number, HANDSETS[number[-4:-2]].identity) for number in NUMBERS])
-    answer = call(place.web, CONTENT.format(simulator).encode())
-    if answer.get("mms-id") != str(world.MMS_ID):
-        raise BenchError(f"saveMMS was to store mms-id {world.MMS_ID}: {answer}")
+    answer = call_api(place.web, CONTENT.format(simulator).encode())
+    if answer.get("mms-id") != str(sample_data.MMS_ID):
+        raise BenchError(f"saveMMS was to store mms-id {sample_data.MMS_ID}: {answer}")
 
 
 def analyze() -> None:
@@ -183,9 +183,9 @@ def play(place: Running, simulator: int, bodies: Sequence[str], meter: Meter) ->
     return Round(len(bodies), _proven(before, len(bodies)), taken)
 
 
-def requests(messages: int, numbers: Sequence[str] = NUMBERS, mms_id: int = world.MMS_ID) -> list[str]:
+def requests(messages: int, numbers: Sequence[str] = NUMBERS, mms_id: int = sample_data.MMS_ID) -> list[str]:
     """So many requests to send this template to these numbers, in turns."""
-    seed = SEED.replace(f"<mms-id>{world.MMS_ID}<", f"<mms-id>{mms_id}<")
+    seed = SEED.replace(f"<mms-id>{sample_data.MMS_ID}<", f"<mms-id>{mms_id}<")
     bodies = [re.sub("<to>[0-9]+</to>", f"<to>{number}</to>", seed) for number in numbers]
     return [bodies[index % len(bodies)] for index in range(messages)]
 

@@ -15,8 +15,8 @@ import aiohttp
 from simulator.chaos.orders import Door, Order
 from simulator.chaos.requests import Fields, Read, Written, read, write
 from simulator.chaos.world import SERVICE, Customer
-from simulator.demo.web import HOST
-from simulator.demo.world import SENDER
+from simulator.demo.http_client import HOST
+from simulator.demo.sample_data import SENDER
 
 # Seconds before each further try of an order under a key; then its customer gives up.
 RETRY_LADDER = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)

@@ -37,7 +37,7 @@ def drain(stage: Stage, expiry: datetime, seconds: float, tell: Callable[[str], 
     while looks < STILL:
         if time.monotonic() - start > seconds:
             return None
-        stage.processes.check()
+        stage.processes.check_alive()
         hurry(timezone.now())
         stage.tell("/control/release")
         size, before = stage.log.stat().st_size, size

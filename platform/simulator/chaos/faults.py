@@ -55,7 +55,7 @@ def befall(stage: Stage, planned: Sequence[Fault], start: float, tell: Callable[
     steps += [(fault.end, known[fault.kind].mend) for fault in planned]
     for at, step in sorted(steps, key=lambda step: step[0]):
         while time.monotonic() < start + at:
-            stage.processes.check()
+            stage.processes.check_alive()
             time.sleep(LOOK)
         step()
 

@@ -22,10 +22,10 @@ from simulator.chaos.orders import Door
 from simulator.chaos.requests import read
 from simulator.chaos.servers import Servers, started
 from simulator.chaos.world import CUSTOMERS, Customer
-from simulator.demo import pictures, web
-from simulator.demo import world as demo
+from simulator.demo import http_client, pictures
+from simulator.demo import sample_data as demo
+from simulator.demo.environment import CELERY, url
 from simulator.demo.processes import Processes
-from simulator.demo.stage import CELERY, url
 
 # Those that are killed; the simulator is not.
 PLATFORM = ("web", "worker-1", "worker-2", "notifier", "beat")
@@ -60,7 +60,7 @@ class Stage:
 
     def tell(self, path: str) -> None:
         """Tells the simulator something. Raises NoAnswer."""
-        status, answer = web.ask(self.simulator, "POST", path)
+        status, answer = http_client.send_request(self.simulator, "POST", path)
         if status != 200:
             raise ChaosError(f"the simulator answered {path} with HTTP {status}: {answer[:200]!r}")
 
@@ -71,7 +71,7 @@ def running(known: Collection[str]) -> Iterator[Stage]:
     folder = settings.BASE_DIR / "var" / "chaos"
     with _alone(folder), started(folder / "servers") as servers, _default_database(servers.database_url):
         call_command("migrate", verbosity=0, interactive=False)
-        pictures.make(folder / "pictures")
+        pictures.generate_missing(folder / "pictures")
         ports = {"web": free_port(), "simulator": free_port()}
         world.load(url(ports["simulator"]), known)
         with Processes(settings.BASE_DIR, _environment(servers, folder), folder) as processes:
@@ -131,15 +131,15 @@ def _start(stage: Stage) -> None:
     stage.processes.start("simulator", *_simulator(stage))
     for name in PLATFORM:
         stage.start(name)
-    stage.processes.wait_for("the simulator", lambda: web.answers(stage.simulator, "/log"), PATIENCE)
-    stage.processes.wait_for("the web process", lambda: web.answers(stage.web, "/ep/v1/"), PATIENCE)
+    stage.processes.wait_for("the simulator", lambda: http_client.is_responding(stage.simulator, "/log"), PATIENCE)
+    stage.processes.wait_for("the web process", lambda: http_client.is_responding(stage.web, "/ep/v1/"), PATIENCE)
 
 
 def _simulator(stage: Stage) -> list[str]:
     user, password = demo.MMSC_USER
     named = {
         "--port": str(stage.simulator),
-        "--report-url": f"http://{':'.join(demo.REPORT_USER)}@{web.HOST}:{stage.web}/mm7/{demo.CARRIER}",
+        "--report-url": f"http://{':'.join(demo.REPORT_USER)}@{http_client.HOST}:{stage.web}/mm7/{demo.CARRIER}",
         "--mm7-user": user,
         "--mm7-password": password,
         "--log": str(stage.log),
@@ -162,9 +162,9 @@ def _command(name: str, port: int) -> list[str]:
 
 def _with_content(stage: Stage, customer: Customer) -> Customer:
     """The customer once it has stored its content."""
-    files = (pictures.SMALL, pictures.LOGO)
+    files = (pictures.SMALL_PHOTOGRAPH, pictures.LOGO)
     written = customers.save(Door.SINCH, customer.key, [url(stage.simulator, f"/pictures/{name}") for name in files])
-    _, body = web.ask(stage.web, written.method, written.path, written.body)
+    _, body = http_client.send_request(stage.web, written.method, written.path, written.body)
     answer = read(body)
     if not answer.mms_id:
         raise ChaosError(f"saveMMS answered {body!r}")

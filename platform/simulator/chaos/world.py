@@ -10,13 +10,13 @@ from billing import keys, ledger
 from billing.amounts import UNIT
 from billing.models import Account, Price, SenderAddress, Service
 from mms.models import Carrier
-from simulator.demo import world
+from simulator.demo import sample_data
 
 SERVICE = "12345"
 PRICES = {"mms": 30_000, "ddm": 5_000}  # micro-units
 TIMEOUT = 5  # seconds that the carrier's MMSC may take to answer
 # The carrier's, behind the world's: where the reports go.
-CARRIER = world.CARRIER
+CARRIER = sample_data.CARRIER
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ CUSTOMERS = (
 
 def load(simulator: str, known: Collection[str]) -> None:
     """Makes the world around a simulator at this address, in an empty database; the handsets of `known` are known."""
-    world.load(simulator)
+    sample_data.load(simulator)
     Carrier.objects.update(timeout=TIMEOUT)
     for customer in CUSTOMERS:
         _account(customer, simulator)
@@ -65,7 +65,7 @@ def _account(customer: Customer, simulator: str) -> None:
         refund_undelivered=customer.refunds,
     )
     keys.issue(account, customer.key)
-    SenderAddress.objects.create(account=account, address=world.SENDER, country="US", default=True)
+    SenderAddress.objects.create(account=account, address=sample_data.SENDER, country="US", default=True)
     Service.objects.create(account=account, code=SERVICE)
     for message_class, amount in PRICES.items():
         Price.objects.create(account=account, message_class=message_class, amount=amount)

@@ -1,4 +1,4 @@
-"""The demo's processes: each in a group of its own, watched while they run, all ended when the demo ends."""
+"""Child processes of demo, bench and chaos: each in its own process group, monitored, and stopped at the end."""
 
 import os
 import signal
@@ -11,26 +11,26 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-PATIENCE = 30.0  # seconds for something to become ready
-GRACE = 10.0  # seconds to end in good order
-PAUSE = 0.05  # seconds between two looks
+READY_TIMEOUT = 30.0  # seconds
+STOP_TIMEOUT = 10.0  # seconds until a terminated process is killed
+POLL_INTERVAL = 0.05  # seconds
 LAST_LINES = 15
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class DemoError(Exception):
-    """The demo cannot go on; the message says why."""
+    """The run cannot continue; the message gives the reason."""
 
 
 class TimedOut(DemoError):
-    """Something did not become ready in time."""
+    """A condition was not met in time."""
 
 
 class Processes:
-    """Python programs, run as modules. Leaving the context ends them, in the reverse order of their start."""
+    """Python programs run as modules. Leaving the context terminates them, in reverse order of their start."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str], logs: Path) -> None:
-        """`folder` is where they run, `environment` what they get beside ours, `logs` where their output goes."""
+        """Set the working directory, the additional environment variables, and the directory of the logs."""
         self._folder = folder
         self._environment = {**os.environ, "PYTHONUNBUFFERED": "1", **environment}
         self._logs = logs
@@ -39,7 +39,7 @@ class Processes:
         self._handlers = {number: signal.getsignal(number) for number in SIGNALS}
 
     def __enter__(self) -> Self:
-        # A signal becomes a KeyboardInterrupt wherever we are, so that every way out leads through __exit__.
+        # Every signal raises KeyboardInterrupt, so that __exit__ always runs.
         for number in SIGNALS:
             signal.signal(number, signal.default_int_handler)
         self._logs.mkdir(parents=True, exist_ok=True)
@@ -53,18 +53,18 @@ class Processes:
         processes = list(reversed(self._running.values()))
         for process in processes:
             process.terminate()
-        deadline = time.monotonic() + GRACE
+        deadline = time.monotonic() + STOP_TIMEOUT
         for process in processes:
-            _end(process, deadline)
+            _stop(process, deadline)
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
 
     def start(self, name: str, *arguments: str) -> None:
-        """Starts `python -m <arguments>`; the signals of our terminal do not reach it.
+        """Start `python -m <arguments>`, detached from the terminal's signals.
 
-        One that is started again goes on in its log.
+        A restarted process appends to its log.
         """
-        with self.log(name).open("ab" if name in self._killed else "wb") as log:
+        with self.log_path(name).open("ab" if name in self._killed else "wb") as log:
             self._running[name] = subprocess.Popen(
                 [sys.executable, "-m", *arguments],
                 cwd=self._folder,
@@ -76,39 +76,44 @@ class Processes:
             )
 
     def pids(self, *names: str) -> dict[str, int]:
-        """The process ids of these."""
+        """Return the process ids by name."""
         return {name: self._running[name].pid for name in names}
 
     def kill(self, name: str) -> None:
-        """kill -9, with all its children; no longer watched until it is started again."""
+        """Kill a process and its children with SIGKILL, and stop monitoring it until it is started again."""
         process = self._running.pop(name)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         self._killed.add(name)
 
-    def log(self, name: str) -> Path:
-        """The file that holds what this process says."""
+    def log_path(self, name: str) -> Path:
+        """Return the path of the process's log."""
         return self._logs / f"{name}.log"
 
-    def check(self) -> None:
-        """Raises DemoError with the last words of a process that has ended."""
+    def check_alive(self) -> None:
+        """Raise DemoError, with the last lines of the log, if a process has exited."""
         for name, process in self._running.items():
             if process.poll() is not None:
-                words = self.log(name).read_text(errors="replace").splitlines()[-LAST_LINES:]
-                raise DemoError("\n".join([f"{name} ended with exit status {process.returncode}; it said:", *words]))
+                lines = self.log_path(name).read_text(errors="replace").splitlines()[-LAST_LINES:]
+                raise DemoError("\n".join([f"{name} exited with status {process.returncode}; end of its log:", *lines]))
 
-    def wait_for(self, what: str, ready: Callable[[], bool], patience: float = PATIENCE) -> None:
-        """Until it is ready. Raises TimedOut after `patience` seconds, DemoError if a process ends."""
-        deadline = time.monotonic() + patience
-        while not ready():
-            self.check()
+    def wait_for(self, what: str, is_ready: Callable[[], bool], timeout: float = READY_TIMEOUT) -> None:
+        """Wait until `is_ready` returns true.
+
+        Raises TimedOut after `timeout` seconds, and DemoError if a process exits.
+        """
+        deadline = time.monotonic() + timeout
+        while not is_ready():
+            self.check_alive()
             if time.monotonic() > deadline:
-                raise TimedOut(f"waited {patience:.0f} seconds for {what}; the logs are in {self._logs}")
-            time.sleep(PAUSE)
+                raise TimedOut(
+                    f"timed out after {timeout:.0f} seconds waiting for {what}; the logs are in {self._logs}"
+                )
+            time.sleep(POLL_INTERVAL)
 
 
-def _end(process: "subprocess.Popen[bytes]", deadline: float) -> None:
-    """Waits for its end, and kills what is left of its group: children of a process that died or hangs."""
+def _stop(process: "subprocess.Popen[bytes]", deadline: float) -> None:
+    """Wait until the process exits, then kill the rest of its group: children of a process that died or hangs."""
     with suppress(subprocess.TimeoutExpired):
         process.wait(max(0.0, deadline - time.monotonic()))
     with suppress(ProcessLookupError):

@@ -17,8 +17,8 @@ from simulator.chaos.drain import drain, patience
 from simulator.chaos.faults import befall
 from simulator.chaos.stage import PLATFORM, Stage, running
 from simulator.chaos.world import CUSTOMERS
+from simulator.demo.environment import url
 from simulator.demo.processes import DemoError
-from simulator.demo.stage import url
 
 # What expires does so after the faults, so that it does not end before they had their chance.
 EXPIRY = timedelta(seconds=60)
@@ -75,7 +75,7 @@ class Command(BaseCommand):
     def _wait(self, stage: Stage, sending: "Future[None]", asked: Sequence[Asked]) -> None:
         """Raises what broke the customers: what they sent until then proves nothing."""
         while not sending.done():
-            stage.processes.check()
+            stage.processes.check_alive()
             wait([sending], timeout=5)
             self._say(", ".join(f"{count} {what}" for what, count in progress(asked).items()))
         sending.result()

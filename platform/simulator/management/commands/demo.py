@@ -1,4 +1,4 @@
-"""`manage.py demo`: the whole platform against a simulated network, from saveMMS to the last postback."""
+"""Command `manage.py demo`: the complete platform with a simulated network, from saveMMS to the last postback."""
 
 import secrets
 import time
@@ -11,73 +11,73 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 
 from simulator.demo import checks, display
-from simulator.demo.performance import play
+from simulator.demo.environment import Environment, running_environment, url
 from simulator.demo.processes import DemoError
-from simulator.demo.stage import Stage, running, url
-from simulator.demo.track import Track
+from simulator.demo.runner import run_scenarios
+from simulator.demo.tracker import TrackedMessage
 
 USER = "demo"
-LOOK = 0.5  # seconds between two looks at the processes
+POLL_INTERVAL = 0.5  # seconds between two checks of the processes
 
 
 class Command(BaseCommand):
-    help = "Sends messages to simulated handsets and shows every step. Needs `manage.py servers start` first."
+    help = "Send messages to simulated handsets and show every step. Requires `manage.py servers start`."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--once", action="store_true", help="check the story and end, with status 1 if it differs")
+        parser.add_argument(
+            "--once", action="store_true", help="check the scenarios and exit, with status 1 if a check failed"
+        )
 
     def handle(self, *args: Any, once: bool, **options: Any) -> None:
         try:
-            with running() as stage:
-                tracks = play(stage, Console())
-                differing = self._check(tracks)
+            with running_environment() as environment:
+                messages = run_scenarios(environment, Console())
+                failed = self._check(messages)
                 if not once:
-                    self._stay(stage)
+                    self._keep_running(environment)
         except DemoError as error:
             raise CommandError(str(error)) from error
         except KeyboardInterrupt:
             raise CommandError("interrupted", returncode=130) from None
-        if differing:
-            raise CommandError(f"checks that differ: {differing}")
+        if failed:
+            raise CommandError(f"failed checks: {failed}")
 
-    def _check(self, tracks: Sequence[Track]) -> int:
-        """Prints what the story shows, a line a check; returns how many differ."""
+    def _check(self, messages: Sequence[TrackedMessage]) -> int:
+        """Print the results, one line per check, and return the number of failed checks."""
         self.stdout.write("")
-        for line in (*display.photograph(tracks), *display.costs(tracks)):
+        for line in (*display.photograph_summary(messages), *display.cost_summary(messages)):
             self.stdout.write(line)
-        made = list(checks.of_story(tracks))
-        self._write("The story", made)
-        of_books = list(checks.of_books(tracks))
-        self._write("The books", of_books)
-        made += of_books
-        for track in tracks:
-            of_message = list(checks.of_message(track))
-            self._write(f"{track.case.title}, {track.case.number}, {track.message.tracking_id}", of_message)
-            made += of_message
-        differing = sum(not check.ok for check in made)
-        self.stdout.write(f"\n{len(made)} checks, {differing} differ")
-        return differing
+        sections = {"Run": checks.check_run(messages), "Ledger": checks.check_ledger(messages)} | {
+            f"{tracked.scenario.title}, {tracked.scenario.number}, {tracked.message.tracking_id}": checks.check_message(
+                tracked
+            )
+            for tracked in messages
+        }
+        results: list[checks.Check] = []
+        for heading, section in sections.items():
+            self.stdout.write(f"\n{heading}")
+            for check in section:
+                self.stdout.write(f"  {check}")
+                results.append(check)
+        failed = sum(not check.is_passed for check in results)
+        self.stdout.write(f"\n{len(results)} checks, {failed} failed")
+        return failed
 
-    def _write(self, heading: str, made: Sequence[checks.Check]) -> None:
-        self.stdout.write(f"\n{heading}")
-        for check in made:
-            self.stdout.write(f"  {check}")
-
-    def _stay(self, stage: Stage) -> None:
-        """Shows where to look, until Ctrl-C. Raises DemoError if a process ends."""
+    def _keep_running(self, environment: Environment) -> None:
+        """Print the URLs and wait for Ctrl-C. Raises DemoError if a process exits."""
         password = secrets.token_urlsafe(9)
-        _admin(password)
-        self.stdout.write(f"\nAdmin         {url(stage.web, '/admin/')}   user {USER}, password {password}")
-        self.stdout.write(f"Handset wall  {url(stage.simulator, '/')}")
-        self.stdout.write(f"Postback log  {url(stage.simulator, '/postbacks')}")
-        self.stdout.write("Ctrl-C ends the demo.")
+        _create_admin_user(password)
+        self.stdout.write(f"\nAdmin         {url(environment.web_port, '/admin/')}   user {USER}, password {password}")
+        self.stdout.write(f"Handset wall  {url(environment.simulator_port, '/')}")
+        self.stdout.write(f"Postback log  {url(environment.simulator_port, '/postbacks')}")
+        self.stdout.write("Press Ctrl-C to stop the demo.")
         with suppress(KeyboardInterrupt):
             while True:
-                stage.processes.check()
-                time.sleep(LOOK)
+                environment.processes.check_alive()
+                time.sleep(POLL_INTERVAL)
 
 
-def _admin(password: str) -> None:
+def _create_admin_user(password: str) -> None:
     user, _ = get_user_model().objects.update_or_create(
         username=USER, defaults={"is_staff": True, "is_superuser": True}
     )

@@ -1,4 +1,4 @@
-"""A mountain lake, painted: pictures as rich as photographs that nobody has to license."""
+"""Generator of photograph-like pictures: a mountain lake with enough detail to compress like a real photograph."""
 
 import math
 from dataclasses import dataclass
@@ -10,18 +10,18 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter
 Colour = tuple[int, int, int]
 Point = tuple[float, float]
 
-HORIZON = 0.60  # of the height
-STEP = 1 / 256  # of the width: between two points of a ridge
-# Mean height above the horizon and relief, both in fractions of the height, and how near the ridge is: 0 far, 1 here.
+HORIZON = 0.60  # fraction of the height
+STEP = 1 / 256  # distance between two points of a ridge, as a fraction of the width
+# Per ridge: mean height above the horizon and relief, as fractions of the height, and nearness from 0 (far) to 1.
 RIDGES = ((0.185, 0.20, 0.0), (0.130, 0.14, 0.35), (0.075, 0.08, 0.68), (0.028, 0.035, 0.95))
 
 
 @dataclass(frozen=True, slots=True)
 class Light:
-    """An hour of the day: the sky from top to horizon, what stands in it, and what the light does to the rest.
+    """Lighting at a time of day: the colours of the sky from top to horizon, sun or moon, clouds, land and water.
 
-    `sun` is the place of sun or moon in fractions of width and height, `disc` its radius in fractions of the width.
-    `grain`: how many clouds lie side by side and one above the other, so whether they are banks or curtains.
+    `sun` is the position of sun or moon in fractions of width and height, `disc` its radius in fractions of the width.
+    `grain` is the number of clouds horizontally and vertically.
     """
 
     sky: tuple[Colour, ...]
@@ -69,15 +69,15 @@ NIGHT = Light(
 )
 
 
-def paint(size: tuple[int, int], light: Light, seed: int) -> Image.Image:
-    """The lake by this light, in RGB. The seed chooses mountains, clouds and trees."""
-    random = Random(seed)  # noqa: S311 - paints, keeps no secret
+def generate(size: tuple[int, int], light: Light, seed: int) -> Image.Image:
+    """Generate the picture in RGB. The seed determines mountains, clouds and trees."""
+    random = Random(seed)  # noqa: S311 - not used for security
     horizon = int(size[1] * HORIZON)
     air = _sky(size, light, random)
     _mountains(air, horizon, light, random)
-    picture = _with_water(air, horizon, light, random)
+    picture = _add_water(air, horizon, light, random)
     _shore(picture, light, random)
-    return _grained(picture, random)
+    return _add_grain(picture, random)
 
 
 # --- sky ------------------------------------------------------------------------------------------------------
@@ -96,7 +96,7 @@ def _sky(size: tuple[int, int], light: Light, random: Random) -> Image.Image:
 
 
 def _gradient(size: tuple[int, int], colours: tuple[Colour, ...]) -> Image.Image:
-    """The colours one under the other from the top to the horizon, where the last one stays."""
+    """Return a vertical gradient of the colours from the top to the horizon, with the last colour below it."""
     column = Image.new("RGB", (1, len(colours)))
     column.putdata(colours)
     horizon = int(size[1] * HORIZON)
@@ -114,7 +114,7 @@ def _stars(sky: Image.Image, count: int, random: Random) -> None:
 
 
 def _glow(size: tuple[int, int], light: Light) -> Image.Image:
-    """How much of the sun's colour lies over each point: all of it at the sun, less around it."""
+    """Return the mask of the sun's glow, strongest at the sun."""
     ball = Image.radial_gradient("L").point([int(255 * light.glow * max(0.0, 1 - v / 180) ** 2.4) for v in range(256)])
     side = int(max(size) * 1.1)
     glow = Image.new("L", size)
@@ -126,7 +126,7 @@ def _glow(size: tuple[int, int], light: Light) -> Image.Image:
 
 
 def _clouds(size: tuple[int, int], light: Light, random: Random) -> Image.Image:
-    """How much cloud lies over each point: long banks, thinner towards top and horizon."""
+    """Return the mask of the clouds, thinner towards the top and the horizon."""
     noise = _noise(size, light.grain, 6, random)
     floor = int(255 * (1 - light.cover))
     banks = noise.point([min(215, max(0, (v - floor) * 4)) for v in range(256)])
@@ -136,7 +136,7 @@ def _clouds(size: tuple[int, int], light: Light, random: Random) -> Image.Image:
 
 
 def _noise(size: tuple[int, int], cells: tuple[int, int], octaves: int, random: Random) -> Image.Image:
-    """Fractal noise around 128: each octave twice as fine as the one before and half as strong."""
+    """Return fractal noise around 128: each octave has twice the frequency and half the strength of the previous."""
     noise = _random_grey(cells, random).resize(size, Image.Resampling.BICUBIC)
     for octave in range(1, octaves):
         finer = _random_grey((cells[0] << octave, cells[1] << octave), random)
@@ -152,7 +152,7 @@ def _random_grey(size: tuple[int, int], random: Random) -> Image.Image:
 
 
 def _mountains(picture: Image.Image, horizon: int, light: Light, random: Random) -> None:
-    """Ridge behind ridge, the farther the paler, the nearest with trees on it."""
+    """Draw the ridges from far to near, the far ones paler and the near ones with trees."""
     for base, relief, nearness in RIDGES:
         ridge = _ridge(picture.size, horizon - base * picture.height, relief * picture.height, random)
         mask = Image.new("L", picture.size)
@@ -164,7 +164,7 @@ def _mountains(picture: Image.Image, horizon: int, light: Light, random: Random)
 
 
 def _ridge(size: tuple[int, int], height: float, relief: float, random: Random) -> list[Point]:
-    """A line across the picture by midpoint displacement, from left to right."""
+    """Return a line across the picture from left to right, generated by midpoint displacement."""
     heights = [random.uniform(-0.5, 0.5), random.uniform(-0.5, 0.5)]
     spread = 1.0
     while len(heights) * STEP < 1:
@@ -175,7 +175,7 @@ def _ridge(size: tuple[int, int], height: float, relief: float, random: Random) 
 
 
 def _slope(size: tuple[int, int], colour: Colour, light: Light, random: Random) -> Image.Image:
-    """Rock and wood of this colour, paler towards the foot, where the haze lies."""
+    """Return a textured slope of this colour, paler towards the foot, where the haze is."""
     rough = _noise(size, (12, 18), 6, random).point([max(0, min(90, 128 - v)) for v in range(256)])
     slope = Image.new("RGB", size, colour)
     slope.paste(_mix(colour, (0, 0, 0), 0.6), mask=rough)
@@ -193,7 +193,7 @@ def _forest(draw: ImageDraw.ImageDraw, ridge: list[Point], tallest: float, rando
 
 
 def _pine(draw: ImageDraw.ImageDraw, x: float, foot: float, height: float, fill: int | Colour) -> None:
-    """A conifer of five tiers, standing on (x, foot)."""
+    """Draw a conifer of five tiers with its foot at (x, foot)."""
     for tier in range(5):
         top, bottom = foot - height * (1 - 0.15 * tier), foot - height * (0.68 - 0.15 * tier)
         half = height * (0.07 + 0.045 * tier)
@@ -201,7 +201,7 @@ def _pine(draw: ImageDraw.ImageDraw, x: float, foot: float, height: float, fill:
 
 
 def _mix(one: Colour, other: Colour, share: float) -> Colour:
-    """`share` of the other colour in the one."""
+    """Blend two colours; `share` is the share of the other one."""
     red, green, blue = (round(a + (b - a) * share) for a, b in zip(one, other, strict=True))
     return red, green, blue
 
@@ -209,20 +209,20 @@ def _mix(one: Colour, other: Colour, share: float) -> Colour:
 # --- water and shore ------------------------------------------------------------------------------------------
 
 
-def _with_water(air: Image.Image, horizon: int, light: Light, random: Random) -> Image.Image:
-    """The picture with the lake below the horizon: what stands above it, mirrored, tinted and rippled."""
+def _add_water(air: Image.Image, horizon: int, light: Light, random: Random) -> Image.Image:
+    """Return the picture with the lake below the horizon: the upper part mirrored, tinted and rippled."""
     width, depth = air.width, air.height - horizon
     mirrored = air.crop((0, 0, width, horizon)).transpose(Image.Transpose.FLIP_TOP_BOTTOM).resize((width, depth))
     deep = Image.linear_gradient("L").point([60 + int(v * 0.55) for v in range(256)]).resize((width, depth))
     mirrored.paste(light.water, mask=deep)
     picture = air.copy()
-    picture.paste(_rippled(mirrored, random), (0, horizon))
+    picture.paste(_ripple(mirrored, random), (0, horizon))
     _glitter(picture, horizon, light, random)
     return picture
 
 
-def _rippled(water: Image.Image, random: Random) -> Image.Image:
-    """Each row moved aside and up or down a little, by waves that grow towards the viewer."""
+def _ripple(water: Image.Image, random: Random) -> Image.Image:
+    """Displace each row slightly, by waves that grow towards the viewer."""
     width, height = water.size
     phases = accumulate(0.55 / (1 + 9 * row / height) + random.uniform(-0.02, 0.02) for row in range(height))
     rippled = water.copy()
@@ -236,7 +236,7 @@ def _rippled(water: Image.Image, random: Random) -> Image.Image:
 
 
 def _glitter(picture: Image.Image, horizon: int, light: Light, random: Random) -> None:
-    """The sun's road: flat sparks under it, few and small far out, broad and many near."""
+    """Draw the sun's reflection: flat sparks below it, larger and denser towards the viewer."""
     mask = Image.new("L", picture.size)
     draw = ImageDraw.Draw(mask)
     for _ in range(900):
@@ -249,7 +249,7 @@ def _glitter(picture: Image.Image, horizon: int, light: Light, random: Random) -
 
 
 def _shore(picture: Image.Image, light: Light, random: Random) -> None:
-    """The near bank, dark against the water: grass, trees at the left, by night a hut with a light on."""
+    """Draw the near bank, dark against the water: grass, trees on the left, and a lit hut at night."""
     width, height = picture.size
     draw = ImageDraw.Draw(picture)
     dark = _mix(light.near, (0, 0, 0), 0.45)
@@ -272,7 +272,7 @@ def _grass(draw: ImageDraw.ImageDraw, bank: list[Point], height: float, colour: 
 
 
 def _tree(draw: ImageDraw.ImageDraw, x: float, foot: float, height: float, colour: Colour, random: Random) -> None:
-    """A conifer close by: a trunk and drooping branches to both sides."""
+    """Draw a nearby conifer: a trunk with drooping branches on both sides."""
     draw.polygon([(x - height * 0.012, foot), (x + height * 0.012, foot), (x, foot - height)], fill=colour)
     for number in range(130):
         down = number / 130
@@ -292,8 +292,8 @@ def _hut(draw: ImageDraw.ImageDraw, x: float, foot: float, side: float, colour: 
         draw.rectangle(window, fill=(255, 200, 110))
 
 
-def _grained(picture: Image.Image, random: Random) -> Image.Image:
-    """The picture with the grain of a sensor, in brightness alone."""
+def _add_grain(picture: Image.Image, random: Random) -> Image.Image:
+    """Return the picture with sensor noise in its brightness."""
     noise = _random_grey(picture.size, random).filter(ImageFilter.BoxBlur(1))
     grain = noise.point([106 + v * 44 // 255 for v in range(256)])
     return ImageChops.overlay(picture, Image.merge("RGB", (grain, grain, grain)))

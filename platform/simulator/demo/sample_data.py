@@ -1,4 +1,4 @@
-"""The small world of the demo: one customer, one carrier whose MMSC is the simulator, profiles of its handsets."""
+"""Sample data of the demo: one customer, one carrier with the simulator as its MMSC, and handset profiles."""
 
 from collections.abc import Collection
 
@@ -21,53 +21,55 @@ SERVICE = "12345"
 MMS_ID = 35674
 CARRIER = "att"
 MMSC_USER = ("platform", "mm7-secret")
-# In micro-units: an MMS costs 0.03, a DDM 0.005; each run begins with 10.00.
+# In micro-units: 0.03 per MMS, 0.005 per DDM, and a balance of 10.00 at the start of each run.
 PRICES = {"mms": 30_000, "ddm": 5_000}
 FUNDS = 10 * UNIT
 REPORT_USER = ("mmsc", "report-secret")
 
 
-def load(simulator: str) -> Account:
-    """Makes the world, or brings it up to date with the simulator's address, which may differ from run to run."""
-    account, _ = Account.objects.update_or_create(name=ACCOUNT, defaults={"postback_url": f"{simulator}/postbacks/ok"})
+def load(simulator_url: str) -> Account:
+    """Create the data, or update the simulator's URL in it, and return the account."""
+    account, _ = Account.objects.update_or_create(
+        name=ACCOUNT, defaults={"postback_url": f"{simulator_url}/postbacks/ok"}
+    )
     if not ApiKey.objects.filter(digest=keys.digest(API_KEY)).exists():
-        keys.issue(account, API_KEY, "the key of the examples")
+        keys.issue(account, API_KEY, "key of the examples")
     SenderAddress.objects.get_or_create(account=account, address=SENDER, country="US", default=True)
     Service.objects.get_or_create(account=account, code=SERVICE, defaults={"name": "Demo campaign"})
-    _carrier(simulator)
-    _profiles()
-    _next_template_is(MMS_ID)
+    _load_carrier(simulator_url)
+    _load_profiles()
+    _set_next_template_id(MMS_ID)
     return account
 
 
 def fund(account: Account) -> None:
-    """Gives the account its prices, and tops it up to what a run begins with."""
+    """Set the account's prices, and top it up to the balance at the start of a run."""
     for message_class, amount in PRICES.items():
         Price.objects.update_or_create(account=account, message_class=message_class, defaults={"amount": amount})
-    kept = Balance.objects.filter(account=account).first()
-    missing = FUNDS - (kept.balance if kept else 0)
+    balance = Balance.objects.filter(account=account).first()
+    missing = FUNDS - (balance.balance if balance else 0)
     if missing > 0:
         ledger.top_up(account, missing, "for the demo", timezone.now())
 
 
-def forget(numbers: Collection[str]) -> None:
-    """Makes the handsets of these numbers unknown again, and ends what an interrupted run left under way."""
+def reset(numbers: Collection[str]) -> None:
+    """Forget the handsets of these numbers, and remove unfinished messages of an interrupted run."""
     CachedHandset.objects.filter(number__in=numbers).delete()
     with transaction.atomic():
-        left = Message.objects.filter(number__in=numbers, due_at__isnull=False)
-        charging.release_unsubmitted(left.exclude(status=Status.SUBMITTED), timezone.now())
-        left.delete()
+        unfinished = Message.objects.filter(number__in=numbers, due_at__isnull=False)
+        charging.release_unsubmitted(unfinished.exclude(status=Status.SUBMITTED), timezone.now())
+        unfinished.delete()
     open_discoveries = Discovery.objects.filter(number__in=numbers, due_at__isnull=False)
     open_discoveries.update(status=Status.EXPIRED, due_at=None)
 
 
-def _carrier(simulator: str) -> None:
+def _load_carrier(simulator_url: str) -> None:
     carrier, _ = Carrier.objects.update_or_create(
         operator_id=31002,
         defaults={
             "name": "AT&T",
             "slug": CARRIER,
-            "mmsc_url": f"{simulator}/mm7",
+            "mmsc_url": f"{simulator_url}/mm7",
             "mmsc_username": MMSC_USER[0],
             "mmsc_password": MMSC_USER[1],
             "vaspid": "demo-vasp",
@@ -80,8 +82,8 @@ def _carrier(simulator: str) -> None:
     NumberPrefix.objects.get_or_create(prefix="1", defaults={"carrier": carrier})
 
 
-def _profiles() -> None:
-    """One profile a handset of the simulator, matched by the exact identity that its reports name."""
+def _load_profiles() -> None:
+    """Create a profile for each handset of the simulator, matched by the exact identity in its reports."""
     generic = Profile.objects.get(generic=True)
     for handset in HANDSETS.values():
         identity = parse_identity(handset.identity)
@@ -102,8 +104,8 @@ def _profiles() -> None:
         Handset.objects.update_or_create(identity=identity, defaults={"profile": profile})
 
 
-def _next_template_is(mms_id: int) -> None:
-    """The first template that saveMMS stores gets the id that the examples name."""
+def _set_next_template_id(mms_id: int) -> None:
+    """Make saveMMS store the first template under the id used in the examples."""
     if Template.objects.exists():
         return
     with connection.cursor() as cursor:
