@@ -1,1 +1,1 @@
-"""Content adaptation: from a message's content and the limits that it meets to what fits."""
+"""Content adaptation: fit a message's content into the limits of its handset and carrier."""

@@ -1,6 +1,7 @@
-"""Audio, video and objects: which file of each goes out, if any.
+"""Selection of the audio, video and object files that a message carries.
 
-None is made for one message: an audio or video goes in one of the variants that it was encoded in, an object as it is.
+None of them is adapted to a single message: an audio or video is sent in one of its stored variants, an object
+unchanged.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,18 +11,18 @@ from mms.adaptation.budget import share_bytes
 from mms.adaptation.content import Content, Kind, SlideContent, Source, Variant
 from mms.adaptation.limits import Limits
 
-# Originals that a handset which takes their type can play: the type says how they are coded. What is in an MP4 or a
-# 3GP file, only its encoded variants promise.
-SELF_DESCRIBING = frozenset({"audio/amr", "audio/mpeg"})
-# Other names of types: a handset may list either.
+# Originals of these types can be sent unchanged, because the type implies the codec. MP4 and 3GP files may contain any
+# codec, so only their encoded variants are sent.
+CODEC_IMPLYING_TYPES = frozenset({"audio/amr", "audio/mpeg"})
+# Alternative names of types; a handset may list either.
 TYPE_ALIASES = {"text/x-vcard": "text/vcard", "text/calendar": "text/x-vcalendar", "audio/mpeg": "audio/mp3"}
-# Bytes that each picture keeps whatever else wants them.
+# Bytes reserved for each picture.
 PICTURE_RESERVE = 20_000
 
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """An audio, video or object of one slide (counted from 1), and the files that its handset takes, best first."""
+    """An audio, video or object of one slide (from 1), and the variants that the handset supports, best first."""
 
     slide: int
     source: Source
@@ -29,20 +30,20 @@ class Attachment:
 
     @property
     def description(self) -> str:
-        """What it is, in a sentence."""
+        """Its name in a sentence."""
         return f"the {self.source.kind}" if self.source.kind is not Kind.OBJECT else f"the {self.source.mime_type} file"
 
 
 @dataclass(frozen=True, slots=True)
 class ChosenAttachment:
-    """An attachment that goes out, in this variant."""
+    """An attachment to send, and the variant to send it in."""
 
     attachment: Attachment
     variant: Variant
 
 
 def list_attachments(content: Content, limits: Limits) -> list[Attachment]:
-    """Every audio, video and object of the content, in order."""
+    """Return every audio, video and object of the content, in order."""
     return [
         Attachment(number, source, tuple(_accepted_variants(source, limits)))
         for number, slide in enumerate(content.slides, 1)
@@ -51,13 +52,13 @@ def list_attachments(content: Content, limits: Limits) -> list[Attachment]:
 
 
 def other_media(slide: SlideContent) -> list[Source]:
-    """The slide's media that are no pictures."""
+    """Return the slide's media other than pictures."""
     return [medium for medium in slide.media if medium.kind is not Kind.IMAGE]
 
 
 def _accepted_variants(source: Source, limits: Limits) -> Iterator[Variant]:
     original = Variant("", source.mime_type, source.size)
-    own = (original,) if source.kind is Kind.OBJECT or source.mime_type in SELF_DESCRIBING else ()
+    own = (original,) if source.kind is Kind.OBJECT or source.mime_type in CODEC_IMPLYING_TYPES else ()
     for variant in own + source.variants:
         name = next((name for name in _type_names(variant.mime_type) if name in limits.mime_types), None)
         if name:
@@ -69,17 +70,17 @@ def _type_names(mime_type: str) -> tuple[str, ...]:
 
 
 def choose(candidates: Sequence[Attachment], pictures: Sequence[int], spare: int) -> list[ChosenAttachment]:
-    """Those that go out within `spare` bytes, beside pictures that need so many bytes each.
+    """Choose the attachments that fit into `spare` bytes beside pictures of the given byte needs.
 
-    Objects come first, as they cannot be made smaller. Audio and video take the best variant within their share; where
-    none is that small, their smallest, if the pictures keep enough to be seen.
+    Objects come first, as they cannot be made smaller. Audio and video get the best variant within their share, else
+    their smallest variant, provided that every picture keeps its reserve.
     """
-    objects, recordings = _split_by_kind([a for a in candidates if a.variants])
+    objects, playable = _split_by_kind([a for a in candidates if a.variants])
     chosen = _choose_objects(objects, spare)
     spare -= sum(p.variant.size for p in chosen)
-    shares = share_bytes([*pictures, *(a.variants[0].size for a in recordings)], max(0, spare))[len(pictures) :]
+    shares = share_bytes([*pictures, *(a.variants[0].size for a in playable)], max(0, spare))[len(pictures) :]
     room = spare - sum(min(need, PICTURE_RESERVE) for need in pictures)
-    for attachment, size in zip(recordings, shares, strict=True):
+    for attachment, size in zip(playable, shares, strict=True):
         variant = _choose_variant(attachment, min(size, room), room)
         if variant:
             chosen.append(ChosenAttachment(attachment, variant))
@@ -102,7 +103,7 @@ def _choose_objects(objects: Sequence[Attachment], spare: int) -> list[ChosenAtt
 
 
 def _choose_variant(attachment: Attachment, fair: int, room: int) -> Variant | None:
-    """The best variant within a fair share; else the smallest, if there is room for it."""
+    """Return the best variant within the fair share; else the smallest, if there is room for it."""
     smallest = min(attachment.variants, key=lambda variant: variant.size)
     best = next((variant for variant in attachment.variants if variant.size <= fair), smallest)
     return best if best.size <= room else None
@@ -111,10 +112,10 @@ def _choose_variant(attachment: Attachment, fair: int, room: int) -> Variant | N
 def describe_changes(
     candidates: Sequence[Attachment], chosen: Sequence[ChosenAttachment], limits: Limits
 ) -> list[tuple[int, str]]:
-    """What differs from the customer's content, in sentences, with the numbers of their slides."""
+    """Return (slide number, sentence) for each difference from the customer's content."""
     variants = {id(p.attachment): p.variant for p in chosen}
-    told = ((a.slide, _describe_change(a, variants.get(id(a)), limits)) for a in candidates)
-    return [(slide, sentence) for slide, sentence in told if sentence]
+    sentences = ((a.slide, _describe_change(a, variants.get(id(a)), limits)) for a in candidates)
+    return [(slide, sentence) for slide, sentence in sentences if sentence]
 
 
 def _describe_change(attachment: Attachment, variant: Variant | None, limits: Limits) -> str | None:
@@ -122,12 +123,10 @@ def _describe_change(attachment: Attachment, variant: Variant | None, limits: Li
         types = (
             " or ".join(dict.fromkeys(f.mime_type for f in attachment.source.variants)) or attachment.source.mime_type
         )
-        return f"{attachment.description} is left out: the handset does not take {types}"
+        return f"{attachment.description} is left out: the handset does not support {types}"
     if variant is None:
         smallest = min(variant.size for variant in attachment.variants)
         return f"{attachment.description} is left out: its {smallest:,} bytes do not fit into {limits.message_bytes:,}"
     return (
-        f"{attachment.description} goes out as {variant.mime_type} of {variant.size:,} bytes"
-        if variant.recipe
-        else None
+        f"{attachment.description} is sent as {variant.mime_type} of {variant.size:,} bytes" if variant.recipe else None
     )

@@ -1,4 +1,4 @@
-"""Sharing the bytes of a message among its media."""
+"""Distribution of a message's bytes among its media."""
 
 from collections.abc import Sequence
 
@@ -6,10 +6,10 @@ SIGNIFICANT_BITS = 5
 
 
 def share_bytes(needs: Sequence[int], total: int) -> list[int]:
-    """Divides `total` bytes by need, never giving more than needed.
+    """Divide `total` bytes among the needs; no share exceeds its need.
 
-    Whoever needs less than an equal share gets all of its need, and the rest is shared among the others:
-    a small medium is never starved for a large one.
+    A need below an equal share is met in full, and the remainder is divided among the others, so a large medium
+    never starves a small one.
     """
     shares = [0] * len(needs)
     smallest_first = sorted(range(len(needs)), key=lambda index: needs[index])
@@ -20,6 +20,6 @@ def share_bytes(needs: Sequence[int], total: int) -> list[int]:
 
 
 def round_down(size: int) -> int:
-    """`size` rounded down by at most a sixteenth, so that texts a few bytes apart share renditions."""
+    """Round `size` down by at most a sixteenth, so that messages with slightly different texts share renditions."""
     spare_bits = max(0, size.bit_length() - SIGNIFICANT_BITS)
     return size >> spare_bits << spare_bits

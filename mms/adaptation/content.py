@@ -1,4 +1,4 @@
-"""What a message holds before adaptation: slides of text and media, as the customer supplied them."""
+"""Value types for a message's content before adaptation: slides of text and media, as the customer supplied them."""
 
 import re
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from enum import StrEnum
 from typing import Final
 
 COLOR: Final = re.compile(r"\A#[0-9A-Fa-f]{6}\Z")
-AREAS_MAX = 10  # of one picture
-FONT_SIZE_MIN, FONT_SIZE_MAX = 6, 1000  # pixels of the source
+AREAS_MAX = 10  # per picture
+FONT_SIZE_MIN, FONT_SIZE_MAX = 6, 1000  # in pixels of the source
 
 
 class Kind(StrEnum):
-    """What a medium is, decided from its bytes."""
+    """The kind of a medium, detected from its bytes."""
 
     IMAGE = "image"
     AUDIO = "audio"
@@ -20,14 +20,14 @@ class Kind(StrEnum):
 
 
 class Font(StrEnum):
-    """The fonts that texts are drawn in."""
+    """The fonts for text drawn onto pictures."""
 
     SANS = "sans"
     SANS_BOLD = "sans-bold"
 
 
 class Align(StrEnum):
-    """Where the lines of a text stand between the sides of its box."""
+    """Horizontal alignment of text in its box."""
 
     LEFT = "left"
     CENTER = "center"
@@ -35,7 +35,7 @@ class Align(StrEnum):
 
 
 class VerticalAlign(StrEnum):
-    """Where a text stands between the top and the bottom of its box."""
+    """Vertical alignment of text in its box."""
 
     TOP = "top"
     MIDDLE = "middle"
@@ -44,7 +44,10 @@ class VerticalAlign(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Area:
-    """A text that is drawn onto a picture, and its box. All in pixels of the source, upright; colour as #RRGGBB."""
+    """A text area: text to draw onto a picture, and its box.
+
+    All sizes are in pixels of the upright source; the colour is #RRGGBB.
+    """
 
     text: str
     left: int
@@ -60,7 +63,7 @@ class Area:
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """A file in which an audio, a video or an object can go out; `recipe` is "" for the original. Size in bytes."""
+    """A file of an audio, a video or an object that can be sent; `recipe` is "" for the original. Size in bytes."""
 
     recipe: str
     mime_type: str
@@ -71,9 +74,9 @@ class Variant:
 class Source:
     """One medium as the customer supplied it. Size in bytes; width and height in pixels, as stored.
 
-    `orientation` is the EXIF orientation (1 to 8) that a viewer still has to apply; `frames` is 1 unless
-    animated; `cmyk` tells a picture in print colours, which handsets show wrongly or not at all. `forms` are the
-    encodings of an audio or a video, best first.
+    `orientation` is the EXIF orientation (1 to 8) that a viewer has to apply; `frames` is 1 unless the picture is
+    animated; `cmyk` marks CMYK colours, which handsets show wrongly or not at all. `variants` are the encodings of
+    an audio or a video, best first.
     """
 
     sha256: str
@@ -90,16 +93,13 @@ class Source:
 
     @property
     def upright_size(self) -> tuple[int, int]:
-        """Width and height once the orientation is applied: 5 to 8 lie on their side (CIPA DC-008, tag 274)."""
+        """Width and height after the orientation is applied: 5 to 8 swap them (CIPA DC-008, tag 274)."""
         return (self.height, self.width) if self.orientation >= 5 else (self.width, self.height)
 
 
 @dataclass(frozen=True, slots=True)
 class SlideContent:
-    """One slide: its duration in seconds, its text, its media, and the texts that are drawn onto its still picture.
-
-    Every merge tag is filled.
-    """
+    """One slide: duration in seconds, text, media, and the text areas of its picture. All merge tags are filled."""
 
     duration: float
     text: str
@@ -109,7 +109,7 @@ class SlideContent:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """All that one message is to show, in order."""
+    """The content of one message: its subject and its slides in order."""
 
     subject: str
     slides: tuple[SlideContent, ...]

@@ -1,4 +1,4 @@
-"""Opening pictures from bytes that may be damaged, hostile, or no picture at all."""
+"""Safe decoding of pictures from untrusted bytes, with limits on pixels and memory."""
 
 import re
 from collections.abc import Iterator
@@ -13,10 +13,10 @@ pillow_heif.register_heif_opener(thumbnails=False)
 
 
 class Format(NamedTuple):
-    """A format that Pillow reads: its MIME type and the pixels that a picture of it may have.
+    """A picture format that Pillow reads: its MIME type and pixel limit.
 
-    A decoder takes more than a picture's own memory: 16 bytes a pixel were measured for WebP, 9 for AVIF,
-    7 for HEIC, 4 for the others. The caps hold all of them near 250 MB.
+    Decoders need more memory than the picture itself: 16 bytes per pixel were measured for WebP, 9 for AVIF,
+    7 for HEIC, 4 for the others. The limits keep all of them near 250 MB.
     """
 
     mime_type: str
@@ -26,7 +26,7 @@ class Format(NamedTuple):
 
 FORMATS = {
     "JPEG": Format("image/jpeg"),
-    "MPO": Format("image/jpeg"),  # A JPEG with more JPEGs behind it, as phones write; viewers show the first.
+    "MPO": Format("image/jpeg"),  # several JPEGs in one file, as phones write them; viewers show the first
     "PNG": Format("image/png", animated=True),
     "GIF": Format("image/gif", animated=True),
     "WEBP": Format("image/webp", 16_000_000, animated=True),
@@ -34,19 +34,19 @@ FORMATS = {
     "HEIF": Format("image/heic", 36_000_000),
     "BMP": Format("image/bmp"),
 }
-PILLOW_FORMATS = [name for name in FORMATS if name != "MPO"]  # Pillow finds out about MPO while it reads a JPEG.
-# How files of these formats begin, to tell a damaged picture from what never was one.
+PILLOW_FORMATS = [name for name in FORMATS if name != "MPO"]  # Pillow detects MPO while it reads a JPEG
+# The first bytes of these formats, to distinguish a damaged picture from a file of another type.
 SIGNATURE = re.compile(
     rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|GIF8[79]a|RIFF....WEBP|....ftyp(?:hei|hev|mif1|msf1|avi[fs])", re.DOTALL
 )
 
 
 class ImageError(Exception):
-    """A picture that cannot be used; the message tells a customer why."""
+    """A picture cannot be used; the message gives the customer the reason."""
 
 
 class NotAnImage(ImageError):
-    """The bytes are of no format that is taken."""
+    """The bytes are in no supported picture format."""
 
 
 class ImageCorrupted(ImageError):
@@ -59,9 +59,9 @@ class ImageTooLarge(ImageError):
 
 @contextmanager
 def open_image(data: bytes) -> Iterator[Image.Image]:
-    """The picture in `data`, its headers read and its pixels not yet decoded; for use while it is decoded.
+    """Open the picture in `data`: headers are read, pixels are decoded inside the block.
 
-    Raises NotAnImage, ImageCorrupted (also for whatever decoding inside the block meets) or ImageTooLarge.
+    Raises NotAnImage, ImageCorrupted (also for decoding errors inside the block) or ImageTooLarge.
     """
     try:
         with Image.open(BytesIO(data), formats=PILLOW_FORMATS) as image:
@@ -72,15 +72,15 @@ def open_image(data: bytes) -> Iterator[Image.Image]:
     except UnidentifiedImageError:
         if SIGNATURE.match(data):
             raise ImageCorrupted("the picture is damaged or incomplete") from None
-        raise NotAnImage("the file is no JPEG, PNG, GIF, WebP, HEIC, AVIF or BMP picture") from None
+        raise NotAnImage("the file is not a JPEG, PNG, GIF, WebP, HEIC, AVIF or BMP picture") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise ImageTooLarge("the picture has far too many pixels") from None
-    except Exception as error:  # On hostile bytes Pillow's decoders raise nearly anything.
+    except Exception as error:  # Pillow's decoders raise almost any exception on hostile bytes.
         raise ImageCorrupted("the picture is damaged or incomplete") from error
 
 
 def _check_pixels(image: Image.Image) -> None:
-    most = FORMATS[image.format or ""].max_pixels
+    limit = FORMATS[image.format or ""].max_pixels
     width, height = image.size
-    if width * height > most:
-        raise ImageTooLarge(f"the picture has {width:,} x {height:,} pixels; at most {most:,} are taken")
+    if width * height > limit:
+        raise ImageTooLarge(f"the picture has {width:,} x {height:,} pixels; at most {limit:,} are allowed")

@@ -1,4 +1,4 @@
-"""Encoding a picture into a number of bytes, at the highest quality that fits."""
+"""Encoding of pictures within a byte limit, at the highest quality that fits."""
 
 from collections.abc import Callable
 from io import BytesIO
@@ -12,21 +12,24 @@ HIGHEST_QUALITY = 95
 
 
 class EncodedImage(NamedTuple):
-    """A picture's file, and the JPEG quality it has; formats without degrees of quality have None."""
+    """An encoded picture and its JPEG quality; None for formats without a quality setting."""
 
     data: bytes
     quality: int | None
 
 
 def encode_image(image: Image.Image, mime_type: str, max_bytes: int) -> EncodedImage | None:
-    """The best file of the picture within `max_bytes`, or None. Raises KeyError for an unknown type."""
+    """Encode the picture at the best quality within `max_bytes`; None if it does not fit.
+
+    Raises KeyError for an unsupported type.
+    """
     return ENCODERS[mime_type](image, max_bytes)
 
 
 def _encode_jpeg(image: Image.Image, max_bytes: int) -> EncodedImage | None:
-    """Searches the qualities from 40 to 95 between one that fits and one that does not.
+    """Search the qualities from 40 to 95 for the highest that fits.
 
-    The highest first: in the box of a handset it fits more often than not, and then nothing else is tried.
+    Try the highest first: at handset sizes it usually fits, and the search ends there.
     """
     excess, highest = _save_jpeg(image, HIGHEST_QUALITY), HIGHEST_QUALITY
     if len(excess) <= max_bytes:
@@ -45,10 +48,10 @@ def _encode_jpeg(image: Image.Image, max_bytes: int) -> EncodedImage | None:
 
 
 def _next_quality(lowest: int, fitting: int, highest: int, excess: int, max_bytes: int) -> int:
-    """The quality strictly between two others that should come nearest to `max_bytes`.
+    """Interpolate the quality strictly between two others whose file should come closest to `max_bytes`.
 
-    The logarithm of a JPEG's size falls about evenly with that of its quantiser: three or four encodings find
-    what halving the interval needs six for.
+    The logarithm of a JPEG's size is roughly linear in that of its quantiser, so three or four encodings find the
+    result, where bisection needs six.
     """
     part = log(max_bytes / fitting) / log(excess / fitting) if excess > fitting else 0.5
     coarse, fine = log(_quantiser(lowest)), log(_quantiser(highest))
@@ -58,12 +61,12 @@ def _next_quality(lowest: int, fitting: int, highest: int, excess: int, max_byte
 
 
 def _quantiser(quality: int) -> float:
-    """The percentage by which libjpeg scales its quantisation tables (jcparam.c, jpeg_quality_scaling)."""
+    """Return the percentage by which libjpeg scales its quantisation tables (jcparam.c, jpeg_quality_scaling)."""
     return 5000 / quality if quality < 50 else 200 - 2 * quality
 
 
 def _save_jpeg(image: Image.Image, quality: int) -> bytes:
-    # Baseline, not progressive: early handsets decode nothing else.
+    # Baseline, not progressive: early handsets decode only that.
     return _save(image, "JPEG", quality=quality, optimize=True, progressive=False, subsampling="4:2:0")
 
 

@@ -1,6 +1,6 @@
-"""Pictures: what the bytes of one are, and one made anew within a box and a number of bytes.
+"""Inspection and resizing of pictures.
 
-Only the bytes are believed, never a file name or a declared type.
+The format is detected from the bytes alone; file names and declared types are ignored.
 """
 
 import hashlib
@@ -29,10 +29,10 @@ __all__ = [
 ]
 
 MAX_FRAMES = 1_000
-# No picture is made smaller than this to save bytes.
+# The smallest box that a picture is shrunk to in order to save bytes.
 SMALLEST_BOX = (128, 96)
 SHRINK_FACTOR = 0.85
-# What brings the pixels of a file upright, by its EXIF orientation (CIPA DC-008, tag 274).
+# The transform that brings the pixels upright, by EXIF orientation (CIPA DC-008, tag 274).
 UPRIGHT_TRANSFORMS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -46,15 +46,15 @@ BAND_PIXELS = 1_000_000
 
 
 class DoesNotFit(ImageError):
-    """Not even the smallest and poorest picture of this source has so few bytes."""
+    """Even the smallest size at the lowest quality exceeds the byte limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class AdaptedImage:
-    """A picture made anew. `ssim` compares it with the source at the same size, before encoding.
+    """An adapted picture. `ssim` compares it with the resized source before encoding.
 
-    `quality` is that of JPEG, None for other formats; `smaller_box` tells that its bytes, not its box, made
-    it small.
+    `quality` is the JPEG quality, None for other formats; `smaller_box` is true if the byte limit required a size
+    below the recipe's box.
     """
 
     data: bytes
@@ -67,13 +67,13 @@ class AdaptedImage:
 
 
 def inspect(data: bytes) -> Source:
-    """What the picture in `data` is. It is decoded once, to be sure that it can be.
+    """Return the properties of the picture in `data`, after decoding it once as a check.
 
-    Raises NotAnImage, ImageCorrupted or, before anything is decoded, ImageTooLarge.
+    Raises NotAnImage, ImageCorrupted or, before any pixel is decoded, ImageTooLarge.
     """
     with open_image(data) as image:
         orientation, frames, (width, height) = _orientation(image), _count_frames(image), image.size
-        # An eighth of a JPEG's size: damage still shows, as all its bytes are read, at a third of the cost.
+        # Decode a JPEG at an eighth of its size: all bytes are still read, so damage is found, at a third of the cost.
         image.draft("L", (1, 1))
         image.load()
         return Source(
@@ -91,23 +91,23 @@ def inspect(data: bytes) -> Source:
 
 
 def resize(
-    data: bytes, recipe: Recipe, finish: Callable[[Image.Image], Image.Image] = lambda picture: picture
+    data: bytes, recipe: Recipe, postprocess: Callable[[Image.Image], Image.Image] = lambda picture: picture
 ) -> AdaptedImage:
-    """The picture in `data`, upright and in sRGB, at the best quality within the recipe's box and bytes.
+    """Return the picture in `data`, upright and in sRGB, at the best quality within the recipe's box and bytes.
 
-    Where no quality fits, the box shrinks by steps. Only pixels are carried over, no position, camera or
-    comment. `finish` has the last hand on the picture at the size that it will have. Raises DoesNotFit, and what
-    `inspect` and `finish` raise.
+    If no quality fits, the picture shrinks in steps. Metadata such as location, camera and comments is dropped.
+    `postprocess` is applied at the final size, before encoding. Raises DoesNotFit, and the errors of `inspect` and
+    `postprocess`.
     """
     original = _decode(data, recipe)
     for size in _candidate_sizes(*original.size):
-        smaller = finish(original if size == original.size else original.resize(size, Image.Resampling.LANCZOS))
-        if best := encode_image(smaller, recipe.mime_type, recipe.max_bytes):
+        resized = postprocess(original if size == original.size else original.resize(size, Image.Resampling.LANCZOS))
+        if best := encode_image(resized, recipe.mime_type, recipe.max_bytes):
             with Image.open(BytesIO(best.data)) as copy:
-                copy.draft("L", size)  # brightness is all that is compared
-                likeness = ssim(smaller, copy)
-            return AdaptedImage(best.data, recipe.mime_type, *size, best.quality, likeness, size != original.size)
-    raise DoesNotFit(f"the picture does not fit into {recipe.max_bytes:,} bytes, however small it is made")
+                copy.draft("L", size)  # only luminance is compared
+                similarity = ssim(resized, copy)
+            return AdaptedImage(best.data, recipe.mime_type, *size, best.quality, similarity, size != original.size)
+    raise DoesNotFit(f"the picture does not fit into {recipe.max_bytes:,} bytes, even at the smallest size")
 
 
 def _count_frames(image: Image.Image) -> int:
@@ -115,14 +115,14 @@ def _count_frames(image: Image.Image) -> int:
         return 1
     frames: int = getattr(image, "n_frames", 1)
     if frames > MAX_FRAMES:
-        raise ImageTooLarge(f"the animation has {frames:,} frames; at most {MAX_FRAMES:,} are taken")
+        raise ImageTooLarge(f"the animation has {frames:,} frames; at most {MAX_FRAMES:,} are allowed")
     return frames
 
 
 def _orientation(image: Image.Image) -> int:
     try:
         orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except Exception:  # noqa: BLE001 - damaged EXIF is common, and the parser raises nearly anything.
+    except Exception:  # noqa: BLE001 - damaged EXIF is common, and the parser raises almost any exception
         return 1
     return orientation if orientation in UPRIGHT_TRANSFORMS else 1
 
@@ -134,11 +134,11 @@ def _is_transparent(image: Image.Image) -> bool:
 
 
 def _decode(data: bytes, recipe: Recipe) -> Image.Image:
-    """The picture fitted to the recipe's box: upright, RGB, or RGBA where the format takes transparency."""
+    """Decode the picture and fit it into the recipe's box: upright, in RGB, or RGBA for formats with transparency."""
     with open_image(data) as image:
         orientation, profile = _orientation(image), image.info.get("icc_profile")
         width, height = fit(*image.size, recipe.box_width, recipe.box_height)
-        # JPEG decodes at 1/2, 1/4 or 1/8 of its size for less; a quarter above the box keeps it sharp.
+        # JPEG decodes faster at 1/2, 1/4 or 1/8 of its size; a quarter more than the box keeps it sharp.
         image.draft(None, (width * 5 // 4, height * 5 // 4))
         image.load()
         shrunk = _shrink(image, (width, height))
@@ -150,14 +150,14 @@ def _decode(data: bytes, recipe: Recipe) -> Image.Image:
 
 
 def _shrink(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """The picture in a mode that can be resampled, at `size`.
+    """Return the picture resampled to `size`.
 
-    A much larger one is averaged down first, in bands: converted whole, 50 megapixels take 200 MB more.
+    Much larger pictures are averaged down first, in bands: a whole conversion of 50 megapixels takes 200 MB more.
     """
     factor = min(image.width // (2 * size[0]), image.height // (2 * size[1]))
     if factor > 1:
         image = _reduce(image, factor)
-    # As near to the whole picture, after an averaging, as Lanczos comes (PSNR 46 to 49 dB), for three quarters of it.
+    # After averaging, bicubic is as accurate as Lanczos (PSNR 46 to 49 dB) at three quarters of the time.
     resized = _to_resampleable(image).resize(size, Image.Resampling.BICUBIC)
     return resized.convert("RGBA") if resized.mode == "RGBa" else resized
 
@@ -175,7 +175,7 @@ def _reduce(image: Image.Image, factor: int) -> Image.Image:
 
 
 def _to_resampleable(image: Image.Image) -> Image.Image:
-    """The picture in grey, RGB, CMYK, or RGB with the colours weighted by their opacity."""
+    """Convert the picture to grey, RGB, CMYK, or RGB premultiplied by alpha."""
     if image.mode.startswith("I"):
         # Pillow's own conversion of 16-bit grey clips instead of scaling.
         return image.point(lambda value: value * (1 / 256)).convert("L")
@@ -187,11 +187,11 @@ def _to_resampleable(image: Image.Image) -> Image.Image:
 
 
 def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """The picture in RGB or RGBA, converted from its ICC profile, if it has a sound one, to sRGB."""
+    """Convert the picture to sRGB, in RGB or RGBA; a missing or broken ICC profile is ignored."""
     colours = image.convert("RGB") if image.mode == "RGBA" else image
     try:
         converted = _apply_profile(colours, profile) if profile else colours.convert("RGB")
-    except (ImageCms.PyCMSError, OSError, ValueError):  # A broken profile, or one for another colour model.
+    except (ImageCms.PyCMSError, OSError, ValueError):  # a broken profile, or one for another colour model
         converted = colours.convert("RGB")
     if image.mode == "RGBA":
         converted.putalpha(image.getchannel("A"))
@@ -213,7 +213,7 @@ def _flatten_on_white(image: Image.Image) -> Image.Image:
 
 
 def _candidate_sizes(width: int, height: int) -> Iterator[tuple[int, int]]:
-    """The picture's size, then smaller ones by steps, the last within the smallest box."""
+    """Yield the picture's size, then smaller ones in steps, the last within the smallest box."""
     yield width, height
     smallest = fit(width, height, *SMALLEST_BOX)
     scale = SHRINK_FACTOR

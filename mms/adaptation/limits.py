@@ -1,11 +1,14 @@
-"""What a message may be: the tightest of what its handset, its carrier and its account allow."""
+"""The limits that a message must meet: those of its handset, tightened by those of its carrier."""
 
 from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Sizes in bytes and pixels. The image box may be turned: 640x480 takes a picture of 480x640 as well."""
+    """The limits of one message, in bytes and pixels.
+
+    The image box applies in either orientation: 640x480 also admits a picture of 480x640.
+    """
 
     message_bytes: int
     image_width: int
@@ -20,15 +23,15 @@ class Limits:
 
 
 def restrict(profile: Limits, *byte_limits: int | None) -> Limits:
-    """The profile with the smallest of its own and the given message sizes (bytes; None is no limit)."""
+    """Return the profile with its message size reduced to the smallest given limit (bytes; None is no limit)."""
     given = [limit for limit in byte_limits if limit is not None]
     return replace(profile, message_bytes=min(profile.message_bytes, *given)) if given else profile
 
 
 def fit(width: int, height: int, box_width: int, box_height: int) -> tuple[int, int]:
-    """The largest size of the same shape inside the box, turned if that helps; never larger than it was.
+    """Return the largest size of the same shape inside the box, in either orientation, never enlarged.
 
-    The shorter side is rounded up, so that fitting into the answer gives the answer again.
+    The shorter side is rounded up, so that fitting into the result returns the result again.
     """
     long, short = max(width, height), min(width, height)
     box_long, box_short = max(box_width, box_height), min(box_width, box_height)
@@ -42,5 +45,5 @@ def fit(width: int, height: int, box_width: int, box_height: int) -> tuple[int, 
 
 
 def fits(width: int, height: int, box_width: int, box_height: int) -> bool:
-    """Whether a picture lies inside the box, upright or turned. All in pixels."""
+    """Return whether a picture lies inside the box in either orientation. All in pixels."""
     return fit(width, height, box_width, box_height) == (width, height)

@@ -1,4 +1,4 @@
-"""Planning: which media of a message go out as they are, which pictures are made anew, and in how many bytes."""
+"""Planning of a message: which media are sent unchanged, which pictures are re-encoded, and within how many bytes."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -17,16 +17,16 @@ from mms.adaptation.limits import Limits, fit, fits
 from mms.adaptation.smil import SmilSlide, build_smil, media_location, text_location
 from mms.adaptation.texts import encode, with_crlf
 
-# Headers and boundary of one part, and those of the multipart around all parts: a little more than ours take.
+# Headers and boundary of one part, and of the multipart around all parts, rounded up.
 PART_OVERHEAD = 200
 MESSAGE_OVERHEAD = 400
-# Below this many bytes no picture is worth sending.
+# The least bytes for a picture worth sending.
 PICTURE_BYTES_MIN = 1_500
 
-# Formats that a picture can be made anew in, best first.
+# Formats that pictures can be re-encoded in, in order of preference.
 TARGET_FORMATS = {"image/jpeg": "JPEG", "image/png": "PNG", "image/gif": "GIF"}
-# Bytes per pixel, at the best quality, of an ordinary photograph and of pure noise. Room for noise is given
-# only out of what nobody else needs.
+# Bytes per pixel at the best quality, for an ordinary photograph and for pure noise. The higher figure is granted only
+# from bytes that no other medium needs.
 USUAL_DENSITY = {"image/jpeg": 0.4, "image/png": 2.0, "image/gif": 0.7}
 HIGHEST_DENSITY = {"image/jpeg": 1.1, "image/png": 4.1, "image/gif": 1.2}
 FILE_HEADERS = 1_500
@@ -34,7 +34,7 @@ FILE_HEADERS = 1_500
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How to make a picture anew: the box in pixels (it may be turned), the size in bytes, the format."""
+    """How to re-encode a picture: the box in pixels (in either orientation), the maximum bytes, the format."""
 
     box_width: int
     box_height: int
@@ -43,20 +43,20 @@ class Recipe:
 
     @property
     def key(self) -> str:
-        """A short stable name: with the source's hash it identifies a rendition."""
+        """A stable name, which identifies a rendition together with the source's hash."""
         return f"{self.box_width}x{self.box_height}-{self.max_bytes}-{TARGET_FORMATS[self.mime_type].lower()}"
 
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """The original bytes, untouched."""
+    """Send the original bytes unchanged."""
 
     source: Source
 
 
 @dataclass(frozen=True, slots=True)
 class Resize:
-    """A picture made anew by its recipe; with texts drawn onto it, it is for this one message."""
+    """Re-encode the picture by its recipe; with text areas, for this message only."""
 
     source: Source
     recipe: Recipe
@@ -65,7 +65,7 @@ class Resize:
 
 @dataclass(frozen=True, slots=True)
 class PlannedSlide:
-    """One slide as it goes out: seconds, text, pictures; audio, video and objects that are attachments on."""
+    """One slide of the plan: seconds, text, pictures, and the chosen audio, video and objects."""
 
     duration: float
     text: str
@@ -75,7 +75,7 @@ class PlannedSlide:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What goes out within `limits`; `changes` says in sentences what differs from the customer's content."""
+    """The slides to send within `limits`; `changes` describes the differences from the customer's content."""
 
     slides: tuple[PlannedSlide, ...]
     limits: Limits
@@ -84,14 +84,14 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class CannotFit:
-    """The verdict that no MMS can carry the content, with the reason in words."""
+    """The content cannot be sent as an MMS within its limits; `reason` is a sentence."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class _Picture:
-    """A picture on its way into the plan. Without an obstacle its original bytes can go out."""
+    """A picture being planned. Without obstacles its original bytes can be sent."""
 
     slide: int
     source: Source
@@ -102,12 +102,12 @@ class _Picture:
 
     @property
     def wanted_bytes(self) -> int:
-        """Bytes that it would like to have."""
+        """Bytes for good quality."""
         return self._bytes(USUAL_DENSITY) if self.obstacles else self.source.size
 
     @property
     def useful_bytes(self) -> int:
-        """Bytes that it can ever make use of."""
+        """Bytes beyond which quality cannot improve."""
         return self._bytes(HIGHEST_DENSITY) if self.obstacles else self.source.size
 
     def _bytes(self, density: dict[str, float]) -> int:
@@ -116,10 +116,11 @@ class _Picture:
 
 
 def plan(content: Content, limits: Limits) -> Plan | CannotFit:
-    """How `content` is made to fit `limits`. Texts and SMIL come first, objects next; pictures, audio and
-    video share what they leave. What the handset does not take, or what has no room, is left out.
+    """Plan how to fit `content` into `limits`.
 
-    The sizes of all parts, with their headers, stay within `limits.message_bytes` together.
+    Texts and SMIL get their bytes first, objects next; pictures, audio and video share the rest. Media that the
+    handset does not support, or that do not fit, are left out. The total size of all parts with their headers stays
+    within `limits.message_bytes`.
     """
     pictures, candidates = _pictures(content, limits), list_attachments(content, limits)
     if reason := _why_impossible(content, limits, pictures, candidates):
@@ -135,17 +136,17 @@ def plan(content: Content, limits: Limits) -> Plan | CannotFit:
     if starved or spare < 0:
         return CannotFit(_overflow_reason(content, len(pictures), limits))
     images = [(p, _plan_image(p, size)) for p, size in zip(pictures, budgets, strict=True)]
-    told = [*_describe_changes(content, images, limits), *describe_changes(candidates, attachments, limits)]
-    sentences = tuple(f"slide {slide}: {sentence}" for slide, sentence in sorted(told, key=lambda pair: pair[0]))
+    differences = [*_describe_changes(content, images, limits), *describe_changes(candidates, attachments, limits)]
+    sentences = tuple(f"slide {slide}: {sentence}" for slide, sentence in sorted(differences, key=lambda pair: pair[0]))
     return Plan(_plan_slides(content, images, attachments), limits, sentences)
 
 
 def _why_impossible(
     content: Content, limits: Limits, pictures: Sequence[_Picture], candidates: Sequence[Attachment]
 ) -> str | None:
-    """Why no number of bytes would do, if so."""
+    """Return why the content cannot be sent at any size, if so."""
     if not limits.takes_mms:
-        return "the handset does not take MMS"
+        return "the handset does not support MMS"
     taken = [*pictures, *(attachment for attachment in candidates if attachment.variants)]
     if not taken and not any(slide.text for slide in content.slides):
         return "the message has nothing that the handset can show"
@@ -153,7 +154,7 @@ def _why_impossible(
 
 
 def _pictures(content: Content, limits: Limits) -> list[_Picture]:
-    """Every picture of the message; none where the handset takes no format that pictures can be made in."""
+    """Return every picture of the message; none if the handset supports none of the target formats."""
     target = next((mime_type for mime_type in TARGET_FORMATS if mime_type in limits.mime_types), None)
     if target is None:
         return []
@@ -172,25 +173,25 @@ def _fitted_size(source: Source, limits: Limits) -> tuple[int, int]:
 
 
 def _obstacles(slide: SlideContent, source: Source, limits: Limits) -> Iterator[str]:
-    """Why the original bytes cannot go out, whatever their number."""
+    """Yield the reasons, apart from size in bytes, why the original cannot be sent."""
     if slide.areas:
         yield "text is drawn onto it"
     if source.mime_type not in limits.mime_types:
-        yield f"the handset does not take {source.mime_type}"
+        yield f"the handset does not support {source.mime_type}"
     if source.frames > 1 and not limits.animated_gif:
-        yield "the handset shows no animations"
+        yield "the handset does not support animations"
     if not fits(source.width, source.height, limits.image_width, limits.image_height):
         yield f"it is larger than {limits.image_width} x {limits.image_height} pixels"
     if source.orientation != 1:
-        yield "it must be turned upright"
+        yield "it must be rotated upright"
     if source.cmyk:
-        yield "its colours are for print"
+        yield "its colours are CMYK"
 
 
 def _fixed_bytes(
     content: Content, limits: Limits, pictures: Sequence[_Picture], candidates: Sequence[Attachment]
 ) -> int:
-    """Bytes of everything but the media themselves."""
+    """Return the bytes of everything except the media themselves."""
     texts = [_encoded_text(slide, limits) for slide in content.slides if slide.text]
     presentation = _longest_smil(content, limits) if limits.smil else b""
     media = len(pictures) + sum(bool(attachment.variants) for attachment in candidates)
@@ -204,7 +205,7 @@ def _encoded_text(slide: SlideContent, limits: Limits) -> bytes:
 
 
 def _longest_smil(content: Content, limits: Limits) -> bytes:
-    """The presentation as long as it can become: every slide with all that it may have, of the longest names."""
+    """Return the presentation at its maximum length: every slide with all its possible parts and the longest names."""
     slides = tuple(
         SmilSlide(
             slide.duration,
@@ -219,9 +220,9 @@ def _longest_smil(content: Content, limits: Limits) -> bytes:
 
 
 def _resize_oversized(pictures: list[_Picture], spare: int) -> list[_Picture]:
-    """The pictures, those made anew whose original bytes are more than their share of `spare`.
+    """Mark the pictures whose original bytes exceed their share of `spare` as to be re-encoded.
 
-    One at a time, the largest first: what it gives up may save the next.
+    Mark one at a time, the largest first: the bytes that it frees may be enough for the next.
     """
     shares = share_bytes([picture.wanted_bytes for picture in pictures], spare)
     starved = [p for p, size in zip(pictures, shares, strict=True) if not p.obstacles and size < p.wanted_bytes]
@@ -233,7 +234,7 @@ def _resize_oversized(pictures: list[_Picture], spare: int) -> list[_Picture]:
 
 
 def _byte_budgets(pictures: Sequence[_Picture], spare: int) -> list[int]:
-    """Bytes for each picture: first what it needs, then what the others leave and it can use."""
+    """Return the bytes for each picture: its need first, then its part of the surplus that it can use."""
     shares = share_bytes([picture.wanted_bytes for picture in pictures], spare)
     extra = share_bytes([p.useful_bytes - size for p, size in zip(pictures, shares, strict=True)], spare - sum(shares))
     return [size + more for size, more in zip(shares, extra, strict=True)]
@@ -258,7 +259,7 @@ def _overflow_reason(content: Content, pictures: int, limits: Limits) -> str:
 def _plan_slides(
     content: Content, images: Sequence[tuple[_Picture, Keep | Resize]], attachments: Sequence[ChosenAttachment]
 ) -> tuple[PlannedSlide, ...]:
-    """The slides as they go out; one that has lost all it had is left out."""
+    """Return the slides to send, without those that have nothing left."""
     planned = (
         PlannedSlide(
             slide.duration,
@@ -274,15 +275,18 @@ def _plan_slides(
 def _describe_changes(
     content: Content, images: Sequence[tuple[_Picture, Keep | Resize]], limits: Limits
 ) -> Iterator[tuple[int, str]]:
-    """What differs from the customer's texts and pictures, with the numbers of their slides."""
+    """Yield (slide number, sentence) for each difference from the customer's texts and pictures."""
     for number, slide in enumerate(content.slides, 1):
         if any(medium.kind is Kind.IMAGE for medium in slide.media) and not images:
-            yield number, f"the picture is left out: the handset takes no {_join_with_or(TARGET_FORMATS.values())}"
+            yield (
+                number,
+                f"the picture is left out: the handset does not support {_join_with_or(TARGET_FORMATS.values())}",
+            )
         for picture, image in images:
             if picture.slide == number and isinstance(image, Resize):
                 yield number, _describe_resize(picture, image.recipe)
         if _encoded_text(slide, limits).decode(limits.charset) != with_crlf(slide.text):
-            yield number, f"characters that {limits.charset} lacks are replaced"
+            yield number, f"characters missing in {limits.charset} are replaced"
 
 
 def _join_with_or(names: Iterable[str]) -> str:
@@ -295,7 +299,7 @@ def _describe_resize(picture: _Picture, recipe: Recipe) -> str:
     still = "the first frame of the animation" if source.frames > 1 else "the picture"
     white = ", transparent parts white" if source.transparent and recipe.mime_type != "image/png" else ""
     return (
-        f"{still} is made anew as {TARGET_FORMATS[recipe.mime_type]} of at most "
+        f"{still} is re-encoded as {TARGET_FORMATS[recipe.mime_type]} of at most "
         f"{recipe.box_width} x {recipe.box_height} pixels and {recipe.max_bytes:,} bytes{white}: "
         f"{', '.join(picture.obstacles)}"
     )

@@ -1,6 +1,6 @@
-"""What the bytes of audio, video and objects are. Only signatures are read: nothing is decoded, no codec runs here.
+"""Recognition of audio, video and objects by their signatures. Nothing is decoded, no codec runs.
 
-Pictures are recognised where they are decoded, in images.py.
+Pictures are recognised by decoding them, in images.py.
 """
 
 import hashlib
@@ -10,7 +10,7 @@ from io import BytesIO
 
 from mms.adaptation.content import Kind, Source
 
-# What a vCard (RFC 6350, 3) and an iCalendar (RFC 5545, 3.4) begin and end with.
+# First and last lines of a vCard (RFC 6350, 3) and of an iCalendar object (RFC 5545, 3.4).
 VCARD = re.compile(rb"(?:\xef\xbb\xbf)?\s*BEGIN:VCARD\b.*\bEND:VCARD\s*\Z", re.DOTALL | re.IGNORECASE)
 ICAL = re.compile(rb"(?:\xef\xbb\xbf)?\s*BEGIN:VCALENDAR\b.*\bEND:VCALENDAR\s*\Z", re.DOTALL | re.IGNORECASE)
 # ISO/IEC 32000-1, annex H: readers look for the header in the first 1024 bytes.
@@ -19,9 +19,9 @@ PDF_HEADER_WITHIN = 1024
 # ISO/IEC 11172-3, 2.4.2.3: eleven bits of sync, a version that is not reserved, layer III; ADTS has layer 0.
 MP3 = re.compile(rb"ID3|\xff[\xe2\xe3\xf2\xf3\xfa\xfb]")
 ADTS = re.compile(rb"\xff[\xf0\xf1\xf8\xf9]")
-# A program stream, a video sequence, or a transport stream by two sync bytes a packet apart.
+# A program stream, a video sequence, or a transport stream (two sync bytes one packet apart).
 MPEG = re.compile(rb"\x00\x00\x01[\xba\xb3]|\x47.{187}\x47", re.DOTALL)
-# ISO/IEC 14496-12, 8.4.3: the handler of each track says what it is.
+# ISO/IEC 14496-12, 8.4.3: the handler of each track gives its type.
 HANDLER = re.compile(rb"hdlr.{8}(vide|soun)", re.DOTALL)
 # Advanced Systems Format, 10.1 and 10.2: the header object, and the stream type "video media".
 ASF = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
@@ -31,7 +31,7 @@ WEBM_VIDEO = re.compile(rb"V_(?:VP8|VP9|AV1)")
 
 
 def recognise(data: bytes) -> Source | None:
-    """The audio, video or object in `data`, or None where the bytes are of no kind that is taken."""
+    """Return the audio, video or object in `data`, or None if its type is not supported."""
     found = _recognise_audio_or_video(data) or _recognise_object(data)
     if found is None:
         return None
@@ -50,7 +50,7 @@ def _recognise_audio_or_video(data: bytes) -> tuple[Kind, str] | None:
 
 
 def _recognise_iso_media(data: bytes) -> tuple[Kind, str] | None:
-    """MP4, M4A, 3GP or QuickTime: a video if one of its tracks is."""
+    """Recognise MP4, M4A, 3GP and QuickTime; a file with a video track is a video."""
     handlers = set(HANDLER.findall(data))
     if b"vide" in handlers:
         return Kind.VIDEO, {b"3g": "video/3gpp", b"qt": "video/quicktime"}.get(_brand(data), "video/mp4")
@@ -60,7 +60,7 @@ def _recognise_iso_media(data: bytes) -> tuple[Kind, str] | None:
 
 
 def _brand(data: bytes) -> bytes:
-    """The first two letters of the major brand; QuickTime files of before there were brands have none."""
+    """Return the first two letters of the major brand. Old QuickTime files have no brand."""
     return data[8:10] if data[4:8] == b"ftyp" else b"qt"
 
 
@@ -92,7 +92,7 @@ def _recognise_object(data: bytes) -> tuple[Kind, str] | None:
 
 
 def _is_pass(data: bytes) -> bool:
-    """Whether it is a signed pass of Apple's Wallet: a ZIP of pass.json, manifest.json and signature."""
+    """Return whether it is a signed Apple Wallet pass: a ZIP of pass.json, manifest.json and signature."""
     try:
         with zipfile.ZipFile(BytesIO(data)) as archive:
             return {"pass.json", "manifest.json", "signature"} <= set(archive.namelist())

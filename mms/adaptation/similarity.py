@@ -1,4 +1,4 @@
-"""How like a rendition is to what it was made from."""
+"""Structural similarity (SSIM) between a rendition and its original."""
 
 from statistics import fmean
 
@@ -10,15 +10,15 @@ C1, C2 = 6.5025, 58.5225
 
 
 def ssim(original: Image.Image, copy: Image.Image) -> float:
-    """Mean structural similarity of the brightness of two pictures of one size; 1.0 is the same.
+    """Return the mean structural similarity of the luminance of two pictures of equal size; 1.0 means identical.
 
     Wang, Bovik, Sheikh, Simoncelli: "Image Quality Assessment", IEEE Transactions on Image Processing 13(4),
-    2004, with blocks of 8 x 8 pixels side by side in place of a sliding window.
+    2004, with adjacent blocks of 8 x 8 pixels instead of a sliding window.
     """
     x, y = original.convert("L").convert("F"), copy.convert("L").convert("F")
     mean_x, mean_y = x.reduce(BLOCK), y.reduce(BLOCK)
     xx, yy, xy = _product(x, x).reduce(BLOCK), _product(y, y).reduce(BLOCK), _product(x, y).reduce(BLOCK)
-    likeness: Image.Image = ImageMath.lambda_eval(
+    similarity: Image.Image = ImageMath.lambda_eval(
         lambda a: (
             (2 * a["mx"] * a["my"] + C1)
             * (2 * (a["xy"] - a["mx"] * a["my"]) + C2)
@@ -27,7 +27,7 @@ def ssim(original: Image.Image, copy: Image.Image) -> float:
         ),
         mx=mean_x, my=mean_y, xx=xx, yy=yy, xy=xy,
     )  # fmt: skip
-    return fmean(memoryview(likeness.tobytes()).cast("f"))
+    return fmean(memoryview(similarity.tobytes()).cast("f"))
 
 
 def _product(x: Image.Image, y: Image.Image) -> Image.Image:

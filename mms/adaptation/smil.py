@@ -1,4 +1,4 @@
-"""The presentation part of a message: MMS SMIL as in the OMA MMS Conformance Document, chapter "MMS SMIL"."""
+"""The presentation part of a message: MMS SMIL, as in the OMA MMS Conformance Document, chapter "MMS SMIL"."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -31,9 +31,9 @@ Box = tuple[int, int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class SmilSlide:
-    """One slide: its duration in seconds, and the Content-Location of what it has.
+    """One slide: its duration in seconds and the Content-Location of each of its parts.
 
-    A video is shown where a picture would be; no slide has both.
+    A video takes the region of the picture; no slide has both.
     """
 
     duration: float
@@ -44,20 +44,20 @@ class SmilSlide:
 
 
 def media_location(slide: int, mime_type: str) -> str:
-    """Content-Location of a slide's medium; raises KeyError for a type that none has."""
+    """Return the Content-Location of a slide's medium. Raises KeyError for an unknown type."""
     return f"slide{slide}.{EXTENSIONS[mime_type]}"
 
 
 def text_location(slide: int) -> str:
-    """Content-Location of a slide's text."""
+    """Return the Content-Location of a slide's text."""
     return f"slide{slide}.txt"
 
 
-@lru_cache(maxsize=256)  # the messages of a campaign differ in their texts, not in this
+@lru_cache(maxsize=256)  # the messages of a campaign share their SMIL
 def build_smil(slides: tuple[SmilSlide, ...], screen_width: int, screen_height: int) -> bytes:
-    """The SMIL document, in ASCII: a root layout as large as the screen (pixels), one `par` a slide.
+    """Return the SMIL document in ASCII: a root layout of the screen size (pixels) and one `par` per slide.
 
-    Its regions are `Image` and `Text`, of which only those in use are there.
+    The regions `Image` and `Text` are declared only if a slide uses them.
     """
     root = Element("smil")
     layout = SubElement(SubElement(root, "head"), "layout")
@@ -74,7 +74,7 @@ def build_smil(slides: tuple[SmilSlide, ...], screen_width: int, screen_height: 
 
 
 def _regions(width: int, height: int, has_image: bool, has_text: bool) -> dict[str, Box]:
-    """Left, top, width and height of the regions: the text below the picture, on a wide screen beside it."""
+    """Return left, top, width and height of each region: text below the picture, or beside it on a wide screen."""
     screen = (0, 0, width, height)
     if not (has_image and has_text):
         return {"Image": screen} if has_image else {"Text": screen} if has_text else {}

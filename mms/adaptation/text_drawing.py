@@ -1,9 +1,8 @@
-"""Texts drawn onto a picture, each within its box: wrapped, smaller where it must be, never outside.
+"""Text areas drawn onto a picture: wrapped, shrunk if necessary, and clipped to their boxes.
 
-A text is laid out in pixels of the source, so that it has the same lines and proportions at every size of the picture,
-and whether it fits is known before any picture is made. Characters are drawn one by one from left to right: what must
-be joined, reordered or put above another is refused. Only our own font files are used, so the same text always makes
-the same pixels.
+Text is laid out in pixels of the source, so lines and proportions are the same at every picture size, and whether it
+fits is known before any picture is made. Characters are drawn one by one from left to right; scripts that need
+shaping, reordering or combining marks are refused. Only the bundled fonts are used, so the output is deterministic.
 """
 
 import re
@@ -22,17 +21,17 @@ from mms.adaptation.content import Align, Area, Font, VerticalAlign
 FILES: Final = {Font.SANS: "DejaVuSans.ttf", Font.SANS_BOLD: "DejaVuSans-Bold.ttf"}
 FOLDER: Final = Path(__file__).parent / "fonts"
 
-TEXT_MAX = 500  # characters of one area, its merge tags filled
-# What is tried in turn where a text does not fit at the size that was set: parts of it, down to a half.
+TEXT_MAX = 500  # characters of one area after merging
+# Fractions of the requested font size, tried in turn until the text fits.
 SCALES = tuple(percent / 100 for percent in range(100, 49, -5))
-# In font sizes: the height of a line, and how far below its top the letters stand (DejaVu rises 0.93 above that).
+# In units of the font size: the line height, and the baseline below the top of the line (DejaVu's ascent is 0.93).
 LINE_HEIGHT = 1.2
 BASELINE = 0.95
-# Widths are measured at this size, at which rounding to pixels does not count.
+# Font size for measuring widths, large enough to make pixel rounding negligible.
 MEASURING_SIZE = 200
 
 SPACES = re.compile("[ \t]+")
-# Of no known font: it shows what a font draws for a character that it lacks.
+# A code point in no font; drawing it yields the glyph for missing characters.
 UNASSIGNED = "\U0010ffff"
 
 HORIZONTAL_ANCHORS: Final = {Align.LEFT: ("ls", 0.0), Align.CENTER: ("ms", 0.5), Align.RIGHT: ("rs", 1.0)}
@@ -40,11 +39,11 @@ VERTICAL_POSITIONS: Final = {VerticalAlign.TOP: 0.0, VerticalAlign.MIDDLE: 0.5, 
 
 
 class TextDrawingError(Exception):
-    """A text that cannot be drawn; the sentence tells a customer why."""
+    """A text cannot be drawn; the message gives the customer the reason."""
 
 
 class UndrawableCharacter(TextDrawingError):
-    """The text holds a character that cannot be drawn."""
+    """The text contains a character that cannot be drawn."""
 
 
 class TextTooLong(TextDrawingError):
@@ -53,14 +52,14 @@ class TextTooLong(TextDrawingError):
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The lines of a text, and the font size in pixels of the source at which they fit into its box."""
+    """The lines of a text, and the font size, in pixels of the source, at which they fit into the box."""
 
     lines: tuple[str, ...]
     font_size: float
 
 
 def bounds_problem(area: Area, size: tuple[int, int]) -> str | None:
-    """How the area's box leaves a picture of this size, in a sentence; None where it lies on it."""
+    """Return how the area's box exceeds a picture of this size, or None if it lies within."""
     right, bottom = area.left + area.width, area.top + area.height
     if right <= size[0] and bottom <= size[1]:
         return None
@@ -68,27 +67,27 @@ def bounds_problem(area: Area, size: tuple[int, int]) -> str | None:
 
 
 def with_sample_text(area: Area) -> Area:
-    """The area as it may look: each merge tag filled by its default, else by its name."""
+    """Return the area with sample text: each merge tag is filled with its default, else with its name."""
     return replace(area, text=texts.fill_with_samples(area.text))
 
 
 def check_area(area: Area) -> None:
-    """Refuses an area whose text could not be drawn whatever fills its merge tags, or where nothing does.
+    """Check that the area's text can be drawn, as far as that is known before its merge tags are filled.
 
-    Raises LetteringError.
+    Raises TextDrawingError.
     """
     _check_characters(_strip_invisible(texts.MERGE_TAG.sub("", area.text)), area.font)
     try:
         text = texts.merge(area.text, {})
-    except texts.MissingValue:  # no message can do without a value for it, so it has no text of its own
+    except texts.MissingValue:  # every message must supply a value, so the length is not known yet
         return
     lay_out(replace(area, text=text))
 
 
 def lay_out(area: Area) -> Layout:
-    """How the text is drawn: in the largest size, up to the one that was set, at which it fits.
+    """Lay out the text in the largest font size, up to the requested one, at which it fits.
 
-    Lines are broken between words. Raises LetteringError where it does not even fit at half the size.
+    Lines break between words. Raises TextDrawingError if it does not fit at half the requested size.
     """
     text = _strip_invisible(area.text)
     if len(text) > TEXT_MAX:
@@ -96,8 +95,8 @@ def lay_out(area: Area) -> Layout:
     _check_characters(text, area.font)
     paragraphs = [_measure_words(line, area.font) for line in texts.LINE_END.split(text)]
     space = _text_width(" ", area.font)
-    for part in SCALES:
-        size = area.font_size * part
+    for scale in SCALES:
+        size = area.font_size * scale
         lines = _wrap(paragraphs, space, area.width / size)
         if lines is not None and len(lines) * LINE_HEIGHT * size <= area.height:
             return Layout(tuple(lines), size)
@@ -106,9 +105,9 @@ def lay_out(area: Area) -> Layout:
 
 
 def draw_areas(picture: Image.Image, areas: Sequence[Area], size: tuple[int, int]) -> Image.Image:
-    """The picture, RGB or RGBA, with the areas' texts drawn onto it; `size` is that of the source, upright.
+    """Return the RGB or RGBA picture with the areas' texts drawn onto it; `size` is that of the upright source.
 
-    Raises LetteringError.
+    Raises TextDrawingError.
     """
     result = picture.copy()
     for area in areas:
@@ -117,26 +116,28 @@ def draw_areas(picture: Image.Image, areas: Sequence[Area], size: tuple[int, int
 
 
 def _strip_invisible(text: str) -> str:
-    """The text composed, without what only tells others how to show it: joiners, marks of direction, variants."""
+    """Return the composed text without joiners, directional marks and variation selectors."""
     composed = unicodedata.normalize("NFC", text)
     return "".join(c for c in composed if unicodedata.category(c) != "Cf" and not "\ufe00" <= c <= "\ufe0f")
 
 
 def _check_characters(text: str, font: Font) -> None:
-    wrong = next((c for c in text if c not in " \t\r\n" and not _is_drawable(c, font)), None)
-    if wrong is not None:
-        raise UndrawableCharacter(f"the text holds {texts.describe_character(wrong)}, which cannot be drawn in {font}")
+    undrawable = next((c for c in text if c not in " \t\r\n" and not _is_drawable(c, font)), None)
+    if undrawable is not None:
+        raise UndrawableCharacter(
+            f"the text contains {texts.describe_character(undrawable)}, which cannot be drawn in {font}"
+        )
 
 
 @lru_cache(maxsize=10_000)
 def _is_drawable(character: str, font: Font) -> bool:
-    """Whether the font has it, and it stands by itself, from left to right."""
-    by_itself = unicodedata.category(character)[0] not in "MCZ" or character == "\xa0"
-    if not by_itself or unicodedata.bidirectional(character) in {"R", "AL", "AN"}:
+    """Return whether the font has the character, and it needs no shaping, combining or right-to-left order."""
+    standalone = unicodedata.category(character)[0] not in "MCZ" or character == "\xa0"
+    if not standalone or unicodedata.bidirectional(character) in {"R", "AL", "AN"}:
         return False
     face = _load_font(font, MEASURING_SIZE)
-    lacking, mask = face.getmask(UNASSIGNED), face.getmask(character)
-    return mask.size != lacking.size or bytes(mask) != bytes(lacking)
+    missing, mask = face.getmask(UNASSIGNED), face.getmask(character)
+    return mask.size != missing.size or bytes(mask) != bytes(missing)
 
 
 def _measure_words(line: str, font: Font) -> list[tuple[str, float]]:
@@ -144,30 +145,30 @@ def _measure_words(line: str, font: Font) -> list[tuple[str, float]]:
 
 
 def _text_width(text: str, font: Font) -> float:
-    """In font sizes."""
+    """Return the width in units of the font size."""
     return _load_font(font, MEASURING_SIZE).getlength(text) / MEASURING_SIZE
 
 
 def _wrap(paragraphs: Sequence[Sequence[tuple[str, float]]], space: float, width: float) -> list[str] | None:
-    """The paragraphs in lines of at most `width`, or None where a word alone is wider. All in font sizes."""
+    """Wrap the paragraphs into lines of at most `width`; None if one word is wider. In units of the font size."""
     lines = []
     for words in paragraphs:
         line: list[str] = []
         room = width
-        for word, wide in words:
-            if wide > width:
+        for word, word_width in words:
+            if word_width > width:
                 return None
-            if line and space + wide > room:
+            if line and space + word_width > room:
                 lines.append(" ".join(line))
                 line, room = [], width
-            room -= wide + (space if line else 0)
+            room -= word_width + (space if line else 0)
             line.append(word)
         lines.append(" ".join(line))
     return lines
 
 
 def _draw_area(picture: Image.Image, area: Area, across: float, down: float) -> None:
-    """Draws the area's text at the picture's scale, as a mask of its box: what is outside is never touched."""
+    """Draw the area's text at the picture's scale through a mask of its box, which clips it."""
     left, top = round(area.left * across), round(area.top * down)
     right, bottom = round((area.left + area.width) * across), round((area.top + area.height) * down)
     box = (max(1, right - left), max(1, bottom - top))
@@ -184,7 +185,7 @@ def _draw_mask(layout: Layout, area: Area, box: tuple[int, int], scale: float) -
     size = layout.font_size * scale
     face = _load_font(area.font, max(1.0, size))
     widest = max(face.getlength(line) for line in layout.lines)
-    if widest > box[0]:  # small letters are rounded to whole pixels
+    if widest > box[0]:  # glyph widths at small sizes are rounded to whole pixels
         face = _load_font(area.font, max(1.0, size * box[0] / widest))
     anchor, side = HORIZONTAL_ANCHORS[area.align]
     first = (box[1] - len(layout.lines) * LINE_HEIGHT * size) * VERTICAL_POSITIONS[
@@ -199,5 +200,5 @@ def _draw_mask(layout: Layout, area: Area, box: tuple[int, int], scale: float) -
 
 @lru_cache(maxsize=64)
 def _load_font(font: Font, size: float) -> ImageFont.FreeTypeFont:
-    # Pillow's own layout, on every machine: the other one, Raqm, is not everywhere.
+    # Pillow's basic layout, for the same output everywhere: Raqm is not always installed.
     return ImageFont.truetype(FOLDER / FILES[font], size, layout_engine=ImageFont.Layout.BASIC)

@@ -1,20 +1,20 @@
-"""Texts: merge tags, line ends, the handset's character set, and what a subject may hold."""
+"""Text handling: merge tags, line ends, character sets, and the characters allowed in a subject."""
 
 import re
 import unicodedata
 from collections.abc import Mapping
 
-# A name may have spaces in it, as names in JSON and in query strings may.
+# Names may contain spaces, as keys in JSON and query strings do.
 MERGE_TAG = re.compile(r"\{\{\s*(?P<name>[^{}|\s](?:[^{}|]*[^{}|\s])?)\s*(?:\|(?P<default>[^{}]*))?\}\}")
-# What is left of one where the tags were replaced by NUL, which no text of ours holds.
+# Matched after valid tags are replaced by NUL, which no stored text contains.
 MALFORMED_TAG = re.compile(r"\{\{[^{}\0]{0,30}\}{0,2}")
 LINE_END = re.compile(r"\r\n|\r|\n")
 
 SUBJECT_MAX = 80
-# 3GPP TS 23.038, 6.2.1 and 6.2.1.1: the characters of the GSM alphabet and its extension that Latin-1 lacks.
+# 3GPP TS 23.038, 6.2.1 and 6.2.1.1: the characters of the GSM alphabet and its extension that are not in Latin-1.
 GSM_NOT_LATIN_1 = frozenset("ΔΦΓΛΩΠΨΣΘΞ€")
 
-# What stands for a character that a small character set lacks, where Unicode has no simpler form of it.
+# Replacements for characters that a small character set lacks and that Unicode does not decompose.
 SUBSTITUTES = {
     **dict.fromkeys("\u2018\u2019\u201a\u201b\u2032\u2039\u203a", "'"),
     **dict.fromkeys("\u201c\u201d\u201e\u201f\u2033\u00ab\u00bb", '"'),
@@ -28,7 +28,7 @@ SUBSTITUTES = {
 
 
 class MissingValue(LookupError):
-    """A merge tag that has neither a value nor a default; `name` is the tag's."""
+    """A merge tag has neither a value nor a default; `name` is the name of the tag."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"no value for {{{{{name}}}}}")
@@ -36,9 +36,9 @@ class MissingValue(LookupError):
 
 
 def merge(text: str, data: Mapping[str, str]) -> str:
-    """Fills `{{name}}` and `{{name|default}}` from `data`, names without regard to case.
+    """Fill `{{name}}` and `{{name|default}}` from `data`; names are case-insensitive.
 
-    An empty value gives way to a default. Raises MissingValue for a tag with neither value nor default.
+    The default also replaces an empty value. Raises MissingValue for a tag with neither value nor default.
     """
     if "{{" not in text:
         return text
@@ -54,28 +54,28 @@ def merge(text: str, data: Mapping[str, str]) -> str:
 
 
 def find_malformed_tag(text: str) -> str:
-    """What begins like a merge tag and is none, so that it would reach the recipient as it stands; else ""."""
+    """Return the first text that starts like a merge tag but is none, or "". The recipient would see it literally."""
     found = MALFORMED_TAG.search(MERGE_TAG.sub("\0", text))
     return found[0] if found else ""
 
 
 def fill_with_samples(text: str) -> str:
-    """The text as it may look: each merge tag filled by its default, else by its name."""
+    """Return a sample of the text: each merge tag is filled with its default, else with its name."""
     return MERGE_TAG.sub(lambda tag: tag["name"] if tag["default"] is None else tag["default"], text)
 
 
 def fill_with_defaults(text: str) -> str:
-    """The text with its merge tags filled by their defaults; those without one count for nothing."""
+    """Return the text with merge tags filled with their defaults; tags without a default become empty."""
     return MERGE_TAG.sub(lambda tag: tag["default"] or "", text)
 
 
 def with_crlf(text: str) -> str:
-    """The text with CRLF at every line's end, as RFC 2046, 4.1.1 wants of text parts."""
+    """Return the text with CRLF line ends, as RFC 2046, 4.1.1 requires of text parts."""
     return LINE_END.sub("\r\n", text)
 
 
 def encode(text: str, charset: str) -> bytes:
-    """The text in the handset's character set, what it lacks replaced by what comes nearest, else by `?`.
+    """Encode the text in the handset's character set; missing characters become the closest match, else `?`.
 
     Raises LookupError for a character set that Python does not know.
     """
@@ -94,7 +94,7 @@ def _replacement(character: str, charset: str) -> str:
 
 
 def _decomposed(character: str) -> str:
-    """The character without accents and joiners, ligatures taken apart; empty for a lone accent."""
+    """Return the character without accents and joiners, ligatures split; empty for a lone accent."""
     parts = unicodedata.normalize("NFKD", character)
     return "".join(SUBSTITUTES.get(p, p) for p in parts if unicodedata.category(p) not in {"Mn", "Me", "Cf"})
 
@@ -108,22 +108,22 @@ def _is_encodable(text: str, charset: str) -> bool:
 
 
 def subject_problem(subject: str) -> str | None:
-    """Why MMSCs would refuse the subject, in a sentence; None where they take it.
+    """Return why MMSCs would refuse the subject, or None if they accept it.
 
-    They take 80 characters at most, out of Latin-1 and the GSM alphabet (3GPP TS 23.038, 6.2.1).
+    They accept up to 80 characters of Latin-1 and the GSM alphabet (3GPP TS 23.038, 6.2.1).
     """
     if len(subject) > SUBJECT_MAX:
         return f"the subject has {len(subject)} characters; at most {SUBJECT_MAX} are allowed"
     if subject.isascii() and subject.isprintable():
         return None
-    refused = next((character for character in subject if not _is_allowed_in_subject(character)), None)
-    if refused is None:
+    forbidden = next((character for character in subject if not _is_allowed_in_subject(character)), None)
+    if forbidden is None:
         return None
-    return f"the subject holds {describe_character(refused)}; only plain GSM or Latin text is allowed"
+    return f"the subject contains {describe_character(forbidden)}; only plain GSM or Latin text is allowed"
 
 
 def describe_character(character: str) -> str:
-    """The character for a reader: itself where it can be seen, its code and its name in Unicode."""
+    """Return the character for an error text: itself if printable, its code point and its Unicode name."""
     name = unicodedata.name(character, "control character")
     shown = f'"{character}" ' if character.isprintable() else ""
     return f"{shown}(U+{ord(character):04X} {name})"

@@ -1,4 +1,4 @@
-"""From the tracks of one audio or video file to those of another, frame by frame."""
+"""Transcoding of audio and video tracks, frame by frame, with FFmpeg through PyAV."""
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
@@ -16,27 +16,27 @@ THREADS = 2
 
 
 class TranscodingError(Exception):
-    """An audio or video that cannot be encoded; the message tells a customer why."""
+    """An audio or video cannot be encoded; the message gives the customer the reason."""
 
 
 class AudioPipe:
-    """From one audio track to another; the encoder resamples what it is given."""
+    """Transcodes one audio track; the encoder resamples its input."""
 
     def __init__(self, source: AudioStream, target: AudioStream) -> None:
         self.source = source
         self._target = target
         self._next: int | None = None
 
-    def write(self, written: OutputContainer, frame: av.AudioFrame | None) -> None:
-        """Encodes the frame; None ends the track."""
+    def write(self, output: OutputContainer, frame: av.AudioFrame | None) -> None:
+        """Encode the frame; None ends the track."""
         if frame:
-            self._number(frame)
-        written.mux(self._target.encode(frame))
+            self._set_timestamp(frame)
+        output.mux(self._target.encode(frame))
 
-    def _number(self, frame: av.AudioFrame) -> None:
-        """Times the frame by the samples before it: the clocks of many files jitter, and encoders refuse that.
+    def _set_timestamp(self, frame: av.AudioFrame) -> None:
+        """Derive the timestamp from the number of samples before the frame.
 
-        A gap of more than a tenth of a second is one that was meant.
+        The timestamps of many files jitter, which encoders reject. Gaps of more than a tenth of a second are kept.
         """
         rate = frame.sample_rate
         given = round((frame.time or 0.0) * rate)
@@ -47,7 +47,7 @@ class AudioPipe:
 
 
 class VideoPipe:
-    """From one video track to another, through a graph of filters that is made for its first frame."""
+    """Transcodes one video track through a filter graph, which is built for the first frame."""
 
     def __init__(self, source: VideoStream, target: VideoStream) -> None:
         self.source = source
@@ -56,69 +56,69 @@ class VideoPipe:
         source.thread_type = "AUTO"
         source.codec_context.thread_count = target.codec_context.thread_count = THREADS
 
-    def write(self, written: OutputContainer, frame: VideoFrame | None) -> None:
-        """Encodes the frame; None ends the track."""
+    def write(self, output: OutputContainer, frame: VideoFrame | None) -> None:
+        """Encode the frame; None ends the track."""
         if frame and self._graph is None:
             self._graph = _build_filter_graph(self.source, self._target, frame)
         if self._graph:
             self._graph.vpush(frame)
-            for shown in _pull_frames(self._graph):
-                written.mux(self._target.encode(shown))
+            for filtered in _pull_frames(self._graph):
+                output.mux(self._target.encode(filtered))
         if frame is None:
-            written.mux(self._target.encode(None))
+            output.mux(self._target.encode(None))
 
 
 def transcode(
-    read: InputContainer, written: OutputContainer, pipes: Sequence[AudioPipe | VideoPipe], seconds_max: float
+    source: InputContainer, output: OutputContainer, pipes: Sequence[AudioPipe | VideoPipe], seconds_max: float
 ) -> float:
-    """Sends every frame through its pipe; returns the seconds that were read. Raises RecordingError."""
+    """Send every frame through its pipe; return the duration in seconds. Raises TranscodingError."""
     by_stream = {pipe.source.index: pipe for pipe in pipes}
     start, end = float("inf"), 0.0
-    for packet in read.demux([pipe.source for pipe in pipes]):
-        for frame in cast(list[Any], packet.decode()):  # each of its stream's own kind
-            _rebase_timestamp(frame, read.start_time)
+    for packet in source.demux([pipe.source for pipe in pipes]):
+        for frame in cast(list[Any], packet.decode()):  # audio or video frames, depending on the stream
+            _rebase_timestamp(frame, source.start_time)
             pipe = by_stream[packet.stream.index]
             start, end = min(start, frame.time or 0.0), max(end, _end_time(frame, pipe.source))
             if end - start > seconds_max:
                 raise TranscodingError(f"it is longer than {seconds_max} seconds")
-            pipe.write(written, frame)
+            pipe.write(output, frame)
     if end <= start:
-        raise TranscodingError("there is nothing to play in it")
+        raise TranscodingError("it has no playable content")
     for pipe in pipes:
-        pipe.write(written, None)
+        pipe.write(output, None)
     return end - start
 
 
 def _rebase_timestamp(frame: av.AudioFrame | VideoFrame, start: int | None) -> None:
-    """Counts the frame's time from the beginning of the file, which broadcasts count from elsewhere."""
+    """Make the frame's time relative to the start of the file; broadcast recordings do not start at zero."""
     if frame.pts is not None and frame.time_base:
         frame.pts -= round(Fraction(start or 0, av.time_base) / frame.time_base)
 
 
-def first_frame(read: InputContainer) -> VideoFrame:
-    """The first frame of the first video track. Raises RecordingError where there is none."""
-    if not read.streams.video:
+def first_frame(source: InputContainer) -> VideoFrame:
+    """Return the first frame of the first video track. Raises TranscodingError if there is none."""
+    if not source.streams.video:
         raise TranscodingError("it has no video track")
-    first = next(read.decode(read.streams.video[0]), None)
+    first = next(source.decode(source.streams.video[0]), None)
     if first is None:
         raise TranscodingError("it has no picture in its video track")
     return first
 
 
 def quarter_turns(frame: VideoFrame) -> int:
-    """How often the frame is to be turned by 90 degrees, counter-clockwise, to stand upright."""
+    """Return the number of counter-clockwise turns by 90 degrees that bring the frame upright."""
     return round(frame.rotation / 90) % 4
 
 
 def _end_time(frame: av.AudioFrame | VideoFrame, source: AudioStream | VideoStream) -> float:
-    """The moment, in seconds, at which the frame has been played."""
+    """Return the time in seconds at which the frame ends."""
     if isinstance(frame, av.AudioFrame):
         return (frame.time or 0.0) + frame.samples / frame.sample_rate
     return (frame.time or 0.0) + float(1 / ((isinstance(source, VideoStream) and source.average_rate) or FRAME_RATE))
 
 
 def _build_filter_graph(source: VideoStream, target: VideoStream, first: VideoFrame) -> Graph:
-    """Turned upright, at our frame rate, as large as the target, with black around it where the shape differs."""
+    """Rotate upright, convert the frame rate, scale to the target and pad it with black where the shape differs."""
     graph = Graph()
     size = f"{target.width}:{target.height}"
     filters = [
@@ -142,6 +142,6 @@ def _pull_frames(graph: Graph) -> Iterator[VideoFrame]:
             frame = graph.vpull()
         except (av.BlockingIOError, av.EOFError):
             return
-        # Which frames stand alone, the encoder decides, not the source.
+        # The encoder chooses the key frames, not the source.
         frame.pict_type = PictureType.NONE
         yield frame

@@ -1,6 +1,6 @@
-"""The forms in which audio and video go to handsets. Runs codecs: call it in a process that may die.
+"""Encoding of audio and video into the variants for handsets. Runs codecs: call it in a process that may die.
 
-| form      | file | video                                                     | audio                   |
+| variant   | file | video                                                     | audio                   |
 |-----------|------|-----------------------------------------------------------|-------------------------|
 | audio-aac | M4A  | -                                                         | AAC-LC, 64 kbit/s, mono |
 | audio-amr | AMR  | -                                                         | AMR-NB, 12.2 kbit/s     |
@@ -35,16 +35,16 @@ from mms.adaptation.tracks import (
 __all__ = ["OUTPUT_FORMATS", "EncodedFile", "OutputFormat", "TranscodingError", "encode"]
 
 SECONDS_MAX = 600
-# 4096 x 2304: what cameras record at most, and what decodes within the memory that a child may have.
+# 4096 x 2304: the largest size that cameras record and that decodes within the memory limit of a child process.
 PIXELS_MAX = 9_437_184
 STREAMS_MAX = 16
-# Seconds at the end that are padding: of an encoder's frames, of a clock that counts from elsewhere.
+# Seconds at the end that are discounted as padding of the encoder.
 PADDING = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class AudioTrack:
-    """An audio track: encoder, samples a second, bits a second. Always mono: handsets have one loudspeaker."""
+    """Settings of an audio track: encoder, samples and bits per second. Always mono: handsets have one loudspeaker."""
 
     codec: str
     rate: int
@@ -53,7 +53,7 @@ class AudioTrack:
 
 @dataclass(frozen=True, slots=True)
 class VideoTrack:
-    """A video track: encoder, box in pixels, bits a second; `padded` fills the box, with black where need be."""
+    """Settings of a video track: encoder, box in pixels, bits per second; `padded` fills the box with black."""
 
     codec: str
     width: int
@@ -65,7 +65,7 @@ class VideoTrack:
 
 @dataclass(frozen=True, slots=True)
 class OutputFormat:
-    """One form: its name, container (as FFmpeg calls it), MIME type and tracks."""
+    """A variant to encode: its recipe, container (FFmpeg's name), MIME type and tracks."""
 
     recipe: str
     container: str
@@ -76,7 +76,7 @@ class OutputFormat:
 
 @dataclass(frozen=True, slots=True)
 class EncodedFile:
-    """A form as it was made: a file, pixels (0 for audio), whole seconds."""
+    """An encoded variant: its file, size in pixels (0 for audio) and whole seconds."""
 
     output_format: OutputFormat
     file: Path
@@ -93,10 +93,10 @@ H264 = VideoTrack(
     200_000,
     options={"profile": "baseline", "level": "3.0", "preset": "medium", "maxrate": "240k", "bufsize": "480k"},
 )
-# H.263 profile 0 knows five sizes only (ITU-T H.263, 4.1); handsets take QCIF.
+# H.263 profile 0 has five sizes only (ITU-T H.263, 4.1); handsets support QCIF.
 H263 = VideoTrack("h263", 176, 144, 64_000, padded=True)
 
-# Best first.
+# In order of preference.
 OUTPUT_FORMATS = {
     Kind.AUDIO: (
         OutputFormat("audio-aac", "ipod", "audio/mp4", AudioTrack("aac", 44_100, 64_000)),
@@ -110,17 +110,17 @@ OUTPUT_FORMATS = {
 
 
 def encode(source: Path, kind: Kind, folder: Path) -> list[EncodedFile]:
-    """Makes every form of an audio or video, as files in `folder`. Raises RecordingError."""
+    """Encode every variant of an audio or video into files in `folder`. Raises TranscodingError."""
     try:
         return [
             _encode_file(source, output_format, folder / output_format.recipe) for output_format in OUTPUT_FORMATS[kind]
         ]
     except av.FFmpegError as problem:
-        raise TranscodingError(f"it is damaged, or its codec is not known ({problem.strerror})") from problem
+        raise TranscodingError(f"it is damaged, or its codec is unknown ({problem.strerror})") from problem
 
 
 def _encode_file(source: Path, output_format: OutputFormat, target: Path) -> EncodedFile:
-    # What tells of the whole file stands first: a telephone may begin to play before it has all.
+    # The index goes first, so that a handset can start playing before it has the whole file.
     options = {} if output_format.container == "amr" else {"movflags": "faststart"}
     size = _output_size(source, output_format.video) if output_format.video else (0, 0)
     with (
@@ -133,10 +133,10 @@ def _encode_file(source: Path, output_format: OutputFormat, target: Path) -> Enc
 
 @contextmanager
 def _open_input(source: Path) -> Iterator[InputContainer]:
-    """The file, its caps checked before anything is decoded. It may name no other: playlists and the like do."""
+    """Open the file and check its limits before decoding. The whitelist keeps playlists from opening URLs."""
     with av.open(str(source), options={"protocol_whitelist": "file"}) as read:
         if len(read.streams) > STREAMS_MAX:
-            raise TranscodingError(f"it has {len(read.streams)} tracks; at most {STREAMS_MAX} are taken")
+            raise TranscodingError(f"it has {len(read.streams)} tracks; at most {STREAMS_MAX} are allowed")
         if read.duration and read.duration / av.time_base > SECONDS_MAX:
             raise TranscodingError(f"it is longer than {SECONDS_MAX} seconds")
         for stream in read.streams.video:
@@ -146,7 +146,7 @@ def _open_input(source: Path) -> Iterator[InputContainer]:
 
 
 def _output_size(source: Path, track: VideoTrack) -> tuple[int, int]:
-    """Width and height of the video as it is made, in pixels, both even."""
+    """Return width and height of the encoded video in pixels, both even."""
     if track.padded:
         return track.width, track.height
     with _open_input(source) as read:

@@ -35,8 +35,8 @@ def variants(result: Plan) -> list[Variant]:
     ("message_bytes", "variant", "changes"),
     [
         (300_000, Variant("", "audio/mpeg", 160_000), ()),
-        (120_000, AAC, ("slide 1: the audio goes out as audio/mp4 of 80,000 bytes",)),
-        (50_000, AMR, ("slide 1: the audio goes out as audio/amr of 15,000 bytes",)),
+        (120_000, AAC, ("slide 1: the audio is sent as audio/mp4 of 80,000 bytes",)),
+        (50_000, AMR, ("slide 1: the audio is sent as audio/amr of 15,000 bytes",)),
     ],
 )
 def test_audio_goes_out_in_the_best_form_that_fits(
@@ -50,7 +50,7 @@ def test_an_original_that_only_says_what_file_it_is_does_not_go_out() -> None:
     result = plan(message(FILM, text="Look"), limits(mime_types=frozenset({"image/jpeg", "video/mp4"})))
     assert isinstance(result, Plan)
     assert variants(result) == []
-    assert result.changes == ("slide 1: the video is left out: the handset does not take video/3gpp",)
+    assert result.changes == ("slide 1: the video is left out: the handset does not support video/3gpp",)
 
 
 def test_an_object_goes_out_under_the_name_that_the_handset_knows() -> None:

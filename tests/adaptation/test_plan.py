@@ -37,11 +37,11 @@ def test_a_picture_within_all_limits_goes_out_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("source", "within", "reason"),
     [
-        (photo(mime_type="image/webp"), {}, "the handset does not take image/webp"),
+        (photo(mime_type="image/webp"), {}, "the handset does not support image/webp"),
         (LARGE, {}, "it is larger than 640 x 480 pixels"),
-        (photo(orientation=6), {}, "it must be turned upright"),
-        (photo(cmyk=True), {}, "its colours are for print"),
-        (photo(mime_type="image/gif", frames=9), {"animated_gif": False}, "the handset shows no animations"),
+        (photo(orientation=6), {}, "it must be rotated upright"),
+        (photo(cmyk=True), {}, "its colours are CMYK"),
+        (photo(mime_type="image/gif", frames=9), {"animated_gif": False}, "the handset does not support animations"),
         (photo(size=299_999), {}, "its 299,999 bytes are more than its share of the message"),
         (photo(), {"message_bytes": 30_000}, "its 90,000 bytes are more than its share of the message"),
     ],
@@ -64,8 +64,8 @@ def test_all_that_is_done_and_all_reasons_are_told_together() -> None:
     within = limits(message_bytes=1_000_000)
     assert planned(content(("Look", None), ("", portrait)), within).changes == (
         (
-            "slide 2: the picture is made anew as JPEG of at most 480 x 640 pixels and 339,420 bytes, "
-            "transparent parts white: the handset does not take image/heic, it is larger than 640 x 480 "
+            "slide 2: the picture is re-encoded as JPEG of at most 480 x 640 pixels and 339,420 bytes, "
+            "transparent parts white: the handset does not support image/heic, it is larger than 640 x 480 "
             "pixels"
         ),
     )
@@ -74,7 +74,7 @@ def test_all_that_is_done_and_all_reasons_are_told_together() -> None:
 def test_an_animation_that_cannot_be_kept_becomes_a_still() -> None:
     animation = photo(mime_type="image/gif", frames=12, width=1_000)
     (change,) = planned(content(("", animation)), limits()).changes
-    assert change.startswith("slide 1: the first frame of the animation is made anew as JPEG")
+    assert change.startswith("slide 1: the first frame of the animation is re-encoded as JPEG")
 
 
 def test_an_animated_gif_within_all_limits_is_kept() -> None:
@@ -142,7 +142,7 @@ def test_what_nobody_needs_goes_to_pictures_that_can_use_it() -> None:
 @pytest.mark.parametrize(
     ("message", "within", "reason"),
     [
-        (content(("Hi", photo())), {"takes_mms": False}, "the handset does not take MMS"),
+        (content(("Hi", photo())), {"takes_mms": False}, "the handset does not support MMS"),
         (
             content(*[("x" * 1_750, LARGE)] * 8),
             {"message_bytes": 30_000},
@@ -172,8 +172,8 @@ def test_pictures_are_left_out_where_the_handset_takes_none() -> None:
     result = planned(message, limits(mime_types=frozenset({"text/plain"})))
     assert [(slide.text, slide.images) for slide in result.slides] == [("First", ()), ("Third", ())]
     assert result.changes == (
-        "slide 1: the picture is left out: the handset takes no JPEG, PNG or GIF",
-        "slide 2: the picture is left out: the handset takes no JPEG, PNG or GIF",
+        "slide 1: the picture is left out: the handset does not support JPEG, PNG or GIF",
+        "slide 2: the picture is left out: the handset does not support JPEG, PNG or GIF",
     )
 
 
@@ -193,7 +193,7 @@ def test_a_picture_is_made_anew_in_the_best_format_taken(mime_types: set[str], t
 
 def test_replaced_characters_are_told() -> None:
     result = planned(content(("plain", None), ("50 €\nonly", None)), limits(charset="iso-8859-1"))
-    assert result.changes == ("slide 2: characters that iso-8859-1 lacks are replaced",)
+    assert result.changes == ("slide 2: characters missing in iso-8859-1 are replaced",)
 
 
 def test_texts_and_presentation_are_counted_before_pictures() -> None:

@@ -94,7 +94,7 @@ def test_too_long_text_is_refused(text: str, problem: str) -> None:
 def test_undrawable_character_is_refused_by_name(text: str, character: str) -> None:
     with pytest.raises(UndrawableCharacter) as refused:
         lay_out(area(text))
-    assert str(refused.value) == f"the text holds {character}, which cannot be drawn in sans"
+    assert str(refused.value) == f"the text contains {character}, which cannot be drawn in sans"
 
 
 @pytest.mark.parametrize("text", ["Grüße, Łukasz", "Καλημέρα", "Привет", "Բարեւ", "გამარჯობა", "€ 5 ½ — “x” ☺ 😀"])

@@ -104,4 +104,4 @@ def test_a_subject_is_not_longer_than_80_characters() -> None:
     ],
 )
 def test_the_first_character_that_mmscs_refuse_is_named(subject: str, character: str) -> None:
-    assert subject_problem(subject) == f"the subject holds {character}; only plain GSM or Latin text is allowed"
+    assert subject_problem(subject) == f"the subject contains {character}; only plain GSM or Latin text is allowed"

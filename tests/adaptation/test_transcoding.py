@@ -94,8 +94,8 @@ def test_h264_is_baseline_because_telephones_decode_no_more(tmp_path: Path) -> N
     [
         (sound("mp4", "aac"), Kind.VIDEO, "it has no video track"),
         (film("mp4", audio=""), Kind.AUDIO, "it has no audio track"),
-        (film()[:3_000], Kind.VIDEO, "it is damaged, or its codec is not known"),
-        (b"ID3" + b"\x00" * 500, Kind.AUDIO, "it is damaged, or its codec is not known"),
+        (film()[:3_000], Kind.VIDEO, "it is damaged, or its codec is unknown"),
+        (b"ID3" + b"\x00" * 500, Kind.AUDIO, "it is damaged, or its codec is unknown"),
         (sound("wav", "pcm_s16le", seconds=700, rate=8_000), Kind.AUDIO, "it is longer than 600 seconds"),
     ],
 )

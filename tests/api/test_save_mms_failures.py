@@ -68,7 +68,7 @@ SAVE_FAILURES: list[tuple[Elements, bytes]] = [
     ),
 ]
 
-NO_PICTURE = "slide 1: the file is no JPEG, PNG, GIF, WebP, HEIC, AVIF or BMP picture"
+NO_PICTURE = "slide 1: the file is not a JPEG, PNG, GIF, WebP, HEIC, AVIF or BMP picture"
 # What the web server answers to the request for the image of slide 1 -> the answer.
 IMAGE_FAILURES: list[tuple[Say, bytes]] = [
     (file(photograph()[:-500]), failure("E341", "slide 1: the picture is damaged or incomplete")),

@@ -124,14 +124,14 @@ SEND_FAILURES: list[tuple[Elements, bytes]] = [
         subject("Spring 🌷"),
         refused(
             "E314",
-            'custom-subject: the subject holds "🌷" (U+1F337 TULIP); only plain GSM or Latin text is allowed',
+            'custom-subject: the subject contains "🌷" (U+1F337 TULIP); only plain GSM or Latin text is allowed',
         ),
     ),
     (
         subject("two\nlines"),
         refused(
             "E314",
-            "custom-subject: the subject holds (U+000A control character); only plain GSM or Latin text is allowed",
+            "custom-subject: the subject contains (U+000A control character); only plain GSM or Latin text is allowed",
         ),
     ),
     (

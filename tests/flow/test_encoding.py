@@ -60,8 +60,8 @@ def test_it_goes_out_in_a_form_that_the_handset_takes(
         assert renditions.read_file(form) in sent.body
     adapted = Message.objects.get().events.get(kind="adapted")
     assert [change.partition(" of ")[0] for change in adapted.details["changes"]] == [
-        "slide 1: the audio goes out as audio/amr",
-        "slide 2: the video goes out as video/3gpp",
+        "slide 1: the audio is sent as audio/amr",
+        "slide 2: the video is sent as video/3gpp",
     ]
 
 
@@ -76,7 +76,7 @@ def test_objects_go_out_where_the_handset_takes_them_else_the_timeline_tells(
     ask({**SEND, "mms-id": str(template.pk)})
     drive()
     changes = Message.objects.latest("pk").events.get(kind="adapted").details["changes"]
-    assert changes == ["slide 1: the text/x-vcard file is left out: the handset does not take text/x-vcard"]
+    assert changes == ["slide 1: the text/x-vcard file is left out: the handset does not support text/x-vcard"]
     Profile.objects.filter(generic=True).update(mime_types=["image/jpeg", "text/vcard"])
     ask({**SEND, "mms-id": str(template.pk)})
     drive()

@@ -59,7 +59,9 @@ def test_each_message_has_its_own_text_on_the_picture_and_nothing_is_kept(
     assert boxes[0] != boxes[1]
     assert not Rendition.objects.exists()
     (changes,) = {tuple(m.events.get(kind="adapted").details["changes"]) for m in Message.objects.all()}
-    assert re.fullmatch(r"slide 1: the picture is made anew as JPEG of .* bytes: text is drawn onto it, .*", changes[0])
+    assert re.fullmatch(
+        r"slide 1: the picture is re-encoded as JPEG of .* bytes: text is drawn onto it, .*", changes[0]
+    )
 
 
 def test_a_retry_makes_the_same_bytes(send: Send, drive: Drive, mmsc: Scripted, area: TextArea) -> None:
