@@ -19,7 +19,7 @@ def blocked_pairs(wanted: Collection[tuple[int, str]]) -> Callable[[], set[tuple
     """Those of the pairs of account and number that the account may not send to."""
     if not wanted:
         return set
-    found = sql.ask(ENTRIES, [[number for _, number in wanted]])
+    found = sql.execute(ENTRIES, [[number for _, number in wanted]])
 
     def pairs() -> set[tuple[int, str]]:
         entries = set(found())

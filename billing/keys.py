@@ -73,7 +73,7 @@ def access_rules(keys: Collection[int]) -> Callable[[], dict[int, list[Any]]]:
     """By their primary keys, on what terms these keys let calls through now; without those that do not."""
     if not keys:
         return dict
-    found = sql.ask(TERMS, [list(keys)])
+    found = sql.execute(TERMS, [list(keys)])
     return lambda: {key: [*terms, json.loads(throughput)] for key, *terms, throughput in found()}
 
 
@@ -89,7 +89,7 @@ def record_use(keys: Iterable[ApiKey], now: datetime) -> None:
     stale = now - USE_NOTED
     unnoted = [key for key in keys if key.last_used_at is None or key.last_used_at <= stale]
     if unnoted:
-        sql.ask(NOTE_USE, [now, list({key.pk for key in unnoted}), stale])
+        sql.execute(NOTE_USE, [now, list({key.pk for key in unnoted}), stale])
         transaction.on_commit(partial(_noted, unnoted, now))
 
 

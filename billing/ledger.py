@@ -113,9 +113,9 @@ def _covered(wanted: Sequence[Reservation], now: datetime) -> set[int]:
         "month": first_of_month(now),
         "now": now,
     }
-    with sql.at_once():
+    with sql.pipeline():
         lock_balances(set(values["accounts"]))
-        reserved = sql.ask(RESERVE, values)
+        reserved = sql.execute(RESERVE, values)
     return {message for (message,) in reserved()}
 
 
@@ -133,7 +133,7 @@ def lock_balances(accounts: Collection[int]) -> None:
     For a transaction that books several times: else two of them could each wait for a balance that the other has.
     """
     if len(accounts) > 1:
-        sql.ask(HOLD, [list(accounts)])
+        sql.execute(HOLD, [list(accounts)])
 
 
 def charge(charges: Iterable[Charge], now: datetime) -> None:
@@ -196,12 +196,12 @@ def _book(lines: list[LedgerEntry]) -> None:
     by_account: Mapping[int, list[LedgerEntry]] = _grouped(new)
     # In one order for all, so that two bookings never wait for each other.
     for account in sorted(by_account):
-        sql.rows(BOOK, _totals(account, by_account[account]))
+        sql.fetch_rows(BOOK, _totals(account, by_account[account]))
 
 
 def _already_booked(lines: list[LedgerEntry]) -> set[tuple[int | None, str]]:
     messages = [line.message for line in lines if line.message is not None]
-    return set(sql.rows("SELECT message, kind FROM billing_ledgerentry WHERE message = ANY(%s)", [messages]))
+    return set(sql.fetch_rows("SELECT message, kind FROM billing_ledgerentry WHERE message = ANY(%s)", [messages]))
 
 
 def _grouped(lines: list[LedgerEntry]) -> dict[int, list[LedgerEntry]]:

@@ -17,7 +17,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdo
 from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 
-from base.widgets import SMALL
+from base.widgets import COMPACT_WIDGETS
 from handsets.models import CachedHandset, Handset, Profile
 from handsets.profiles import Attributes, attributes
 
@@ -89,7 +89,7 @@ class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the
 @admin.register(Profile)
 class ProfileAdmin(ModelAdmin):
     form = ProfileForm
-    formfield_overrides = SMALL
+    formfield_overrides = COMPACT_WIDGETS
     list_display = ("name", "inherits_from", "screen", "image_box", "largest_message")
     list_select_related = ("parent",)
     search_fields = ("name",)

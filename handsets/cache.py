@@ -48,10 +48,10 @@ class Sighting:
 
 def find_handsets(numbers: Collection[str], now: datetime) -> dict[str, Handset]:
     """The handsets of those numbers whose entry is young enough to be believed (HANDSET_CACHE_DAYS)."""
-    entries = sql.objects(CachedHandset, KNOWN, [list(numbers), _oldest(now)])
-    sql.fetch(entries, "handset")
-    sql.fetch([entry.handset for entry in entries], "profile")
-    sql.fetch([entry.handset.profile for entry in entries if entry.handset.profile], "parent")
+    entries = sql.fetch_objects(CachedHandset, KNOWN, [list(numbers), _oldest(now)])
+    sql.load_related(entries, "handset")
+    sql.load_related([entry.handset for entry in entries], "profile")
+    sql.load_related([entry.handset.profile for entry in entries if entry.handset.profile], "parent")
     return {entry.number: entry.handset for entry in entries}
 
 
@@ -100,7 +100,7 @@ def _upsert(statement: str, sightings: Sequence[Sighting], more: Mapping[str, An
         "sources": [sighting.source for sighting in sightings],
         "seen": [sighting.seen for sighting in sightings],
     }
-    sql.rows(statement, {**values, **more})
+    sql.fetch_rows(statement, {**values, **more})
 
 
 def _handsets(identities: Collection[str]) -> dict[str, int]:
@@ -113,7 +113,9 @@ def _handsets(identities: Collection[str]) -> dict[str, int]:
 
 
 def _keys(identities: Collection[str]) -> dict[str, int]:
-    return dict(sql.rows("SELECT identity, id FROM handsets_handset WHERE identity = ANY(%s)", [list(identities)]))
+    return dict(
+        sql.fetch_rows("SELECT identity, id FROM handsets_handset WHERE identity = ANY(%s)", [list(identities)])
+    )
 
 
 # A caller's hint never overrules what a carrier reported, unless that is too old to be believed.

@@ -26,7 +26,7 @@ class Attributes:
 
 def attributes(handset: Handset | None) -> Attributes:
     """The attributes of the handset's profile, or of the generic profile where it has none or is unknown."""
-    (generic,) = sql.objects(Profile, "WHERE generic", [])
+    (generic,) = sql.fetch_objects(Profile, "WHERE generic", [])
     own = handset.profile if handset and handset.profile else generic
     return Attributes(**_merged([*_lineage(own), generic]))
 

@@ -14,21 +14,21 @@ from mms.runtime import wakeup
 @shared_task(name=wakeup.WORK)
 def work() -> None:
     """Send due messages and DDMs."""
-    wakeup.answered(wakeup.WORK)
+    wakeup.record_start(wakeup.WORK)
     sender.run()
 
 
 @shared_task(name=wakeup.NOTIFY)
 def notify() -> None:
     """Send due postbacks."""
-    wakeup.answered(wakeup.NOTIFY)
+    wakeup.record_start(wakeup.NOTIFY)
     notifier.run()
 
 
 @shared_task(name=wakeup.ENCODE)
 def encode() -> None:
     """Encode due audio and video."""
-    wakeup.answered(wakeup.ENCODE)
+    wakeup.record_start(wakeup.ENCODE)
     encoder.run()
 
 

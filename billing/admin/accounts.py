@@ -19,8 +19,8 @@ from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminPasswordToggleWidget
 
 from base import logs
-from base.admin_pages import DiscreetAdmin
-from base.widgets import SMALL
+from base.admin_pages import MaskingAdmin
+from base.widgets import COMPACT_WIDGETS
 from billing import ledger, low_balance, signing
 from billing.admin.account_inlines import KeyInline, SenderInline, ServiceInline
 from billing.admin.amounts import OVERRIDES, AdjustmentForm, TopUpForm, read_only
@@ -63,15 +63,15 @@ class AccountForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the
 
 
 @admin.register(Account)
-class AccountAdmin(DiscreetAdmin):
+class AccountAdmin(MaskingAdmin):
     form = AccountForm
-    instead = {
+    replacements = {
         "signing_secret": "",
         "previous_secret": "",
         "postback_url": "masked_postback_url",
         "mo_url": "masked_mo_url",
     }
-    formfield_overrides = OVERRIDES | SMALL | {models.URLField: {"assume_scheme": "https"}}
+    formfield_overrides = OVERRIDES | COMPACT_WIDGETS | {models.URLField: {"assume_scheme": "https"}}
     list_display = ("name", "status_label", "api_access", "funds", "postback_url", "created_at")
     list_select_related = ("balance",)
     list_filter = ("status",)
@@ -122,11 +122,11 @@ class AccountAdmin(DiscreetAdmin):
 
     @display(description="postback URL")
     def masked_postback_url(self, account: Account) -> str:
-        return logs.masked(account.postback_url) or "-"
+        return logs.mask(account.postback_url) or "-"
 
     @display(description="MO URL")
     def masked_mo_url(self, account: Account) -> str:
-        return logs.masked(account.mo_url) or "-"
+        return logs.mask(account.mo_url) or "-"
 
     @action(description="Issue an API key", permissions=["issue"], icon="key")
     def issue_key(self, request: HttpRequest, object_id: str) -> HttpResponse:

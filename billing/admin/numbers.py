@@ -4,13 +4,13 @@ from django.contrib import admin
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
-from base.widgets import SMALL
+from base.widgets import COMPACT_WIDGETS
 from billing.models import BlockedNumber, SenderAddress
 
 
 @admin.register(SenderAddress)
 class SenderAddressAdmin(ModelAdmin):
-    formfield_overrides = SMALL
+    formfield_overrides = COMPACT_WIDGETS
     list_display = ("address", "country", "of_account", "default")
     list_select_related = ("account",)
     list_filter = ("country", "default")

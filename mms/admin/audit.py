@@ -7,19 +7,19 @@ from django.http import HttpRequest, HttpResponse
 from unfold.decorators import display
 
 from base import logs
-from base.admin_pages import DiscreetAdmin, ReadOnlyAdmin
+from base.admin_pages import MaskingAdmin, ReadOnlyAdmin
 from mms.admin import masking
 from mms.admin.tables import Table, worded
 
 
-class AuditAdmin(DiscreetAdmin, ReadOnlyAdmin):
+class AuditAdmin(MaskingAdmin, ReadOnlyAdmin):
     """`tables` gives what a row's page shows below its fields.
 
     Who may not see numbers sees none in what others wrote, either: an MMSC's words, a customer's data.
     """
 
     change_form_after_template = "admin/mms/tables.html"
-    instead = {"number": "masked_number", "text": "masked_text", "raw_status": "masked_raw_status"}
+    replacements = {"number": "masked_number", "text": "masked_text", "raw_status": "masked_raw_status"}
 
     def may_see(self, request: HttpRequest) -> bool:
         return masking.may_see(request)
@@ -30,15 +30,15 @@ class AuditAdmin(DiscreetAdmin, ReadOnlyAdmin):
 
     @display(description="text")
     def masked_text(self, row: Any) -> str:
-        return logs.masked(row.text)
+        return logs.mask(row.text)
 
     @display(description="raw status")
     def masked_raw_status(self, row: Any) -> str:
-        return logs.masked(row.raw_status)
+        return logs.mask(row.raw_status)
 
     def words(self, request: HttpRequest) -> Callable[[str], str]:
         """Texts as this operator may see them."""
-        return str if self.may_see(request) else logs.masked
+        return str if self.may_see(request) else logs.mask
 
     def may_act(self, request: HttpRequest) -> bool:
         """Whether this operator may do more than read: the right that would let others change a row."""

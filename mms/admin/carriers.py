@@ -12,8 +12,8 @@ from unfold.admin import TabularInline
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminPasswordWidget
 
-from base.admin_pages import DiscreetAdmin
-from base.widgets import SMALL
+from base.admin_pages import MaskingAdmin
+from base.widgets import COMPACT_WIDGETS
 from mms.models import Carrier, NumberPrefix
 from mms.protocol.reports import ReportStatus
 from mms.protocol.submit import Outcome
@@ -77,10 +77,10 @@ class PrefixInline(TabularInline):
 
 
 @admin.register(Carrier)
-class CarrierAdmin(DiscreetAdmin):
+class CarrierAdmin(MaskingAdmin):
     form = CarrierForm
-    instead = {"mmsc_password": "", "inbound_password": ""}
-    formfield_overrides = SMALL | {models.URLField: {"assume_scheme": "https"}}
+    replacements = {"mmsc_password": "", "inbound_password": ""}
+    formfield_overrides = COMPACT_WIDGETS | {models.URLField: {"assume_scheme": "https"}}
     list_display = ("name", "operator_id", "enabled", "mmsc_url", "largest_message")
     list_filter = ("enabled",)
     search_fields = ("name", "operator_id")

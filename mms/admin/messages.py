@@ -33,8 +33,8 @@ class MessageAdmin(AuditAdmin):
     list_filter = (StatusFilter, ("account", AutocompleteSelectFilter), ("carrier", AutocompleteSelectFilter))
     search_fields = ("number",)
     search_help_text = "Tracking id, number, account"
-    instead = {
-        **AuditAdmin.instead,
+    replacements = {
+        **AuditAdmin.replacements,
         "texts_by_slide": "masked_texts",
         "merge_data": "masked_data",
         "client_reference": "masked_reference",
@@ -109,15 +109,15 @@ class MessageAdmin(AuditAdmin):
 
     @display(description="texts of slides")
     def masked_texts(self, message: Message) -> SafeString:
-        return lines(message.texts, logs.masked)
+        return lines(message.texts, logs.mask)
 
     @display(description="merge data")
     def masked_data(self, message: Message) -> SafeString:
-        return lines(message.data, logs.masked)
+        return lines(message.data, logs.mask)
 
     @display(description="client reference")
     def masked_reference(self, message: Message) -> str:
-        return logs.masked(message.client_reference)
+        return logs.mask(message.client_reference)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Message], search_term: str

@@ -57,7 +57,7 @@ class PostbackAdmin(AuditAdmin):
         "due_at",
         "told",
     )
-    instead = {"told": "masked_told"}
+    replacements = {"told": "masked_told"}
 
     @display(description="message")
     def of(self, postback: Postback) -> SafeString:
@@ -74,7 +74,7 @@ class PostbackAdmin(AuditAdmin):
     @display(description="fields")
     def masked_told(self, postback: Postback) -> SafeString:
         numbers = {name: masking.masked(postback.fields[name]) for name in ("from", "to") if name in postback.fields}
-        return _lines({**postback.fields, **numbers}, logs.masked)
+        return _lines({**postback.fields, **numbers}, logs.mask)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Postback], search_term: str

@@ -80,7 +80,7 @@ class SlideAdmin(AuditAdmin):
     list_select_related = ("template",)
     search_fields = ("template",)
     search_help_text = "mms-id"
-    instead = {**AuditAdmin.instead, "beginning": "masked_beginning"}
+    replacements = {**AuditAdmin.replacements, "beginning": "masked_beginning"}
     fields = (("template", "position"), ("duration", "text"), "preview")
     readonly_fields = ("template", "position", "duration", "text", "preview")
     inlines = (TextAreaInline,)
@@ -115,7 +115,7 @@ class SlideAdmin(AuditAdmin):
 
     @display(description="text")
     def masked_beginning(self, slide: Slide) -> str:
-        return Truncator(logs.masked(slide.text)).chars(LISTED) or "-"
+        return Truncator(logs.mask(slide.text)).chars(LISTED) or "-"
 
     @display(description="as it may look")
     def preview(self, slide: Slide) -> SafeString:

@@ -81,7 +81,7 @@ def _respond(exchange: Exchange, outcome: Outcome, batch: Batch[Exchange]) -> Ht
 
 def _wake_workers(results: Sequence[HttpResponse | Undecided]) -> None:
     if any(result is not UNDECIDED for result in results):
-        wakeup.ring(wakeup.WORK)
+        wakeup.wake(wakeup.WORK)
 
 
 ACCEPTS: Final = GroupCommit(

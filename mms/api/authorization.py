@@ -55,7 +55,7 @@ class Call:
             raise Refusal("E103", "This account is blocked; contact support")
         if not account.api_access:
             raise Refusal("E105", "This account has no API access; contact support")
-        if account.allowed_networks and not client_address.within(self.address, account.allowed_networks):
+        if account.allowed_networks and not client_address.in_networks(self.address, account.allowed_networks):
             refused = f"Calls from {self.address[:50]} are not allowed for this account"
             raise Refusal("E112", f"{refused}; have the address added to its list")
         if self.name not in actions:

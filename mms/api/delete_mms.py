@@ -16,5 +16,5 @@ def delete_mms(request: Node, key: ApiKey) -> Fields:
     template = parameters.template(request, key.account, Freshness.CURRENT)
     if not deletion.delete_template(template, timezone.now()):
         raise parameters.unknown_template(request, str(template.pk))
-    wakeup.ring(wakeup.WORK)  # for the files
+    wakeup.wake(wakeup.WORK)  # for the files
     return success(mms_id=str(template.pk))

@@ -72,7 +72,7 @@ class Exchange:
             action = parameters.text_of(node, "action")
             if not action:
                 raise Refusal("E100", f"{node.name_of('action')} is missing")
-            self._call = Call(node, action, client_address.address(self.request))
+            self._call = Call(node, action, client_address.of_request(self.request))
         return self._call
 
     def succeed(self, answer: Fields, batch: Mapping[str, float] = NO_BATCH) -> HttpResponse:

@@ -80,7 +80,7 @@ class RateLimiter:
         keys = [f"pace:{{{limits.account}}}:interval", f"pace:{{{limits.account}}}:{limits.action}"]
         try:
             return bytes(self.script(keys, [limits.interval, limits.throughput])).decode()
-        except wakeup.OUT_OF_REACH as problem:
+        except wakeup.BROKER_ERRORS as problem:
             self.unreachable_until = time.monotonic() + wakeup.PAUSE
             log.warning("rate limits are not enforced", account=limits.account, problem=str(problem))
             return ""

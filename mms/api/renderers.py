@@ -7,7 +7,7 @@ from typing import Any
 from rest_framework.renderers import BaseRenderer
 
 from mms.api.answers import Answer, Fields
-from mms.runtime.xml import Element, carried, document
+from mms.runtime.xml import Element, build_document, strip_invalid_characters
 
 
 class XmlRenderer(BaseRenderer):
@@ -23,7 +23,7 @@ class XmlRenderer(BaseRenderer):
         accepted_media_type: str | None = None,
         renderer_context: Mapping[str, Any] | None = None,
     ) -> bytes:
-        return document(data.dialect.response_root, _elements(data.fields, data.dialect.answers))
+        return build_document(data.dialect.response_root, _elements(data.fields, data.dialect.answers))
 
 
 class JsonRenderer(BaseRenderer):
@@ -61,7 +61,7 @@ def _value(value: str | int | Sequence[Fields], names: Mapping[str, str]) -> Any
     """What a refusal quotes may be anything: a lone surrogate would leave as an escape that no reader can decode."""
     match value:
         case str():
-            return carried(value)
+            return strip_invalid_characters(value)
         case int():
             return value
     return [_members(item, names) for item in value]

@@ -18,7 +18,7 @@ from mms.runtime import wakeup
 def replay_postbacks(request: Node, key: ApiKey) -> Fields:
     """Makes them due again and answers with how many they are. Raises Refusal."""
     replayed = outbox.replay(chosen(request, key.account), timezone.now())
-    wakeup.ring(wakeup.NOTIFY)
+    wakeup.wake(wakeup.NOTIFY)
     return success(
         tracking_id=parameters.text_of(request, "tracking_id"),
         replayed=replayed,

@@ -29,7 +29,7 @@ def save_mms(request: Node, key: ApiKey) -> Fields:
     store.save_template(template, slides.fetch(wanted, account), queue.conclude, timezone.now())
     locked = template.status == Template.Status.ENCODING
     if locked:
-        wakeup.ring(wakeup.ENCODE)
+        wakeup.wake(wakeup.ENCODE)
     return success(mms_id=str(template.pk), status_details=TO_ENCODE if locked else STORED)
 
 

@@ -38,8 +38,8 @@ def send_mms(request: Node, key: ApiKey) -> Fields:
                 repeatable, lambda: queued_answer(_store(request, draft, new, files))
             ),
         )
-        wakeup.ring(wakeup.ENCODE)
-        wakeup.ring(wakeup.WORK)
+        wakeup.wake(wakeup.ENCODE)
+        wakeup.wake(wakeup.WORK)
     return answer
 
 

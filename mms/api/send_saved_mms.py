@@ -27,7 +27,7 @@ def send_saved_mms(request: Node, key: ApiKey) -> Fields:
     if answer is None:
         send_request = send_parameters.parse(request, key, Freshness.CURRENT)
         answer = idempotency.answer_once(repeatable, lambda: queued_answer(accept_one(request, send_request)))
-        wakeup.ring(wakeup.WORK)
+        wakeup.wake(wakeup.WORK)
     return answer
 
 

@@ -28,7 +28,7 @@ HOLD_MEDIA = "SELECT id FROM mms_medium WHERE id = ANY(%s) FOR KEY SHARE"
 
 def lock_usable(templates: Collection[int]) -> Callable[[], set[int]]:
     """Those of which messages may be accepted. The caller's transaction holds them from here on."""
-    found = sql.ask(LOCK_USABLE, [list(templates)])
+    found = sql.execute(LOCK_USABLE, [list(templates)])
     return lambda: {key for (key,) in found()}
 
 

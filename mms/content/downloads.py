@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import aiohttp
 
-from mms.runtime.http_client import CONNECT_TIMEOUT, PIECE, guarded_session
+from mms.runtime.http_client import CHUNK_SIZE, CONNECT_TIMEOUT, guarded_session
 
 TIME_LIMIT = 20.0  # all files of a call
 BYTES_MAX = 100_000_000  # all files of a call: they are held in memory until they are stored
@@ -92,7 +92,7 @@ async def _fetch(url: str, cap: int, seconds: float) -> DownloadedFile:
         if response.status != 200:
             raise DownloadError(f"its server answered HTTP {response.status}")
         data = bytearray()
-        async for piece in response.content.iter_chunked(PIECE):
+        async for piece in response.content.iter_chunked(CHUNK_SIZE):
             data += piece
             if len(data) > cap:
                 raise DownloadTooLarge(f"it is larger than {cap} bytes")

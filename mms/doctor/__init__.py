@@ -25,7 +25,7 @@ class Diagnosis:
     finding: Finding
 
 
-def examine() -> Iterator[Diagnosis]:
+def run_checks() -> Iterator[Diagnosis]:
     """Everything that the doctor finds, check by check; each has one finding at least."""
     for group, checks in GROUPS.items():
         for name, check in checks.items():

@@ -75,7 +75,7 @@ def broker() -> Iterable[Finding]:
     with wakeup.connection() as server:
         try:
             version = server.info("server")["redis_version"]
-        except wakeup.OUT_OF_REACH as problem:
+        except wakeup.BROKER_ERRORS as problem:
             text = f"out of reach ({type(problem).__name__}): messages wait for the next sweep that reaches a worker"
             yield fail(text, "Start the Redis-protocol server that REDIS_URL names, or mend REDIS_URL.")
             return
@@ -87,7 +87,7 @@ def _broker_settings(server: Any) -> Iterator[Finding]:
     try:
         policy = server.config_get("maxmemory-policy").get("maxmemory-policy", "")
         persistent = server.config_get("appendonly").get("appendonly") == "yes" or server.config_get("save").get("save")
-    except wakeup.OUT_OF_REACH:
+    except wakeup.BROKER_ERRORS:
         yield warn("it does not tell its settings", "Check with its host that its maxmemory-policy is noeviction.")
         return
     if policy != "noeviction":
@@ -120,8 +120,8 @@ def storage() -> Iterable[Finding]:
 def workers() -> Iterable[Finding]:
     try:
         told = current_app.control.inspect(timeout=1.0).active_queues() or {}
-        answered = wakeup.last_answers()
-    except wakeup.OUT_OF_REACH:
+        answered = wakeup.last_polls()
+    except wakeup.BROKER_ERRORS:
         yield warn("nobody can be asked without the broker", "Mend the broker first.")
         return
     now = time.time()

@@ -43,7 +43,7 @@ def _unreachable(url: str) -> Finding | None:
     try:
         found = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
         addresses = [str(address[0]) for *_, address in found]
-        reachable = [address for address in addresses if http_client.allowed(address)]
+        reachable = [address for address in addresses if http_client.is_allowed(address)]
         if not reachable:
             remedy = f"If that is right, add {addresses[0]} to OUTBOUND_ALLOWED_NETWORKS."
             which = addresses[0] if addresses[0] == parts.hostname else f"{parts.hostname}, {addresses[0]},"

@@ -49,16 +49,16 @@ def run(clock: Clock = timezone.now, child: Sequence[str] = CHILD, timeout: int 
     `child` is the command of the child process, `timeout` the seconds that it may take.
     """
     end = clock() + time_slice.LENGTH
-    while not shutdown.asked() and clock() < end:
-        wakeup.looked(wakeup.ENCODE)
+    while not shutdown.requested() and clock() < end:
+        wakeup.record_poll(wakeup.ENCODE)
         encoding = queue.claim(clock())
         if encoding is None:
             return
         with TemporaryDirectory(prefix="mms-encoding-") as folder:
             _encode(encoding, Path(folder), clock, child, timeout)
-        wakeup.ring(wakeup.WORK)
-        wakeup.ring(wakeup.NOTIFY)
-    wakeup.ring(wakeup.ENCODE)  # what is left is for the next
+        wakeup.wake(wakeup.WORK)
+        wakeup.wake(wakeup.NOTIFY)
+    wakeup.wake(wakeup.ENCODE)  # what is left is for the next
 
 
 def _encode(encoding: Encoding, folder: Path, clock: Clock, child: Sequence[str], timeout: int) -> None:

@@ -89,8 +89,8 @@ def _store(requests: Sequence[SendRequest], now: datetime) -> list[Outcome]:
     messages = [_message(request, key, now) for key, request in valid.items()]
     unpaid = ledger.reserve_all([Reservation(m.account, m.pk, m.reserved) for m in messages], now)
     paid = [message for message in messages if message.pk not in unpaid]
-    with sql.at_once():
-        bulk.add(paid)
+    with sql.pipeline():
+        bulk.execute_insert(paid)
         timeline.write(map(_timeline_entry, paid), now)
     # Every transaction locks cached handsets last, after balances.
     hints = [Hint(message.number, valid[message.pk].device) for message in paid]
@@ -108,12 +108,12 @@ def _recheck(requests: Sequence[SendRequest], now: datetime) -> list[int | Rejec
     Locks the templates until the end of the transaction.
     """
     cached = [request for request in requests if request.freshness is Freshness.CACHED]
-    with sql.at_once():
+    with sql.pipeline():
         usable = deletion.lock_usable({request.template.pk for request in requests})
         keys.record_use([request.key for request in requests if request.key], now)
         terms = keys.access_rules({request.key.pk for request in cached if request.key})
         blocked = blocklist.blocked_pairs({_recipient(request) for request in cached})
-        numbers = sql.ask(NEW_KEYS, [len(requests)])
+        numbers = sql.execute(NEW_KEYS, [len(requests)])
     current = _Current(usable(), terms(), blocked())
     return [current.rejection(request) or key for request, (key,) in zip(requests, numbers(), strict=True)]
 

@@ -41,7 +41,7 @@ def _reserved(messages: Iterable[Message]) -> list[Message]:
     """Return the messages with a reservation, with `pays_ddm` read anew: it may have changed since they were loaded."""
     priced = [message for message in messages if message.reserved]
     candidates = [message.pk for message in priced if message.ddm_text]
-    paying = {key for (key,) in sql.rows(PAYING_DDM, [candidates])} if candidates else set()
+    paying = {key for (key,) in sql.fetch_rows(PAYING_DDM, [candidates])} if candidates else set()
     for message in priced:
         message.pays_ddm = message.pk in paying
     return priced

@@ -61,13 +61,13 @@ def claim(
     """
     table = model._meta.db_table
     values = {"now": now, "limit": per_carrier, "busy": list(busy), "room": room}
-    due = sql.rows(DUE.format(table=table), values)
+    due = sql.fetch_rows(DUE.format(table=table), values)
     if not due:
         return []
     keys = _claimable_at_once(due)
-    sql.rows(CLAIM.format(table=table), {"keys": keys, "lease": now + LEASE})
-    claimed = sql.objects(model, "WHERE id = ANY(%s) ORDER BY id", [keys])
-    sql.fetch(claimed, "carrier", "account")
+    sql.fetch_rows(CLAIM.format(table=table), {"keys": keys, "lease": now + LEASE})
+    claimed = sql.fetch_objects(model, "WHERE id = ANY(%s) ORDER BY id", [keys])
+    sql.load_related(claimed, "carrier", "account")
     return claimed
 
 
@@ -104,7 +104,7 @@ def renew(claimed: Sequence[Sent], now: datetime) -> None:
 
 def lock(batch: Sequence[Sent]) -> dict[int, LockedRow]:
     """Lock the rows of the batch. Return their current state by primary key."""
-    rows = sql.rows(LOCK_AND_READ.format(table=type(batch[0])._meta.db_table), [[sent.pk for sent in batch]])
+    rows = sql.fetch_rows(LOCK_AND_READ.format(table=type(batch[0])._meta.db_table), [[sent.pk for sent in batch]])
     return {pk: LockedRow(*values) for pk, *values in rows}
 
 

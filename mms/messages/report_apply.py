@@ -42,8 +42,8 @@ def apply_reports(reports: Sequence[Report], now: datetime) -> None:
 
 
 def _lock_messages(keys: Collection[int]) -> dict[int, Message]:
-    messages = sql.objects(Message, leases.LOCK, [list(keys)]) if keys else []
-    sql.fetch(messages, "carrier", "account")
+    messages = sql.fetch_objects(Message, leases.LOCK, [list(keys)]) if keys else []
+    sql.load_related(messages, "carrier", "account")
     return {message.pk: message for message in messages}
 
 

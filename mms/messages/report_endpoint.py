@@ -109,9 +109,9 @@ def _commit(batch: Batch[_Call]) -> list[_Answered | Undecided]:
 def _wake_workers(results: Sequence[_Answered | Undecided]) -> None:
     stored = [result.report for result in results if isinstance(result, _Answered) and result.report]
     if stored:
-        wakeup.ring(wakeup.NOTIFY)
+        wakeup.wake(wakeup.NOTIFY)
     if any(report.attempt and report.attempt.discovery_id for report in stored):
-        wakeup.ring(wakeup.WORK)  # for the messages that waited for the handset
+        wakeup.wake(wakeup.WORK)  # for the messages that waited for the handset
 
 
 REPORTS: Final = GroupCommit(
@@ -194,7 +194,7 @@ _terms = attrgetter("slug", "inbound_username", "inbound_password", "inbound_net
 def _unchanged(inbound: Sequence[_Inbound]) -> list[bool]:
     """Return for each report whether the terms of its carrier are still those of its authentication."""
     keys = list({item.carrier.pk for item in inbound})
-    terms = {carrier.pk: _terms(carrier) for carrier in sql.objects(Carrier, "WHERE id = ANY(%s)", [keys])}
+    terms = {carrier.pk: _terms(carrier) for carrier in sql.fetch_objects(Carrier, "WHERE id = ANY(%s)", [keys])}
     return [terms.get(item.carrier.pk) == _terms(item.carrier) for item in inbound]
 
 
@@ -221,8 +221,8 @@ def _statuses(carrier: Carrier) -> dict[str, ReportStatus]:
 
 
 def _from_its_network(request: HttpRequest, carrier: Carrier) -> bool:
-    return not carrier.inbound_networks or client_address.within(
-        client_address.address(request), carrier.inbound_networks
+    return not carrier.inbound_networks or client_address.in_networks(
+        client_address.of_request(request), carrier.inbound_networks
     )
 
 

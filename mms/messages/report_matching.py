@@ -105,7 +105,7 @@ def _attempts_by_mmsc_id(ids: Iterable[tuple[int, str]]) -> dict[tuple[int, str]
     wanted = {(carrier, mmsc_id) for carrier, mmsc_id in ids if mmsc_id}
     if not wanted:
         return {}
-    found = sql.rows(ATTEMPTS_BY_MMSC_ID, _columns(wanted))
+    found = sql.fetch_rows(ATTEMPTS_BY_MMSC_ID, _columns(wanted))
     attempts = ((Attempt.from_db(None, ATTEMPT_FIELDS, values), number) for *values, number in found)
     return {(attempt.carrier_id, attempt.mmsc_id): KnownAttempt(attempt, number) for attempt, number in attempts}
 
@@ -150,7 +150,7 @@ def match_early(attempts: Sequence[Attempt]) -> list[Report]:
     by_id = {(attempt.carrier_id, attempt.mmsc_id): attempt for attempt in attempts if attempt.mmsc_id}
     if not by_id:
         return []
-    reports = sql.objects(Report, REPORTS_BY_MMSC_ID, _columns(by_id))
+    reports = sql.fetch_objects(Report, REPORTS_BY_MMSC_ID, _columns(by_id))
     found = [r for r in reports if r.attempt_id is None and (r.carrier_id, r.mmsc_id) in by_id]
     for report in found:
         report.attempt, report.due_at = by_id[report.carrier_id, report.mmsc_id], None

@@ -83,7 +83,7 @@ class MessageSource:
     def prepare(self, rows: Sequence[Message], clock: Clock) -> Iterator[Launches[Submit[Message]]]:
         """Adapt the messages in groups and write their attempts. Release the remaining ones if the worker stops."""
         composer = Composer(rows)
-        while rows and not shutdown.asked():
+        while rows and not shutdown.requested():
             leases.renew(rows, clock())
             group, rows = rows[:GROUP], rows[GROUP:]
             requests = {each.message.pk: (each, request) for each, request in adapt(group, composer, clock())}
@@ -95,7 +95,7 @@ class MessageSource:
         """Record the MMSC's results for the messages."""
         submits = _completed(replies)
         transitions.record_submit_results(submits, now)
-        wakeup.ring(wakeup.NOTIFY)
+        wakeup.wake(wakeup.NOTIFY)
         for submit in submits:
             _log(submit, tracking_id=submit.sent.tracking_id)
 
@@ -155,7 +155,7 @@ class DiscoverySource:
         """Record the MMSC's results for the DDMs."""
         submits = _completed(replies)
         transitions.record_ddm_results(submits, now)
-        wakeup.ring(wakeup.NOTIFY)
+        wakeup.wake(wakeup.NOTIFY)
         for submit in submits:
             _log(submit, discovery=submit.sent.pk)
 

@@ -62,7 +62,7 @@ def _run(step: Callable[[datetime], int], now: datetime) -> None:
 
 def _anything_due(now: datetime) -> bool:
     """Return whether any step has a due row. Usually none has, so one statement replaces those of all steps."""
-    ((due,),) = sql.rows(ANYTHING_DUE, {"now": now, "oldest_answer": now - FirstAnswer.KEPT})
+    ((due,),) = sql.fetch_rows(ANYTHING_DUE, {"now": now, "oldest_answer": now - FirstAnswer.KEPT})
     return bool(due)
 
 

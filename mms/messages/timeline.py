@@ -28,8 +28,8 @@ def write(entries: Iterable[Entry], now: datetime) -> None:
     The locks keep the primary keys of one message's postbacks in the order of its steps.
     """
     entries = list(entries)
-    bulk.add([_event(entry, now) for entry in entries])
-    bulk.add([_postback(e, e.notice, now) for e in entries if e.notice and e.message.account.postback_url])
+    bulk.execute_insert([_event(entry, now) for entry in entries])
+    bulk.execute_insert([_postback(e, e.notice, now) for e in entries if e.notice and e.message.account.postback_url])
 
 
 def _event(entry: Entry, now: datetime) -> Event:

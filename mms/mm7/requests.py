@@ -24,7 +24,7 @@ from mms.mm7.soap import (
 )
 from mms.mm7.status import NO_OVERRIDES, read_status
 from mms.protocol.reports import DeliveryReport, ReportStatus
-from mms.runtime.xml import xml_text
+from mms.runtime.xml import escape_text
 
 MAX_TEXT: Final = 500  # characters kept of a status text or a subject
 MAX_HANDSET: Final = 500  # characters; what is longer is no identity
@@ -162,8 +162,8 @@ def write_fault(transaction_id: str, status_code: int, status_text: str, namespa
 
 def _status(name: str, namespace: str, version: str, code: int, status_text: str) -> str:
     return (
-        f"<{name} xmlns={quoteattr(namespace)}><MM7Version>{xml_text(version)}</MM7Version>"
-        f"<Status><StatusCode>{code}</StatusCode><StatusText>{xml_text(status_text)}</StatusText></Status></{name}>"
+        f"<{name} xmlns={quoteattr(namespace)}><MM7Version>{escape_text(version)}</MM7Version>"
+        f"<Status><StatusCode>{code}</StatusCode><StatusText>{escape_text(status_text)}</StatusText></Status></{name}>"
     )
 
 

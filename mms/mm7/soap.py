@@ -9,7 +9,7 @@ from xml.sax.saxutils import quoteattr
 from lxml import etree
 
 from mms.mm7.multipart import header_parameter, root_part
-from mms.runtime.xml import NOT_XML, xml_text
+from mms.runtime.xml import NOT_XML, escape_text
 
 CONTENT_TYPE: Final = "text/xml; charset=utf-8"
 SCHEMAS: Final = "http://www.3gpp.org/ftp/Specs/archive/23_series/23.140/schema/"
@@ -106,7 +106,7 @@ def write_envelope(transaction_id: str, namespace: str, body: str) -> bytes:
     """An envelope around ready XML, its TransactionID marked to be understood (left out when empty)."""
     header = (
         f'<mm7:TransactionID xmlns:mm7={quoteattr(namespace)} env:mustUnderstand="1">'
-        f"{xml_text(transaction_id)}</mm7:TransactionID>"
+        f"{escape_text(transaction_id)}</mm7:TransactionID>"
     )
     return (
         '<?xml version="1.0" encoding="utf-8"?>\n'

@@ -12,7 +12,7 @@ from xml.sax.saxutils import quoteattr
 
 from mms.mm7.soap import REL_6, write_envelope
 from mms.protocol.submit import SMIL, Part
-from mms.runtime.xml import xml_text
+from mms.runtime.xml import escape_text
 
 SHORT_CODE_MAX: Final = 6  # digits
 
@@ -139,7 +139,7 @@ def _number(digits: str, flavour: MM7Options) -> str:
 
 def _element(name: str, content: str | None) -> str:
     """Empty content leaves the element out: all that may be empty is optional in the schema."""
-    return f"<{name}>{xml_text(content)}</{name}>" if content else ""
+    return f"<{name}>{escape_text(content)}</{name}>" if content else ""
 
 
 def _boolean(flag: bool) -> str:

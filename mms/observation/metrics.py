@@ -28,7 +28,7 @@ DISCOVERY: Final = {
 POSTBACKS: Final = ("taken", "refused", "unanswered", "unknown")
 
 
-def exposition() -> bytes:
+def render() -> bytes:
     """The metrics in Prometheus's text format. Raises DatabaseError."""
     registry = CollectorRegistry()
     registry.register(_Platform())
@@ -43,7 +43,7 @@ class _Platform(Collector):
 
     def collect(self) -> Iterator[Metric]:
         now = timezone.now()
-        tallies.bring_up_to_date(now)
+        tallies.count_new_rows(now)
         counted = _Counted(Tally.objects.all(), dict(Carrier.objects.values_list("pk", "slug")))
         yield from _messages(counted)
         yield from _attempts(counted)
@@ -141,8 +141,8 @@ def _backlog(now: datetime) -> Iterator[Metric]:
 
 def _sweeps(now: datetime) -> Iterator[Metric]:
     family = GaugeMetricFamily("mms_sweep_age_seconds", "Since a worker last looked at a queue", labels=["queue"])
-    with suppress(*wakeup.OUT_OF_REACH):  # then nobody knows, and the series is absent
-        for queue, last in wakeup.last_answers().items():
+    with suppress(*wakeup.BROKER_ERRORS):  # then nobody knows, and the series is absent
+        for queue, last in wakeup.last_polls().items():
             family.add_metric([queue], max(0.0, now.timestamp() - last))
     yield family
 

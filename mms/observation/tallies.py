@@ -95,7 +95,7 @@ FROM counted GROUP BY carrier, kind
 BUCKETS: Final = ", ".join([*(f"count(*) FILTER (WHERE measure <= {bound})" for bound in BOUNDS), "count(measure)"])
 
 
-def bring_up_to_date(now: datetime) -> None:
+def count_new_rows(now: datetime) -> None:
     """Counts what is new. A source that somebody else counts right now is left to him."""
     for source in SOURCES:
         with transaction.atomic():

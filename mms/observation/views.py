@@ -48,7 +48,7 @@ def scraped(request: HttpRequest) -> HttpResponse:
         refusal["WWW-Authenticate"] = "Bearer"
         return refusal
     try:
-        return HttpResponse(metrics.exposition(), content_type=CONTENT_TYPE_LATEST)
+        return HttpResponse(metrics.render(), content_type=CONTENT_TYPE_LATEST)
     except DatabaseError as problem:
         log.warning("no metrics", problem=str(problem).strip())
         return HttpResponse("the database is out of reach\n", status=503, content_type=PLAIN)

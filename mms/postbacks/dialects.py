@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from billing.models import Account
 from mms.postbacks.notices import EXPIRED, FIELD_ORDER, REJECTED
-from mms.runtime.xml import DECLARATION, xml_text
+from mms.runtime.xml import DECLARATION, escape_text
 
 WireFields = Iterable[tuple[str, Any]]  # (name on the wire, value); a value is a text or a list of file URLs
 
@@ -44,7 +44,7 @@ def _xml(fields: WireFields, dialect: Dialect) -> bytes:
 
 
 def _element(name: str, value: str | list[str], file: str) -> str:
-    inside = xml_text(value) if isinstance(value, str) else "".join(_element(file, url, file) for url in value)
+    inside = escape_text(value) if isinstance(value, str) else "".join(_element(file, url, file) for url in value)
     return f"<{name}>{inside}</{name}>"
 
 

@@ -101,20 +101,20 @@ def claim(now: datetime, per_account: int, busy: Sequence[int] = (), room: int =
 
 def _locked(now: datetime, per_account: int, busy: Sequence[int], room: int) -> set[int]:
     values = {"now": now, "limit": per_account, "busy": list(busy), "room": room}
-    return {key for (key,) in sql.rows(DUE, values)}
+    return {key for (key,) in sql.fetch_rows(DUE, values)}
 
 
 def _postpone(keys: set[int], now: datetime) -> set[int]:
     """Postpone postbacks that wait for an earlier one of their message. Return their keys."""
     values = {"keys": list(keys), "soonest": now + timedelta(milliseconds=1)}
-    return {key for (key,) in sql.rows(POSTPONE, values)}
+    return {key for (key,) in sql.fetch_rows(POSTPONE, values)}
 
 
 def _claimed(keys: set[int], now: datetime) -> list[ClaimedPostback]:
     lease = now + LEASE
-    positions: dict[int, int] = dict(sql.rows(CLAIM, {"keys": list(keys), "lease": lease}))
-    postbacks = sql.objects(Postback, "WHERE id = ANY(%s) ORDER BY id", [list(keys)])
-    sql.fetch(postbacks, "account")
+    positions: dict[int, int] = dict(sql.fetch_rows(CLAIM, {"keys": list(keys), "lease": lease}))
+    postbacks = sql.fetch_objects(Postback, "WHERE id = ANY(%s) ORDER BY id", [list(keys)])
+    sql.load_related(postbacks, "account")
     attempts = bulk.insert(
         [PostbackAttempt(postback=postback, url=postback.target_url, started_at=now) for postback in postbacks]
     )
@@ -168,7 +168,7 @@ def _completed(sent: ClaimedPostback, result: Reply | NoReply) -> PostbackAttemp
 
 def _lock(claimed: Sequence[ClaimedPostback]) -> None:
     """Lock the rows in the order of their keys, to avoid deadlocks between workers."""
-    sql.rows(LOCK, [[sent.postback.pk for sent in claimed]])
+    sql.fetch_rows(LOCK, [[sent.postback.pk for sent in claimed]])
 
 
 def _end(claimed: Sequence[ClaimedPostback], status: Postback.Status, now: datetime) -> list[Postback]:
@@ -176,7 +176,7 @@ def _end(claimed: Sequence[ClaimedPostback], status: Postback.Status, now: datet
     if not claimed:
         return []
     by_key = {sent.postback.pk: sent.postback for sent in claimed}
-    ended = sql.rows(END, {"keys": list(by_key), "status": status.value, "now": now})
+    ended = sql.fetch_rows(END, {"keys": list(by_key), "status": status.value, "now": now})
     return [by_key[key] for key in sorted(key for (key,) in ended)]
 
 
@@ -210,7 +210,7 @@ def _wake_followers(postbacks: Sequence[Postback], now: datetime) -> None:
     Regardless of their due_at: another worker may be postponing them right now, so we have to wait for its locks.
     """
     messages = {postback.message_id for postback in postbacks if postback.message_id is not None}
-    sql.rows(WAKE, {"messages": list(messages), "now": now})
+    sql.fetch_rows(WAKE, {"messages": list(messages), "now": now})
 
 
 def _retry(sent: ClaimedPostback, at: datetime) -> None:

@@ -1,4 +1,4 @@
-"""Who calls us: the address at the other end, seen through the reverse proxies that are our own."""
+"""The client address of a request, as reported by trusted reverse proxies (TRUSTED_PROXIES)."""
 
 import ipaddress
 from collections.abc import Iterable, Mapping
@@ -8,31 +8,31 @@ from django.conf import settings
 from django.http import HttpRequest
 
 
-def address(request: HttpRequest) -> str:
-    """The address that the request comes from."""
-    return of(request.META)
+def of_request(request: HttpRequest) -> str:
+    """Return the client address of the request."""
+    return of_environ(request.META)
 
 
-def of(environ: Mapping[str, Any]) -> str:
-    """The address that a request of this WSGI environment comes from.
+def of_environ(environ: Mapping[str, Any]) -> str:
+    """Return the client address of a request by its WSGI environment.
 
-    X-Forwarded-For is read from its end, where our own proxies write, up to the first address that is none of theirs:
-    what stands before it is only the caller's word.
+    X-Forwarded-For is read from its end, where our proxies append, up to the first address that is not a trusted
+    proxy: clients can forge everything before it.
     """
     forwarded = environ.get("HTTP_X_FORWARDED_FOR", "")
-    before = [hop.strip() for hop in forwarded.split(",") if hop.strip()]
-    caller = str(environ.get("REMOTE_ADDR", ""))
-    while before and within(caller, settings.TRUSTED_PROXIES):
-        caller = before.pop()
-    return caller
+    hops = [hop.strip() for hop in forwarded.split(",") if hop.strip()]
+    client = str(environ.get("REMOTE_ADDR", ""))
+    while hops and in_networks(client, settings.TRUSTED_PROXIES):
+        client = hops.pop()
+    return client
 
 
-def within(address: str, networks: Iterable[str]) -> bool:
-    """Whether the address lies in one of the networks (CIDR); what is no address lies in none."""
+def in_networks(address: str, networks: Iterable[str]) -> bool:
+    """Return whether the address belongs to one of the networks (CIDR); False if it is not an address."""
     try:
-        caller = ipaddress.ip_address(address)
+        client = ipaddress.ip_address(address)
     except ValueError:
         return False
-    # How a socket that takes both families shows an IPv4 caller: ::ffff:192.0.2.1
-    mapped = caller.ipv4_mapped if isinstance(caller, ipaddress.IPv6Address) else None
-    return any((mapped or caller) in ipaddress.ip_network(network) for network in networks)
+    # A dual-stack socket shows an IPv4 client as ::ffff:192.0.2.1.
+    mapped = client.ipv4_mapped if isinstance(client, ipaddress.IPv6Address) else None
+    return any((mapped or client) in ipaddress.ip_network(network) for network in networks)

@@ -1,6 +1,6 @@
-"""Group commit: one request thread processes a batch for every request that waits at the same moment.
+"""Group commit: one request thread commits a batch for all requests that wait at the same time.
 
-A transaction costs as much for 64 rows as for one, and threads that work side by side contend for the interpreter.
+A transaction costs as much for 64 rows as for one, and parallel threads contend for the interpreter.
 """
 
 from collections import deque
@@ -23,28 +23,28 @@ MAX_BATCH: Final = 64
 
 
 class Undecided:
-    """The batch neither committed nor rejected the item: it is processed alone."""
+    """The result of an item that the batch neither committed nor rejected: it is retried alone."""
 
 
 UNDECIDED: Final = Undecided()
 
 
 class Batch(Iterator[Item]):
-    """The items of one commit, taken from the queue one by one: also those that arrive while the others are read."""
+    """The items of one commit, read from the queue one by one, including those that arrive while others are read."""
 
     def __init__(self, queue: "deque[_Entry[Item]]", max_size: int, wait: float) -> None:
         self._queue, self._max_size = queue, max_size
         self._entries: list[_Entry[Item]] = []
-        self.wait = wait  # seconds that the leader waited for items to arrive
+        self.wait = wait  # seconds that the leader waited for items
 
     @property
     def size(self) -> int:
-        """The number of items taken so far."""
+        """The number of items read so far."""
         return len(self._entries)
 
     @property
     def log_fields(self) -> dict[str, float]:
-        """Size and wait, for the line that an item leaves in the log."""
+        """Size and wait of the batch, for the log line of each item."""
         return {"batch": self.size, "batch_wait_ms": round(self.wait * 1000, 2)}
 
     def __next__(self) -> Item:
@@ -54,12 +54,12 @@ class Batch(Iterator[Item]):
         return self._entries[-1].item
 
     def deliver(self, results: Sequence[object]) -> None:
-        """Hand each waiting thread the result of its item. Raises ValueError where there is not one for each."""
+        """Hand each waiting thread the result of its item. Raises ValueError if the numbers differ."""
         for entry, result in zip(self._entries, results, strict=True):
             entry.result.put(result)
 
     def abandon(self) -> list[Undecided]:
-        """Deliver UNDECIDED to each, and to the leader also where its item was not taken."""
+        """Deliver UNDECIDED to each thread, including the leader if its item was not read yet."""
         if not self._entries:
             next(self)
         results = [UNDECIDED] * self.size
@@ -68,17 +68,17 @@ class Batch(Iterator[Item]):
 
 
 class GroupCommit(Generic[Item, Result]):
-    """Commits the items of concurrent threads in batches, and returns to each thread the result of its own.
+    """A queue whose items are committed in batches, each by one of the waiting threads.
 
     One thread at a time is the leader: it passes up to `max_batch` queued items to `commit`, delivers the results, and
-    hands leadership over to the first thread that still waits. It then calls `after_commit` with the results.
+    hands leadership to the first thread that still waits. It then calls `after_commit` with the results.
 
-    Before it takes the first item, the leader waits up to `max_wait` seconds for as many items as the batch before had.
-    Where fewer arrive, it expects half as many the next time, so after a batch of 64 it waits in vain six times at
-    most. Undecided items do not count.
+    Before it reads the first item, the leader waits up to `max_wait` seconds for as many items as the last batch had.
+    If fewer arrive, it expects half as many the next time, so after a batch of 64 it waits in vain at most six times.
+    Undecided items do not count.
 
-    Where `commit` raises, nothing of the batch may be committed: each thread then calls `on_batch_failure` with its own
-    item, once, as it does where the result is UNDECIDED. What that raises is raised to the caller.
+    If `commit` raises, it must have committed nothing: each thread then calls `on_batch_failure` with its own item,
+    once, as it does if its result is UNDECIDED. An exception of `on_batch_failure` is raised to the caller.
     """
 
     def __init__(
@@ -99,11 +99,11 @@ class GroupCommit(Generic[Item, Result]):
 
     @property
     def waiting(self) -> int:
-        """The number of items that no batch has taken yet."""
+        """The number of items that no batch has read yet."""
         return len(self._queue)
 
     def submit(self, item: Item) -> Result:
-        """Return the result of the item once it is committed, in a batch or alone."""
+        """Commit the item, in a batch or alone, and return its result."""
         entry = _Entry(item)
         self._enqueue(entry)
         with released():
@@ -143,7 +143,7 @@ class GroupCommit(Generic[Item, Result]):
     def _hand_over(self, decided: int) -> None:
         with self._lock:
             self._has_leader = bool(self._queue)
-            # At least half of what was expected before: now and then a few items arrive ahead of the others.
+            # At least half of the last expectation: now and then a few items arrive ahead of the others.
             self._expected = max(decided, self._expected // 2, 1)
             if len(self._queue) < self._expected:
                 self._expected_arrived.clear()
@@ -155,7 +155,7 @@ _LEAD: Final = object()
 
 
 class _Entry(Generic[Item]):
-    """A queued item, and the queue from which its thread reads _LEAD or the result."""
+    """A queued item, with the queue from which its thread reads _LEAD or the result."""
 
     __slots__ = ("item", "result")
 

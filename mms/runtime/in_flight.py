@@ -20,21 +20,21 @@ from cachetools import LRUCache
 
 from mms.runtime.http_client import NoReply, Reply, Request, guarded_session, send
 
-SLOW = 0.25  # seconds after which a reply may take long; nothing is delayed for it any more
+SLOW = 0.25  # seconds after which a reply counts as slow; nothing is delayed for it any more
 
 Key = TypeVar("Key", bound=Hashable)
 
-# Seconds that the last reply took, by URL. A server without one may hang, so its first reply is not waited for.
+# Seconds that the last reply took, by URL. A server not listed may hang, so nothing waits for its first reply.
 _durations: LRUCache[str, float] = LRUCache(maxsize=10_000)
 
 
 @dataclass
 class InFlight(Generic[Key]):
-    """Up to `limit` requests at once, each under a key of the caller's.
+    """Up to `limit` concurrent requests, each under a key chosen by the caller.
 
-    With a thread of its own, the event loop receives replies, and keeps time-outs exact, while the caller prepares
-    pictures or waits for the database. The thread starts with the first request: most claims find nothing.
-    Replies that take longer than `slow` seconds are not gathered for.
+    The event loop has its own thread, so it receives replies and keeps time-outs exact while the caller prepares
+    pictures or waits for the database. The thread starts with the first request: most claims find nothing due.
+    `completed` does not gather replies that take longer than `slow` seconds.
     """
 
     limit: int
@@ -48,13 +48,13 @@ class InFlight(Generic[Key]):
     _stop: asyncio.Event = field(init=False)
     # Key -> URL and time of launch.
     _launched: dict[Key, tuple[str, float]] = field(init=False, default_factory=dict)
-    # Between the threads: requests to send, and completed ones. Each thread wakes the other as rarely as possible:
-    # switching threads at every request costs more than the requests.
+    # Shared by the threads: requests to send, and completed ones. Each thread wakes the other as rarely as possible:
+    # a thread switch for every request would cost more than the requests.
     _outgoing: deque[tuple[Key, Request]] = field(init=False, default_factory=deque)
     _completed: deque[tuple[Key, asyncio.Task[Reply | NoReply]]] = field(init=False, default_factory=deque)
     _wanted: int = field(init=False, default=1)
     _enough: threading.Event = field(init=False, default_factory=threading.Event)
-    # The event loop keeps weak references to its tasks alone.
+    # The event loop keeps only weak references to its tasks.
     _tasks: set[asyncio.Task[Reply | NoReply]] = field(init=False, default_factory=set)
 
     def __enter__(self) -> Self:
@@ -83,14 +83,14 @@ class InFlight(Generic[Key]):
             self._ready.put(problem)
 
     async def _serve(self) -> None:
-        over = asyncio.Event()
+        stop = asyncio.Event()
         async with guarded_session(self.limit) as session:
-            self._ready.put((asyncio.get_running_loop(), session, over))
-            await over.wait()
+            self._ready.put((asyncio.get_running_loop(), session, stop))
+            await stop.wait()
 
     @property
     def room(self) -> int:
-        """Requests that can be launched now."""
+        """Number of requests that can be launched now."""
         return self.limit - len(self._launched)
 
     @property
@@ -100,13 +100,13 @@ class InFlight(Generic[Key]):
 
     @property
     def slow_keys(self) -> list[Key]:
-        """Keys of the requests whose replies are taking long: their servers may hang."""
+        """Keys of the requests without a reply for SLOW seconds: their servers may hang."""
         since = time.monotonic() - SLOW
-        return [key for key, (_, begun) in self._launched.items() if begun <= since]
+        return [key for key, (_, launched_at) in self._launched.items() if launched_at <= since]
 
     @property
     def expected(self) -> int:
-        """Number of replies that may arrive at any moment: from servers neither slow the last time nor slow now."""
+        """Number of replies that may arrive at any moment: from servers that are not and were not slow."""
         since = time.monotonic() - self.slow
         launched = self._launched.values()
         return sum(begun > since and _durations.get(url, math.inf) <= self.slow for url, begun in launched)
@@ -134,16 +134,16 @@ class InFlight(Generic[Key]):
             self._enough.set()
 
     def completed(self, wait: float, gather: float = 0.0) -> list[tuple[Key, Reply | NoReply]]:
-        """Return the completed requests, after at most `wait` seconds for the first and `gather` more for others.
+        """Return the completed requests, after at most `wait` seconds for the first and `gather` more for the others.
 
-        It waits for others while any are `expected`; replies that have arrived are returned in any case.
+        It waits for others only while some are `expected`; replies that have arrived are returned in any case.
         """
         if not self._launched:
             return []
-        most = max(1, self.expected)
+        expected = max(1, self.expected)
         self._wait_for(1, wait)
         if self._completed:
-            self._wait_for(most, gather)
+            self._wait_for(expected, gather)
         return [self._collect(*self._completed.popleft()) for _ in range(len(self._completed))]
 
     def _wait_for(self, completed: int, seconds: float) -> None:

@@ -18,41 +18,41 @@ from django.utils import timezone
 
 from base import shutdown
 from mms.runtime import wakeup
-from mms.runtime.db_retry import DATABASE_GONE, store
+from mms.runtime.db_retry import DATABASE_GONE, write_with_retry
 from mms.runtime.http_client import NoReply, Reply, Request
 from mms.runtime.in_flight import InFlight
 from mms.runtime.time_slice import TimeSlice
 
 log = structlog.get_logger()
 
-SWEEP_EVERY: Final = 1.0  # seconds between two sweeps: no deadline needs to be met more precisely
+SWEEP_EVERY: Final = 1.0  # seconds between two sweeps: no deadline needs more precision
 
 Clock: TypeAlias = Callable[[], datetime]
-Row = TypeVar("Row")  # what a claim returns
-Item = TypeVar("Item", bound=Hashable)  # what is in flight
+Row = TypeVar("Row")  # a claimed row
+Item = TypeVar("Item", bound=Hashable)  # the key of a request in flight
 Replies: TypeAlias = Sequence[tuple[Item, Reply | NoReply]]
 Launches: TypeAlias = Sequence[tuple[Item, Request]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """The knobs of one send loop. Times are in seconds."""
+    """The limits and pauses of one send loop. Times are in seconds."""
 
-    in_flight: int  # requests at once in this process; each holds a socket
-    per_destination: int  # of these to one carrier or account, so that one that hangs leaves room for the others
-    claim: int  # rows of one destination a claim; a batch costs little more than a row
-    claim_room: int = 1  # free places that a claim waits for
-    destination_share: float = 1.0  # of the free places, to one destination: the fewer are left, the fewer it gets
-    claim_share: float = 1.0  # of the free places, to one claim
-    claim_every: float  # between two claims while replies are expected: rows that fall due in between go together
-    reply_wait: float  # for the first reply, before the loop looks at the clock and the wake-up again
+    in_flight: int  # concurrent requests of this process; each holds a socket
+    per_destination: int  # of these to one carrier or account, so that a hanging server leaves room for the others
+    claim: int  # rows of one destination per claim; a batch costs little more than a row
+    claim_room: int = 1  # minimum number of free places for a claim
+    destination_share: float = 1.0  # of the free places, for one destination: it gets fewer as fewer are left
+    claim_share: float = 1.0  # of the free places, for one claim
+    claim_every: float  # between two claims while replies are expected: rows due in between share a claim
+    reply_wait: float  # for the first reply, before the loop checks the clock and the wake-up again
     gather: float  # for further replies after the first, to be settled in one transaction
-    slow: float  # a destination whose last reply took longer is not gathered for
+    slow: float  # replies that take longer than this, now or the last time, are not gathered
 
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """What a claim may take: rows of one destination, rows in all, and no rows of the `busy` destinations."""
+    """The limits of a claim: rows of one destination, rows in all, and no rows of the `busy` destinations."""
 
     per_destination: int
     total: int
@@ -61,9 +61,9 @@ class Room:
 
 @dataclass(frozen=True, slots=True)
 class Claim(Generic[Row]):
-    """The claimed rows that need a request now; `due` counts those that needed none, too.
+    """The claimed rows that need a request now; `due` also counts those that needed none.
 
-    With `again`, more may be due that had to wait for this claim, and the loop claims at once.
+    With `again`, more rows may be due that had to wait for this claim, and the loop claims again at once.
     """
 
     rows: Sequence[Row]
@@ -72,7 +72,7 @@ class Claim(Generic[Row]):
 
 
 class Source(Protocol[Row, Item]):
-    """What a send loop sends. Each method runs in the thread of the loop, and none of them makes a request."""
+    """A kind of request that a send loop sends. Its methods run in the loop's thread, and none makes a request."""
 
     def claim(self, now: datetime, room: Room) -> Claim[Row]:
         """Claim due rows under a lease."""
@@ -81,7 +81,7 @@ class Source(Protocol[Row, Item]):
         """Yield groups of items with their requests; the attempts of a group are committed when it is yielded."""
 
     def settle(self, replies: Replies[Item], now: datetime) -> None:
-        """Record the replies in one transaction. It may be repeated after the database restarted."""
+        """Record the replies in one transaction. It may be repeated after a database restart."""
 
     def destination(self, item: Item) -> int:
         """Return the key of the carrier or account to which the request goes."""
@@ -101,7 +101,7 @@ class _Launched:
 
 @dataclass
 class SendLoop:
-    """Runs sources, which share the limits and the fairness between destinations, for the task of this name.
+    """The send loop of a task: its sources share the limits and the fair distribution over destinations.
 
     `sweep` is called about once a second.
     """
@@ -115,7 +115,7 @@ class SendLoop:
     time_slice: TimeSlice[_Launched] = field(init=False)
     _swept_at: float = field(init=False, default=-math.inf)
     _claimed_at: float = field(init=False, default=-math.inf)
-    _more: bool = field(init=False, default=True)  # whether the last claim found something
+    _found_due: bool = field(init=False, default=True)  # whether the last claim found due rows
 
     def __post_init__(self) -> None:
         self.in_flight = InFlight[_Launched](self.limits.in_flight, self.limits.slow)
@@ -124,7 +124,7 @@ class SendLoop:
     def run(self) -> None:
         """Work until nothing is due and nothing is in flight, or the time slice or the worker ends.
 
-        Requests in flight are drained in any case: their replies cannot be asked for again.
+        Requests in flight are drained in any case: their replies cannot be requested again.
         """
         with self.in_flight:
             try:
@@ -138,12 +138,12 @@ class SendLoop:
                     self.settle(self.limits.reply_wait)
 
     def _work(self) -> None:
-        while not shutdown.asked() and not self.time_slice.over():
+        while not shutdown.requested() and not self.time_slice.over():
             self._sweep_if_due()
             if self._time_to_claim() and not self.claim() and not self.in_flight.keys:
                 return
             self.settle(self.limits.reply_wait, self.limits.gather)
-        wakeup.ring(self.task)  # the next task goes on with what is left
+        wakeup.wake(self.task)  # a successor continues with the remaining rows
 
     def _sweep_if_due(self) -> None:
         if self.sweep and time.monotonic() - self._swept_at >= SWEEP_EVERY:
@@ -151,22 +151,22 @@ class SendLoop:
             self._swept_at = time.monotonic()
 
     def _time_to_claim(self) -> bool:
-        """Whether to look for due rows now. Requests to destinations that hang keep nobody else from being served."""
+        """Whether to look for due rows now. Requests to hanging destinations do not delay the others."""
         if not self.in_flight.keys or time.monotonic() - self._claimed_at >= self.limits.claim_every:
             return True
-        return not self.in_flight.expected and (self._more or wakeup.woken(self.task))
+        return not self.in_flight.expected and (self._found_due or wakeup.consume_wake(self.task))
 
     def claim(self) -> int:
-        """Claim from every source and launch the requests. Return how many rows were due."""
+        """Claim from every source and launch the requests. Return the number of due rows."""
         self._claimed_at = time.monotonic()
-        wakeup.looked(self.task)
+        wakeup.record_poll(self.task)
         due = sum(map(self._claim_from, self.sources))
-        self._more = due > 0
+        self._found_due = due > 0
         return due
 
     def _claim_from(self, source: Source[Any, Any]) -> int:
         due, again = 0, True
-        while again and self.in_flight.room >= self.limits.claim_room and not shutdown.asked():
+        while again and self.in_flight.room >= self.limits.claim_room and not shutdown.requested():
             claim = source.claim(self.clock(), self._room())
             self._launch(source, claim.rows)
             due, again = due + claim.due, claim.again
@@ -185,7 +185,7 @@ class SendLoop:
         for group in source.prepare(rows, self.clock) if rows else ():
             for item, request in group:
                 self.in_flight.launch(_Launched(source, item), request)
-            if time.monotonic() - settled_at >= self.limits.gather:  # preparing took long: replies may wait
+            if time.monotonic() - settled_at >= self.limits.gather:  # preparing took long: replies may have arrived
                 self.settle(0)
                 settled_at = time.monotonic()
 
@@ -195,4 +195,4 @@ class SendLoop:
         for source in self.sources:
             replies = [(launched.item, reply) for launched, reply in completed if launched.source is source]
             if replies:
-                store(replies, lambda some, source=source: source.settle(some, self.clock()))  # type: ignore[misc]
+                write_with_retry(replies, lambda some, source=source: source.settle(some, self.clock()))  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""The time slice of a task: after it, the task ends, however much is due, because its queue serves others, too."""
+"""The time slice of a task: at its end the task stops, however much is due, because its queue serves other tasks."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,10 +12,10 @@ LENGTH: Final = timedelta(seconds=30)
 
 @dataclass
 class TimeSlice(Generic[Key]):
-    """The time slice of a task with requests in flight; `destination` is the carrier or account of one.
+    """The time slice of a task with requests in flight; `destination` returns the carrier or account of one.
 
-    At its time limit a task stops claiming and drains its in-flight requests. So that servers that hang do not delay
-    the others by that, their destinations are `excluded` first, and the slice is over once their requests completed.
+    At the end of its slice a task stops claiming and drains its in-flight requests. Hanging servers would delay the
+    others by that, so their destinations are `excluded` first, and the slice is over once their requests completed.
     """
 
     in_flight: InFlight[Key]
@@ -29,7 +29,7 @@ class TimeSlice(Generic[Key]):
         self._end = self.clock() + LENGTH
 
     def over(self) -> bool:
-        """Return whether the task has to stop claiming."""
+        """Return whether the task must stop claiming."""
         if not self._ending and self.clock() >= self._end:
             self._ending = True
             self.excluded = frozenset(map(self.destination, self.in_flight.slow_keys))

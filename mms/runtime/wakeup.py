@@ -1,8 +1,9 @@
-"""The doorbell: tells the workers that something is due. Rings may be lost, doubled or late; the rows are the truth.
+"""Wake-up: tells the workers through the broker that something is due.
 
-Nobody rings while anything waits in the queue: no worker is free then, and those at work look for what is due anyway.
-So however many rings come, beat's among them, however long all are busy, at most one of them waits there, beside the
-one for each of its children that a worker has fetched ahead.
+A wake-up may be lost, doubled or late: the rows in the database decide what is done. While a task waits in the queue
+no other is sent: no worker is free then, and busy workers look for due rows anyway. So however many wake-ups are
+requested, and however long all workers are busy, at most one task waits in the queue, beside the one that each worker
+child has prefetched.
 """
 
 import time
@@ -22,103 +23,100 @@ WORK: Final = "mms.work"
 NOTIFY: Final = "mms.notify"
 ENCODE: Final = "mms.encode"
 QUEUES: Final = {WORK: "flow", NOTIFY: "postbacks", ENCODE: "media"}
-# How long a ring is believed to be on its way to a worker, in milliseconds; the sweep rings again after a lost one.
-RUNG = 2_000
-LOOKED_EVERY = 1.0  # seconds between two notes that one who is at work looks for what is due
-# Seconds without a try after the broker was out of reach: the caller must not pay for it on each request.
+# Milliseconds after which a task that no worker has started counts as lost; the next sweep then sends another.
+PENDING_TTL = 2_000
+POLL_RECORD_INTERVAL = 1.0  # seconds between two records of a poll by one process
+# Seconds without a try after the broker failed, so that not every request of a customer waits for it.
 PAUSE = 1.0
-OUT_OF_REACH = (redis.RedisError, KombuError, OSError)
+BROKER_ERRORS = (redis.RedisError, KombuError, OSError)
 
 
 def connection() -> redis.Redis:
-    """A connection to the broker that gives up soon: nothing that it is asked for is worth waiting for."""
+    """Return a connection to the broker with short time-outs: no answer of it is worth a long wait."""
     # Without retry: the client's own would make a caller wait 4 seconds for a broker that is down.
     return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=0.5, socket_connect_timeout=0.5, retry=None)
 
 
 @dataclass
-class _Doorbell:
-    """The connection to the broker, until when it is left alone, and when this process last noted its look at what."""
+class _Wakeup:
+    """The wake-up of one process: its connection to the broker, the end of a pause, its last record of each poll."""
 
     broker: redis.Redis = field(default_factory=connection)
-    silent_until: float = 0.0
-    looked: dict[str, float] = field(default_factory=dict)
+    paused_until: float = 0.0
+    recorded_at: dict[str, float] = field(default_factory=dict)
 
-    def ring(self, task: str) -> None:
-        self._unless_silent(task, self._ring)
+    def wake(self, task: str) -> None:
+        self._call(task, self._wake)
 
-    def _ring(self, task: str) -> None:
-        with self.broker.pipeline(transaction=False) as all_of_them:
-            all_of_them.set(f"woken:{task}", 1, px=RUNG)
-            all_of_them.set(f"rung:{task}", 1, nx=True, px=RUNG)
-            all_of_them.llen(QUEUES[task])
-            _, first, waiting = all_of_them.execute()
+    def _wake(self, task: str) -> None:
+        with self.broker.pipeline(transaction=False) as commands:
+            commands.set(f"woken:{task}", 1, px=PENDING_TTL)
+            commands.set(f"pending:{task}", 1, nx=True, px=PENDING_TTL)
+            commands.llen(QUEUES[task])
+            _, first, waiting = commands.execute()
         if first and not waiting:
             current_app.send_task(task, queue=QUEUES[task], retry=False)
 
-    def woken(self, task: str) -> bool:
-        return bool(self._unless_silent(task, lambda task: self.broker.delete(f"woken:{task}")))
+    def consume_wake(self, task: str) -> bool:
+        return bool(self._call(task, lambda task: self.broker.delete(f"woken:{task}")))
 
-    def answer(self, task: str) -> None:
-        self._unless_silent(task, self._answer)
+    def record_start(self, task: str) -> None:
+        self._call(task, self._record_start)
 
-    def _answer(self, task: str) -> None:
-        self.broker.delete(f"rung:{task}", f"woken:{task}")
-        self._note(task)
+    def _record_start(self, task: str) -> None:
+        self.broker.delete(f"pending:{task}", f"woken:{task}")
+        self._record_poll(task)
 
-    def look(self, task: str) -> None:
-        if time.monotonic() - self.looked.get(task, -LOOKED_EVERY) >= LOOKED_EVERY:
-            self._unless_silent(task, self._note)
+    def record_poll(self, task: str) -> None:
+        if time.monotonic() - self.recorded_at.get(task, -POLL_RECORD_INTERVAL) >= POLL_RECORD_INTERVAL:
+            self._call(task, self._record_poll)
 
-    def _note(self, task: str) -> None:
-        self.looked[task] = time.monotonic()
-        self.broker.set(f"answered:{task}", time.time())
+    def _record_poll(self, task: str) -> None:
+        self.recorded_at[task] = time.monotonic()
+        self.broker.set(f"polled:{task}", time.time())
 
-    def _unless_silent(self, task: str, ask: Callable[[str], object]) -> object:
-        """What the broker says; None while it is out of reach: then it is left alone for a while."""
-        if time.monotonic() < self.silent_until:
+    def _call(self, task: str, command: Callable[[str], object]) -> object:
+        """Return the result of the command, or None while the broker is out of reach; after a failure, pause."""
+        if time.monotonic() < self.paused_until:
             return None
         try:
-            return ask(task)
-        except OUT_OF_REACH as problem:
-            self.silent_until = time.monotonic() + PAUSE
-            log.warning("the doorbell is out of reach", task=task, problem=str(problem))
+            return command(task)
+        except BROKER_ERRORS as problem:
+            self.paused_until = time.monotonic() + PAUSE
+            log.warning("broker out of reach, no wake-up", task=task, problem=str(problem))
             return None
 
-    def last_answers(self) -> dict[str, float]:
-        moments = self.broker.mget([f"answered:{task}" for task in QUEUES])
-        return {queue: float(at) for queue, at in zip(QUEUES.values(), moments, strict=True) if at}
+    def last_polls(self) -> dict[str, float]:
+        times = self.broker.mget([f"polled:{task}" for task in QUEUES])
+        return {queue: float(at) for queue, at in zip(QUEUES.values(), times, strict=True) if at}
 
 
-_doorbell = _Doorbell()
+_wakeup = _Wakeup()
 
 
-def ring(task: str) -> None:
-    """Rings for the task, unless something is in its queue already. Never raises: the sweep finds what is due."""
-    _doorbell.ring(task)
+def wake(task: str) -> None:
+    """Send the task to its queue, unless one waits there. Never raises: the sweep finds due rows in any case."""
+    _wakeup.wake(task)
 
 
-def answered(task: str) -> None:
-    """The task has begun: whatever becomes due from now on needs a new ring."""
-    _doorbell.answer(task)
+def record_start(task: str) -> None:
+    """Record that the task has started: rows that become due from now on need a new wake-up."""
+    _wakeup.record_start(task)
 
 
-def looked(task: str) -> None:
-    """The task, which may have begun long ago, looks for what is due. Cheap: it is noted once a second."""
-    _doorbell.look(task)
+def record_poll(task: str) -> None:
+    """Record that the running task looks for due rows. Cheap: at most one record a second is written."""
+    _wakeup.record_poll(task)
 
 
-def woken(task: str) -> bool:
-    """Whether it was rung since the task last began or last asked this: for one that is at work as it rings.
+def consume_wake(task: str) -> bool:
+    """Return whether the task was woken since it started or since the last call, and clear that.
 
-    Of several that are at work, one is told.
+    For a task that is running. Of several running ones, only the first caller gets True.
     """
-    return _doorbell.woken(task)
+    return _wakeup.consume_wake(task)
 
 
-def last_answers() -> dict[str, float]:
-    """Queue -> when one of its workers last looked for what is due (Unix time), as far as the broker knows.
-
-    Raises what OUT_OF_REACH names.
-    """
-    return _doorbell.last_answers()
+def last_polls() -> dict[str, float]:
+    """Return, by queue, when a worker last looked for due rows (Unix time). Raises any of BROKER_ERRORS."""
+    return _wakeup.last_polls()

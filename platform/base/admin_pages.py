@@ -1,7 +1,7 @@
-"""What happened is read, not written: the base of the console's pages over tables that only the platform writes to.
+"""Base classes of admin pages: masked fields, and read-only pages for tables that only the platform writes.
 
-These tables grow to tens of millions of rows. Their lists are in the order of the primary key, are paged without
-a COUNT(*), and offer no sorting for which there is no index.
+These tables grow to tens of millions of rows. Their lists are ordered by primary key, paged without a COUNT(*), and
+offer no sorting without an index.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,13 +14,13 @@ from unfold.admin import ModelAdmin
 from unfold.paginator import InfinitePaginator
 
 
-class DiscreetAdmin(ModelAdmin):
-    """Keeps fields from those who may not see them: `instead` says what stands in the place of each, "" for nothing."""
+class MaskingAdmin(ModelAdmin):
+    """An admin page that masks fields: `replacements` maps a field to its masked form, or to "" to leave it out."""
 
-    instead: Mapping[str, str] = {}
+    replacements: Mapping[str, str] = {}
 
     def may_see(self, request: HttpRequest) -> bool:
-        """Whether this operator sees the fields as they are."""
+        """Return whether this operator sees the fields unmasked."""
         raise NotImplementedError
 
     def get_list_display(self, request: HttpRequest) -> Any:
@@ -31,28 +31,28 @@ class DiscreetAdmin(ModelAdmin):
         return [(title, {**options, "fields": self._shown(request, options["fields"])}) for title, options in fieldsets]
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        """Not by fields that no filter of the list is for: what is kept would come out, a character a question."""
+        """Allow only lookups of list filters: others would reveal a masked value character by character."""
         allowed: bool = super().lookup_allowed(lookup, value, request)
         return allowed and (self.may_see(request) or lookup.partition("__")[0] in self._filters())
 
     def _filters(self) -> set[str]:
-        """What the list can be filtered by, as addresses name it."""
+        """Return the query parameters of the list filters."""
         given = (each[0] if isinstance(each, tuple) else each for each in self.list_filter)
         return {each if isinstance(each, str) else each.parameter_name for each in given}
 
     def _shown(self, request: HttpRequest, names: Iterable[Any]) -> Any:
-        """These names of fields, or lines of names."""
+        """Return the field names, or rows of names, with masked fields replaced."""
         if self.may_see(request):
             return names
         shown = (
-            self._shown(request, name) if isinstance(name, tuple | list) else self.instead.get(name, name)
+            self._shown(request, name) if isinstance(name, tuple | list) else self.replacements.get(name, name)
             for name in names
         )
         return tuple(name for name in shown if name)
 
 
 class ReadOnlyAdmin(ModelAdmin):
-    """Pages that nobody adds, changes or deletes by."""
+    """An admin page without add, change and delete."""
 
     ordering = ("-pk",)
     sortable_by = ()

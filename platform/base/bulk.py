@@ -1,7 +1,7 @@
-"""Many rows in one statement: their values go along as JSON, or as arrays, one a column.
+"""Bulk inserts and updates in one statement, with the values sent as JSON or as one array per column.
 
-Django's bulk_create() and bulk_update() write an expression for every row and every column, and take longer to put
-their SQL together than PostgreSQL takes to do it.
+Django's bulk_create() and bulk_update() write an expression for every value, and take longer to build their SQL than
+PostgreSQL takes to run it.
 """
 
 import json
@@ -30,16 +30,16 @@ INSERT_NEW = (
 
 
 def update(rows: Sequence[Row], *names: str) -> None:
-    """Writes these fields of the rows as they are in memory."""
+    """Update these fields of the rows to their values in memory."""
     if not rows:
         return
-    statement, fields = _change(type(rows[0]), names)
-    sql.rows(statement, _values(rows, fields))
+    statement, fields = _update_statement(type(rows[0]), names)
+    sql.fetch_rows(statement, _values(rows, fields))
 
 
 @cache
-def _change(model: type[Model], names: tuple[str, ...]) -> tuple[str, list[AnyField]]:
-    """The statement, and the fields whose values it is given."""
+def _update_statement(model: type[Model], names: tuple[str, ...]) -> tuple[str, list[AnyField]]:
+    """Return the statement, and the fields whose values it takes."""
     key, changed = model._meta.pk, [_field(model, name) for name in names]
     statement = UPDATE.format(
         table=_table(model),
@@ -52,26 +52,26 @@ def _change(model: type[Model], names: tuple[str, ...]) -> tuple[str, list[AnyFi
 
 
 def insert(rows: Sequence[Row]) -> Sequence[Row]:
-    """Inserts the rows in their order, in which they get their keys, too, unless all have one; returns them."""
-    for row, (pk,) in zip(rows, add(rows)(), strict=True):
+    """Insert the rows in order, set their primary keys unless all have one, and return them."""
+    for row, (pk,) in zip(rows, execute_insert(rows)(), strict=True):
         row.pk = pk
     return rows
 
 
-def add(rows: Sequence[Row]) -> Callable[[], sql.Rows]:
-    """The same, but the rows' keys are to be asked for: a block of prepared.at_once() need not wait for them."""
+def execute_insert(rows: Sequence[Row]) -> Callable[[], sql.Rows]:
+    """Insert the rows, and return a function that fetches their keys: a pipeline() block need not wait for them."""
     if not rows:
         return list
-    statement, names, values = _insertion(type(rows[0]), keyed=rows[0].pk is not None)
-    written = json.dumps([dict(zip(names, values(row), strict=True)) for row in rows], default=str)
+    statement, names, values = _insert_statement(type(rows[0]), keyed=rows[0].pk is not None)
+    document = json.dumps([dict(zip(names, values(row), strict=True)) for row in rows], default=str)
     for row in rows:
         row._state.adding = False
-    return sql.ask(statement, [written])
+    return sql.execute(statement, [document])
 
 
 @cache
-def _insertion(model: type[Model], *, keyed: bool) -> tuple[str, list[str], "attrgetter[Any]"]:
-    """The statement, the columns that it is given, and how their values are read from a row."""
+def _insert_statement(model: type[Model], *, keyed: bool) -> tuple[str, list[str], "attrgetter[Any]"]:
+    """Return the statement, its columns, and a function that reads their values from a row."""
     key, table = model._meta.pk, connection.ops.quote_name(model._meta.db_table)
     fields = [field for field in model._meta.concrete_fields if keyed or field is not key]
     statement = INSERT.format(table=table, columns=", ".join(map(_quoted, fields)), key=_quoted(key))
@@ -79,23 +79,23 @@ def _insertion(model: type[Model], *, keyed: bool) -> tuple[str, list[str], "att
 
 
 def insert_new(rows: Sequence[Row], *unique: str) -> list[Row]:
-    """Inserts the rows, but for those whose like, by these unique fields, is there already; returns the inserted.
+    """Insert the rows that conflict with no row in these unique fields, and return the inserted ones.
 
-    Whoever inserts the like at the same moment is waited for: callers keep to one order.
+    The statement waits for concurrent transactions that insert equal rows, so all callers must use the same order.
     """
     if not rows:
         return []
-    statement, fields, names = _new_insertion(type(rows[0]), unique)
-    keys = {tuple(values): pk for pk, *values in sql.rows(statement, _values(rows, fields))}
+    statement, fields, names = _insert_new_statement(type(rows[0]), unique)
+    keys = {tuple(values): pk for pk, *values in sql.fetch_rows(statement, _values(rows, fields))}
     for row in rows:
-        # Of several alike, the first.
+        # Of several equal rows, only the first was inserted.
         row.pk = keys.pop(tuple(getattr(row, name) for name in names), None)
     return [row for row in rows if row.pk is not None]
 
 
 @cache
-def _new_insertion(model: type[Model], unique: tuple[str, ...]) -> tuple[str, list[AnyField], list[str]]:
-    """The statement, the fields whose values it is given, and what rows are told apart by."""
+def _insert_new_statement(model: type[Model], unique: tuple[str, ...]) -> tuple[str, list[AnyField], list[str]]:
+    """Return the statement, the fields whose values it takes, and the names of the unique ones."""
     key, names = model._meta.pk, [_field(model, name) for name in unique]
     fields = [field for field in model._meta.concrete_fields if field is not key]
     statement = INSERT_NEW.format(
@@ -108,7 +108,7 @@ def _new_insertion(model: type[Model], unique: tuple[str, ...]) -> tuple[str, li
 
 
 def _field(model: type[Model], name: str) -> AnyField:
-    return model._meta.get_field(name)  # type: ignore[return-value]  # none of ours names a relation from the other side
+    return model._meta.get_field(name)  # type: ignore[return-value]  # callers name no reverse relation
 
 
 def _table(model: type[Model]) -> str:
@@ -124,7 +124,7 @@ def _arrays(fields: Sequence[AnyField]) -> str:
 
 
 def _type(field: AnyField) -> str:
-    """Its type in the database; for texts the one without a length, since a cast would cut what is too long."""
+    """Return the column type; for text the type without a length, because a cast would truncate silently."""
     name = str(field.db_type(connection))
     return "text" if name.startswith("varchar") else name
 
@@ -135,4 +135,4 @@ def _values(rows: Sequence[Model], fields: Sequence[AnyField]) -> list[list[Any]
 
 def _value(row: Model, field: AnyField) -> Any:
     value = field.get_db_prep_save(getattr(row, field.attname), connection)
-    return str(value) if isinstance(value, str) else value  # a choice is its text, also among texts
+    return str(value) if isinstance(value, str) else value  # an enumeration member becomes a plain string

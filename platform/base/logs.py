@@ -1,8 +1,7 @@
-"""Structured logs: one line an event, for people on a terminal or as JSON for a collector.
+"""Structured logs: one line per event, readable on a terminal or as JSON for a collector.
 
-Our own events, Django's, Celery's and granian's take the same form. What identifies a recipient or opens a door is
-taken out of every line on its way: phone numbers but for their last digits, passwords, keys, the values of a row that
-the database refused.
+Events of the platform, Django, Celery and granian have the same format. Every line is masked: phone numbers except
+for their last digits, passwords, keys, and the values of a row that the database rejected.
 """
 
 import logging
@@ -15,76 +14,81 @@ from typing import Any, Final
 import structlog
 from structlog.types import Processor
 
-# E.164 digits, with or without +; not within a word, and not the decimals of a figure.
+# E.164 digits, with or without +; not inside a word, and not the decimals of a number.
 NUMBER: Final = re.compile(r"(?<![0-9A-Za-z.])\+?\d{4,12}(\d{3})(?![0-9A-Za-z])")
 PASSWORD: Final = re.compile(r"(?<=://)[^/@\s]+(?=@)")
-REFUSED_ROW: Final = re.compile(r"(?<=Failing row contains ).*", re.DOTALL)
+REJECTED_ROW: Final = re.compile(r"(?<=Failing row contains ).*", re.DOTALL)
 SECRETS: Final = frozenset({"api_key", "authorization", "key", "password", "secret", "token"})
-# They tell of every task and every ring: a worker's look at its queue each second, that is.
-CHATTY: Final = ("celery.app.trace", "celery.worker.strategy", "celery.beat")
-# At DEBUG they tell parameters of statements and bytes of connections.
-INDISCREET: Final = ("django.db.backends", "asyncio", "kombu", "amqp")
+# These log every task, that is, at least one line a second.
+NOISY_LOGGERS: Final = ("celery.app.trace", "celery.worker.strategy", "celery.beat")
+# At DEBUG these log the parameters of statements and the bytes of connections.
+LEAKY_LOGGERS: Final = ("django.db.backends", "asyncio", "kombu", "amqp")
 
 
-def discreet(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """A processor: takes out what nobody should find in a log."""
+def mask_event(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Mask secrets and phone numbers in an event (a structlog processor)."""
     for name, value in event.items():
         if name in SECRETS:
             event[name] = "***"
         elif isinstance(value, str):
-            event[name] = masked(value)
+            event[name] = mask(value)
     return event
 
 
-def masked(text: str) -> str:
-    # Every line passes here: what is rare is looked for the fast way first.
+def mask(text: str) -> str:
+    """Return the text without passwords, phone numbers and the values of rejected rows."""
+    # Every line is masked, so a cheap search precedes each rare substitution.
     if "://" in text:
         text = PASSWORD.sub("***", text)
     if "Failing row" in text:
-        text = REFUSED_ROW.sub("(...)", text)
+        text = REJECTED_ROW.sub("(...)", text)
     return NUMBER.sub(r"***\1", text)
 
 
-SHARED: Final[list[Processor]] = [
+SHARED_PROCESSORS: Final[list[Processor]] = [
     structlog.contextvars.merge_contextvars,
     structlog.processors.format_exc_info,
-    discreet,
+    mask_event,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
 
 
-def wants_json() -> bool:
-    """LOG_JSON decides; without it, people read what goes to a terminal, and machines what goes elsewhere."""
+def use_json() -> bool:
+    """Return whether to log JSON: as LOG_JSON says, or by default unless standard error is a terminal."""
     given = os.environ.get("LOG_JSON", "").lower()
     return given in {"1", "true", "yes", "on"} if given else not sys.stderr.isatty()
 
 
 def formatter() -> logging.Formatter:
-    """The form of every line; granian.json names it, too."""
-    renderer: Processor = structlog.processors.JSONRenderer() if wants_json() else structlog.dev.ConsoleRenderer()
+    """Return the formatter of every line; granian.json refers to it."""
+    renderer: Processor = structlog.processors.JSONRenderer() if use_json() else structlog.dev.ConsoleRenderer()
     return structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=SHARED,
+        foreign_pre_chain=SHARED_PROCESSORS,
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
     )
 
 
 def configure(level: str) -> None:
-    """Sends structlog's and the standard library's records through one renderer to standard error."""
+    """Send the records of structlog and the standard library through one renderer to standard error."""
     handler = logging.StreamHandler()
     handler.setFormatter(formatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
     if logging.getLogger().level > logging.DEBUG:
-        for name in CHATTY:
+        for name in NOISY_LOGGERS:
             logging.getLogger(name).setLevel(logging.WARNING)
-    for name in INDISCREET:
+    for name in LEAKY_LOGGERS:
         logging.getLogger(name).setLevel(max(logging.INFO, logging.getLogger().level))
-    # No line of ours tells these, so they need not be found out for each (logging HOWTO, Optimization).
+    # Our format contains none of these, so they need not be collected (logging HOWTO, Optimization).
     logging._srcfile = None
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     structlog.configure(
-        processors=[structlog.stdlib.filter_by_level, *SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *SHARED_PROCESSORS,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )

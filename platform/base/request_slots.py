@@ -1,4 +1,4 @@
-"""Request slots of a web process: what is scarce serves requests that are being processed, not those that wait."""
+"""Request slots of a web process: scarce resources serve requests being processed, not requests that wait."""
 
 import threading
 from collections import Counter
@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Final
 
-# Requests that Django processes at once, in each process: no more than its pool of connections can serve.
+# Requests that each process handles at the same time: no more than its connection pool can serve.
 SLOTS: Final = 16
 
 _slots = threading.BoundedSemaphore(SLOTS)
@@ -17,7 +17,7 @@ _held: ContextVar[bool] = ContextVar("held", default=False)
 
 @contextmanager
 def held() -> Iterator[None]:
-    """Hold a slot in this block; wait for one first."""
+    """Wait for a slot, and hold it in this block."""
     with _slots:
         before = _held.set(True)
         try:
@@ -28,7 +28,7 @@ def held() -> Iterator[None]:
 
 @contextmanager
 def released() -> Iterator[None]:
-    """Release the request's slot in this block, in which it waits for something else."""
+    """Release the request's slot in this block, in which the request waits for something else."""
     if not _held.get():  # a command, or a test
         yield
         return
@@ -41,7 +41,7 @@ def released() -> Iterator[None]:
 
 @dataclass
 class ConcurrencyLimit:
-    """Counts the requests of each client, or of each account, that do the same at once; `limit` are allowed."""
+    """A limit on the concurrent requests of each owner: a client address or an account."""
 
     limit: int
     counts: Counter[Hashable] = field(default_factory=Counter)
@@ -49,7 +49,7 @@ class ConcurrencyLimit:
 
     @contextmanager
     def enter(self, owner: Hashable) -> Iterator[bool]:
-        """Count one more of the owner's in this block; yield whether that is within the limit."""
+        """Count one more request of the owner in this block; yield whether it is within the limit."""
         with self.lock:
             self.counts[owner] += 1
             allowed = self.counts[owner] <= self.limit

@@ -1,6 +1,6 @@
-"""Whether this worker is asked to stop: its long-running tasks look here before they take on more.
+"""Shutdown requests of a worker: long-running tasks check here before they claim more.
 
-Only the main process hears of it. If that is killed, its children die with it: Celery has Linux see to that.
+Only the main process receives the signal. If it is killed, its children die with it (Celery sets PR_SET_PDEATHSIG).
 """
 
 import mmap
@@ -8,16 +8,16 @@ from typing import Any
 
 from celery.signals import worker_shutting_down
 
-# One byte that the pool's children share, because it is made before they are forked. Not an event of
-# multiprocessing: that has a lock, and a child killed while it holds the lock would stop all the others.
-_asked = mmap.mmap(-1, 1)
+# One byte shared with the children of the pool, because it is allocated before they are forked. Not an Event of
+# multiprocessing: a child killed while it holds the lock of the event would block all others.
+_requested = mmap.mmap(-1, 1)
 
 
 @worker_shutting_down.connect
-def _ask(**_: Any) -> None:
-    _asked[0] = 1
+def _record_request(**_: Any) -> None:
+    _requested[0] = 1
 
 
-def asked() -> bool:
-    """Whether the worker was told to stop."""
-    return bool(_asked[0])
+def requested() -> bool:
+    """Return whether the worker was asked to stop."""
+    return bool(_requested[0])

@@ -1,6 +1,6 @@
-"""Stale cache: rows that hardly ever change, kept by each process for a few seconds.
+"""Stale cache: rows that rarely change, cached by each process for a few seconds.
 
-Whoever reads with Freshness.CACHED checks again before committing, and never refuses because of cached data.
+A caller that reads with Freshness.CACHED checks again before it commits, and never refuses because of cached data.
 """
 
 from collections.abc import Callable, Hashable
@@ -21,16 +21,16 @@ _caches: list[TTLCache[Hashable, Any]] = []
 
 
 class Freshness(Enum):
-    """How old the data may be that a function returns."""
+    """The age that the result of a function may have."""
 
     CURRENT = auto()  # read from the database now
     CACHED = auto()  # up to MAX_AGE seconds old
 
 
 def stale_cached(find: Callable[[*Key], Found]) -> Callable[[Freshness, *Key], Found]:
-    """Let the caller of `find` choose, by a first argument, whether a cached result will do.
+    """Add a first argument to `find` by which the caller accepts or declines a cached result.
 
-    Results are cached by their arguments; None is not cached. All callers share a result, so none may change it.
+    Results are cached by the other arguments; None is not cached. Callers share a result and must not change it.
     """
     cache: TTLCache[Hashable, Any] = TTLCache(MAX_ENTRIES, MAX_AGE)
     lock = Lock()

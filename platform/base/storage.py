@@ -1,4 +1,4 @@
-"""Files that outlive a power failure, as the rows that name them do."""
+"""File storage that survives a power failure, as the rows that name the files do."""
 
 import os
 from itertools import takewhile
@@ -9,10 +9,10 @@ from django.core.files.storage import FileSystemStorage
 
 
 class DurableStorage(FileSystemStorage):
-    """Files on disk, whose bytes and names are there for good once they are saved."""
+    """Files on disk whose bytes and directory entries are synced before save() returns."""
 
     def save(self, name: str | None, content: IO[Any], max_length: int | None = None) -> str:
-        """The name under which the bytes are stored. Raises OSError."""
+        """Store the bytes durably and return their name. Raises OSError."""
         saved = super().save(name, content, max_length)
         path, root = Path(self.path(saved)), Path(self.location)
         _sync(path)

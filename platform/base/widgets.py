@@ -1,4 +1,4 @@
-"""How lists and JSON stand in the console's forms: in a line or three, as the little that they mostly hold."""
+"""Compact form fields of the admin: one line for lists and three for JSON, which are mostly short."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
-SMALL: "dict[type[models.Field[Any, Any]], dict[str, Any]]" = {
+COMPACT_WIDGETS: "dict[type[models.Field[Any, Any]], dict[str, Any]]" = {
     ArrayField: {"widget": UnfoldAdminTextInputWidget},
     models.JSONField: {"widget": UnfoldAdminTextareaWidget(attrs={"rows": 3})},
 }

@@ -1,4 +1,4 @@
-"""Settings, URLs and process entry points. Importing it makes the Celery application the default one."""
+"""Settings, URLs and process entry points. Importing this package makes its Celery application the default."""
 
 from config.celery import app
 

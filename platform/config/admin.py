@@ -1,4 +1,4 @@
-"""Operators and their groups, in the look of the console."""
+"""The admin pages of operators and their groups, in the theme of the admin."""
 
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
@@ -10,7 +10,7 @@ admin.site.unregister([User, Group])
 
 
 @admin.register(User)
-class OperatorAdmin(UserAdmin, ModelAdmin):  # type: ignore[type-arg]  # generic for the type checker alone
+class OperatorAdmin(UserAdmin, ModelAdmin):  # type: ignore[type-arg]  # generic only in the stubs
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm

@@ -8,13 +8,14 @@ from mms.runtime import wakeup
 
 
 class Scheduler(celery.beat.Scheduler):
-    """Sweeps ring the doorbell as everybody does: sent past it, they would pile up while all workers are busy.
+    """An in-memory schedule whose sweeps are wake-ups.
 
-    In memory: there is nothing to remember between runs.
+    Sweeps sent straight to the queue would pile up there while all workers are busy.
     """
 
     def apply_entry(self, entry: celery.beat.ScheduleEntry, producer: Any = None) -> None:
+        """Wake the workers of a sweep, or send any other task as usual."""
         if entry.task in wakeup.QUEUES:
-            wakeup.ring(entry.task)
+            wakeup.wake(entry.task)
         else:
             super().apply_entry(entry, producer)

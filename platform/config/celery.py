@@ -1,4 +1,4 @@
-"""The Celery application. Its tasks are in the apps' tasks.py; its settings are Django's, with the prefix CELERY_."""
+"""The Celery application. Its tasks are in each app's tasks.py, its settings in Django's with the prefix CELERY_."""
 
 import os
 from typing import Any
@@ -10,11 +10,10 @@ from django.db import close_old_connections
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 
-class Reusing(Task):  # type: ignore[type-arg]  # generic for the type checker alone
-    """A task that goes on with the connection of the one before, as requests do, unless it no longer works.
+class ConnectionReusingTask(Task):  # type: ignore[type-arg]  # generic only in the stubs
+    """A task that reuses the database connection of the previous task, as requests do, unless it is broken.
 
-    Celery itself would close the pool of connections before and after each task; CELERY_DB_REUSE_MAX keeps it from
-    that.
+    Without CELERY_DB_REUSE_MAX, Celery would close the connection pool before and after each task.
     """
 
     def __call__(self, *args: Any, **options: Any) -> Any:
@@ -22,12 +21,12 @@ class Reusing(Task):  # type: ignore[type-arg]  # generic for the type checker a
         return super().__call__(*args, **options)
 
 
-app = Celery("mms", task_cls=Reusing)
-app.set_default()  # for threads, too: the wake-up of a web process sends tasks from them
+app = Celery("mms", task_cls=ConnectionReusingTask)
+app.set_default()  # for all threads: those of a web process send wake-ups
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["billing", "mms"])
 
 
 @setup_logging.connect
-def _leave_it(**_: Any) -> None:
-    """The logs are set up with the settings; as long as somebody listens here, Celery sets up none of its own."""
+def _keep_django_logging(**_: Any) -> None:
+    """Keep the logging of the settings: while this signal has a receiver, Celery configures no logging."""

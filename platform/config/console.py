@@ -1,4 +1,4 @@
-"""The operators' console: its theme and its sidebar, grouped as an operator thinks."""
+"""The theme and the sidebar of the admin."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +9,7 @@ from django.urls import reverse_lazy
 
 
 def _page(title: str, icon: str, model: str) -> dict[str, Any]:
-    """The sidebar's link to the list of a model ("app_model"), for those who may see it."""
+    """Return the sidebar link to a model's list ("app_model"), shown to operators who may view it."""
     app, name = model.split("_")
 
     def visible(request: HttpRequest) -> bool:
@@ -24,7 +24,7 @@ def _group(title: str, *pages: dict[str, Any]) -> dict[str, Any]:
 
 
 def _file(name: str) -> Callable[[HttpRequest], str]:
-    """The address of one of our static files, once the settings are read."""
+    """Return a callable for the URL of a static file, because the settings are not loaded yet."""
     return lambda _: static(f"config/{name}")
 
 

@@ -1,7 +1,7 @@
-"""The doors of customers and of MMSCs. Requests of machines go straight to them.
+"""Fast routes: requests to the customer API and from MMSCs bypass Django's middleware and URL resolver.
 
-What is there for people - sessions, CSRF, static files, the search for an address among many - would take longer than
-all that a request of a machine is checked for.
+Sessions, CSRF protection, static files and URL resolution serve people; for an API request they would cost more than
+all of its own checks.
 """
 
 import re
@@ -14,24 +14,24 @@ from django.http.response import HttpResponseBase
 from mms.api.views import json_view, sinch_view, skycore_view
 from mms.messages.report_endpoint import endpoint
 
-# With or without the slash at the end: a redirect would lose what is posted.
-DOORS: Final[dict[str, Callable[..., HttpResponseBase]]] = {
+# With or without a slash at the end: a redirect would lose the body of a POST.
+API_ROUTES: Final[dict[str, Callable[..., HttpResponseBase]]] = {
     **dict.fromkeys(["/ep/v1", "/ep/v1/"], sinch_view),
     **dict.fromkeys(["/ep/v2", "/ep/v2/"], json_view),
     **dict.fromkeys(["/API/wxml/1.3", "/API/wxml/1.3/", "/API/wxml/1.3/index.php"], skycore_view),
 }
-# One for each carrier, by its slug.
-MMSC: Final = re.compile(r"/mm7/([-a-zA-Z0-9_]+)")
+# The MM7 endpoint of a carrier, by its slug.
+MM7_ROUTE: Final = re.compile(r"/mm7/([-a-zA-Z0-9_]+)")
 
 
-def straight(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponseBase]:
-    """The middleware that comes first, and is the last that a machine's request meets."""
+def middleware(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponseBase]:
+    """Return the middleware that answers API and MM7 requests and passes on all others. It precedes the others."""
 
-    def answered(request: HttpRequest) -> HttpResponseBase:
-        if door := DOORS.get(request.path_info):
-            return door(request)
-        if carrier := MMSC.fullmatch(request.path_info):
+    def route(request: HttpRequest) -> HttpResponseBase:
+        if view := API_ROUTES.get(request.path_info):
+            return view(request)
+        if carrier := MM7_ROUTE.fullmatch(request.path_info):
             return endpoint(request, carrier[1])
         return get_response(request)
 
-    return answered
+    return route

@@ -1,6 +1,6 @@
 """Settings, read from the environment; .env.example lists every variable with its meaning.
 
-A machine without DATABASE_URL and REDIS_URL uses the embedded servers that `manage.py servers start` runs.
+Without DATABASE_URL and REDIS_URL, the embedded servers of `manage.py servers start` are used.
 """
 
 import gc
@@ -18,14 +18,16 @@ BASE_DIR = Path(__file__).resolve().parent.parent.parent
 
 
 def flag(name: str, default: str = "false") -> bool:
+    """Return a variable of the environment as a boolean."""
     return os.environ.get(name, default).lower() in {"1", "true", "yes", "on"}
 
 
 def words(name: str, default: str = "") -> list[str]:
+    """Return a comma-separated variable of the environment as a list."""
     return [word.strip() for word in os.environ.get(name, default).split(",") if word.strip()]
 
 
-embedded.environment(BASE_DIR)
+embedded.export_variables(BASE_DIR)
 
 DEBUG = flag("DEBUG")
 SECRET_KEY = os.environ["SECRET_KEY"]
@@ -42,7 +44,7 @@ WSGI_APPLICATION = "config.wsgi.application"
 APPEND_SLASH = False
 
 INSTALLED_APPS = [
-    "config",  # before the theme, in whose place some of its templates stand
+    "config",  # before the theme, some of whose templates it overrides
     "unfold",
     "unfold.contrib.filters",
     "django.contrib.admin",
@@ -59,13 +61,13 @@ INSTALLED_APPS = [
     "simulator",
 ]
 
-# The doors for probes and scrapers come first, then those of machines. Sessions, CSRF and messages serve the admin
-# alone; they are lazy, so what is left does not pay for them.
+# Probes and scrapers are answered first, then API and MM7 requests: only the admin needs sessions, CSRF protection and
+# messages.
 MIDDLEWARE = [
-    "mms.observation.views.watched",
-    "config.fast_routes.straight",
+    "mms.observation.views.middleware",
+    "config.fast_routes.middleware",
     "django.middleware.security.SecurityMiddleware",
-    "config.policy.policed",
+    "config.csp.middleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -89,9 +91,8 @@ TEMPLATES = [
     }
 ]
 
-# A pool, because a new connection costs PostgreSQL 5 to 6 ms of processor; checked when handed out, because
-# a restarted server leaves dead ones behind. Durability is the server's: nothing here turns
-# synchronous_commit off.
+# A pool, because a new connection costs PostgreSQL 5 to 6 ms of processor time. Connections are checked on checkout,
+# because a database restart breaks them. Nothing here turns synchronous_commit off.
 DATABASES = {
     "default": {
         **dj_database_url.parse(os.environ["DATABASE_URL"]),
@@ -100,7 +101,7 @@ DATABASES = {
     }
 }
 
-# Content is stored through Django's storage API: files on disk, as durable as the rows that name them.
+# Content is stored by Django's storage API in files on disk, as durable as the rows that name them.
 MEDIA_ROOT = Path(os.environ.get("MEDIA_ROOT", BASE_DIR / "var" / "media"))
 STORAGES = {
     "default": {"BACKEND": "base.storage.DurableStorage"},
@@ -108,10 +109,10 @@ STORAGES = {
 }
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "var" / "static"
-STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # whitenoise warns of a folder that is not there
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # whitenoise warns about a missing folder
 WHITENOISE_USE_FINDERS = True
 
-# The largest request body that is read (a larger one is refused before it is parsed), in bytes.
+# The largest request body, in bytes; a larger one is refused before it is parsed.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 
 REST_FRAMEWORK: dict[str, Any] = {
@@ -120,22 +121,21 @@ REST_FRAMEWORK: dict[str, Any] = {
     "UNAUTHENTICATED_USER": None,
 }
 
-# The doorbell. Rows are the truth, so a task may be lost: none is kept, none has a result.
+# The broker carries only wake-ups. The database holds all state, so tasks may be lost and have no results.
 REDIS_URL = os.environ["REDIS_URL"]
 CELERY_BROKER_URL = REDIS_URL
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_DB_REUSE_MAX = 1000  # tasks, after which a worker's connections are made anew
+CELERY_DB_REUSE_MAX = 1000  # tasks, after which a worker reconnects
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
-# No book of unacknowledged tasks: there is nothing to deliver again, and a worker that has such a task in hand
-# would not survive a restart of the broker (kombu 5.7 fails when it puts the task back).
+# Without acknowledgements: no task needs to be delivered again, and a worker with an unacknowledged task would not
+# survive a broker restart (kombu 5.7 fails when it restores the task).
 CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2, "socket_timeout": 10, "ack_emulation": False}
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
-# The sweeps are rings of the doorbell; the others share its queues. There they wait until a worker is free, which under
-# load takes some time slices of those before them (mms/runtime/time_slice.py): what expires sooner would be thrown away
-# unread.
+# The sweeps are wake-ups; the other tasks share their queues. Under load a task waits there for some time slices of the
+# tasks before it (mms/runtime/time_slice.py), so a shorter `expires` would discard it unread.
 CELERY_BEAT_SCHEDULER = "config.beat:Scheduler"
 CELERY_BEAT_SCHEDULE = {
     "sweep messages": {"task": "mms.work", "schedule": 1.0},
@@ -172,13 +172,13 @@ EMAIL_USE_TLS = flag("EMAIL_USE_TLS")
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = os.environ.get("DEFAULT_FROM_EMAIL", "mms@localhost")
 
-# Networks that outbound HTTP may reach although they are private, loopback or link-local (CIDR, comma-separated).
+# Private, loopback or link-local networks that outbound HTTP may reach (CIDR, comma-separated).
 OUTBOUND_ALLOWED_NETWORKS = words("OUTBOUND_ALLOWED_NETWORKS")
-# Reverse proxies of ours (CIDR, comma-separated): who calls through them, their X-Forwarded-For tells.
+# Trusted reverse proxies (CIDR, comma-separated): the client address is read from their X-Forwarded-For.
 TRUSTED_PROXIES = words("TRUSTED_PROXIES")
-# What a scraper of /metrics sends as its bearer token; empty: there are no metrics.
+# The bearer token of Prometheus for /metrics; empty: no metrics.
 METRICS_TOKEN = os.environ.get("METRICS_TOKEN", "")
-# A cached handset older than this many days counts as unknown.
+# Days after which a cached handset counts as unknown.
 HANDSET_CACHE_DAYS = int(os.environ.get("HANDSET_CACHE_DAYS", "180"))
 
 SECURE_CONTENT_TYPE_NOSNIFF = True
@@ -189,6 +189,6 @@ logs.configure(os.environ.get("LOG_LEVEL", "INFO"))
 
 UNFOLD = console.UNFOLD
 
-# Every 700 new objects, as Python has it, is several times a batch: what a batch has in hand was looked through again
-# and again, for cycles that hardly anything of ours makes.
+# Python's default, a collection for every 700 new objects, would search the objects of a batch several times for
+# reference cycles, of which our code creates hardly any.
 gc.set_threshold(20_000)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from pytest_django import Settings
 
-from mms.runtime.http_client import ANSWER_MAX, NoReply, Reply, Request
+from mms.runtime.http_client import MAX_BODY_SIZE, NoReply, Reply, Request
 from mms.runtime.in_flight import SLOW, InFlight
 from tests.api.sockets import Serve, listening, read_headers, reset, saying, wait_for_the_client_to_leave
 
@@ -225,7 +225,7 @@ def test_a_long_answer_is_cut_at_the_cap(flight: InFlight[str]) -> None:
     with listening(serve) as server:
         reply = sent(flight, server.url)
     assert isinstance(reply, Reply)
-    assert (len(reply.body), set(reply.body)) == (ANSWER_MAX, {ord("x")})
+    assert (len(reply.body), set(reply.body)) == (MAX_BODY_SIZE, {ord("x")})
     assert said < 100_000_000
 
 

@@ -39,9 +39,9 @@ def labels(world: SimpleNamespace, request: pytest.FixtureRequest) -> dict[str, 
     """Each metric of a platform that has run for a day, with the labels that it has."""
     Proof.objects.create(at="2026-11-22T03:30Z", accounts=0)
     for task in wakeup.QUEUES:
-        wakeup.answered(task)
+        wakeup.record_start(task)
     found: dict[str, set[str]] = defaultdict(set)
-    for family in text_string_to_metric_families(metrics.exposition().decode()):
+    for family in text_string_to_metric_families(metrics.render().decode()):
         for sample in family.samples:
             found[sample.name] |= set(sample.labels)
     return found

@@ -73,7 +73,7 @@ def test_who_ends_a_shift_rings_for_the_next_and_takes_on_nothing_more(
     due(world.account)
     moments = iter([datetime.now(UTC)])
     with wakeup.connection() as broker:
-        broker.delete(wakeup.QUEUES[task], f"rung:{task}")
+        broker.delete(wakeup.QUEUES[task], f"pending:{task}")
         run(lambda: next(moments, datetime.now(UTC) + LENGTH))
         assert broker.llen(wakeup.QUEUES[task]) == 1
     assert (mmsc.received, customer.received) == ([], [])

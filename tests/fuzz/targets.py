@@ -15,7 +15,7 @@ from wsgiref.util import setup_testing_defaults
 from django.core.handlers.wsgi import WSGIRequest
 from lxml import etree
 
-from config.wsgi import readable
+from config.wsgi import without_encoded_parameters
 from handsets.cache import IDENTITY_MAX, parse_identity
 from mms.api import fallback_sms, idempotency, parameters, parse_query, save_mms, send_parameters, slides, text_areas
 from mms.api.answers import failure
@@ -105,7 +105,7 @@ def read_customer(given: Given) -> str:
 def _body(parser: XmlParser | JsonParser, given: Given) -> Node:
     environ: dict[str, Any] = {"REQUEST_METHOD": "POST", "CONTENT_TYPE": given.content_type}
     setup_testing_defaults(environ)
-    request = WSGIRequest(readable(environ))
+    request = WSGIRequest(without_encoded_parameters(environ))
     return parser.parse(BytesIO(given.body), given.content_type, {"request": request})
 
 

@@ -185,7 +185,7 @@ def test_the_doctor_looks_on_when_one_check_breaks(
         raise RuntimeError("out of order\nin two lines")
 
     monkeypatch.setitem(servers.CHECKS, "clock", broken)
-    found = {diagnosis.check: diagnosis.finding for diagnosis in doctor.examine()}
+    found = {diagnosis.check: diagnosis.finding for diagnosis in doctor.run_checks()}
     assert (found["clock"].level, found["clock"].text) == (Level.FAIL, "RuntimeError: out of order")
     assert found["books"].level == Level.WARN
 

@@ -108,7 +108,7 @@ def test_accept_and_report_lines_tell_size_and_wait_of_the_batch(world: SimpleNa
     ],
 )
 def test_numbers_and_passwords_are_masked_in_texts(text: str, written_as: str) -> None:
-    assert logs.masked(text) == written_as
+    assert logs.mask(text) == written_as
 
 
 def test_named_secrets_are_left_out(lines: Lines) -> None:
@@ -143,7 +143,7 @@ def test_a_terminal_gets_lines_for_people_and_everything_else_json(
 ) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
     monkeypatch.setenv("LOG_JSON", asked)
-    assert logs.wants_json() == json_wanted
+    assert logs.use_json() == json_wanted
 
 
 def test_granian_writes_in_the_same_form() -> None:

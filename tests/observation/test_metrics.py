@@ -34,7 +34,7 @@ def scrape(settings: Settings, db: None) -> Callable[..., float]:
     settings.METRICS_TOKEN = TOKEN
 
     def scrape(name: str, **labels: str) -> float:
-        tallies.bring_up_to_date(later(minutes=1))
+        tallies.count_new_rows(later(minutes=1))
         answer = Client().get("/metrics", headers={"authorization": f"Bearer {TOKEN}"})
         families = text_string_to_metric_families(answer.content.decode())
         samples = {(s.name, frozenset(s.labels.items())): s.value for f in families for s in f.samples}
@@ -145,7 +145,7 @@ def test_the_last_proof_of_the_books_is_told(world: SimpleNamespace, scrape: Cal
 def test_a_row_is_counted_once_it_has_settled_and_only_once(send: Callable[[], Message]) -> None:
     send()
     for now, counted in ((later(), 0), (later(seconds=11), 1), (later(seconds=12), 1)):
-        tallies.bring_up_to_date(now)
+        tallies.count_new_rows(now)
         assert sum(Tally.objects.filter(kind="accepted").values_list("count", flat=True)) == counted
 
 
@@ -156,9 +156,9 @@ def test_what_came_later_is_not_counted_before_what_has_not_settled(send: Callab
     first = Event.objects.order_by("pk").first()
     assert first
     Event.objects.filter(pk=first.pk).update(at=later(seconds=30))
-    tallies.bring_up_to_date(later(seconds=20))
+    tallies.count_new_rows(later(seconds=20))
     assert not Tally.objects.exists()
-    tallies.bring_up_to_date(later(seconds=60))
+    tallies.count_new_rows(later(seconds=60))
     assert Tally.objects.get(kind="accepted").count == 2
 
 
@@ -168,21 +168,21 @@ def test_a_large_table_is_counted_from_near_its_end_and_in_steps(
     monkeypatch.setattr(tallies, "MOST", 3)
     for _ in range(5):
         send()
-    tallies.bring_up_to_date(later(minutes=1))
+    tallies.count_new_rows(later(minutes=1))
     assert Tally.objects.get(kind="accepted").count == 3
     for _ in range(5):
         send()
     for counted in (6, 8):
-        tallies.bring_up_to_date(later(minutes=1))
+        tallies.count_new_rows(later(minutes=1))
         assert Tally.objects.get(kind="accepted").count == counted
 
 
 def test_a_scrape_sends_as_many_statements_however_much_there_is_and_reads_no_table_whole(
     send: Callable[[], Message], world: SimpleNamespace
 ) -> None:
-    metrics.exposition()
+    metrics.render()
     with CaptureQueriesContext(connection) as few:
-        metrics.exposition()
+        metrics.render()
     message = send()
     rest = [Message(**{f.attname: getattr(message, f.attname) for f in Message._meta.fields if f.name != "id"})
             for _ in range(2000)]  # fmt: skip
@@ -191,12 +191,12 @@ def test_a_scrape_sends_as_many_statements_however_much_there_is_and_reads_no_ta
     Event.objects.bulk_create(Event(message=m, at=later(), kind="lost") for m in rest)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE mms_message, mms_event")
-    tallies.bring_up_to_date(later(minutes=1))
+    tallies.count_new_rows(later(minutes=1))
     with CaptureQueriesContext(connection) as many:
-        metrics.exposition()
+        metrics.render()
     assert len(many) == len(few)
     with explained() as plans:
-        metrics.exposition()
+        metrics.render()
     assert max(plan.rows("mms_message") + plan.rows("mms_event") for plan in plans) < 50
 
 

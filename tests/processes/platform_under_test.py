@@ -21,7 +21,7 @@ from celery import Celery
 from django.db import connection
 
 from config.embedded.home import Home
-from config.embedded.ports import HOST, bring_up, free_port
+from config.embedded.ports import HOST, ensure_running, free_port
 from config.embedded.valkey import Valkey
 from tests.processes import preloaded
 
@@ -46,12 +46,12 @@ class Broker:
 
     def __init__(self, folder: Path) -> None:
         self._valkey = Valkey(Home.of(folder), "of-the-tests")
-        self._valkey.home.make()
-        self._port = bring_up(self._valkey, free_port())
+        self._valkey.home.create()
+        self._port = ensure_running(self._valkey, free_port())
         self.url = self._valkey.url(self._port)
 
     def start(self) -> None:
-        assert bring_up(self._valkey, self._port) == self._port, "its port was taken meanwhile"
+        assert ensure_running(self._valkey, self._port) == self._port, "its port was taken meanwhile"
 
     def stop(self) -> None:
         self._valkey.stop(self._port)
@@ -155,7 +155,7 @@ class Platform:
         eventually(lambda: _listens(self.simulator_port))
         return process
 
-    def ring(self, task: str = "mms.work", queue: str = "flow") -> None:
+    def wake(self, task: str = "mms.work", queue: str = "flow") -> None:
         """One ring of the doorbell; a test without beat has no other."""
         with Celery(broker=self.broker.url) as app:
             app.send_task(task, queue=queue)

@@ -47,7 +47,7 @@ def test_a_killed_worker_leaves_books_that_the_sweep_completes(
     for _ in range(4):
         accept(priced, number())
     worker = platform.worker()
-    platform.ring()
+    platform.wake()
     eventually(lambda: len(mmsc.received) == 4)
     with StuckFile(Path(Rendition.objects.get().file.path)) as picture:
         with transaction.atomic():  # all at once, or the worker is held up by the first of them
@@ -60,11 +60,11 @@ def test_a_killed_worker_leaves_books_that_the_sweep_completes(
     mmsc.gate.set()
     age(leases.LEASE)
     platform.worker()
-    platform.ring()
+    platform.wake()
     eventually(lambda: statuses() == {"in_doubt": 4, "submitted": 4})
     assert money() == (4, 4)
     age(timedelta(days=4))
-    platform.ring()
+    platform.wake()
     eventually(lambda: statuses() == {"failed": 4, "expired": 4})
     assert money() == (4, 0)
     assert Counter(LedgerEntry.objects.values_list("kind", flat=True)) == {"reserve": 8, "settle": 4, "release": 4}

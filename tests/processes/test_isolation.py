@@ -31,7 +31,7 @@ def latency(platform: Platform, account: Account) -> float:
 
 def _latency(platform: Platform, account: Account) -> float:
     keys = [postback.pk for postback in due(account, BATCH)]
-    platform.ring("mms.notify", "postbacks")
+    platform.wake("mms.notify", "postbacks")
     batch = Postback.objects.filter(pk__in=keys)
     eventually(lambda: batch.filter(status="taken").count() == BATCH)
     moments = batch.values_list("created_at", "ended_at")
@@ -47,7 +47,7 @@ def test_a_server_that_hangs_leaves_the_latency_of_others_alone(
     with serving(Say()) as hanging:
         hanging.gate.clear()
         due(Account.objects.create(name="Hanging", postback_url=hanging.url), BACKLOG)
-        platform.ring("mms.notify", "postbacks")
+        platform.wake("mms.notify", "postbacks")
         unanswered = PostbackAttempt.objects.filter(postback__account__name="Hanging", duration_ms=None)
         recent = timedelta(seconds=in_flight.SLOW)
         eventually(lambda: len(hanging.received) == notifier.LIMITS.per_destination)

@@ -19,19 +19,19 @@ def test_workers_that_race_send_every_message_once_and_share_the_ddms(
     workers = [network.worker("flow") for _ in range(3)]
     eventually(lambda: all(worker.says("ready.") for worker in workers))
     for _ in workers:
-        network.ring()
+        network.wake()
     eventually(lambda: statuses() == {"submitted": 140, "discovering": 60})
     eventually(lambda: Discovery.objects.filter(status=Status.SUBMITTED).count() == len(shared))
     assert sorted(Discovery.objects.values_list("number", flat=True)) == sorted(shared)
     age(timedelta(minutes=5))
     for _ in workers:
-        network.ring()
+        network.wake()
     eventually(lambda: statuses() == {"submitted": 200})
     assert not [worker for worker in workers if worker.says("deadlock")]
     network.worker("postbacks")
     network.worker("postbacks")
     for _ in range(2):
-        network.ring("mms.notify", "postbacks")
+        network.wake("mms.notify", "postbacks")
     eventually(lambda: not Postback.objects.exclude(status="taken").exists())
     check_books(network)
     assert len(network.seen("postback")) == 140 + 60 * 2

@@ -69,11 +69,11 @@ def test_a_report_that_could_not_be_stored_is_tried_again_and_applied_once(
     web = network.web()
     message = accept(world, number())
     with reports_locked() as waiting:
-        network.ring()
+        network.wake()
         strike(web, network, eventually(waiting))
     if not web.runs():
         network.web()
-    network.ring("mms.notify", "postbacks")
+    network.wake("mms.notify", "postbacks")
     eventually(lambda: network.seen("report"))
     assert (network.seen("report")[0]["http_status"], network.seen("report")[0]["attempts"] > 1) == (200, sent_again)
     eventually(all_told)

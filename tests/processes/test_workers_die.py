@@ -38,7 +38,7 @@ def test_after_a_kill_what_had_left_is_in_doubt_and_the_rest_is_sent_once(
 ) -> None:
     left = [accept(world, number()) for _ in range(4)]
     worker = platform.worker()
-    platform.ring()
+    platform.wake()
     eventually(lambda: len(slow.received) == len(left))
     with StuckFile(Path(Rendition.objects.get().file.path)) as picture:
         with transaction.atomic():  # so that the worker claims them together
@@ -50,7 +50,7 @@ def test_after_a_kill_what_had_left_is_in_doubt_and_the_rest_is_sent_once(
     slow.gate.set()
     age(leases.LEASE)
     platform.worker()
-    platform.ring()
+    platform.wake()
     eventually(lambda: statuses() == {"in_doubt": len(left), "submitted": len(held + waiting)})
     assert set(Message.objects.filter(status=Status.IN_DOUBT)) == set(left)
     assert received(slow) == Counter(message.transaction_id for message in left + held + waiting)
@@ -62,7 +62,7 @@ def test_the_children_of_a_killed_main_process_die_with_it(
 ) -> None:
     accept(world, number())
     worker = platform.worker(children=2)
-    platform.ring()
+    platform.wake()
     eventually(lambda: len(slow.received) == 1)
     children = worker.children()
     assert len(children) == 2
@@ -77,7 +77,7 @@ def test_a_worker_that_is_asked_to_stop_brings_home_what_is_in_flight_and_takes_
     for _ in range(4):
         accept(world, number())
     worker = platform.worker()
-    platform.ring()
+    platform.wake()
     eventually(lambda: len(slow.received) == 4)
     worker.terminate()
     eventually(lambda: worker.says("Warm shutdown"))
@@ -96,13 +96,13 @@ def test_a_postback_whose_worker_was_killed_is_handed_over_again_under_the_same_
     accept(world, number())
     platform.worker("flow")
     notifier = platform.worker("postbacks")
-    platform.ring()
+    platform.wake()
     eventually(lambda: len(customer.received) == 1)
     notifier.kill()
     customer.gate.set()
     age(outbox.LEASE)
     platform.worker("postbacks")
-    platform.ring("mms.notify", "postbacks")
+    platform.wake("mms.notify", "postbacks")
     eventually(Postback.objects.filter(status="taken").exists)
     first, second = customer.received
     assert first.headers["x-mms-event-id"] == second.headers["x-mms-event-id"]

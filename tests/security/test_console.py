@@ -111,9 +111,9 @@ def test_what_goes_wrong_is_told_in_words_that_lead_on(olga: User, db: None) -> 
     assert {code: reply.status_code for code, reply in told.items()} == {403: 403, 404: 404, 0: 403, 500: 500}
     headings = [re.search("<h1>(.*)</h1>", reply.content.decode()) for reply in told.values()]
     assert [found and found[1] for found in headings] == [
-        "No right to this page",
+        "Permission denied",
         "Not found",
-        "The form was too old",
+        "The form has expired",
         "Something went wrong",
     ]
     assert all(b'<a href="/admin/">' in reply.content for reply in told.values())
@@ -122,4 +122,4 @@ def test_what_goes_wrong_is_told_in_words_that_lead_on(olga: User, db: None) -> 
 def test_an_empty_list_says_why(olga: User, client: Client) -> None:
     client.force_login(olga)
     assert b"There are no carriers yet." in client.get("/admin/mms/carrier/").content
-    assert b"No carrier answers to this search" in client.get("/admin/mms/carrier/?q=acme").content
+    assert b"No carrier matches this search" in client.get("/admin/mms/carrier/?q=acme").content

@@ -10,7 +10,7 @@ import pytest
 from pytest_django import Settings
 
 from mms.content.downloads import DownloadedFile, DownloadError, Downloads
-from mms.runtime.http_client import NoReply, Request, allowed
+from mms.runtime.http_client import NoReply, Request, is_allowed
 from mms.runtime.in_flight import InFlight
 from tests.api.sockets import listening, read_headers, saying
 from tests.scripted import Say, Scripted, serving
@@ -55,7 +55,7 @@ def resolved(monkeypatch: pytest.MonkeyPatch) -> Resolve:
 )  # fmt: skip
 def test_an_address_that_is_not_everybodys_is_refused(settings: Settings, address: str) -> None:
     settings.OUTBOUND_ALLOWED_NETWORKS = []
-    assert not allowed(address)
+    assert not is_allowed(address)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_an_address_that_is_not_everybodys_is_refused(settings: Settings, addres
 )
 def test_a_public_address_is_let_through(settings: Settings, address: str) -> None:
     settings.OUTBOUND_ALLOWED_NETWORKS = []
-    assert allowed(address)
+    assert is_allowed(address)
 
 
 def test_of_several_addresses_of_a_name_only_the_allowed_are_tried(resolved: Resolve, settings: Settings) -> None:

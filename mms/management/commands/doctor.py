@@ -27,7 +27,7 @@ class Command(BaseCommand):
         self.width = min(shutil.get_terminal_size().columns, WIDTH_MAX)
         self.column = max(len(name) for checks in doctor.GROUPS.values() for name in checks) + 2
         levels: Counter[Level] = Counter()
-        for group, found in groupby(doctor.examine(), lambda diagnosis: diagnosis.group):
+        for group, found in groupby(doctor.run_checks(), lambda diagnosis: diagnosis.group):
             self.stdout.write(f"\n{self.style.MIGRATE_HEADING(group)}")
             for check, of_check in groupby(found, lambda diagnosis: diagnosis.check):
                 levels += self._show(check, list(of_check))

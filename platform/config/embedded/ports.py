@@ -1,4 +1,4 @@
-"""Bringing a server up on a loopback port, whatever an earlier run or another program left in the way."""
+"""Start a server on a loopback port, despite leftovers of an earlier run or other programs on the port."""
 
 import socket
 import time
@@ -7,33 +7,33 @@ from typing import Protocol
 from config.embedded.home import ServersError
 
 HOST = "127.0.0.1"
-# Seconds for which a start is tried again: a port may be taken between our look and the server's, and the
-# children of a killed PostgreSQL keep its shared memory until they notice.
-PATIENCE = 10.0
+# Seconds for which a start is retried: another program may bind the port between our check and the server's start, and
+# the children of a killed PostgreSQL hold its shared memory until they notice.
+START_TIMEOUT = 10.0
 PAUSE = 0.2
 
 
 class Server(Protocol):
     def answers(self, port: int) -> bool:
-        """Whether our server, which knows our password, accepts commands on that port."""
+        """Return whether the server accepts our password on that port."""
 
     def start(self, port: int) -> None:
-        """Starts it and waits until it answers. Raises ServersError."""
+        """Start the server and wait until it answers. Raises ServersError."""
 
 
 def free_port() -> int:
-    """A TCP port on loopback that nobody listens on now."""
+    """Return a free TCP port on loopback."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
 
 
-def bring_up(server: Server, port: int) -> int:
-    """The port on which the server answers: `port` if it does so already or if that is free, or else another.
+def ensure_running(server: Server, port: int) -> int:
+    """Start the server unless it answers, and return its port: `port` if possible, or else a free one.
 
-    Raises ServersError with the server's own words if it still does not start after PATIENCE seconds.
+    Raises ServersError with the server's output if it does not start within START_TIMEOUT seconds.
     """
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + START_TIMEOUT
     while not server.answers(port):
         candidate = port if _is_free(port) else free_port()
         try:
@@ -49,7 +49,7 @@ def bring_up(server: Server, port: int) -> int:
 
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        # As servers do: connections that linger after an earlier run do not count.
+        # As servers do, ignore lingering connections of an earlier run.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))

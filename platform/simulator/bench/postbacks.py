@@ -61,7 +61,7 @@ def _middle(rounds: Sequence[Sequence[float]]) -> float:
 def _beside_one_that_hangs(stage: Stage, platform: Processes, healthy: Account) -> list[float]:
     with _customer(stage, "hang") as hanging:
         _fall_due(hanging, BACKLOG)
-        wakeup.ring(wakeup.NOTIFY)
+        wakeup.wake(wakeup.NOTIFY)
         tries = PostbackAttempt.objects.filter(postback__account=hanging)
         platform.wait_for("tries to hang", lambda: tries.count() >= IN_FLIGHT)
         latencies = _latencies(platform, healthy, stage.seconds)
@@ -77,7 +77,7 @@ def _latencies(platform: Processes, account: Account, seconds: int) -> list[floa
     for number in range(A_SECOND * seconds):
         time.sleep(max(0.0, begin + number / A_SECOND - time.monotonic()))
         keys += _fall_due(account, 1)
-        wakeup.ring(wakeup.NOTIFY)
+        wakeup.wake(wakeup.NOTIFY)
     taken = Postback.objects.filter(pk__in=keys, status=Postback.Status.DELIVERED)
     platform.wait_for("postbacks to be taken", lambda: taken.count() == len(keys))
     moments = taken.values_list("created_at", "ended_at")

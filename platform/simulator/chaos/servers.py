@@ -13,7 +13,7 @@ from typing import Self
 import redis
 
 from config.embedded.home import Home
-from config.embedded.ports import Server, bring_up, free_port
+from config.embedded.ports import Server, ensure_running, free_port
 from config.embedded.postgres import Postgres
 from config.embedded.valkey import Valkey
 from simulator.chaos import ChaosError
@@ -33,9 +33,9 @@ class Servers:
         """Starts new ones, with nothing in them."""
         home, password = Home.of(folder), secrets.token_hex(24)
         shutil.rmtree(home.path, ignore_errors=True)
-        home.make()
+        home.create()
         postgres, valkey = Postgres(home, password), Valkey(home, password)
-        return cls(postgres, valkey, bring_up(postgres, free_port()), bring_up(valkey, free_port()))
+        return cls(postgres, valkey, ensure_running(postgres, free_port()), ensure_running(valkey, free_port()))
 
     @property
     def database_url(self) -> str:
@@ -75,7 +75,7 @@ class Servers:
 
 def _again(server: Server, port: int) -> None:
     """On its port: it is the one that everybody knows. Raises ChaosError where another program took it."""
-    if bring_up(server, port) != port:
+    if ensure_running(server, port) != port:
         raise ChaosError(f"port {port} was taken while its server was down")
 
 
