@@ -1,4 +1,4 @@
-"""The doctor: looks at a deployment and says what to mend, in sentences. `manage.py doctor` shows it."""
+"""The doctor: checks a deployment and suggests remedies. `manage.py doctor` prints its findings."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ GROUPS: dict[str, dict[str, Check]] = {
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """A finding, with the check that had it and the group of that."""
+    """A finding, with its check and the group of the check."""
 
     group: str
     check: str
@@ -26,7 +26,7 @@ class Diagnosis:
 
 
 def run_checks() -> Iterator[Diagnosis]:
-    """Everything that the doctor finds, check by check; each has one finding at least."""
+    """Run every check and yield its findings; each check has at least one."""
     for group, checks in GROUPS.items():
         for name, check in checks.items():
             for finding in _findings(check):
@@ -37,9 +37,9 @@ def _findings(check: Check) -> Iterator[Finding]:
     try:
         yield from check()
     except DatabaseError as problem:
-        yield fail(f"the database does not answer this: {_first_line(problem)}", "Mend the database first.")
-    except Exception as problem:  # noqa: BLE001 - the doctor looks on, whatever one check meets
-        yield fail(f"{type(problem).__name__}: {_first_line(problem)}", "Mend what this says, and look again.")
+        yield fail(f"the database query failed: {_first_line(problem)}", "Repair the database first.")
+    except Exception as problem:  # noqa: BLE001 - a check that fails does not stop the others
+        yield fail(f"{type(problem).__name__}: {_first_line(problem)}", "Fix this error, and run the doctor again.")
 
 
 def _first_line(problem: Exception) -> str:

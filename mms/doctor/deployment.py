@@ -1,4 +1,4 @@
-"""What the settings say, and what they leave open."""
+"""Checks of the settings."""
 
 import ipaddress
 from collections.abc import Iterable, Iterator
@@ -10,67 +10,73 @@ from mms.doctor.finding import Check, Finding, fail, ok, warn
 
 KEY_MIN, TOKEN_MIN = 50, 20  # characters
 LOOPBACK_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
-# Where the hosts of clouds tell whoever asks the secrets of the machine.
+# The metadata service of clouds, which serves the secrets of a machine to every process on it.
 METADATA: Final = ipaddress.ip_address("169.254.169.254")
 
 
 def debug() -> Iterable[Finding]:
+    """Check that DEBUG is off."""
     if settings.DEBUG:
-        yield fail("DEBUG is on: whoever calls sees stack traces and settings", "Set DEBUG=false.")
+        yield fail("DEBUG is on: clients see stack traces and settings", "Set DEBUG=false.")
     else:
         yield ok("DEBUG is off")
 
 
 def secret_key() -> Iterable[Finding]:
+    """Check the length and randomness of SECRET_KEY."""
     key = settings.SECRET_KEY
     if len(key) < KEY_MIN or len(set(key)) < 10:
         text = "SECRET_KEY can be guessed: it signs sessions and keys the hashes of API keys"
-        yield fail(text, f"Set it to {KEY_MIN} random characters; API keys issued before must be issued anew.")
+        yield fail(text, f"Set it to {KEY_MIN} random characters; all API keys must then be issued again.")
     else:
         yield ok(f"SECRET_KEY has {len(key)} characters")
 
 
 def hosts() -> Iterable[Finding]:
+    """Check that ALLOWED_HOSTS lists public names."""
     allowed = set(settings.ALLOWED_HOSTS)
     if "*" in allowed:
-        yield warn("ALLOWED_HOSTS is *: any name is believed", "Name the hosts by which the platform is called.")
+        yield warn("ALLOWED_HOSTS is *: every Host header is accepted", "List the host names of the platform.")
     elif allowed <= LOOPBACK_HOSTS:
-        text = "the platform answers by no name but this machine's own"
-        yield warn(text, "Name in ALLOWED_HOSTS the hosts by which customers and MMSCs call it.")
+        text = "the platform accepts only host names of this machine"
+        yield warn(text, "Add to ALLOWED_HOSTS the host names that customers and MMSCs use.")
     else:
-        yield ok(f"answers as {', '.join(sorted(allowed - LOOPBACK_HOSTS))}")
+        yield ok(f"accepted hosts: {', '.join(sorted(allowed - LOOPBACK_HOSTS))}")
 
 
 def cookies() -> Iterable[Finding]:
+    """Check that admin cookies are sent over HTTPS only."""
     if settings.SESSION_COOKIE_SECURE:
-        yield ok("the console's cookies go over HTTPS alone")
+        yield ok("admin cookies are sent over HTTPS only")
     else:
-        text = "the console's cookies go over plain HTTP, too"
-        yield warn(text, "Put HTTPS in front, and set SECURE_COOKIES=true.")
+        text = "admin cookies are also sent over plain HTTP"
+        yield warn(text, "Serve the platform over HTTPS, and set SECURE_COOKIES=true.")
 
 
 def metrics() -> Iterable[Finding]:
+    """Check that METRICS_TOKEN is set and strong."""
     if not settings.METRICS_TOKEN:
-        yield warn("there are no metrics", "Set METRICS_TOKEN, and have Prometheus scrape /metrics with it.")
+        yield warn("/metrics is disabled", "Set METRICS_TOKEN, and configure Prometheus to scrape /metrics with it.")
     elif len(settings.METRICS_TOKEN) < TOKEN_MIN:
         yield warn("METRICS_TOKEN can be guessed", f"Make it {TOKEN_MIN} random characters or more.")
     else:
-        yield ok("for whoever has METRICS_TOKEN")
+        yield ok("/metrics requires METRICS_TOKEN")
 
 
 def networks() -> Iterable[Finding]:
+    """Check the networks that are allowed or trusted."""
     found = [*_outbound(), *_proxies()]
-    yield from found or [ok("outbound requests reach public addresses alone; no proxy is trusted")]
+    yield from found or [ok("outbound requests reach only public addresses; no proxy is trusted")]
 
 
 def _outbound() -> Iterator[Finding]:
     for given in settings.OUTBOUND_ALLOWED_NETWORKS:
         network = _network(given)
         if network is None:
-            yield fail(f"OUTBOUND_ALLOWED_NETWORKS: {given} is no network", "Write it as CIDR, such as 10.8.0.0/24.")
+            yield fail(f"OUTBOUND_ALLOWED_NETWORKS: {given} is not a network", "Write it as CIDR, such as 10.8.0.0/24.")
         elif (network.version == 4 and METADATA in network) or network.is_loopback:
-            text = f"customers can have requests sent to {given}: to this machine, or to its host's metadata"
-            yield warn(text, "Take it out of OUTBOUND_ALLOWED_NETWORKS, or name the carrier's addresses alone.")
+            text = f"customers can make the platform send requests to {given}: to this machine or its cloud metadata"
+            yield warn(text, "Remove it from OUTBOUND_ALLOWED_NETWORKS, or list only the addresses of carriers.")
         else:
             yield ok(f"outbound requests may reach {given}")
 
@@ -79,12 +85,12 @@ def _proxies() -> Iterator[Finding]:
     for given in settings.TRUSTED_PROXIES:
         network = _network(given)
         if network is None:
-            yield fail(f"TRUSTED_PROXIES: {given} is no network", "Write it as CIDR, such as 10.0.0.5/32.")
+            yield fail(f"TRUSTED_PROXIES: {given} is not a network", "Write it as CIDR, such as 10.0.0.5/32.")
         elif network.prefixlen == 0:
-            text = f"TRUSTED_PROXIES is {given}: every caller may say where he calls from"
-            yield fail(text, "Name the addresses of your own proxies alone.")
+            text = f"TRUSTED_PROXIES is {given}: every client can forge its address"
+            yield fail(text, "List only the addresses of your own proxies.")
         else:
-            yield ok(f"proxies at {given} are believed about who calls")
+            yield ok(f"proxies at {given} are trusted to report the client address")
 
 
 def _network(given: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:

@@ -1,4 +1,4 @@
-"""What operators have entered: carriers that can be reached and were tried, senders that lead somewhere."""
+"""Checks of the carriers and sender addresses that operators have entered."""
 
 import socket
 from collections.abc import Iterable, Iterator
@@ -11,68 +11,70 @@ from mms.doctor.finding import Check, Finding, fail, ok, warn
 from mms.models import Attempt, Carrier
 from mms.runtime import http_client
 
-PATIENCE: Final = 3.0  # seconds to connect to an MMSC
-AT_ONCE: Final = 16
+CONNECT_TIMEOUT: Final = 3.0  # seconds to connect to an MMSC
+THREADS: Final = 16
 
 
 def carriers() -> Iterable[Finding]:
+    """Check the setup of each enabled carrier, and connect to its MMSC."""
     enabled = list(Carrier.objects.filter(enabled=True).prefetch_related("prefixes").order_by("name"))
     if not enabled:
-        yield warn("there is none", "Enter one in the admin, with its MMSC and its number prefixes.")
-    with ThreadPoolExecutor(AT_ONCE) as threads:
+        yield warn("no carrier is enabled", "Add one in the admin, with its MMSC and number prefixes.")
+    with ThreadPoolExecutor(THREADS) as threads:
         problems = threads.map(lambda carrier: _unreachable(carrier.mmsc_url), enabled)
         for carrier, problem in zip(enabled, problems, strict=True):
-            found = [*_setup(carrier), *([problem] if problem else _tried(carrier))]
+            found = [*_setup(carrier), *([problem] if problem else _used(carrier))]
             yield from (Finding(f.level, f"{carrier}: {f.text}", f.remedy) for f in found)
 
 
 def _setup(carrier: Carrier) -> Iterator[Finding]:
     if not carrier.prefixes.all():
-        yield warn("no number belongs to it", "Give it number prefixes, unless customers name it by operator-id.")
+        yield warn("it has no number prefixes", "Add prefixes, unless customers select it by operator-id.")
     if not (carrier.inbound_password or carrier.inbound_networks):
-        text = "anybody may send reports in its name"
-        yield warn(text, "Give its MMSC a user and a password here, or name the addresses that it calls from.")
+        text = "anybody can send reports as this carrier"
+        yield warn(text, "Set a user and a password for its MMSC, or the networks that its MMSC sends from.")
 
 
 def _unreachable(url: str) -> Finding | None:
-    """What stands between us and the MMSC; None where a connection comes about."""
+    """Return why the MMSC cannot be reached, or None if a connection succeeds."""
     parts = urlsplit(url)
     if not parts.hostname:
-        return fail("its MMSC has no address", "Enter the address that its operator gave you.")
+        return fail("its MMSC has no address", "Enter the URL that the carrier gave you.")
     port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
         found = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
         addresses = [str(address[0]) for *_, address in found]
         reachable = [address for address in addresses if http_client.is_allowed(address)]
         if not reachable:
-            remedy = f"If that is right, add {addresses[0]} to OUTBOUND_ALLOWED_NETWORKS."
+            remedy = f"If that is intended, add {addresses[0]} to OUTBOUND_ALLOWED_NETWORKS."
             which = addresses[0] if addresses[0] == parts.hostname else f"{parts.hostname}, {addresses[0]},"
             return fail(f"{which} is not a public address", remedy)
-        socket.create_connection((reachable[0], port), PATIENCE).close()
+        socket.create_connection((reachable[0], port), CONNECT_TIMEOUT).close()
     except OSError as problem:
         text = f"no connection to {parts.hostname}, port {port}: {problem.strerror or problem}"
-        return fail(text, "Check the address, the firewall and the VPN; then ask the carrier's operator.")
+        return fail(text, "Check the address, the firewall and the VPN; then ask the carrier.")
     return None
 
 
-def _tried(carrier: Carrier) -> Iterator[Finding]:
+def _used(carrier: Carrier) -> Iterator[Finding]:
     if Attempt.objects.filter(carrier=carrier).exclude(mmsc_id="").exists():
-        yield ok("its MMSC answers, and has taken messages")
+        yield ok("its MMSC answers, and has accepted messages")
     else:
-        yield warn("its MMSC answers, and has never taken a message", "Send one to a handset of yours as a test.")
+        yield warn("its MMSC answers, but has never accepted a message", "Send a test message to a handset of yours.")
 
 
 def senders() -> Iterable[Finding]:
+    """Check that each sender address has an enabled carrier."""
     operators = set(Carrier.objects.filter(enabled=True).values_list("operator_id", flat=True))
     addresses = list(SenderAddress.objects.select_related("account"))
     if not addresses:
-        yield warn("there is none", "Give each account a sender address, or the platform one for each country.")
+        yield warn("there are no sender addresses", "Add one for each account, or one per country for all accounts.")
         return
     for sender in addresses:
         if sender.operators and not operators & set(sender.operators):
-            text = f"{sender} of {sender.account or 'the platform'} is provisioned on no carrier that is enabled"
-            yield warn(text, "Correct its operator ids, or enter the carrier.")
-    yield ok(f"{len(addresses):,} entered")
+            text = f"{sender} of {sender.account or 'the platform'} is provisioned on no enabled carrier"
+            yield warn(text, "Correct its operator ids, or add the carrier.")
+    yield ok(f"{len(addresses):,} sender addresses")
 
 
 CHECKS: Final[dict[str, Check]] = {"carriers": carriers, "senders": senders}

@@ -1,1 +1,1 @@
-"""What operators and their tools see of the platform: readiness, metrics, and the doctor's word."""
+"""Observation of the platform by operators and their tools: readiness, metrics, and the size of the backlog."""

@@ -1,4 +1,4 @@
-"""What is due and waits for a worker, queue by queue: each figure is one descent of a partial index, or a few."""
+"""The backlog: rows that are due and wait for a worker, by queue. Each figure costs a few index descents."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,13 +7,13 @@ from typing import Final
 
 from django.db import connection
 
-# Rows that are counted of one queue; what waits beyond them changes no decision.
-MOST: Final = 10_000
+# The highest count of one queue: a larger figure would change no decision.
+MAX_ROWS: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """What is due in a queue, of a carrier where each has its own: how many rows (at most MOST), and the oldest."""
+    """The due rows of a queue, and of one carrier if the queue is per carrier: their count and the oldest due time."""
 
     queue: str
     carrier: str
@@ -21,7 +21,7 @@ class Due:
     oldest: datetime | None
 
     def age(self, now: datetime) -> float:
-        """Seconds for which the oldest has been due."""
+        """Return how long the oldest row has been due, in seconds."""
         return max(0.0, (now - self.oldest).total_seconds()) if self.oldest else 0.0
 
 
@@ -34,7 +34,7 @@ SELECT %(queue)s, carrier.slug, due.rows, due.oldest FROM mms_carrier carrier, L
 ) due
 WHERE carrier.enabled
 """
-# Of each account the first is looked up, as the index has it; then as many are counted as there are, in any order.
+# The oldest row of each account is read from its index; the count stops at the limit, in any order.
 BY_ACCOUNT: Final = """
 SELECT %(queue)s, '', (
     SELECT count(*) FROM (
@@ -53,7 +53,7 @@ SELECT %(queue)s, '', count(*), min(due_at) FROM (
     SELECT due_at FROM {table} WHERE due_at <= %(now)s ORDER BY due_at LIMIT %(most)s
 ) first
 """
-# Leases, deadlines and expiries: what the sweep ends.
+# Leases, deadlines and expiries, which the sweep ends.
 BY_STATUS: Final = """
 SELECT %(queue)s, '', COALESCE(sum(due.rows), 0)::bigint, min(due.oldest)
 FROM unnest(ARRAY['encoding', 'discovering', 'sending', 'submitted', 'in_doubt']) state, LATERAL (
@@ -77,19 +77,19 @@ QUEUES: Final = (
 
 
 def due(now: datetime) -> list[Due]:
-    """What is due of every queue, those that are empty included."""
+    """Return the due rows of every queue, including empty ones."""
     return [found for queue, table, sql in QUEUES for found in _due(sql.format(table=table), queue, now)]
 
 
 def _due(sql: str, queue: str, now: datetime) -> Iterable[Due]:
     with connection.cursor() as cursor:
-        cursor.execute(sql, {"queue": queue, "now": now, "most": MOST})
+        cursor.execute(sql, {"queue": queue, "now": now, "most": MAX_ROWS})
         return [Due(*row) for row in cursor.fetchall()]
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What waits for something else than a worker, at most MOST of each."""
+    """Rows that wait for something other than a worker; each count is at most MAX_ROWS."""
 
     discoveries: int
     in_doubt: int
@@ -108,6 +108,7 @@ SELECT (SELECT count(*) FROM (SELECT 1 FROM mms_discovery WHERE due_at IS NOT NU
 
 
 def waiting() -> Waiting:
+    """Return the rows that wait for something other than a worker."""
     with connection.cursor() as cursor:
-        cursor.execute(WAITING, {"most": MOST})
+        cursor.execute(WAITING, {"most": MAX_ROWS})
         return Waiting(*cursor.fetchone())

@@ -1,7 +1,7 @@
-"""Whether this process can do its work: each check in a thread of its own, all of them in bounded time.
+"""Readiness of this process: each check runs in its own thread, and all end within a time limit.
 
-A check that hangs (a network file system that does not answer) keeps its thread; whoever asks meanwhile waits for that
-one, so however often is asked, each check runs once at a time.
+A hanging check (say, on an unresponsive network file system) keeps its thread. Later requests wait for that run, so
+each check runs at most once at a time.
 """
 
 import time
@@ -25,20 +25,21 @@ from mms.runtime import wakeup
 
 log = structlog.get_logger()
 
-PATIENCE: Final = 2.0  # seconds
+TIME_LIMIT: Final = 2.0  # seconds
 
 
 class NotReady(Exception):
-    """What is missing, in words for anybody: no addresses, no names of servers or users."""
+    """The reason why a check failed. It is public, so it contains no addresses and no names of servers or users."""
 
 
 def database() -> None:
+    """Run a statement."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
 
 
 def migrations() -> None:
-    """Raises NotReady where this version has migrations that the database has not seen."""
+    """Compare the applied migrations with this version's. Raises NotReady if some are missing."""
     missing = _known() - MigrationRecorder(connection).applied_migrations().keys()
     if missing:
         raise NotReady(f"{len(missing)} not applied; run: python manage.py migrate")
@@ -50,17 +51,18 @@ def _known() -> frozenset[tuple[str, str]]:
 
 
 def broker() -> None:
+    """Ping the broker."""
     with wakeup.connection() as server:
         server.ping()
 
 
 def storage() -> None:
-    """Writes a file, reads it and removes it."""
+    """Write a file, read it and remove it. Raises NotReady or OSError."""
     name = default_storage.save(f"ready/{uuid4().hex}", ContentFile(b"ready"))
     try:
         with default_storage.open(name) as file:
             if file.read() != b"ready":
-                raise NotReady("what was written is not what is read")
+                raise NotReady("a file read back differs from what was written")
     finally:
         default_storage.delete(name)
 
@@ -75,34 +77,34 @@ CHECKS: Final[Mapping[str, Callable[[], None]]] = {
 
 @dataclass
 class Readiness:
-    """The checks, and those that are under way."""
+    """The checks, and their runs in progress."""
 
     checks: Mapping[str, Callable[[], None]]
-    patience: float = PATIENCE
-    _under_way: dict[str, Future[str]] = field(init=False, default_factory=dict)
+    time_limit: float = TIME_LIMIT
+    _running: dict[str, Future[str]] = field(init=False, default_factory=dict)
     _lock: Lock = field(init=False, default_factory=Lock)
 
     def __post_init__(self) -> None:
         self._threads = ThreadPoolExecutor(len(self.checks), thread_name_prefix="ready")
 
     def problems(self) -> dict[str, str]:
-        """Each check with what is wrong, "" where nothing is."""
-        until = time.monotonic() + self.patience
-        futures = {name: self._started(name) for name in self.checks}
-        return {name: self._outcome(future, until) for name, future in futures.items()}
+        """Run every check. Return the problem by check name, "" if there is none."""
+        deadline = time.monotonic() + self.time_limit
+        futures = {name: self._start(name) for name in self.checks}
+        return {name: self._outcome(future, deadline) for name, future in futures.items()}
 
-    def _started(self, name: str) -> Future[str]:
+    def _start(self, name: str) -> Future[str]:
         with self._lock:
-            running = self._under_way.get(name)
+            running = self._running.get(name)
             if running is None or running.done():
-                running = self._under_way[name] = self._threads.submit(_problem, name, self.checks[name])
+                running = self._running[name] = self._threads.submit(_problem, name, self.checks[name])
             return running
 
-    def _outcome(self, future: Future[str], until: float) -> str:
+    def _outcome(self, future: Future[str], deadline: float) -> str:
         try:
-            return future.result(max(0.0, until - time.monotonic()))
+            return future.result(max(0.0, deadline - time.monotonic()))
         except NotInTime:
-            return f"no answer within {self.patience:g} seconds"
+            return f"no answer within {self.time_limit:g} seconds"
 
 
 def _problem(name: str, check: Callable[[], None]) -> str:
@@ -110,8 +112,8 @@ def _problem(name: str, check: Callable[[], None]) -> str:
         check()
     except NotReady as problem:
         return str(problem)
-    except Exception as problem:  # noqa: BLE001 - whatever it is, it is not ready
-        # What it says may hold addresses and names of users: that is for the log.
+    except Exception as problem:  # noqa: BLE001 - any exception means not ready
+        # The text may contain addresses and user names, so it goes only to the log.
         log.warning("not ready", check=name, problem=str(problem).strip())
         return f"failed: {type(problem).__name__}; the log says more"
     finally:

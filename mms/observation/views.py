@@ -1,6 +1,6 @@
-"""The doors for those who watch: /healthz, /readyz, /metrics.
+"""Endpoints for probes and Prometheus: /healthz, /readyz, /metrics.
 
-They are answered before anything else looks at the request: a probe calls by an address that is in no list of hosts.
+They are answered before any other middleware: a probe may use a host name that is not in ALLOWED_HOSTS.
 """
 
 import hmac
@@ -21,8 +21,8 @@ log = structlog.get_logger()
 PLAIN: Final = "text/plain; charset=utf-8"
 
 
-def alive(_: HttpRequest) -> HttpResponse:
-    """A thread of this process answers: nothing else is asked."""
+def healthz(_: HttpRequest) -> HttpResponse:
+    """Return 200: a thread of this process is free to answer. Nothing else is checked."""
     return HttpResponse("alive\n", content_type=PLAIN)
 
 
@@ -31,15 +31,15 @@ def _readiness() -> readiness.Readiness:
     return readiness.Readiness(readiness.CHECKS)
 
 
-def ready(_: HttpRequest) -> HttpResponse:
-    """Each check by its name: "ok", or what is wrong; 503 if anything is."""
+def readyz(_: HttpRequest) -> HttpResponse:
+    """Return the result of each readiness check, "ok" or the problem, with status 503 if there is a problem."""
     problems = _readiness().problems()
     status = 503 if any(problems.values()) else 200
     return JsonResponse({name: problem or "ok" for name, problem in problems.items()}, status=status)
 
 
-def scraped(request: HttpRequest) -> HttpResponse:
-    """The metrics, for whoever has METRICS_TOKEN; without one they are nobody's."""
+def metrics_view(request: HttpRequest) -> HttpResponse:
+    """Return the metrics if the bearer token is METRICS_TOKEN; without that setting, nobody gets them."""
     if not settings.METRICS_TOKEN:
         return HttpResponse("set METRICS_TOKEN to have metrics\n", status=404, content_type=PLAIN)
     expected = f"Bearer {settings.METRICS_TOKEN}".encode()
@@ -54,14 +54,14 @@ def scraped(request: HttpRequest) -> HttpResponse:
         return HttpResponse("the database is out of reach\n", status=503, content_type=PLAIN)
 
 
-DOORS: Final = {"/healthz": alive, "/readyz": ready, "/metrics": scraped}
+ROUTES: Final = {"/healthz": healthz, "/readyz": readyz, "/metrics": metrics_view}
 
 
-def watched(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """The middleware that opens these doors."""
+def middleware(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Return the middleware that answers these endpoints and passes on all other requests."""
 
-    def middleware(request: HttpRequest) -> HttpResponse:
-        door = DOORS.get(request.path_info)
-        return door(request) if door else get_response(request)
+    def route(request: HttpRequest) -> HttpResponse:
+        view = ROUTES.get(request.path_info)
+        return view(request) if view else get_response(request)
 
-    return middleware
+    return route

@@ -238,7 +238,7 @@ def test_the_command_replays_a_message(send: Send, drive: Drive, customer: Scrip
     ("arguments", "info"),
     [
         (("--account", "Nobody", "--since", "2026-11-22"), "There is no account named Nobody"),
-        (("--account", "Customer"), "--since is missing"),
+        (("--account", "Customer"), "--since is required"),
         (("--account", "Customer", "--since", "noon"), "noon is not ISO 8601"),
         (("--tracking-id", "nonsense"), "There is no message with the tracking id nonsense"),
         ((), "one of the arguments --account --tracking-id is required"),

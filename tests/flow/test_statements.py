@@ -114,7 +114,7 @@ def test_the_command_prints_the_statement(used: SimpleNamespace, capsys: pytest.
 
 @pytest.mark.parametrize(
     ("account", "month", "error"),
-    [("Nobody", "2026-11", "there is no account named Nobody"), ("Customer", "November", "invalid _month value")],
+    [("Nobody", "2026-11", "there is no account named Nobody"), ("Customer", "November", "invalid parse_month value")],
 )
 def test_the_command_says_what_it_does_not_know(world: SimpleNamespace, account: str, month: str, error: str) -> None:
     with pytest.raises(CommandError, match=error):

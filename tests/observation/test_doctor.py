@@ -60,7 +60,7 @@ def test_a_file_that_others_stored_and_that_is_not_here_means_another_storage(
     assert worst(servers.storage).level == Level.OK
     settings.MEDIA_ROOT = tmp_path
     found = worst(servers.storage)
-    assert (found.level, "one and the same MEDIA_ROOT" in found.remedy) == (Level.FAIL, True)
+    assert (found.level, "Share one MEDIA_ROOT" in found.remedy) == (Level.FAIL, True)
 
 
 def test_a_storage_that_takes_nothing_must_be_mended(db: None, settings: Settings, tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_settings_are_judged(settings: Settings, name: str, value: object, check
 
 def test_a_carrier_that_answers_and_was_never_used_wants_a_test(world: SimpleNamespace, mmsc: Scripted) -> None:
     found = worst(setup.carriers)
-    assert (found.level, found.remedy) == (Level.WARN, "Send one to a handset of yours as a test.")
+    assert (found.level, found.remedy) == (Level.WARN, "Send a test message to a handset of yours.")
     assert "secret" not in found.text
 
 
@@ -124,7 +124,7 @@ def test_a_carrier_that_cannot_be_reached_must_be_mended(world: SimpleNamespace,
 def test_a_sender_that_no_carrier_has_is_told(world: SimpleNamespace) -> None:
     assert worst(setup.senders).level == Level.OK
     SenderAddress.objects.update(operators=[99999])
-    assert "28444 (US) of Customer is provisioned on no carrier" in worst(setup.senders).text
+    assert "28444 (US) of Customer is provisioned on no enabled carrier" in worst(setup.senders).text
 
 
 @pytest.mark.parametrize(("minutes", "level"), [(0.5, Level.OK), (2, Level.WARN), (20, Level.FAIL)])
@@ -174,7 +174,7 @@ def test_the_command_shows_each_check_in_its_column_with_what_to_do_and_fails(
     assert "  ok    migrations  all applied" in shown
     assert [line for line in shown if line.startswith("  fail  secret key  SECRET_KEY can be guessed")]
     assert all(len(line) <= 80 for line in shown)
-    assert shown[-1].endswith(" to mend")
+    assert shown[-1].endswith(" to fix")
     assert [line for line in shown if line and not line.startswith(" ")][:-1] == list(doctor.GROUPS)
 
 
@@ -195,4 +195,4 @@ def test_with_all_in_order_or_only_to_be_looked_at_the_command_succeeds(
 ) -> None:
     settings.SECRET_KEY = STRONG
     call_command("doctor", no_color=True)
-    assert "to mend" not in capsys.readouterr().out
+    assert "to fix" not in capsys.readouterr().out

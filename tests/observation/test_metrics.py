@@ -165,7 +165,7 @@ def test_what_came_later_is_not_counted_before_what_has_not_settled(send: Callab
 def test_a_large_table_is_counted_from_near_its_end_and_in_steps(
     send: Callable[[], Message], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tallies, "MOST", 3)
+    monkeypatch.setattr(tallies, "MAX_ROWS", 3)
     for _ in range(5):
         send()
     tallies.count_new_rows(later(minutes=1))

@@ -91,12 +91,12 @@ def test_a_check_that_hangs_is_given_up_and_runs_once_at_a_time(db: None) -> Non
         runs.append(1)
         free.wait(10)
 
-    checks = Readiness({"hanging": hang, "well": lambda: None}, patience=0.05)
+    checks = Readiness({"hanging": hang, "well": lambda: None}, time_limit=0.05)
     for _ in range(3):
         assert checks.problems() == {"hanging": "no answer within 0.05 seconds", "well": ""}
     assert len(runs) == 1
     free.set()
-    checks.patience = 10
+    checks.time_limit = 10
     assert checks.problems() == {"hanging": "", "well": ""}
 
 
@@ -106,8 +106,8 @@ def test_all_checks_together_are_waited_for_no_longer_than_one() -> None:
     def hang() -> None:
         free.wait(10)
 
-    checks = Readiness(dict.fromkeys("abcd", hang), patience=0.2)
+    checks = Readiness(dict.fromkeys("abcd", hang), time_limit=0.2)
     began = time.monotonic()
     assert set(checks.problems().values()) == {"no answer within 0.2 seconds"}
-    assert time.monotonic() - began < 2 * checks.patience
+    assert time.monotonic() - began < 2 * checks.time_limit
     free.set()

@@ -1,4 +1,4 @@
-"""`manage.py apidoc`: writes the tables of names and of error codes into docs/api.md."""
+"""`manage.py apidoc`: update the tables of parameter names and error codes in docs/api.md."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -17,21 +17,22 @@ DIALECTS = {"Sinch XML": SINCH, "JSON": SINCH_JSON, "Skycore XML": SKYCORE, "GET
 
 
 def with_tables(text: str) -> str:
-    """The document with its tables as the code has them."""
+    """Return the document with its tables generated from the code."""
     errors = list(CATALOGUE.items())
     names = [tuple(dialect.parameters[name] for dialect in DIALECTS.values()) for name in PARAMETERS]
-    return _with(NAMES, tuple(DIALECTS), names, _with(ERRORS, ("code", "when"), errors, text))
+    return _replace(NAMES, tuple(DIALECTS), names, _replace(ERRORS, ("code", "when"), errors, text))
 
 
-def _with(place: re.Pattern[str], head: Sequence[str], rows: Iterable[Sequence[str]], text: str) -> str:
+def _replace(place: re.Pattern[str], head: Sequence[str], rows: Iterable[Sequence[str]], text: str) -> str:
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}", *(f"| {' | '.join(row)} |" for row in rows)]
     table = "".join(f"{line}\n" for line in lines)
     return place.sub(lambda found: f"{found[1]}\n{table}\n{found[2]}", text)
 
 
 class Command(BaseCommand):
-    help = "Writes the tables of names and of error codes into docs/api.md."
+    help = "Update the tables of parameter names and error codes in docs/api.md."
 
     def handle(self, *args: Any, **options: Any) -> None:
+        """Rewrite docs/api.md."""
         document = Path(settings.BASE_DIR) / "docs" / "api.md"
         document.write_text(with_tables(document.read_text()))

@@ -1,4 +1,4 @@
-"""`manage.py doctor`: looks at the deployment, and says what to mend."""
+"""`manage.py doctor`: check the deployment and suggest remedies."""
 
 import shutil
 import sys
@@ -18,11 +18,12 @@ WIDTH_MAX = 110
 
 
 class Command(BaseCommand):
-    help = "Looks at servers, settings, carriers and work, and says what to mend; the exit status is 1 if it must be."
-    # The doctor sees patients in whatever state they are.
+    help = "Check servers, settings, carriers and backlog, and suggest remedies; the exit status is 1 if a check fails."
+    # The doctor must run even if the project fails its checks.
     requires_system_checks = ()
 
     def handle(self, *args: Any, **options: Any) -> None:
+        """Print the findings of all checks."""
         self.colours = {Level.OK: self.style.SUCCESS, Level.WARN: self.style.WARNING, Level.FAIL: self.style.ERROR}
         self.width = min(shutil.get_terminal_size().columns, WIDTH_MAX)
         self.column = max(len(name) for checks in doctor.GROUPS.values() for name in checks) + 2
@@ -31,12 +32,12 @@ class Command(BaseCommand):
             self.stdout.write(f"\n{self.style.MIGRATE_HEADING(group)}")
             for check, of_check in groupby(found, lambda diagnosis: diagnosis.check):
                 levels += self._show(check, list(of_check))
-        self._sum_up(levels)
+        self._summarize(levels)
         if levels[Level.FAIL]:
             sys.exit(1)
 
     def _show(self, check: str, found: list[Diagnosis]) -> Counter[Level]:
-        """A line for each finding, below it what to do; the name of the check stands before the first."""
+        """Print a line per finding with its remedy below; the first line also has the name of the check."""
         for number, diagnosis in enumerate(found):
             finding = diagnosis.finding
             level = self.colours[finding.level](f"{finding.level:<4}")
@@ -61,7 +62,7 @@ class Command(BaseCommand):
             break_long_words=False,
         )
 
-    def _sum_up(self, levels: Counter[Level]) -> None:
-        said = {Level.OK: "in order", Level.WARN: "to look at", Level.FAIL: "to mend"}
-        parts = [self.colours[level](f"{levels[level]} {words}") for level, words in said.items() if levels[level]]
+    def _summarize(self, levels: Counter[Level]) -> None:
+        labels = {Level.OK: "ok", Level.WARN: "to check", Level.FAIL: "to fix"}
+        parts = [self.colours[level](f"{levels[level]} {words}") for level, words in labels.items() if levels[level]]
         self.stdout.write(f"\n{', '.join(parts)}")

@@ -1,4 +1,4 @@
-"""`manage.py statement`: an account's month as CSV."""
+"""`manage.py statement`: print the monthly statement of an account as CSV."""
 
 from datetime import UTC, date, datetime
 from typing import Any
@@ -10,19 +10,21 @@ from mms.messages import statements
 
 
 class Command(BaseCommand):
-    help = "Prints the statement of an account as CSV: usage by class, country and carrier, top-ups, balances."
+    help = "Print the statement of an account as CSV: usage by class, country and carrier, top-ups, balances."
 
     def add_arguments(self, parser: CommandParser) -> None:
+        """Declare account and month."""
         parser.add_argument("account", help="its name")
-        parser.add_argument("month", type=_month, help="as in 2026-11")
+        parser.add_argument("month", type=parse_month, help="such as 2026-11")
 
     def handle(self, *args: Any, account: str, month: date, **options: Any) -> None:
+        """Print the statement."""
         found = Account.objects.filter(name=account).first()
         if found is None:
             raise CommandError(f"there is no account named {account}")
         self.stdout.write(statements.to_csv(statements.statement_for(found, month)), ending="")
 
 
-def _month(text: str) -> date:
-    """The first day of a month. Raises ValueError, of which argparse makes the error that the caller sees."""
+def parse_month(text: str) -> date:
+    """Return the first day of a month. Raises ValueError, which argparse reports."""
     return datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC).date()
