@@ -1,4 +1,4 @@
-"""`manage.py replay_postbacks`: sends notifications of an account once more."""
+"""`manage.py replay_postbacks`: send postbacks of an account or a message again."""
 
 from argparse import ArgumentTypeError
 from datetime import UTC, datetime
@@ -15,8 +15,8 @@ from mms.postbacks import outbox
 from mms.runtime import wakeup
 
 
-def moment(text: str) -> datetime:
-    """A moment in ISO 8601; one without an offset is in the platform's time zone."""
+def timestamp(text: str) -> datetime:
+    """Parse an ISO 8601 timestamp; without an offset it is in the platform's time zone. Raises ArgumentTypeError."""
     try:
         given = datetime.fromisoformat(text)
         return (given if given.tzinfo else timezone.make_aware(given)).astimezone(UTC)
@@ -25,16 +25,18 @@ def moment(text: str) -> datetime:
 
 
 class Command(BaseCommand):
-    help = "Sends postbacks again: those that an account's server did not take, or all of one message."
+    help = "Send postbacks again: those of an account that were given up, or all of one message."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        what = parser.add_mutually_exclusive_group(required=True)
-        what.add_argument("--account", help="name of the account whose postbacks were given up")
-        what.add_argument("--tracking-id", help="all postbacks of this message, taken or given up")
-        parser.add_argument("--since", type=moment, help="with --account: given up from this moment on")
-        parser.add_argument("--until", type=moment, help="with --account: given up before this moment")
+        """Declare the selection of postbacks."""
+        selection = parser.add_mutually_exclusive_group(required=True)
+        selection.add_argument("--account", help="name of the account whose postbacks were given up")
+        selection.add_argument("--tracking-id", help="all postbacks of this message, delivered or given up")
+        parser.add_argument("--since", type=timestamp, help="with --account: given up at this time or later")
+        parser.add_argument("--until", type=timestamp, help="with --account: given up before this time")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        """Make the selected postbacks due."""
         postbacks = _of_message(options["tracking_id"]) if options["tracking_id"] else _failed(options)
         replayed = outbox.replay(postbacks, timezone.now())
         wakeup.wake(wakeup.NOTIFY)
@@ -54,5 +56,5 @@ def _failed(options: dict[str, Any]) -> QuerySet[Postback]:
     if account is None:
         raise CommandError(f"There is no account named {options['account']}")
     if options["since"] is None:
-        raise CommandError("--since is missing: from which moment on?")
+        raise CommandError("--since is required with --account")
     return outbox.given_up_between(account, options["since"], options["until"])
