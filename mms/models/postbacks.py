@@ -10,7 +10,7 @@ from mms.models.messages import Message
 class Postback(models.Model):
     """A notification to a customer, written in the transaction of its step.
 
-    A later postback of a message waits until the earlier one is accepted (status taken) or given up.
+    A later postback of a message waits until the earlier one is delivered (HTTP 200) or given up.
     """
 
     class Status(models.TextChoices):

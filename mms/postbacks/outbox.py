@@ -1,7 +1,7 @@
 """The outbox: claims due postbacks, records the replies to them, and replays postbacks.
 
-A postback waits until the earlier one of its message is accepted or given up. Accounts do not wait for each other: each
-has its own limit of postbacks in flight.
+A postback waits until the earlier one of its message is delivered or given up. Accounts do not wait for each other:
+each has its own limit of postbacks in flight.
 """
 
 from collections.abc import Sequence
@@ -125,15 +125,15 @@ def _claimed(keys: set[int], now: datetime) -> list[ClaimedPostback]:
 
 
 def settle(replies: Sequence[tuple[ClaimedPostback, Reply | NoReply]], now: datetime) -> None:
-    """Record the replies: each postback is accepted, retried later or given up.
+    """Record the replies: each postback is delivered, retried later or given up.
 
     Later postbacks of the same messages become due.
     """
-    accepted, retried, given_up = _sort(replies)
+    delivered, retried, given_up = _sort(replies)
     with transaction.atomic():
         bulk.update([_completed(*pair) for pair in replies], "duration_ms", "http_status", "answer", "error")
         _lock([sent for sent, _ in replies])
-        _end(accepted, Postback.Status.DELIVERED, now)
+        _end(delivered, Postback.Status.DELIVERED, now)
         for sent in retried:
             _retry(sent, now + RETRY_LADDER[sent.postback.tries_since_replay - 1])
         _write_give_up_notices(_end(given_up, Postback.Status.GIVEN_UP, now), now)
@@ -143,15 +143,15 @@ def settle(replies: Sequence[tuple[ClaimedPostback, Reply | NoReply]], now: date
 def _sort(
     replies: Sequence[tuple[ClaimedPostback, Reply | NoReply]],
 ) -> tuple[list[ClaimedPostback], list[ClaimedPostback], list[ClaimedPostback]]:
-    """Return the accepted postbacks, those to retry, and those to give up."""
-    accepted = [sent for sent, result in replies if _accepted(result)]
-    failed = [sent for sent, result in replies if not _accepted(result)]
+    """Return the delivered postbacks, those to retry, and those to give up."""
+    delivered = [sent for sent, result in replies if _is_delivered(result)]
+    failed = [sent for sent, result in replies if not _is_delivered(result)]
     retried = [sent for sent in failed if sent.postback.tries_since_replay <= len(RETRY_LADDER)]
     given_up = [sent for sent in failed if sent.postback.tries_since_replay > len(RETRY_LADDER)]
-    return accepted, retried, given_up
+    return delivered, retried, given_up
 
 
-def _accepted(result: Reply | NoReply) -> bool:
+def _is_delivered(result: Reply | NoReply) -> bool:
     return isinstance(result, Reply) and result.status == 200
 
 
@@ -221,7 +221,7 @@ def _retry(sent: ClaimedPostback, at: datetime) -> None:
 
 
 def ended(postbacks: QuerySet[Postback]) -> QuerySet[Postback]:
-    """Return those of the postbacks that are accepted or given up."""
+    """Return those of the postbacks that are delivered or given up."""
     return postbacks.exclude(status=Postback.Status.PENDING)
 
 

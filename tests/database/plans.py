@@ -1,4 +1,4 @@
-"""What PostgreSQL does for each statement that the code under test sends, measured as it is sent."""
+"""Query plans of the statements that the code under test executes, measured by EXPLAIN ANALYZE."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ Node = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """A statement, and its plan with what happened when it ran."""
+    """A statement and its plan, with the measured rows and buffers."""
 
     sql: str
     plan: Node
@@ -26,21 +26,21 @@ class Explained:
 
     @property
     def indexes(self) -> set[str]:
-        """The indexes that it used."""
+        """The names of the indexes used."""
         return {node["Index Name"] for node in self.nodes if "Index Name" in node}
 
     @property
     def table(self) -> str:
-        """The table that it changes, or the first that it reads."""
+        """The table that the statement changes, or the first that it reads."""
         return next((str(node["Relation Name"]) for node in self.nodes if "Relation Name" in node), "")
 
     @property
     def buffers(self) -> int:
-        """Pages of 8 KB that it looked at."""
+        """The number of pages (8 KB) read."""
         return int(self.plan["Shared Hit Blocks"] + self.plan["Shared Read Blocks"])
 
     def rows(self, table: str) -> int:
-        """Rows of the table that it looked at, those that a filter then removed included."""
+        """Return the number of rows read from the table, including those that a filter removed."""
         scans = [node for node in self.nodes if "Scan" in node["Node Type"]]
         return sum(_rows(scan) for scan in scans if scan.get("Relation Name") == table)
 
@@ -58,7 +58,10 @@ def _rows(node: Node) -> int:
 
 @contextmanager
 def explained() -> Iterator[list[Explained]]:
-    """Runs each statement twice: first explained, in a savepoint that is rolled back, then as it is."""
+    """Collect the plans of all statements in the context.
+
+    Each statement runs twice: under EXPLAIN ANALYZE in a savepoint that is rolled back, then as it is.
+    """
     found: list[Explained] = []
 
     def explain(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:

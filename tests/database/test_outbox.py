@@ -1,4 +1,4 @@
-"""Workers that want one message's postbacks at the same moment, and postbacks that wait for an earlier one."""
+"""The outbox: postbacks that wait for an earlier one, and concurrent workers on the postbacks of one message."""
 
 import threading
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from tests.processes.platform_under_test import eventually
 T = TypeVar("T")
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
-TAKEN = Reply(200, "", b"", 0.1)
+OK = Reply(200, "", b"", 0.1)
 
 
 def postback(message: Message, code: str, due_at: datetime) -> Postback:
@@ -30,54 +30,54 @@ def postback(message: Message, code: str, due_at: datetime) -> Postback:
 
 
 @pytest.mark.django_db
-def test_postbacks_that_must_wait_hide_none_that_is_ready(world: SimpleNamespace) -> None:
-    """As after an outage of the customer's server: many first postbacks are to be tried again later."""
+def test_blocked_postbacks_do_not_hide_a_ready_one(world: SimpleNamespace) -> None:
+    """As after an outage of the customer's server, when many first postbacks wait for their retry."""
     for _ in range(20):
         message = accept(world, number())
         postback(message, "N501", NOW + outbox.RETRY_LADDER[0])
         postback(message, "N101", NOW - timedelta(seconds=1))
     ready = postback(accept(world, number()), "N101", NOW)
-    assert [parcel.postback for parcel in outbox.claim(NOW, 8)] == [ready]
+    assert [claimed.postback for claimed in outbox.claim(NOW, 8)] == [ready]
 
 
 @pytest.mark.usefixtures("transactional_db", "django_db_serialized_rollback")
-def test_a_postback_that_is_put_off_while_the_one_before_it_is_taken_is_due_at_once(world: SimpleNamespace) -> None:
+def test_postback_postponed_during_a_settle_is_due_at_once(world: SimpleNamespace) -> None:
     message = accept(world, number())
     first, second = (postback(message, code, NOW) for code in ("N501", "N101"))
-    (parcel,) = outbox.claim(NOW, 1)
-    assert parcel.postback == first
-    found_blocked, go_on = threading.Event(), threading.Event()
+    (claimed_first,) = outbox.claim(NOW, 1)
+    assert claimed_first.postback == first
+    postponed, proceed = threading.Event(), threading.Event()
 
-    def pause_after_putting_off(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
+    def pause_after_postponing(execute: Callable[..., Any], sql: str, *rest: Any) -> Any:
         result = execute(sql, *rest)
         if sql == outbox.POSTPONE:
-            found_blocked.set()
-            go_on.wait(timeout=30)
+            postponed.set()
+            proceed.wait(timeout=30)
         return result
 
     def claim() -> list[outbox.ClaimedPostback]:
-        with connection.execute_wrapper(pause_after_putting_off):
+        with connection.execute_wrapper(pause_after_postponing):
             return outbox.claim(NOW, 8)
 
     with ThreadPoolExecutor() as workers:
-        claimed = workers.submit(own_connection, claim)
-        assert found_blocked.wait(timeout=30)
-        settled = workers.submit(own_connection, lambda: outbox.settle([(parcel, TAKEN)], NOW))
-        eventually(lambda: settled.done() or someone_waits_for_a_lock())
-        go_on.set()
-    parcels = claimed.result() or outbox.claim(NOW, 8)
-    assert [parcel.postback for parcel in parcels] == [second]
+        claim_again = workers.submit(with_own_connection, claim)
+        assert postponed.wait(timeout=30)
+        settled = workers.submit(with_own_connection, lambda: outbox.settle([(claimed_first, OK)], NOW))
+        eventually(lambda: settled.done() or has_lock_waits())
+        proceed.set()
+    claimed_next = claim_again.result() or outbox.claim(NOW, 8)
+    assert [claimed.postback for claimed in claimed_next] == [second]
 
 
-def own_connection(work: Callable[[], T]) -> T:
-    """Does it in a thread, and gives the thread's connection back."""
+def with_own_connection(work: Callable[[], T]) -> T:
+    """Do the work in the current thread, and close its database connection."""
     try:
         return work()
     finally:
         connection.close()
 
 
-def someone_waits_for_a_lock() -> bool:
+def has_lock_waits() -> bool:
     with connection.cursor() as cursor:
         cursor.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
         return bool(cursor.fetchone()[0])

@@ -1,4 +1,4 @@
-"""What the sweep costs: what is due, not what waits."""
+"""The cost of claims and sweep depends on the rows that are due, not on the backlog."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -21,11 +21,11 @@ NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 LATER, AGO = NOW + timedelta(minutes=5), NOW - timedelta(seconds=1)
 
 STEPS: tuple[tuple[str, Callable[[datetime], object], set[str]], ...] = (
-    ("flow.claim", lambda now: claiming.claim_messages(now, sender.LIMITS.claim), {"message_to_send"}),
-    ("flow.claim_discoveries", lambda now: claiming.claim_discoveries(now, sender.LIMITS.claim), {"discovery_to_send"}),
+    ("claim_messages", lambda now: claiming.claim_messages(now, sender.LIMITS.claim), {"message_to_send"}),
+    ("claim_discoveries", lambda now: claiming.claim_discoveries(now, sender.LIMITS.claim), {"discovery_to_send"}),
     ("outbox.claim", lambda now: outbox.claim(now, notifier.LIMITS.claim), {"postback_due"}),
     (
-        "overdue.wake",
+        "sweep",
         sweeper.sweep,
         {"message_due", "discovery_due", "report_due", "attempt_open", "attempt_by_mmsc_id"},
     ),
@@ -33,12 +33,12 @@ STEPS: tuple[tuple[str, Callable[[datetime], object], set[str]], ...] = (
 TABLES = ("mms_message", "mms_discovery", "mms_postback", "mms_report", "mms_attempt", "mms_event")
 
 
-def multiply(row: Model, source: str, **fresh: str) -> None:
-    """A copy of the row for each row of the source, with these columns made afresh; in the database, which is quick."""
+def multiply(row: Model, source: str, **expressions: str) -> None:
+    """Copy the row once for each row of the `source` query, with SQL expressions for some of the columns."""
     table = row._meta.db_table
-    fresh = {"id": f"nextval(pg_get_serial_sequence('{table}', 'id'))", **fresh}
+    expressions = {"id": f"nextval(pg_get_serial_sequence('{table}', 'id'))", **expressions}
     names = [str(field.column) for field in row._meta.concrete_fields]
-    values = ", ".join(fresh.get(name, f'sample."{name}"') for name in names)
+    values = ", ".join(expressions.get(name, f'sample."{name}"') for name in names)
     columns = ", ".join(f'"{name}"' for name in names)
     sample = f"(SELECT * FROM {table} WHERE id = %s) sample"
     with connection.cursor() as cursor:
@@ -46,14 +46,14 @@ def multiply(row: Model, source: str, **fresh: str) -> None:
 
 
 @pytest.fixture
-def crowd(world: SimpleNamespace) -> None:
-    """Of everything that can wait, 10,000 that are not due and 100 that are."""
-    everyone = iter(range(14_000_000_000, 15_000_000_000, WAITING))
+def backlog(world: SimpleNamespace) -> None:
+    """Create 10,000 rows that are not due and 100 that are, of every kind and status that can wait."""
+    first_numbers = iter(range(14_000_000_000, 15_000_000_000, WAITING))
     common = {"sender": "28444", "carrier": world.carrier, "account": world.account, "created_at": AGO}
     content = {"template": world.template, "subject": "Spring is here"}
 
     def rows(count: int, model: type[T], **values: object) -> T:
-        number = next(everyone)
+        number = next(first_numbers)
         values = {**common, "expires_at": NOW + timedelta(days=1), **values}
         row = model._default_manager.create(number=str(number), **values)
         multiply(row, f"SELECT generate_series(1, {count - 1}) n", number=f"({number} + n)::text")
@@ -86,17 +86,17 @@ def crowd(world: SimpleNamespace) -> None:
 
 
 def report(step: str, plans: list[Explained]) -> None:
-    """A line a statement (the first of those that are alike); `pytest -s` shows them."""
-    alike: dict[str, list[Explained]] = {}
+    """Print one line for each group of similar statements; `pytest -s` shows them."""
+    groups: dict[str, list[Explained]] = {}
     for plan in plans:
-        alike.setdefault(f"{plan.table}: {plan.sql.split()[0]} {', '.join(sorted(plan.indexes))}", []).append(plan)
-    for what, group in alike.items():
+        groups.setdefault(f"{plan.table}: {plan.sql.split()[0]} {', '.join(sorted(plan.indexes))}", []).append(plan)
+    for what, group in groups.items():
         rows = max(sum(plan.rows(table) for table in TABLES) for plan in group)
         buffers = max(plan.buffers for plan in group)
         print(f"{step}: {len(group)} x {what}: at most {rows} rows, {buffers} buffers")  # noqa: T201
 
 
-def test_each_statement_of_the_sweep_looks_at_what_is_due_and_finds_it_by_a_partial_index(crowd: None) -> None:
+def test_sweep_statements_read_due_rows_by_partial_indexes(backlog: None) -> None:
     for name, step, partial_indexes in STEPS:
         with explained() as plans:
             step(NOW)
@@ -104,6 +104,6 @@ def test_each_statement_of_the_sweep_looks_at_what_is_due_and_finds_it_by_a_part
         assert partial_indexes <= used, name
         for plan in plans:
             assert sum(plan.rows(table) for table in TABLES) <= 2 * DUE, plan
-            # An update of a row passes through each index of its table.
+            # An update of a row visits each index of its table.
             assert plan.buffers <= 50 * DUE, plan
         report(name, plans)

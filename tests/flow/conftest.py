@@ -1,4 +1,4 @@
-"""Messages on their way through the world."""
+"""Fixtures: send messages, run the workers, deliver reports, save content."""
 
 import base64
 from collections.abc import Callable, Iterator
@@ -10,14 +10,14 @@ from django.test import Client
 from mms.models import Message, Template
 from tests.adaptation.clips import sound
 from tests.api.documents import SAVE, Elements, file, request
-from tests.flow.media import Ask, Save, slide
+from tests.flow.media import CallApi, Save, slide
 from tests.scripted import Scripted, serving
 from tests.wire import Drive, report_body
 
 
 @pytest.fixture
 def send(post: Callable[[str], bytes]) -> Callable[..., Message]:
-    """Sends the template to a number, with these further elements in the request."""
+    """Return a function that sends the template to a number, with further elements in the request."""
 
     def send(extra: str = "", to: str = "14044790000") -> Message:
         answer = post(
@@ -31,10 +31,10 @@ def send(post: Callable[[str], bytes]) -> Callable[..., Message]:
 
 
 @pytest.fixture
-def reported(world: SimpleNamespace) -> Callable[..., int]:
-    """Delivers a report of the carrier's MMSC; the HTTP status of our answer."""
+def send_report(world: SimpleNamespace) -> Callable[..., int]:
+    """Return a function that delivers a report as the carrier's MMSC, and returns the HTTP status of the response."""
 
-    def reported(message_id: str, status: str, handset: str | None = None, number: str = "14044790000") -> int:
+    def send_report(message_id: str, status: str, handset: str | None = None, number: str = "14044790000") -> int:
         answer = Client().post(
             "/mm7/att",
             report_body(message_id, number, status, handset),
@@ -43,7 +43,7 @@ def reported(world: SimpleNamespace) -> Callable[..., int]:
         )
         return answer.status_code
 
-    return reported
+    return send_report
 
 
 @pytest.fixture
@@ -58,19 +58,19 @@ def web() -> Iterator[Scripted]:
 
 
 @pytest.fixture
-def ask(world: SimpleNamespace) -> Ask:
-    def ask(elements: Elements) -> bytes:
+def call_api(world: SimpleNamespace) -> CallApi:
+    def call_api(elements: Elements) -> bytes:
         return bytes(Client().post("/ep/v1/", request(elements), content_type="text/xml").content)
 
-    return ask
+    return call_api
 
 
 @pytest.fixture
-def save(ask: Ask, web: Scripted) -> Save:
-    """Saves a template of one slide for each of these elements."""
+def save(call_api: CallApi, web: Scripted) -> Save:
+    """Return a function that saves a template with one slide for each of the elements."""
 
     def save(*names: str) -> Template:
-        answer = ask({**SAVE, "slide": [slide(name, web) for name in names]})
+        answer = call_api({**SAVE, "slide": [slide(name, web) for name in names]})
         assert b"<status>Success</status>" in answer, answer
         return Template.objects.latest("pk")
 

@@ -1,4 +1,4 @@
-"""Requests with audio and video, and child processes that do not do their work."""
+"""Requests with audio and video, and replacements for the encoder's child process."""
 
 import sys
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from mms.models import Template
 from tests.api.documents import Elements
 from tests.scripted import Scripted
 
-Ask = Callable[[Elements], bytes]
+CallApi = Callable[[Elements], bytes]
 Save = Callable[..., Template]
 
 

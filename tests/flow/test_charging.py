@@ -1,4 +1,4 @@
-"""What a message costs its account, step by step."""
+"""Charging: the ledger bookings of each step of a message."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -14,131 +14,129 @@ from tests.scripted import Scripted
 from tests.wire import IPHONE, Drive, submit_rsp
 
 Send = Callable[..., Message]
-Reported = Callable[..., int]
+SendReport = Callable[..., int]
 
 DDM = "<ddm-message-text>What is your telephone?</ddm-message-text>"
 
 
 @pytest.fixture
 def priced(world: SimpleNamespace) -> SimpleNamespace:
-    """An MMS costs 50, a DDM 10, and the account has 1,000."""
+    """Set the price of an MMS to 50 and of a DDM to 10, and give the account 1,000."""
     Price.objects.create(message_class="mms", amount=50)
     Price.objects.create(message_class="ddm", amount=10)
     ledger.top_up(world.account, 1000, "", datetime.now(UTC))
     return world
 
 
-def money() -> tuple[int, int]:
+def balance_and_reserved() -> tuple[int, int]:
     balance = Balance.objects.get()
     assert ledger.reconcile() == []
     return balance.balance, balance.reserved
 
 
-def lines(message: Message) -> dict[str, tuple[int, int]]:
+def entries(message: Message) -> dict[str, tuple[int, int]]:
     rows = LedgerEntry.objects.filter(message=message.pk)
     return {row.kind: (row.balance_change, row.reserved_change) for row in rows}
 
 
-def test_the_dearest_way_is_reserved_and_what_was_submitted_is_settled(
-    priced: SimpleNamespace, send: Send, drive: Drive
-) -> None:
+def test_accept_reserves_and_submit_settles(priced: SimpleNamespace, send: Send, drive: Drive) -> None:
     message = send()
-    assert money() == (1000, 50)
+    assert balance_and_reserved() == (1000, 50)
     drive()
-    assert money() == (950, 0)
-    assert lines(message) == {"reserve": (0, 50), "settle": (-50, -50)}
+    assert balance_and_reserved() == (950, 0)
+    assert entries(message) == {"reserve": (0, 50), "settle": (-50, -50)}
 
 
-def test_a_ddm_is_paid_for_by_the_first_that_waits_for_it(
-    priced: SimpleNamespace, send: Send, drive: Drive, reported: Reported
+def test_first_waiting_message_pays_for_the_ddm(
+    priced: SimpleNamespace, send: Send, drive: Drive, send_report: SendReport
 ) -> None:
     first, second = send(DDM), send(DDM)
-    assert money() == (1000, 120)
+    assert balance_and_reserved() == (1000, 120)
     drive()
-    reported("M1", "Retrieved", IPHONE)
+    send_report("M1", "Retrieved", IPHONE)
     drive()
-    assert money() == (1000 - 60 - 50, 0)
-    assert lines(first) == {"reserve": (0, 60), "settle": (-60, -60)}
-    assert lines(second) == {"reserve": (0, 60), "settle": (-50, -50), "release": (0, -10)}
+    assert balance_and_reserved() == (1000 - 60 - 50, 0)
+    assert entries(first) == {"reserve": (0, 60), "settle": (-60, -60)}
+    assert entries(second) == {"reserve": (0, 60), "settle": (-50, -50), "release": (0, -10)}
 
 
-def test_a_ddm_that_was_not_needed_or_refused_costs_nothing(
-    priced: SimpleNamespace, send: Send, drive: Drive, mmsc: Scripted
-) -> None:
+def test_refused_ddm_costs_nothing(priced: SimpleNamespace, send: Send, drive: Drive, mmsc: Scripted) -> None:
     mmsc.first(submit_rsp(code=2001))
     send(DDM)
     drive()
-    assert money() == (950, 0)
+    assert balance_and_reserved() == (950, 0)
 
 
-def test_what_failed_before_it_was_submitted_costs_only_the_ddm_that_was_sent(
-    priced: SimpleNamespace, send: Send, drive: Drive, reported: Reported, mmsc: Scripted
+def test_unsubmitted_message_costs_only_its_sent_ddm(
+    priced: SimpleNamespace, send: Send, drive: Drive, send_report: SendReport, mmsc: Scripted
 ) -> None:
     send(DDM)
     drive()
     mmsc.first(submit_rsp(code=2001))
-    reported("M1", "Retrieved", IPHONE)
+    send_report("M1", "Retrieved", IPHONE)
     drive()
-    assert money() == (990, 0)
+    assert balance_and_reserved() == (990, 0)
 
 
 @pytest.mark.parametrize(("refund", "left"), [(False, 950), (True, 1000)])
 @pytest.mark.parametrize("status", ["Expired", "Rejected", "Unrecognised"])
-def test_what_was_not_delivered_is_given_back_by_the_accounts_policy(
-    priced: SimpleNamespace, send: Send, drive: Drive, reported: Reported, status: str, left: int, *, refund: bool
+def test_undelivered_message_is_refunded_by_policy(
+    priced: SimpleNamespace, send: Send, drive: Drive, send_report: SendReport, status: str, left: int, *, refund: bool
 ) -> None:
     priced.account.refund_undelivered = refund
     priced.account.save()
     send()
     drive()
     for _ in range(2):
-        reported("M1", status)
-    assert money() == (left, 0)
+        send_report("M1", status)
+    assert balance_and_reserved() == (left, 0)
 
 
-def test_what_expired_without_a_report_is_given_back_too(priced: SimpleNamespace, send: Send, drive: Drive) -> None:
+def test_message_expired_without_a_report_is_refunded(priced: SimpleNamespace, send: Send, drive: Drive) -> None:
     priced.account.refund_undelivered = True
     priced.account.save()
     send(DDM)
     drive()
     drive(datetime.now(UTC) + timedelta(minutes=6))
-    assert money() == (1000 - 60, 0)
+    assert balance_and_reserved() == (1000 - 60, 0)
     drive(datetime.now(UTC) + timedelta(days=3, minutes=6))
-    assert money() == (1000 - 10, 0)
+    assert balance_and_reserved() == (1000 - 10, 0)
 
 
-def test_in_doubt_stays_reserved_and_is_settled_by_its_report(
-    priced: SimpleNamespace, send: Send, drive: Drive, reported: Reported, mmsc: Scripted
+def test_in_doubt_stays_reserved_until_its_report(
+    priced: SimpleNamespace, send: Send, drive: Drive, send_report: SendReport, mmsc: Scripted
 ) -> None:
     mmsc.first("reset")
     send()
     drive()
-    assert money() == (1000, 50)
-    reported("never-told", "Retrieved")
+    assert balance_and_reserved() == (1000, 50)
+    send_report("unknown-id", "Retrieved")
     drive(datetime.now(UTC) + timedelta(seconds=2))
-    assert money() == (950, 0)
+    assert balance_and_reserved() == (950, 0)
 
 
 @pytest.mark.parametrize(("sent", "left"), [(True, (950, 0)), (False, (1000, 50))])
-def test_in_doubt_is_settled_by_an_operator_who_knows_that_it_was_sent(
+def test_in_doubt_resolved_as_sent_is_settled(
     priced: SimpleNamespace, send: Send, drive: Drive, mmsc: Scripted, left: tuple[int, int], *, sent: bool
 ) -> None:
     mmsc.first("reset")
     message = send()
     drive()
     assert transitions.resolve_in_doubt(message, sent, "olga", datetime.now(UTC))
-    assert money() == left
+    assert balance_and_reserved() == left
 
 
-def test_in_doubt_to_the_end_is_not_charged(priced: SimpleNamespace, send: Send, drive: Drive, mmsc: Scripted) -> None:
+def test_message_in_doubt_at_expiry_is_not_charged(
+    priced: SimpleNamespace, send: Send, drive: Drive, mmsc: Scripted
+) -> None:
     mmsc.first("reset")
     send()
     drive()
     drive(datetime.now(UTC) + timedelta(days=3, minutes=1))
-    assert money() == (1000, 0)
+    assert balance_and_reserved() == (1000, 0)
 
 
-def test_no_funds_no_message(priced: SimpleNamespace, post: Callable[[str], bytes]) -> None:
+def test_insufficient_funds_refuse_the_message(priced: SimpleNamespace, post: Callable[[str], bytes]) -> None:
     ledger.adjust(priced.account, -960, "", datetime.now(UTC))
     answer = post(
         "<request><action>sendSavedMMS</action><api-key>qTFkykO9JTfahCOqJ0V2Wf5Cg1t8iWlZ</api-key>"
@@ -150,4 +148,4 @@ def test_no_funds_no_message(priced: SimpleNamespace, post: Callable[[str], byte
         b"(up to 0.00005 USD); top up the account and send it again</error-info></response>"
     )
     assert not Message.objects.exists()
-    assert money() == (40, 0)
+    assert balance_and_reserved() == (40, 0)

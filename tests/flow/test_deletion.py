@@ -1,4 +1,4 @@
-"""deleteMMSID: content goes at once, with its renditions and files, but not from under messages on their way."""
+"""deleteMMSID: removes content, renditions and files at once, or after the last unfinished message."""
 
 import re
 import threading
@@ -51,7 +51,7 @@ def rendition(medium: Medium) -> Rendition:
     )
 
 
-def test_content_goes_with_its_renditions_and_files(world: SimpleNamespace) -> None:
+def test_deletion_removes_renditions_and_files(world: SimpleNamespace) -> None:
     names = [world.medium.file.name, rendition(world.medium).file.name]
     assert call(DELETE) == DELETED
     assert stored() == NOTHING | {"DiscardedFile": 2}
@@ -60,7 +60,7 @@ def test_content_goes_with_its_renditions_and_files(world: SimpleNamespace) -> N
     assert [default_storage.exists(name) for name in names] == [False, False]
 
 
-def test_deleted_content_is_gone_for_its_customer(world: SimpleNamespace) -> None:
+def test_deleted_content_is_unknown_to_the_customer(world: SimpleNamespace) -> None:
     call(DELETE)
     assert [b"E241" in call(body) for body in (DELETE, request(SEND))] == [True, True]
     listed = call(request({"action": "getMMSTemplates", "api-key": KEY}))
@@ -68,7 +68,7 @@ def test_deleted_content_is_gone_for_its_customer(world: SimpleNamespace) -> Non
 
 
 @pytest.mark.parametrize("mms_id", ["", "1", "spring"])
-def test_what_is_not_there_cannot_be_deleted(world: SimpleNamespace, mms_id: str) -> None:
+def test_unknown_content_cannot_be_deleted(world: SimpleNamespace, mms_id: str) -> None:
     code = b"E241" if mms_id else b"E620"
     assert code in call(request({"action": "deletemmsid", "api-key": KEY, "mms-id": mms_id}))
     Template.objects.update(account=type(world.account).objects.create(name="Another"))
@@ -76,8 +76,8 @@ def test_what_is_not_there_cannot_be_deleted(world: SimpleNamespace, mms_id: str
     assert Template.objects.get().deleted_at is None
 
 
-def test_a_message_on_its_way_still_finishes(
-    world: SimpleNamespace, drive: Drive, reported: Callable[..., int]
+def test_unfinished_message_keeps_the_content(
+    world: SimpleNamespace, drive: Drive, send_report: Callable[..., int]
 ) -> None:
     call(request(SEND))
     assert call(DELETE) == DELETED
@@ -85,12 +85,12 @@ def test_a_message_on_its_way_still_finishes(
     drive()
     sweeper.sweep(later())
     assert (Message.objects.get().status, stored()["Medium"]) == ("submitted", 1)
-    reported("M1", "Retrieved")
+    send_report("M1", "Retrieved")
     sweeper.sweep(later() + deletion.RETRY_DELAY)
     assert (Message.objects.get().status, stored()) == ("delivered", NOTHING)
 
 
-def test_what_another_template_shows_stays(world: SimpleNamespace) -> None:
+def test_medium_of_another_template_stays(world: SimpleNamespace) -> None:
     another = Template.objects.create(account=world.account, name="Another", subject="")
     SlideMedium.objects.create(slide=another.slides.create(position=1, duration=5), medium=world.medium)
     call(DELETE)
@@ -101,7 +101,7 @@ def test_what_another_template_shows_stays(world: SimpleNamespace) -> None:
     assert (stored(), default_storage.exists(world.medium.file.name)) == (NOTHING, False)
 
 
-def test_a_file_that_cannot_be_removed_is_tried_again(world: SimpleNamespace, settings: SimpleNamespace) -> None:
+def test_failed_removal_of_a_file_is_retried(world: SimpleNamespace, settings: SimpleNamespace) -> None:
     path = Path(world.medium.file.path)
     call(DELETE)
     path.unlink()
@@ -115,9 +115,9 @@ def test_a_file_that_cannot_be_removed_is_tried_again(world: SimpleNamespace, se
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_a_message_accepted_while_its_template_is_deleted_keeps_the_content(world: SimpleNamespace) -> None:
-    """The deletion waits for the message, and then sees it."""
-    order = SendRequest(
+def test_message_accepted_during_a_deletion_keeps_the_content(world: SimpleNamespace) -> None:
+    """The deletion waits for the lock of the accept, and then finds the message."""
+    send_request = SendRequest(
         account=world.account, number="14044790000", country="US", sender="28444", carrier=world.carrier,
         template=world.template, service=None, subject="",
     )  # fmt: skip
@@ -130,20 +130,18 @@ def test_a_message_accepted_while_its_template_is_deleted_keeps_the_content(worl
 
     with ThreadPoolExecutor(1) as pool:
         with transaction.atomic():
-            accept([order], datetime.now(UTC))
+            accept([send_request], datetime.now(UTC))
             deletion = pool.submit(delete)
             wait_for_a_lock()
         assert deletion.result() == DELETED
     assert stored()["Slide"] == 2
-    (outcome,) = accept([order], datetime.now(UTC))
+    (outcome,) = accept([send_request], datetime.now(UTC))
     assert isinstance(outcome, TemplateDeleted)
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_content_saved_while_its_medium_is_removed_is_stored_anew(
-    world: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The medium is known when the request begins, and gone when its rows are written."""
+def test_medium_removed_during_a_save_is_stored_again(world: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The medium is stored when the request begins, and deleted when its rows are written."""
     gone = threading.Event()
     hold = deletion.hold_media
 
@@ -169,30 +167,30 @@ def test_content_saved_while_its_medium_is_removed_is_stored_anew(
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_a_medium_that_another_stored_meanwhile_is_kept_when_he_deletes_it(world: SimpleNamespace) -> None:
-    """The medium is new when the request begins, known when its rows are written, and deleted before they are."""
+def test_medium_stored_and_deleted_during_a_save_is_kept(world: SimpleNamespace) -> None:
+    """Another request stores the same medium and deletes it before the rows of this one are written."""
     others: list[bytes] = []
 
-    def meanwhile(execute: Callable[..., object], sql: str, *rest: object) -> object:
+    def interfere(execute: Callable[..., object], sql: str, *rest: object) -> object:
         if sql.startswith('INSERT INTO "mms_medium"') and not others:
-            aside(request({**SAVE, "slide": image(f"{web.url}/a.jpg")}))
+            call_in_a_thread(request({**SAVE, "slide": image(f"{web.url}/a.jpg")}))
         if sql.startswith('INSERT INTO "mms_template"'):
             (mms_id,) = re.findall(b"<mms-id>(.+)</mms-id>", others[0])
-            aside(request({"action": "deleteMMSID", "api-key": KEY, "mms-id": mms_id.decode()}))
+            call_in_a_thread(request({"action": "deleteMMSID", "api-key": KEY, "mms-id": mms_id.decode()}))
         return execute(sql, *rest)
 
-    def aside(body: bytes) -> None:
+    def call_in_a_thread(body: bytes) -> None:
         with ThreadPoolExecutor(1) as pool:
-            others.append(pool.submit(closing, body).result())
+            others.append(pool.submit(call_and_disconnect, body).result())
 
-    def closing(body: bytes) -> bytes:
+    def call_and_disconnect(body: bytes) -> bytes:
         try:
             return call(body)
         finally:
             connection.close()
 
     picture = photograph(40, 30)
-    with serving(file(picture)) as web, connection.execute_wrapper(meanwhile):
+    with serving(file(picture)) as web, connection.execute_wrapper(interfere):
         assert b"Success" in call(request({**SAVE, "slide": image(f"{web.url}/a.jpg")}))
     assert all(b"Success" in other for other in others)
     medium = Medium.objects.exclude(pk=world.medium.pk).get()
@@ -201,7 +199,7 @@ def test_a_medium_that_another_stored_meanwhile_is_kept_when_he_deletes_it(world
 
 
 def wait_for_a_lock() -> None:
-    """Until another connection waits for a row of ours."""
+    """Wait until another connection waits for a lock of this one."""
     with connection.cursor() as cursor:
         while True:
             cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))")

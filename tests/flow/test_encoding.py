@@ -1,4 +1,4 @@
-"""Audio and video on their way: locked, encoded by a worker, unlocked or failed, sent."""
+"""Encoding: templates with audio or video are locked, encoded by a worker, unlocked or failed."""
 
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -15,39 +15,39 @@ from mms.models import Encoding, Message, Postback, Rendition
 from mms.rendering import renditions
 from tests.adaptation.clips import film, sound
 from tests.api.documents import KEY, SEND, file
-from tests.flow.media import Ask, Save, child
+from tests.flow.media import CallApi, Save, child
 from tests.scripted import Scripted
 from tests.wire import Drive
 
 
-def said(customer: Scripted) -> list[str]:
-    """Code and what follows mms-id and timestamp, of each postback that the customer got."""
+def postback_bodies(customer: Scripted) -> list[str]:
+    """Return the content of each received postback, without origin and timestamp."""
     return [
         re.sub(r"<timestamp>.*?</timestamp>|<origin>MMS_MT</origin>", "", sent.body.decode().partition("<postback>")[2])
         for sent in customer.received
     ]
 
 
-def test_a_template_with_audio_is_locked_until_that_is_encoded(
-    save: Save, ask: Ask, drive: Drive, customer: Scripted
+def test_template_with_audio_is_locked_until_encoded(
+    save: Save, call_api: CallApi, drive: Drive, customer: Scripted
 ) -> None:
     template = save("audio")
-    assert b"<error-code>E626</error-code>" in ask({**SEND, "mms-id": str(template.pk)})
+    assert b"<error-code>E626</error-code>" in call_api({**SEND, "mms-id": str(template.pk)})
     worker.run()
     drive()
     template.refresh_from_db()
     assert (template.status, template.slides.get().duration) == ("ready", 2)
-    assert said(customer) == [f"<code>N003</code><mms-id>{template.pk}</mms-id></postback>"]
-    assert b"<status>Success</status>" in ask({**SEND, "mms-id": str(template.pk)})
+    assert postback_bodies(customer) == [f"<code>N003</code><mms-id>{template.pk}</mms-id></postback>"]
+    assert b"<status>Success</status>" in call_api({**SEND, "mms-id": str(template.pk)})
 
 
-def test_it_goes_out_in_a_form_that_the_handset_takes(
-    save: Save, ask: Ask, drive: Drive, mmsc: Scripted, web: Scripted
+def test_message_has_the_format_that_the_handset_supports(
+    save: Save, call_api: CallApi, drive: Drive, mmsc: Scripted, web: Scripted
 ) -> None:
     web.first(file(sound(), "audio/mpeg"), file(film(), "video/mp4"))
     template = save("audio", "video")
     worker.run()
-    ask({**SEND, "mms-id": str(template.pk)})
+    call_api({**SEND, "mms-id": str(template.pk)})
     drive()
     (sent,) = mmsc.received
     assert [part.decode() for part in re.findall(rb"Content-Type: ((?:audio|video)/\w+)", sent.body)] == [
@@ -56,8 +56,8 @@ def test_it_goes_out_in_a_form_that_the_handset_takes(
     ]
     assert b'<par dur="2000ms"><text src="slide1.txt" region="Text" /><audio src="slide1.amr" /></par>' in sent.body
     assert b'<par dur="2000ms"><video src="slide2.3gp" region="Image" /><text src="slide2.txt"' in sent.body
-    for form in Rendition.objects.filter(recipe__in=["audio-amr", "video-3gp"]):
-        assert renditions.read_file(form) in sent.body
+    for rendition in Rendition.objects.filter(recipe__in=["audio-amr", "video-3gp"]):
+        assert renditions.read_file(rendition) in sent.body
     adapted = Message.objects.get().events.get(kind="adapted")
     assert [change.partition(" of ")[0] for change in adapted.details["changes"]] == [
         "slide 1: the audio is sent as audio/amr",
@@ -65,35 +65,33 @@ def test_it_goes_out_in_a_form_that_the_handset_takes(
     ]
 
 
-def test_objects_go_out_where_the_handset_takes_them_else_the_timeline_tells(
-    save: Save, ask: Ask, drive: Drive, mmsc: Scripted, web: Scripted, world: SimpleNamespace
+def test_unsupported_object_is_left_out_and_noted(
+    save: Save, call_api: CallApi, drive: Drive, mmsc: Scripted, web: Scripted, world: SimpleNamespace
 ) -> None:
     from handsets.models import Profile
 
     card = b"BEGIN:VCARD\r\nFN:Ann\r\nEND:VCARD\r\n"
     web.default = file(card, "text/vcard")
     template = save("vcard")
-    ask({**SEND, "mms-id": str(template.pk)})
+    call_api({**SEND, "mms-id": str(template.pk)})
     drive()
     changes = Message.objects.latest("pk").events.get(kind="adapted").details["changes"]
     assert changes == ["slide 1: the text/x-vcard file is left out: the handset does not support text/x-vcard"]
     Profile.objects.filter(generic=True).update(mime_types=["image/jpeg", "text/vcard"])
-    ask({**SEND, "mms-id": str(template.pk)})
+    call_api({**SEND, "mms-id": str(template.pk)})
     drive()
     assert card not in mmsc.received[0].body
     assert b"Content-Type: text/vcard" in mmsc.received[1].body
     assert card in mmsc.received[1].body
 
 
-def test_the_same_bytes_are_encoded_once_and_later_templates_are_ready_at_once(
-    save: Save, drive: Drive, customer: Scripted
-) -> None:
+def test_same_bytes_are_encoded_once(save: Save, drive: Drive, customer: Scripted) -> None:
     save("audio")
     worker.run()
     again = save("audio")
     drive()
     assert (again.status, again.slides.get().duration) == ("ready", 2)
-    assert [line[:17] for line in said(customer)] == ["<code>N003</code>"] * 2
+    assert [line[:17] for line in postback_bodies(customer)] == ["<code>N003</code>"] * 2
     assert Encoding.objects.get().tries == 1
     assert Rendition.objects.count() == 2
 
@@ -105,8 +103,8 @@ def test_the_same_bytes_are_encoded_once_and_later_templates_are_ready_at_once(
         ("video", b"\x00\x00\x01\xba" + bytes(500), "video/mpeg", "E003"),
     ],
 )
-def test_what_cannot_be_encoded_fails_its_template_and_says_why(
-    save: Save, ask: Ask, drive: Drive, customer: Scripted, web: Scripted,
+def test_failed_encoding_fails_the_template_with_a_reason(
+    save: Save, call_api: CallApi, drive: Drive, customer: Scripted, web: Scripted,
     name: str, data: bytes, declared: str, code: str,
 ) -> None:  # fmt: skip
     web.default = file(data, declared)
@@ -116,12 +114,12 @@ def test_what_cannot_be_encoded_fails_its_template_and_says_why(
     template.refresh_from_db()
     assert template.status == "failed"
     assert template.problem.startswith(f"slide 1: the {name} could not be encoded: it is damaged, or its codec")
-    (told,) = said(customer)
-    assert told == (
+    (body,) = postback_bodies(customer)
+    assert body == (
         f"<code>{code}</code><mms-id>{template.pk}</mms-id><status-details>{template.problem}</status-details>"
         f"<{name}-name>{web.url}/a</{name}-name></postback>"
     )
-    assert b"<error-code>E629</error-code>" in ask({**SEND, "mms-id": str(template.pk)})
+    assert b"<error-code>E629</error-code>" in call_api({**SEND, "mms-id": str(template.pk)})
 
 
 @pytest.mark.parametrize(
@@ -133,14 +131,14 @@ def test_what_cannot_be_encoded_fails_its_template_and_says_why(
         ("import signal, sys; signal.alarm(int(sys.argv[4])); signal.pause()", "it took longer than 1 seconds"),
     ],
 )
-def test_a_codec_that_crashes_or_hangs_fails_that_one_medium(save: Save, code: str, problem: str) -> None:
+def test_crashing_or_hanging_codec_fails_its_medium(save: Save, code: str, problem: str) -> None:
     template = save("audio")
     worker.run(child=child(code), timeout=1)
     template.refresh_from_db()
     assert template.problem == f"slide 1: the audio could not be encoded: {problem}"
 
 
-def test_what_failed_is_tried_again_when_it_is_saved_again(save: Save) -> None:
+def test_saving_again_retries_a_failed_encoding(save: Save) -> None:
     first = save("audio")
     worker.run(child=child("raise SystemExit(1)"))
     second = save("audio")
@@ -150,7 +148,7 @@ def test_what_failed_is_tried_again_when_it_is_saved_again(save: Save) -> None:
     assert (first.status, second.status) == ("failed", "ready")
 
 
-def test_a_worker_that_dies_leaves_its_encoding_to_the_next(save: Save) -> None:
+def test_encoding_of_a_dead_worker_is_claimed_again(save: Save) -> None:
     template, now = save("audio"), datetime.now(UTC)
     assert queue.claim(now)
     assert queue.claim(now + timedelta(minutes=3)) is None
@@ -159,7 +157,7 @@ def test_a_worker_that_dies_leaves_its_encoding_to_the_next(save: Save) -> None:
     assert (template.status, Encoding.objects.get().tries) == ("ready", 2)
 
 
-def test_an_encoding_that_kills_every_worker_fails(save: Save) -> None:
+def test_encoding_fails_after_three_dead_workers(save: Save) -> None:
     template, now = save("audio"), datetime.now(UTC)
     for number in range(4):
         queue.claim(now + number * queue.LEASE)
@@ -167,7 +165,7 @@ def test_an_encoding_that_kills_every_worker_fails(save: Save) -> None:
     assert template.problem == "slide 1: the audio could not be encoded: it stopped every worker that tried"
 
 
-def test_a_worker_whose_lease_is_over_changes_nothing(save: Save) -> None:
+def test_worker_without_a_lease_changes_nothing(save: Save) -> None:
     save("audio")
     now = datetime.now(UTC)
     late = queue.claim(now)
@@ -178,44 +176,47 @@ def test_a_worker_whose_lease_is_over_changes_nothing(save: Save) -> None:
     assert (Encoding.objects.get().status, Encoding.objects.get().seconds) == ("done", 2)
 
 
-def test_content_deleted_while_it_is_encoded_is_gone_and_nobody_is_told(
-    save: Save, ask: Ask, drive: Drive, customer: Scripted
+def test_content_deleted_during_encoding_gets_no_postback(
+    save: Save, call_api: CallApi, drive: Drive, customer: Scripted
 ) -> None:
     template, now = save("audio"), datetime.now(UTC)
-    begun = queue.claim(now)
-    assert begun
-    assert b"Success" in ask({"action": "deleteMMSID", "api-key": KEY, "mms-id": str(template.pk)})
+    claimed = queue.claim(now)
+    assert claimed
+    assert b"Success" in call_api({"action": "deleteMMSID", "api-key": KEY, "mms-id": str(template.pk)})
     assert not Encoding.objects.exists()
-    assert not queue.complete(begun, [], 2, now)
+    assert not queue.complete(claimed, [], 2, now)
     drive()
     assert customer.received == []
 
 
-def test_content_that_could_not_be_encoded_can_be_deleted(save: Save, ask: Ask) -> None:
+def test_content_with_a_failed_encoding_can_be_deleted(save: Save, call_api: CallApi) -> None:
     template = save("audio")
     worker.run(child=child("raise SystemExit(1)"))
-    assert b"Success" in ask({"action": "deleteMMSID", "api-key": KEY, "mms-id": str(template.pk)})
+    assert b"Success" in call_api({"action": "deleteMMSID", "api-key": KEY, "mms-id": str(template.pk)})
     assert not Encoding.objects.exists()
 
 
-def test_what_another_template_shows_is_encoded_all_the_same(
-    save: Save, ask: Ask, drive: Drive, customer: Scripted
+def test_medium_of_another_template_is_still_encoded(
+    save: Save, call_api: CallApi, drive: Drive, customer: Scripted
 ) -> None:
     deleted, kept = save("audio"), save("audio")
-    ask({"action": "deleteMMSID", "api-key": KEY, "mms-id": str(deleted.pk)})
+    call_api({"action": "deleteMMSID", "api-key": KEY, "mms-id": str(deleted.pk)})
     worker.run()
     drive()
     kept.refresh_from_db()
-    assert (kept.status, said(customer)) == ("ready", [f"<code>N003</code><mms-id>{kept.pk}</mms-id></postback>"])
+    assert (kept.status, postback_bodies(customer)) == (
+        "ready",
+        [f"<code>N003</code><mms-id>{kept.pk}</mms-id></postback>"],
+    )
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_a_deletion_waits_for_no_encoding_and_removes_its_content_later(save: Save, ask: Ask) -> None:
+def test_deletion_does_not_wait_for_a_running_encoding(save: Save, call_api: CallApi) -> None:
     template, now = save("audio"), datetime.now(UTC)
 
     def delete() -> bytes:
         try:
-            return ask({"action": "deleteMMSID", "api-key": KEY, "mms-id": str(template.pk)})
+            return call_api({"action": "deleteMMSID", "api-key": KEY, "mms-id": str(template.pk)})
         finally:
             connection.close()
 
@@ -228,7 +229,7 @@ def test_a_deletion_waits_for_no_encoding_and_removes_its_content_later(save: Sa
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_two_workers_that_end_the_last_two_at_once_unlock_the_template(save: Save, web: Scripted) -> None:
+def test_simultaneous_last_encodings_unlock_the_template_once(save: Save, web: Scripted) -> None:
     web.first(file(sound(seconds=1), "audio/mpeg"), file(sound(seconds=3), "audio/mpeg"))
     template = save("audio", "audio")
     now = datetime.now(UTC)

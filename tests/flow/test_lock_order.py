@@ -1,4 +1,4 @@
-"""Every step locks in one order: a report's cached handset comes last, whoever's step it is; so on down the list."""
+"""Lock order: every step locks messages, balances and cached handsets in the same order."""
 
 import threading
 from collections.abc import Callable
@@ -19,12 +19,12 @@ from mms.models import Message, Postback
 from mms.postbacks import outbox
 from mms.protocol.submit import Outcome
 from mms.runtime.http_client import NoReply
-from tests.flow.test_locks import landed, waiting, waiting_for_a_lock, working
+from tests.flow.threads import count_lock_waits, run_in_thread, start_one_by_one, start_submit
 from tests.processes.platform_under_test import eventually
 from tests.wire import IPHONE
 
 Send = Callable[..., Message]
-Reported = Callable[..., int]
+SendReport = Callable[..., int]
 
 committing = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 NUMBERS = ["14044790000", "14044790001", "14044790002"]
@@ -42,8 +42,8 @@ def send_request(world: SimpleNamespace, number: str, account: Account, device: 
 
 
 @committing
-def test_an_accept_holds_no_balance_that_a_report_about_its_handset_waits_for(
-    world: SimpleNamespace, send: Send, reported: Reported
+def test_accept_does_not_deadlock_a_report_on_its_handset(
+    world: SimpleNamespace, send: Send, send_report: SendReport
 ) -> None:
     Account.objects.update(refund_undelivered=True)
     world.account.refresh_from_db()
@@ -51,32 +51,32 @@ def test_an_accept_holds_no_balance_that_a_report_about_its_handset_waits_for(
     ledger.top_up(world.account, 1000, "", now())
     message = send()
     claimed, _ = claiming.claim_messages(now(), 1)
-    transitions.record_submit_results([landed(claimed[0], Outcome.SUBMITTED, "M1")], now())
+    transitions.record_submit_results([start_submit(claimed[0], Outcome.SUBMITTED, "M1")], now())
     problems: list[Error] = []
     statuses: list[int] = []
 
     def report() -> None:
-        statuses.append(reported("M1", "Expired", IPHONE))
+        statuses.append(send_report("M1", "Expired", IPHONE))
 
     def accept_message() -> None:
         accept([send_request(world, message.number, world.account, IPHONE)], now())
 
     with transaction.atomic():
         Message.objects.select_for_update(no_key=True).get()
-        threads = [*waiting((report,), problems), working(accept_message, problems)]
-        eventually(lambda: waiting_for_a_lock() == 2 or not threads[1].is_alive())
+        threads = [*start_one_by_one((report,), problems), run_in_thread(accept_message, problems)]
+        eventually(lambda: count_lock_waits() == 2 or not threads[1].is_alive())
     for thread in threads:
         thread.join()
     assert (problems, statuses) == ([], [200])
 
 
 @committing
-def test_accepts_with_the_same_devices_in_another_order_never_deadlock(world: SimpleNamespace) -> None:
+def test_accepts_with_device_hints_do_not_deadlock(world: SimpleNamespace) -> None:
     other = Account.objects.create(name="Other")
     cache.record_sightings([cache.Sighting(number, IPHONE, CachedHandset.Source.CUSTOMER, now()) for number in NUMBERS])
     problems: list[Error] = []
 
-    def accepting(account: Account, numbers: list[str]) -> Callable[[], None]:
+    def accept_later(account: Account, numbers: list[str]) -> Callable[[], None]:
         def run() -> None:
             accept([send_request(world, number, account, IPHONE) for number in numbers], now())
 
@@ -84,29 +84,29 @@ def test_accepts_with_the_same_devices_in_another_order_never_deadlock(world: Si
 
     with transaction.atomic():
         CachedHandset.objects.select_for_update(no_key=True).get(number=NUMBERS[1])
-        threads = waiting((accepting(world.account, NUMBERS), accepting(other, NUMBERS[::-1])), problems)
+        threads = start_one_by_one((accept_later(world.account, NUMBERS), accept_later(other, NUMBERS[::-1])), problems)
     for thread in threads:
         thread.join()
     assert problems == []
 
 
 @committing
-def test_giving_up_postbacks_locks_messages_in_the_order_of_all(world: SimpleNamespace, send: Send) -> None:
+def test_giving_up_postbacks_locks_messages_in_order(world: SimpleNamespace, send: Send) -> None:
     first, second = send(to=NUMBERS[1]), send(to=NUMBERS[0])
     for message in (first, second):
         Postback.objects.create(
             account=world.account, message=message, code="N101", fields={"code": "N101"}, due_at=now(),
             created_at=now(), tries=5,
         )  # fmt: skip
-    parcels = outbox.claim(now(), 10)
+    claimed = outbox.claim(now(), 10)
     problems: list[Error] = []
 
     def settle() -> None:
-        outbox.settle([(parcel, NoReply(True, "no", 1.0)) for parcel in parcels], now())
+        outbox.settle([(each, NoReply(True, "no", 1.0)) for each in claimed], now())
 
     with transaction.atomic():
         Message.objects.select_for_update(no_key=True).get(pk=second.pk)
-        threads = waiting((settle,), problems)
+        threads = start_one_by_one((settle,), problems)
         Message.objects.select_for_update(no_key=True).get(pk=first.pk)
     for thread in threads:
         thread.join()
@@ -115,23 +115,23 @@ def test_giving_up_postbacks_locks_messages_in_the_order_of_all(world: SimpleNam
 
 
 @committing
-def test_an_answer_that_is_stored_as_its_lease_ends_is_the_message_s(world: SimpleNamespace, send: Send) -> None:
+def test_result_stored_as_the_lease_ends_counts(world: SimpleNamespace, send: Send) -> None:
     message = send()
     claimed, _ = claiming.claim_messages(now(), 1)
-    landing = landed(claimed[0], Outcome.SUBMITTED, "M1")
+    completed = start_submit(claimed[0], Outcome.SUBMITTED, "M1")
     problems: list[Error] = []
     threads: list[threading.Thread] = []
 
-    def store_the_answer() -> None:
-        transitions.record_submit_results([landing], now())
+    def store_result() -> None:
+        transitions.record_submit_results([completed], now())
 
-    def meanwhile(execute: Callable[..., object], sql: str, *rest: object) -> object:
+    def interfere(execute: Callable[..., object], sql: str, *rest: object) -> object:
         if '"mms_attempt"' in sql and not threads:
-            threads.append(working(store_the_answer, problems))
-            eventually(lambda: waiting_for_a_lock() == 1)
+            threads.append(run_in_thread(store_result, problems))
+            eventually(lambda: count_lock_waits() == 1)
         return execute(sql, *rest)
 
-    with connection.execute_wrapper(meanwhile):
+    with connection.execute_wrapper(interfere):
         sweeper.sweep(now() + leases.LEASE + timedelta(seconds=1))
     threads[0].join()
     assert problems == []
@@ -140,14 +140,14 @@ def test_an_answer_that_is_stored_as_its_lease_ends_is_the_message_s(world: Simp
 
 
 @committing
-def test_first_bookings_of_the_same_accounts_never_deadlock(world: SimpleNamespace) -> None:
+def test_first_bookings_of_the_same_accounts_do_not_deadlock(world: SimpleNamespace) -> None:
     Price.objects.create(message_class="mms", amount=50)
-    # A set of these keys has another order where they come the other way round.
+    # A set of these keys iterates in insertion order, so the two accepts would use different orders.
     keys = (900, 902, 910)
     accounts = [Account.objects.create(pk=key, name=f"{key}", billing="postpaid") for key in keys]
     problems: list[Error] = []
 
-    def accepting(accounts: list[Account]) -> Callable[[], None]:
+    def accept_later(accounts: list[Account]) -> Callable[[], None]:
         def run() -> None:
             accept([send_request(world, NUMBERS[0], account) for account in accounts], now())
 
@@ -155,7 +155,7 @@ def test_first_bookings_of_the_same_accounts_never_deadlock(world: SimpleNamespa
 
     with transaction.atomic():
         Balance.objects.create(account=accounts[0])
-        threads = waiting((accepting(accounts), accepting(accounts[::-1])), problems)
+        threads = start_one_by_one((accept_later(accounts), accept_later(accounts[::-1])), problems)
     for thread in threads:
         thread.join()
     assert problems == []

@@ -1,4 +1,4 @@
-"""What the account's settings do to its postbacks: dialect, addresses, signing secrets."""
+"""Settings of the account that apply to its postbacks: dialect, URLs, signing secrets."""
 
 import hashlib
 import hmac
@@ -16,12 +16,12 @@ from tests.scripted import Say, Scripted, Sent, serving
 from tests.wire import Drive
 
 Send = Callable[..., Message]
-Reported = Callable[..., int]
+SendReport = Callable[..., int]
 
 
 @pytest.fixture
 def elsewhere() -> Iterator[Scripted]:
-    """Another server of the customer's."""
+    """A second server of the customer."""
     with serving(Say()) as scripted:
         yield scripted
 
@@ -34,7 +34,7 @@ def later(minutes: float) -> datetime:
     return datetime.now(UTC) + timedelta(minutes=minutes)
 
 
-def made_by(sent: Sent, secret: str) -> str:
+def signature(sent: Sent, secret: str) -> str:
     signed = sent.headers["x-mms-timestamp"].encode() + b"." + sent.body
     return "v1=" + hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()
 
@@ -47,21 +47,21 @@ def made_by(sent: Sent, secret: str) -> str:
         ("json", "application/json", '"code":"N103"'),
     ],
 )
-def test_an_expired_message_is_told_in_the_dialect_of_its_account(
-    world: SimpleNamespace, send: Send, drive: Drive, reported: Reported, customer: Scripted,
+def test_expired_message_is_reported_in_the_account_dialect(
+    world: SimpleNamespace, send: Send, drive: Drive, send_report: SendReport, customer: Scripted,
     dialect: str, content_type: str, code: str,
 ) -> None:  # fmt: skip
     settings(world, postback_dialect=dialect)
     send()
     drive()
-    reported("M1", "Expired")
+    send_report("M1", "Expired")
     drive()
     assert {sent.headers["content-type"] for sent in customer.received} == {content_type}
     assert code in customer.received[1].body.decode()
 
 
-def test_a_retry_has_the_same_bytes_though_the_account_changed_its_dialect(
-    world: SimpleNamespace, send: Send, drive: Drive, reported: Reported, customer: Scripted
+def test_retry_keeps_its_bytes_after_a_change_of_dialect(
+    world: SimpleNamespace, send: Send, drive: Drive, send_report: SendReport, customer: Scripted
 ) -> None:
     customer.first(Say(status=500))
     send()
@@ -71,12 +71,12 @@ def test_a_retry_has_the_same_bytes_though_the_account_changed_its_dialect(
     first, second = customer.received
     assert first.body == second.body
     assert first.headers["content-type"] == second.headers["content-type"]
-    reported("M1", "Retrieved")
+    send_report("M1", "Retrieved")
     drive(later(minutes=6))
     assert customer.received[2].body.startswith(b'{"origin":"MMS_MT","code":"N102"')
 
 
-def test_a_corrected_url_helps_what_waits(
+def test_corrected_url_applies_to_waiting_postbacks(
     world: SimpleNamespace, send: Send, drive: Drive, customer: Scripted, elsewhere: Scripted
 ) -> None:
     customer.first(Say(status=404))
@@ -85,11 +85,11 @@ def test_a_corrected_url_helps_what_waits(
     settings(world, postback_url=f"{elsewhere.url}/right")
     drive(later(minutes=5.1))
     assert [sent.path for sent in elsewhere.received] == ["/right"]
-    tried = message.postbacks.get().attempts.values_list("url", "http_status")
-    assert list(tried) == [(f"{customer.url}/postbacks", 404), (f"{elsewhere.url}/right", 200)]
+    attempts = message.postbacks.get().attempts.values_list("url", "http_status")
+    assert list(attempts) == [(f"{customer.url}/postbacks", 404), (f"{elsewhere.url}/right", 200)]
 
 
-def test_what_waits_when_the_url_is_taken_away_is_tried_in_vain_and_given_up_without_an_e999(
+def test_postback_without_url_is_given_up_without_e999(
     world: SimpleNamespace, send: Send, drive: Drive, customer: Scripted
 ) -> None:
     customer.first(Say(status=500))
@@ -105,7 +105,7 @@ def test_what_waits_when_the_url_is_taken_away_is_tried_in_vain_and_given_up_wit
 
 
 @pytest.mark.parametrize(("mo_url", "path"), [("/mo", "/mo"), ("", "/postbacks")])
-def test_messages_from_handsets_go_to_their_own_url_where_there_is_one(
+def test_mobile_originated_message_uses_the_mo_url(
     world: SimpleNamespace, customer: Scripted, mo_url: str, path: str
 ) -> None:
     settings(world, mo_url=mo_url and customer.url + mo_url)
@@ -119,7 +119,7 @@ def test_messages_from_handsets_go_to_their_own_url_where_there_is_one(
     )
 
 
-def test_while_a_secret_is_rotated_both_sign_and_then_the_new_one_alone(
+def test_both_secrets_sign_during_rotation(
     world: SimpleNamespace, send: Send, drive: Drive, customer: Scripted
 ) -> None:
     old = world.account.signing_secret
@@ -133,11 +133,11 @@ def test_while_a_secret_is_rotated_both_sign_and_then_the_new_one_alone(
     send()
     drive()
     during, after = customer.received
-    assert during.headers["x-mms-signature"] == f"{made_by(during, new)},{made_by(during, old)}"
-    assert after.headers["x-mms-signature"] == made_by(after, new)
+    assert during.headers["x-mms-signature"] == f"{signature(during, new)},{signature(during, old)}"
+    assert after.headers["x-mms-signature"] == signature(after, new)
 
 
-def test_a_secret_is_not_rotated_again_while_the_older_one_is_valid(world: SimpleNamespace) -> None:
+def test_secret_is_rotated_once_until_the_old_one_is_dropped(world: SimpleNamespace) -> None:
     old = world.account.signing_secret
     assert signing.rotate(world.account)
     assert not signing.rotate(world.account)

@@ -1,4 +1,4 @@
-"""Postbacks: in order within a message, tried again, given up, kept apart by account."""
+"""Postbacks: order within a message, retries, giving up, limits for each account."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,7 +14,7 @@ from tests.scripted import Say, Scripted, serving
 from tests.wire import IPHONE, Drive
 
 Send = Callable[..., Message]
-Reported = Callable[..., int]
+SendReport = Callable[..., int]
 
 
 def later(**duration: float) -> datetime:
@@ -25,13 +25,13 @@ def received(customer: Scripted) -> list[str]:
     return [sent.body.partition(b"<code>")[2][:4].decode() for sent in customer.received]
 
 
-def test_a_later_postback_waits_until_the_earlier_is_taken(
-    send: Send, drive: Drive, reported: Reported, customer: Scripted
+def test_later_postback_waits_for_the_earlier_one(
+    send: Send, drive: Drive, send_report: SendReport, customer: Scripted
 ) -> None:
     customer.first(Say(status=500))
     send()
     drive()
-    reported("M1", "Retrieved", IPHONE)
+    send_report("M1", "Retrieved", IPHONE)
     drive(later(minutes=4.9))
     assert received(customer) == ["N101"]
     drive(later(minutes=5.1))
@@ -40,7 +40,7 @@ def test_a_later_postback_waits_until_the_earlier_is_taken(
 
 
 @pytest.mark.parametrize("answer", [Say(status=500), Say(status=201), Say(status=302), Say(status=404), "reset"])
-def test_anything_but_200_is_tried_again_with_the_same_event_id(
+def test_any_status_but_200_is_retried_with_the_same_event_id(
     send: Send, drive: Drive, customer: Scripted, answer: Say
 ) -> None:
     customer.first(answer)
@@ -53,22 +53,22 @@ def test_anything_but_200_is_tried_again_with_the_same_event_id(
     assert (first.headers["x-mms-attempt"], second.headers["x-mms-attempt"]) == ("1", "2")
 
 
-def test_after_five_retries_it_is_given_up_and_the_next_one_goes(
-    send: Send, drive: Drive, reported: Reported, customer: Scripted
+def test_postback_is_given_up_after_five_retries(
+    send: Send, drive: Drive, send_report: SendReport, customer: Scripted
 ) -> None:
     customer.first(*[Say(status=500, body=b"no")] * 6)
     message = send()
     drive()
-    reported("M1", "Retrieved")
+    send_report("M1", "Retrieved")
     for minutes in range(0, 60, 6):
         drive(later(minutes=minutes))
     assert received(customer) == ["N101"] * 6 + ["N102", "E999"]
-    given_up, taken, told = message.postbacks.all()
-    assert (given_up.status, given_up.due_at, taken.status, told.status) == ("given-up", None, "taken", "taken")
+    given_up, delivered, e999 = message.postbacks.all()
+    assert (given_up.status, given_up.due_at, delivered.status, e999.status) == ("given-up", None, "taken", "taken")
     assert [(a.http_status, a.answer) for a in given_up.attempts.all()] == [(500, "no")] * 6
 
 
-def test_the_first_2_kb_of_the_answer_are_kept(send: Send, drive: Drive, customer: Scripted) -> None:
+def test_first_2_kb_of_the_reply_are_stored(send: Send, drive: Drive, customer: Scripted) -> None:
     customer.first(Say(body=b"\x00\xff" + b"x" * 5000))
     message = send()
     drive()
@@ -77,9 +77,7 @@ def test_the_first_2_kb_of_the_answer_are_kept(send: Send, drive: Drive, custome
     assert attempt.duration_ms is not None
 
 
-def test_a_worker_that_dies_with_a_postback_leaves_it_to_be_sent_again(
-    send: Send, customer: Scripted, world: SimpleNamespace
-) -> None:
+def test_postback_of_a_dead_worker_is_sent_again(send: Send, customer: Scripted, world: SimpleNamespace) -> None:
     message = send()
     now = datetime.now(UTC)
     Postback.objects.create(
@@ -92,7 +90,7 @@ def test_a_worker_that_dies_with_a_postback_leaves_it_to_be_sent_again(
     assert received(customer) == ["N101"]
 
 
-def test_an_account_without_a_url_gets_none(
+def test_account_without_a_url_gets_no_postbacks(
     world: SimpleNamespace, send: Send, drive: Drive, customer: Scripted
 ) -> None:
     world.account.postback_url = ""
@@ -102,7 +100,7 @@ def test_an_account_without_a_url_gets_none(
     assert not Postback.objects.exists()
 
 
-def test_many_that_hang_leave_room_for_one_that_does_not(world: SimpleNamespace, customer: Scripted) -> None:
+def test_hanging_servers_leave_room_for_others(world: SimpleNamespace, customer: Scripted) -> None:
     now = datetime.now(UTC)
 
     def fall_due(account: Account, count: int) -> None:
@@ -122,7 +120,7 @@ def test_many_that_hang_leave_room_for_one_that_does_not(world: SimpleNamespace,
     assert world.account.postbacks.get().status == Postback.Status.DELIVERED
 
 
-def test_an_account_whose_server_hangs_takes_its_few_places_and_no_more(world: SimpleNamespace) -> None:
+def test_account_with_a_hanging_server_is_limited(world: SimpleNamespace) -> None:
     other = Account.objects.create(name="Other", postback_url="http://127.0.0.1:9/")
     now = datetime.now(UTC)
     for account, count in ((world.account, 50), (other, 3)):
@@ -133,7 +131,7 @@ def test_an_account_whose_server_hangs_takes_its_few_places_and_no_more(world: S
     assert outbox.claim(now, 8, busy=[world.account.pk]) == []
 
 
-def test_no_more_are_claimed_than_there_is_room_for_and_the_oldest_go_first(world: SimpleNamespace) -> None:
+def test_claim_is_limited_to_the_oldest_postbacks(world: SimpleNamespace) -> None:
     accounts = [Account.objects.create(name=name, postback_url="http://127.0.0.1:9/") for name in "ABC"]
     now = datetime.now(UTC)
     for age, account in enumerate(accounts):
@@ -141,7 +139,7 @@ def test_no_more_are_claimed_than_there_is_room_for_and_the_oldest_go_first(worl
             due = now - timedelta(seconds=age)
             Postback.objects.create(account=account, code="N101", fields={}, due_at=due, created_at=due)
     claimed = outbox.claim(now, 4, room=6)
-    assert sorted(parcel.postback.account.name for parcel in claimed) == ["B"] * 2 + ["C"] * 4
+    assert sorted(each.postback.account.name for each in claimed) == ["B"] * 2 + ["C"] * 4
 
 
 def test_redirects_are_not_followed(world: SimpleNamespace, send: Send, drive: Drive, customer: Scripted) -> None:

@@ -1,4 +1,4 @@
-"""sendMMS: content stored and sent in one, after its audio and video are encoded."""
+"""sendMMS: content is stored, encoded if necessary, and sent."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,17 +12,17 @@ from mms.encoding import worker
 from mms.models import Medium, Message, Postback, Template
 from tests.api.dialect_requests import post
 from tests.api.documents import KEY, SEND, Elements, file
-from tests.flow.media import Ask, Save, child, slide
+from tests.flow.media import CallApi, Save, child, slide
 from tests.scripted import Scripted
 from tests.wire import Drive, codes, kinds
 
 SEND_NEW: Elements = {**SEND, "mms-id": None, "action": "sendMMS", "name": "Song", "message-subject": "A song"}
 
 
-def test_sendmms_stores_and_sends_in_one(
-    ask: Ask, web: Scripted, drive: Drive, mmsc: Scripted, world: SimpleNamespace
+def test_sendmms_stores_and_sends_content(
+    call_api: CallApi, web: Scripted, drive: Drive, mmsc: Scripted, world: SimpleNamespace
 ) -> None:
-    answer = ask({**SEND_NEW, "slide": "<message-text>Hello {{name|you}}</message-text>"})
+    answer = call_api({**SEND_NEW, "slide": "<message-text>Hello {{name|you}}</message-text>"})
     message = Message.objects.get()
     assert answer == (
         b'<?xml version="1.0" encoding="UTF-8"?>\n<response><status>Success</status>'
@@ -36,8 +36,10 @@ def test_sendmms_stores_and_sends_in_one(
     assert codes(message) == ["N101"]
 
 
-def test_sendmms_with_audio_waits_for_its_encoding(ask: Ask, web: Scripted, drive: Drive, mmsc: Scripted) -> None:
-    ask({**SEND_NEW, "slide": slide("audio", web)})
+def test_sendmms_with_audio_waits_for_its_encoding(
+    call_api: CallApi, web: Scripted, drive: Drive, mmsc: Scripted
+) -> None:
+    call_api({**SEND_NEW, "slide": slide("audio", web)})
     drive()
     assert mmsc.received == []
     worker.run()
@@ -47,18 +49,18 @@ def test_sendmms_with_audio_waits_for_its_encoding(ask: Ask, web: Scripted, driv
     assert (kinds(message), codes(message)) == (["accepted", "encoded", "adapted", "submitted"], ["N013", "N101"])
 
 
-def test_sendmms_of_what_was_encoded_before_is_sent_at_once(
-    ask: Ask, save: Save, web: Scripted, drive: Drive, mmsc: Scripted
+def test_sendmms_with_encoded_audio_is_sent_at_once(
+    call_api: CallApi, save: Save, web: Scripted, drive: Drive, mmsc: Scripted
 ) -> None:
     save("audio")
     worker.run()
-    ask({**SEND_NEW, "slide": slide("audio", web)})
+    call_api({**SEND_NEW, "slide": slide("audio", web)})
     drive()
     assert len(mmsc.received) == 1
     assert codes(Message.objects.get()) == ["N013", "N101"]
 
 
-def test_sendmms_of_the_skycore_dialect_needs_no_service_and_has_its_own_codes(world: SimpleNamespace) -> None:
+def test_skycore_sendmms_needs_no_service(world: SimpleNamespace) -> None:
     sent = (
         f"<REQUEST><ACTION>sendMMS</ACTION><API_KEY>{KEY}</API_KEY><TO>14044790000</TO><FROM>28444</FROM>"
         "{name}<SUBJECT>A song</SUBJECT><SLIDE><TEXT>Hello</TEXT></SLIDE></REQUEST>"
@@ -69,49 +71,49 @@ def test_sendmms_of_the_skycore_dialect_needs_no_service_and_has_its_own_codes(w
     assert (message.service, message.template.slides.get().duration) == (None, 5)
 
 
-def test_sendmms_expires_when_the_customer_says(ask: Ask, web: Scripted) -> None:
+def test_sendmms_expires_at_the_requested_time(call_api: CallApi, web: Scripted) -> None:
     soon = (datetime.now(UTC) + timedelta(hours=1)).replace(microsecond=0)
-    ask({**SEND_NEW, "slide": slide("audio", web), "mms-expiry-timestamp": soon.isoformat()})
+    call_api({**SEND_NEW, "slide": slide("audio", web), "mms-expiry-timestamp": soon.isoformat()})
     message = Message.objects.get()
     assert (message.status, message.due_at, message.expires_at) == ("encoding", soon, soon)
 
 
-def test_sendmms_whose_audio_cannot_be_encoded_fails_and_costs_nothing(
-    ask: Ask, web: Scripted, drive: Drive, customer: Scripted, world: SimpleNamespace
+def test_sendmms_with_a_failed_encoding_costs_nothing(
+    call_api: CallApi, web: Scripted, drive: Drive, customer: Scripted, world: SimpleNamespace
 ) -> None:
     Price.objects.create(message_class="mms", amount=50)
     ledger.top_up(world.account, 1000, "", datetime.now(UTC))
-    ask({**SEND_NEW, "slide": slide("audio", web)})
+    call_api({**SEND_NEW, "slide": slide("audio", web)})
     worker.run(child=child("raise SystemExit(1)"))
     drive()
     message = Message.objects.get()
     assert (message.status, codes(message)) == ("failed", ["E012", "E101"])
-    told = message.postbacks.first()
-    assert told
-    assert (told.fields["audio-name"], told.fields["tracking-id"]) == (f"{web.url}/a", message.tracking_id)
+    postback = message.postbacks.first()
+    assert postback
+    assert (postback.fields["audio-name"], postback.fields["tracking-id"]) == (f"{web.url}/a", message.tracking_id)
     assert (Balance.objects.get().balance, Balance.objects.get().reserved, ledger.reconcile()) == (1000, 0, [])
 
 
-@pytest.mark.parametrize(("code", "told"), [("", "N013"), ("raise SystemExit(1)", "E012")])
-def test_sendmms_that_expires_before_its_encoding_fails_and_is_told_what_became_of_that(
-    ask: Ask, web: Scripted, drive: Drive, code: str, told: str
+@pytest.mark.parametrize(("code", "expected"), [("", "N013"), ("raise SystemExit(1)", "E012")])
+def test_sendmms_expired_before_its_encoding_reports_both(
+    call_api: CallApi, web: Scripted, drive: Drive, code: str, expected: str
 ) -> None:
-    ask({**SEND_NEW, "slide": slide("audio", web)})
+    call_api({**SEND_NEW, "slide": slide("audio", web)})
     drive(datetime.now(UTC) + timedelta(days=3, seconds=1))
     message = Message.objects.get()
     assert (message.status, codes(message)) == ("failed", ["E101"])
     worker.run(child=child(code)) if code else worker.run()
     message.refresh_from_db()
-    assert (message.status, codes(message)) == ("failed", ["E101", told])
+    assert (message.status, codes(message)) == ("failed", ["E101", expected])
     assert not Postback.objects.filter(message=None).exists()
 
 
 def test_sendmms_without_funds_stores_nothing(
-    ask: Ask, web: Scripted, world: SimpleNamespace, settings: SimpleNamespace, tmp_path: Path
+    call_api: CallApi, web: Scripted, world: SimpleNamespace, settings: SimpleNamespace, tmp_path: Path
 ) -> None:
     settings.MEDIA_ROOT = tmp_path
     Price.objects.create(message_class="mms", amount=50)
-    answer = ask({**SEND_NEW, "slide": slide("audio", web)})
+    answer = call_api({**SEND_NEW, "slide": slide("audio", web)})
     assert b"<error-code>E713</error-code>" in answer
     assert (Template.objects.count(), Medium.objects.count(), Message.objects.count()) == (1, 1, 0)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
@@ -129,32 +131,32 @@ def test_sendmms_without_funds_stores_nothing(
         ({"to": "442071838750"}, "E111"),
     ],
 )
-def test_sendmms_checks_all_before_it_fetches(ask: Ask, web: Scripted, change: Elements, code: str) -> None:
-    assert f"<error-code>{code}</error-code>".encode() in ask({**SEND_NEW, "slide": slide("audio", web), **change})
+def test_sendmms_validates_before_fetching_media(call_api: CallApi, web: Scripted, change: Elements, code: str) -> None:
+    assert f"<error-code>{code}</error-code>".encode() in call_api({**SEND_NEW, "slide": slide("audio", web), **change})
     assert web.received == []
 
 
-def test_a_sendmms_that_comes_again_is_sent_once(ask: Ask, web: Scripted) -> None:
-    asked: Elements = {**SEND_NEW, "slide": slide("audio", web), "idempotency-key": "song 1"}
-    assert ask(asked) == ask(asked)
+def test_repeated_sendmms_is_sent_once(call_api: CallApi, web: Scripted) -> None:
+    elements: Elements = {**SEND_NEW, "slide": slide("audio", web), "idempotency-key": "song 1"}
+    assert call_api(elements) == call_api(elements)
     assert (Message.objects.count(), Template.objects.count(), len(web.received)) == (1, 2, 1)
 
 
-def test_a_dry_run_of_sendmms_tells_what_would_come_and_keeps_nothing(
-    ask: Ask, save: Save, web: Scripted, settings: SimpleNamespace, tmp_path: Path
+def test_dry_run_of_sendmms_stores_nothing(
+    call_api: CallApi, save: Save, web: Scripted, settings: SimpleNamespace, tmp_path: Path
 ) -> None:
     settings.MEDIA_ROOT = tmp_path
-    asked: Elements = {**SEND_NEW, "slide": slide("audio", web), "dry-run": "true"}
-    unencoded = ask(asked)
+    elements: Elements = {**SEND_NEW, "slide": slide("audio", web), "dry-run": "true"}
+    unencoded = call_api(elements)
     assert b"Its audio and video have to be encoded before it is known whether they fit</status-details>" in unencoded
     assert b"<postbacks>N013 N101 N102</postbacks>" in unencoded
     assert (Message.objects.count(), Template.objects.count(), Medium.objects.count()) == (0, 1, 1)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
     save("audio")
     worker.run()
-    assert b"<type>audio/amr</type><bytes>" in ask(asked)
+    assert b"<type>audio/amr</type><bytes>" in call_api(elements)
 
 
-def test_a_dry_run_of_sendmms_refuses_a_file_that_is_none(ask: Ask, web: Scripted) -> None:
+def test_dry_run_of_sendmms_refuses_an_invalid_file(call_api: CallApi, web: Scripted) -> None:
     web.default = file(b"Hello", "audio/mpeg")
-    assert b"<error-code>E629</error-code>" in ask({**SEND_NEW, "slide": slide("audio", web), "dry-run": "true"})
+    assert b"<error-code>E629</error-code>" in call_api({**SEND_NEW, "slide": slide("audio", web), "dry-run": "true"})

@@ -1,4 +1,4 @@
-"""Statements: every line of the ledger is in one of them, once, by class, country and carrier."""
+"""Statements: every ledger entry is in one line, by class, country and carrier."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -19,14 +19,14 @@ from mms.models import Message, NumberPrefix
 from tests.wire import IPHONE, Drive
 
 Send = Callable[..., Message]
-Reported = Callable[..., int]
+SendReport = Callable[..., int]
 
 DDM = "<ddm-message-text>What is your telephone?</ddm-message-text>"
 NOVEMBER, DECEMBER = date(2026, 11, 1), date(2026, 12, 1)
 
 
 def booked(account: Account, month: date) -> int:
-    """What the ledger's lines of the month add up to."""
+    """Return the sum of the ledger entries of the month."""
     lines = LedgerEntry.objects.filter(account=account, created_at__year=month.year, created_at__month=month.month)
     return lines.aggregate(total=Sum("balance_change"))["total"] or 0
 
@@ -36,8 +36,8 @@ def this_month() -> date:
 
 
 @pytest.fixture
-def used(world: SimpleNamespace, send: Send, drive: Drive, reported: Reported) -> SimpleNamespace:
-    """A DDM and three messages, one to another country at another price, one of them given back."""
+def used(world: SimpleNamespace, send: Send, drive: Drive, send_report: SendReport) -> SimpleNamespace:
+    """An account with a DDM and three messages, one to another country at another price, one refunded."""
     Price.objects.create(message_class="mms", amount=30_000)
     Price.objects.create(message_class="mms", country="GB", amount=50_000)
     Price.objects.create(message_class="ddm", amount=5_000)
@@ -48,19 +48,19 @@ def used(world: SimpleNamespace, send: Send, drive: Drive, reported: Reported) -
     ledger.top_up(world.account, 1_000_000, "invoice 1", datetime.now(UTC))
     send(DDM)
     drive()
-    reported("M1", "Retrieved", IPHONE)
-    # One after the other, so that the MMSC names them in this order.
+    send_report("M1", "Retrieved", IPHONE)
+    # One by one, so that the MMSC numbers them in this order.
     drive()
     send(to="14044790001")
     drive()
     send(to="447700900123")
     drive()
-    reported("M3", "Rejected", number="14044790001")
+    send_report("M3", "Rejected", number="14044790001")
     ledger.adjust(world.account, -100_000, "fee, December", datetime.now(UTC))
     return world
 
 
-def test_a_statement_tells_usage_by_class_country_and_carrier(used: SimpleNamespace) -> None:
+def test_statement_sums_by_class_country_and_carrier(used: SimpleNamespace) -> None:
     today, month = datetime.now(UTC).date(), this_month()
     assert Message.objects.get(status="rejected").country == "US"
     assert statements.to_csv(statements.statement_for(used.account, month)) == (
@@ -76,7 +76,7 @@ def test_a_statement_tells_usage_by_class_country_and_carrier(used: SimpleNamesp
     )
 
 
-def test_the_closing_balance_of_a_month_is_the_next_ones_opening(used: SimpleNamespace) -> None:
+def test_closing_balance_is_the_next_opening_balance(used: SimpleNamespace) -> None:
     last, this = (this_month() - timedelta(days=1)).replace(day=1), this_month()
     settled = LedgerEntry.objects.filter(kind="settle").order_by("pk").values("pk")[:2]
     LedgerEntry.objects.filter(pk__in=settled).update(created_at=F("created_at") - timedelta(days=31))
@@ -87,7 +87,7 @@ def test_the_closing_balance_of_a_month_is_the_next_ones_opening(used: SimpleNam
     assert (before.total, now.total) == (booked(used.account, last), booked(used.account, this))
 
 
-def test_a_month_begins_with_its_first_moment(world: SimpleNamespace) -> None:
+def test_month_includes_its_first_microsecond(world: SimpleNamespace) -> None:
     midnight = datetime(2026, 12, 1, tzinfo=UTC)
     ledger.top_up(world.account, 100, "", midnight - timedelta(microseconds=1))
     ledger.top_up(world.account, 20, "", midnight)
@@ -95,19 +95,19 @@ def test_a_month_begins_with_its_first_moment(world: SimpleNamespace) -> None:
     assert [(month.opening, month.total) for month in (november, december)] == [(0, 100), (100, 20)]
 
 
-def test_a_line_whose_message_is_gone_still_counts(used: SimpleNamespace) -> None:
+def test_entry_of_a_deleted_message_counts(used: SimpleNamespace) -> None:
     Message.objects.all().delete()
     statement = statements.statement_for(used.account, this_month())
     assert statement.total == booked(used.account, this_month())
     assert {line.country for line in statement.lines} == {""}
 
 
-def test_an_account_without_a_booking_has_an_empty_statement(world: SimpleNamespace) -> None:
+def test_account_without_bookings_has_an_empty_statement(world: SimpleNamespace) -> None:
     statement = statements.statement_for(world.account, NOVEMBER)
     assert (statement.opening, statement.total, statement.lines) == (0, 0, ())
 
 
-def test_the_command_prints_the_statement(used: SimpleNamespace, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_prints_the_statement(used: SimpleNamespace, capsys: pytest.CaptureFixture[str]) -> None:
     call_command("statement", "Customer", f"{this_month():%Y-%m}")
     assert capsys.readouterr().out == statements.to_csv(statements.statement_for(used.account, this_month()))
 
@@ -116,7 +116,7 @@ def test_the_command_prints_the_statement(used: SimpleNamespace, capsys: pytest.
     ("account", "month", "error"),
     [("Nobody", "2026-11", "there is no account named Nobody"), ("Customer", "November", "invalid parse_month value")],
 )
-def test_the_command_says_what_it_does_not_know(world: SimpleNamespace, account: str, month: str, error: str) -> None:
+def test_command_rejects_unknown_account_or_month(world: SimpleNamespace, account: str, month: str, error: str) -> None:
     with pytest.raises(CommandError, match=error):
         call_command("statement", account, month)
 
@@ -132,7 +132,7 @@ BOOKINGS = st.lists(
 
 
 class AnyBookings(TestCase):
-    """Property: whatever was booked whenever, statements and ledger agree."""
+    """Property: for any bookings, statements and ledger agree."""
 
     @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(BOOKINGS)

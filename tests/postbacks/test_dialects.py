@@ -1,4 +1,4 @@
-"""Every postback in every dialect, byte for byte."""
+"""Dialects: the exact body of every postback."""
 
 from typing import Any
 
@@ -37,7 +37,7 @@ FAILED = "Message Failed"
 
 
 def bodies(fields: dict[str, Any]) -> tuple[str, str, str]:
-    """In the Sinch, the Skycore and the JSON dialect."""
+    """Return the bodies in the Sinch, Skycore and JSON dialects."""
     sinch, skycore, json = (dialects.body(fields, name).decode() for name in ("sinch", "skycore", "json"))
     return sinch, skycore, json
 
@@ -64,7 +64,7 @@ CODES = [
 
 
 @pytest.mark.parametrize(("code", "status", "expected"), CODES)
-def test_a_step_of_a_message_has_its_code_and_status_in_each_dialect(code: str, status: str, expected: str) -> None:
+def test_message_postback_in_each_dialect(code: str, status: str, expected: str) -> None:
     sinch, skycore, json = expected.split()
     assert bodies({**STEP, "code": code, "status": status}) == (
         (
@@ -85,7 +85,7 @@ def test_a_step_of_a_message_has_its_code_and_status_in_each_dialect(code: str, 
     )
 
 
-def test_what_only_some_steps_know_follows_in_its_order() -> None:
+def test_optional_fields_follow_in_a_fixed_order() -> None:
     more = {"client-reference": "A&B", "status-details": "said <busy>", "handset": "http://a.example/?b&c"}
     sinch, skycore, json = bodies({**more, **STEP, "code": "N102", "status": "Message Sent/Delivered"})
     assert sinch.endswith(
@@ -102,7 +102,7 @@ def test_what_only_some_steps_know_follows_in_its_order() -> None:
 
 
 @pytest.mark.parametrize("code", ["N003", "N013"])
-def test_content_that_is_ready_is_told_by_its_id(code: str) -> None:
+def test_ready_content_postback_in_each_dialect(code: str) -> None:
     assert bodies({**CONTENT, "code": code}) == (
         f"{XML}<postback><origin>MMS_MT</origin><code>{code}</code><mms-id>35674</mms-id></postback>",
         f"{XML}<POSTBACK><ORIGIN>MMS_MT</ORIGIN><CODE>{code}</CODE><MMSID>35674</MMSID></POSTBACK>",
@@ -120,7 +120,7 @@ def test_content_that_is_ready_is_told_by_its_id(code: str) -> None:
         ("E013", "video-name", "VIDEONAME"),
     ],
 )
-def test_content_that_failed_is_told_with_its_source(code: str, name: str, skycore: str) -> None:
+def test_failed_content_postback_contains_the_source_url(code: str, name: str, skycore: str) -> None:
     url = "http://customer.example/1"
     assert bodies({name: url, **CONTENT, "code": code}) == (
         (
@@ -135,7 +135,7 @@ def test_content_that_failed_is_told_with_its_source(code: str, name: str, skyco
     )
 
 
-def test_a_message_from_a_handset_names_its_files() -> None:
+def test_mobile_originated_postback_lists_its_files() -> None:
     assert bodies(MO) == (
         (
             f"{XML}<postback><origin>MMS_MO</origin><code>N401</code><from>14082257140</from><to>28444</to>"

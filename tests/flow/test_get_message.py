@@ -1,4 +1,4 @@
-"""What getMessage tells of a message, from its acceptance to its delivery, in every dialect."""
+"""getMessage: status and timeline of a message, in every dialect."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -13,25 +13,25 @@ READ = {"action": "getMessage", "api-key": KEY}
 CREATED = datetime(2026, 11, 22, 12, 57, 35, tzinfo=UTC)
 
 
-def test_a_message_is_read_with_its_timeline(
-    world: SimpleNamespace, post: Callable[[str], bytes], drive: Drive, reported: Callable[..., int]
+def test_get_message_returns_the_timeline_in_every_dialect(
+    world: SimpleNamespace, post: Callable[[str], bytes], drive: Drive, send_report: Callable[..., int]
 ) -> None:
     post(request({**SEND, "client-reference": "r1"}).decode())
     message = Message.objects.get()
     before = post(request({**READ, "tracking-id": message.tracking_id}).decode())
     assert b"<message-status>accepted</message-status><client-reference>r1</client-reference><event>" in before
     drive()
-    reported("M1", "Retrieved", IPHONE)
+    send_report("M1", "Retrieved", IPHONE)
     drive()
     message.events.update(at=CREATED)
-    told = [
+    timeline = [
         ("accepted", "to AT&amp;T from 28444"), ("adapted", "to the generic profile"),
         ("submitted", "the MMSC accepted it as M1"), ("delivered", f"Retrieved {IPHONE}"),
     ]  # fmt: skip
     events = "".join(
         f"<event><timestamp>2026-11-22T12:57:35+00:00</timestamp><type>{kind}</type>"
         f"<status-details>{text}</status-details></event>"
-        for kind, text in told
+        for kind, text in timeline
     )
     assert post(request({**READ, "tracking-id": message.tracking_id}).decode()).decode() == (
         f"{DECLARED}<response><status>Success</status><tracking-id>{message.tracking_id}</tracking-id>"
@@ -41,4 +41,4 @@ def test_a_message_is_read_with_its_timeline(
     by_get = get(f"action=getMessage&api_key={KEY}&trackingid={message.tracking_id}")
     assert b"<MESSAGESTATUS>delivered</MESSAGESTATUS><SENTAS>MMS</SENTAS>" in by_get
     by_json = post_json({"action": "getMessage", "tracking-id": message.tracking_id})
-    assert [event["type"] for event in by_json["events"]] == [kind for kind, _ in told]
+    assert [event["type"] for event in by_json["events"]] == [kind for kind, _ in timeline]

@@ -1,4 +1,4 @@
-"""Delivery reports: doubled, early, late, unknown, in series, malformed."""
+"""Delivery reports: final, repeated, early, late, unknown, unauthenticated, malformed."""
 
 import base64
 from collections.abc import Callable
@@ -16,11 +16,11 @@ from tests.scripted import Scripted
 from tests.wire import IPHONE, Drive, codes, kinds, report_body, submit_rsp
 
 Send = Callable[..., Message]
-Reported = Callable[..., int]
+SendReport = Callable[..., int]
 
 
 @pytest.mark.parametrize(
-    ("status", "ends_as", "code", "told"),
+    ("status", "final_status", "code", "status_text"),
     [
         ("Retrieved", "delivered", "N102", "Message Sent/Delivered"),
         ("Expired", "expired", "E102", "Message Sent/Expired"),
@@ -29,53 +29,55 @@ Reported = Callable[..., int]
         ("Unreachable", "failed", "E102", "Message Sent/Failed"),
     ],
 )
-def test_a_final_report_ends_the_message(
-    send: Send, drive: Drive, reported: Reported, status: str, ends_as: str, code: str, told: str
+def test_final_report_ends_the_message(
+    send: Send, drive: Drive, send_report: SendReport, status: str, final_status: str, code: str, status_text: str
 ) -> None:
     message = send()
     drive()
-    assert reported("M1", status, IPHONE) == 200
+    assert send_report("M1", status, IPHONE) == 200
     message.refresh_from_db()
-    assert (message.status, message.due_at) == (ends_as, None)
+    assert (message.status, message.due_at) == (final_status, None)
     assert message.final_at is not None
     postback = message.postbacks.get(code=code)
-    assert (postback.fields["status"], postback.fields["handset"]) == (told, IPHONE)
+    assert (postback.fields["status"], postback.fields["handset"]) == (status_text, IPHONE)
 
 
 @pytest.mark.parametrize("status", ["Forwarded", "Deferred", "Indeterminate", "Something new"])
-def test_a_report_that_is_not_final_is_noted(send: Send, drive: Drive, reported: Reported, status: str) -> None:
+def test_intermediate_report_is_entered_in_the_timeline(
+    send: Send, drive: Drive, send_report: SendReport, status: str
+) -> None:
     message = send()
     drive()
-    assert reported("M1", status) == 200
+    assert send_report("M1", status) == 200
     message.refresh_from_db()
     assert (message.status, kinds(message)[-1], codes(message)) == ("submitted", "report", ["N101"])
 
 
-def test_the_longest_message_id_is_kept_and_a_longer_one_refused_for_good(
-    send: Send, drive: Drive, reported: Reported, mmsc: Scripted
+def test_message_id_of_200_characters_fits_and_201_gets_400(
+    send: Send, drive: Drive, send_report: SendReport, mmsc: Scripted
 ) -> None:
     mmsc.first(submit_rsp("X" * 200))
     message = send()
     drive()
-    assert reported("X" * 201, "Retrieved") == 400
-    assert reported("X" * 200, "Retrieved") == 200
+    assert send_report("X" * 201, "Retrieved") == 400
+    assert send_report("X" * 200, "Retrieved") == 200
     message.refresh_from_db()
     assert message.status == "delivered"
 
 
-def test_a_doubled_report_is_answered_and_changes_nothing(send: Send, drive: Drive, reported: Reported) -> None:
+def test_repeated_report_is_confirmed_and_changes_nothing(send: Send, drive: Drive, send_report: SendReport) -> None:
     message = send()
     drive()
-    assert [reported("M1", "Retrieved") for _ in range(3)] == [200, 200, 200]
+    assert [send_report("M1", "Retrieved") for _ in range(3)] == [200, 200, 200]
     assert codes(message) == ["N101", "N102"]
     assert Report.objects.count() == 1
 
 
-def test_two_words_that_we_do_not_know_are_two_reports(send: Send, drive: Drive, reported: Reported) -> None:
+def test_different_unknown_statuses_are_different_reports(send: Send, drive: Drive, send_report: SendReport) -> None:
     message = send()
     drive()
     for word in ("Parked", "Lost", "Parked"):
-        assert reported("M1", word) == 200
+        assert send_report("M1", word) == 200
     assert [(report.status, report.raw_status) for report in Report.objects.all()] == [
         ("Unknown", "Parked"),
         ("Unknown", "Lost"),
@@ -83,58 +85,56 @@ def test_two_words_that_we_do_not_know_are_two_reports(send: Send, drive: Drive,
     assert [event.text for event in message.events.filter(kind="report")] == ["Parked", "Lost"]
 
 
-def test_a_carriers_own_words_mean_what_its_table_says(
-    world: SimpleNamespace, send: Send, drive: Drive, reported: Reported
+def test_carrier_status_overrides_apply(
+    world: SimpleNamespace, send: Send, drive: Drive, send_report: SendReport
 ) -> None:
     type(world.carrier).objects.update(status_overrides={"4": "Rejected", "Read": "Retrieved"})
     ends = {"4": "rejected", "Read": "delivered", "Expired": "expired"}
     for number, (word, status) in enumerate(ends.items(), 1):
         message = send()
         drive()
-        assert reported(f"M{number}", word) == 200
+        assert send_report(f"M{number}", word) == 200
         message.refresh_from_db()
         assert message.status == status
 
 
-def test_a_repetition_may_name_the_handset_that_the_first_did_not(
-    world: SimpleNamespace, send: Send, drive: Drive, reported: Reported
+def test_repeated_report_may_add_the_handset(
+    world: SimpleNamespace, send: Send, drive: Drive, send_report: SendReport
 ) -> None:
     send()
     drive()
-    reported("M1", "Retrieved")
-    reported("M1", "Retrieved", IPHONE)
+    send_report("M1", "Retrieved")
+    send_report("M1", "Retrieved", IPHONE)
     assert CachedHandset.objects.get().handset == world.iphone
 
 
-def test_the_first_final_report_stands_and_later_ones_are_kept(send: Send, drive: Drive, reported: Reported) -> None:
+def test_first_final_report_wins_and_later_ones_are_stored(send: Send, drive: Drive, send_report: SendReport) -> None:
     message = send()
     drive()
     for status in ("Deferred", "Rejected", "Expired", "Retrieved"):
-        reported("M1", status)
+        send_report("M1", status)
     message.refresh_from_db()
     assert (message.status, codes(message)) == ("rejected", ["N101", "E102"])
     assert kinds(message)[-4:] == ["report", "rejected", "report", "report"]
     assert Report.objects.count() == 4
 
 
-def test_a_report_that_overtakes_the_answer_to_its_submit_is_matched_with_it(
-    world: SimpleNamespace, send: Send, drive: Drive, reported: Reported
+def test_report_before_the_submit_result_is_matched(
+    world: SimpleNamespace, send: Send, drive: Drive, send_report: SendReport
 ) -> None:
     message = send()
-    assert reported("M1", "Retrieved", IPHONE) == 200
+    assert send_report("M1", "Retrieved", IPHONE) == 200
     assert CachedHandset.objects.get().handset == world.iphone
     drive()
     message.refresh_from_db()
     assert (message.status, codes(message)) == ("delivered", ["N101", "N102"])
 
 
-def test_a_report_that_missed_the_answer_by_a_hair_is_matched_by_the_sweep(
-    send: Send, drive: Drive, reported: Reported
-) -> None:
+def test_sweep_matches_a_report_that_raced_the_submit_result(send: Send, drive: Drive, send_report: SendReport) -> None:
     message = send()
     drive()
-    reported("M1", "Retrieved")
-    # As it is when both commit at once, neither seeing the other.
+    send_report("M1", "Retrieved")
+    # As after simultaneous commits of report and result, neither of which saw the other.
     Report.objects.update(attempt=None, due_at=datetime.now(UTC) + timedelta(seconds=1))
     Message.objects.update(status="submitted", due_at=message.expires_at, final_at=None)
     message.postbacks.filter(code="N102").delete()
@@ -143,10 +143,10 @@ def test_a_report_that_missed_the_answer_by_a_hair_is_matched_by_the_sweep(
     assert (message.status, codes(message)) == ("delivered", ["N101", "N102"])
 
 
-def test_a_report_that_nobody_knows_is_kept_answered_and_tried_less_and_less_often(
-    world: SimpleNamespace, reported: Reported, drive: Drive
+def test_unknown_report_is_confirmed_and_retried_eight_times(
+    world: SimpleNamespace, send_report: SendReport, drive: Drive
 ) -> None:
-    assert reported("unknown", "Retrieved", IPHONE, number="14045550123") == 200
+    assert send_report("unknown", "Retrieved", IPHONE, number="14045550123") == 200
     for days in (0.1, 0.2, 0.5, 1, 2, 3, 5, 7, 9):
         drive(datetime.now(UTC) + timedelta(days=days))
     report = Report.objects.get()
@@ -154,22 +154,20 @@ def test_a_report_that_nobody_knows_is_kept_answered_and_tried_less_and_less_oft
     assert CachedHandset.objects.get().number == "14045550123"
 
 
-def test_a_report_that_is_matched_late_overrules_nothing_that_was_learned_since(
-    send: Send, drive: Drive, reported: Reported
-) -> None:
+def test_late_match_does_not_override_a_newer_handset(send: Send, drive: Drive, send_report: SendReport) -> None:
     message = send()
     drive()
-    reported("told-by-hand", "Deferred", "an older handset")
-    reported("M1", "Retrieved", IPHONE)
+    send_report("assigned-by-hand", "Deferred", "an older handset")
+    send_report("M1", "Retrieved", IPHONE)
     attempt = message.attempts.get()
-    attempt.mmsc_id = "told-by-hand"
+    attempt.mmsc_id = "assigned-by-hand"
     attempt.save()
     drive(datetime.now(UTC) + timedelta(hours=1))
-    assert Report.objects.get(mmsc_id="told-by-hand").attempt == attempt
+    assert Report.objects.get(mmsc_id="assigned-by-hand").attempt == attempt
     assert CachedHandset.objects.get().handset.identity == IPHONE
 
 
-def test_no_report_until_it_expires_is_told(send: Send, drive: Drive) -> None:
+def test_message_without_a_report_expires(send: Send, drive: Drive) -> None:
     message = send()
     drive()
     drive(datetime.now(UTC) + timedelta(days=3, minutes=1))
@@ -187,7 +185,7 @@ def call(body: bytes, user: str = "mmsc:report-secret", carrier: str = "att") ->
     return answer.status_code, answer.content
 
 
-def test_the_answer_echoes_transaction_and_namespace(world: SimpleNamespace) -> None:
+def test_response_echoes_transaction_id_and_namespace(world: SimpleNamespace) -> None:
     status, answer = call(report_body("M1", "14044790000", "Retrieved"))
     assert status == 200
     assert answer.decode() == (
@@ -204,46 +202,48 @@ def test_the_answer_echoes_transaction_and_namespace(world: SimpleNamespace) -> 
     ("user", "carrier", "status"),
     [("mmsc:wrong", "att", 401), ("nobody:report-secret", "att", 401), ("mmsc:report-secret", "nowhere", 404)],
 )
-def test_strangers_are_turned_away(world: SimpleNamespace, user: str, carrier: str, status: int) -> None:
+def test_wrong_credentials_get_401_and_unknown_carrier_404(
+    world: SimpleNamespace, user: str, carrier: str, status: int
+) -> None:
     assert call(report_body("M1", "14044790000", "Retrieved"), user, carrier)[0] == status
     assert not Report.objects.exists()
 
 
-def test_a_caller_outside_the_carriers_networks_is_turned_away(world: SimpleNamespace) -> None:
+def test_address_outside_the_carrier_networks_gets_403(world: SimpleNamespace) -> None:
     world.carrier.inbound_networks = ["192.0.2.0/24"]
     world.carrier.save()
     assert call(report_body("M1", "14044790000", "Retrieved"))[0] == 403
 
 
-def test_what_is_remembered_of_a_carrier_neither_lets_in_nor_turns_away(world: SimpleNamespace) -> None:
+def test_changed_password_applies_despite_the_stale_cache(world: SimpleNamespace) -> None:
     body = report_body("M1", "14044790000", "Retrieved")
     assert [call(body)[0], call(body)[0]] == [200, 200]
     type(world.carrier).objects.update(inbound_password="another-secret")
     assert [call(body)[0], call(body, "mmsc:another-secret")[0]] == [401, 200]
 
 
-def test_a_report_is_read_by_the_table_that_its_carrier_has_now(world: SimpleNamespace) -> None:
+def test_changed_status_overrides_apply_despite_the_stale_cache(world: SimpleNamespace) -> None:
     assert call(report_body("M1", "14044790000", "Parked"))[0] == 200
     type(world.carrier).objects.update(status_overrides={"Parked": "Deferred"})
     assert call(report_body("M2", "14044790000", "Parked"))[0] == 200
     assert list(Report.objects.values_list("status", flat=True)) == ["Unknown", "Deferred"]
 
 
-def test_what_cannot_be_read_is_refused_in_soap(world: SimpleNamespace) -> None:
+def test_malformed_request_gets_a_soap_fault(world: SimpleNamespace) -> None:
     status, answer = call(b"<not soap")
     assert (status, b"<StatusCode>2007</StatusCode>" in answer) == (400, True)
 
 
-def test_a_message_from_a_handset_is_refused_rather_than_lost(world: SimpleNamespace) -> None:
+def test_mobile_originated_message_gets_a_soap_fault(world: SimpleNamespace) -> None:
     body = report_body("M1", "14044790000", "Retrieved").replace(b"DeliveryReportReq", b"DeliverReq")
     status, answer = call(body)
     assert (status, b"<StatusCode>4003</StatusCode>" in answer) == (500, True)
 
 
-def test_a_step_of_the_sweep_that_fails_holds_up_neither_the_others_nor_the_sending(
-    world: SimpleNamespace, send: Send, reported: Reported, drive: Drive, mmsc: Scripted
+def test_failing_sweep_step_does_not_block_sending(
+    world: SimpleNamespace, send: Send, send_report: SendReport, drive: Drive, mmsc: Scripted
 ) -> None:
-    reported("nobody-knows", "Retrieved")
+    send_report("unknown-id", "Retrieved")
     with connection.cursor() as cursor:
         cursor.execute("""
             CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$;

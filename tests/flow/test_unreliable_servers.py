@@ -1,4 +1,4 @@
-"""Customers' servers that are hard to find, or break off their answers."""
+"""Customers' servers with hanging name servers or truncated replies."""
 
 import socket
 import threading
@@ -18,22 +18,22 @@ from tests.wire import Drive
 
 Send = Callable[..., Message]
 
-HANGING = 40  # more than a pool of threads has that is made for nothing in particular
+HANGING = 40  # more than the threads of a default executor
 
 
 @pytest.fixture
 def names_hang(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The name servers of all *.hanging.example hang; prompt.example is this machine."""
-    over, real = threading.Event(), socket.getaddrinfo
+    """Make the name lookup of *.hanging.example hang, and resolve all other names to this machine."""
+    released, real = threading.Event(), socket.getaddrinfo
 
     def resolve(host: str, *arguments: object, **options: object) -> object:
         if host.endswith(".hanging.example"):
-            over.wait(10)
+            released.wait(10)
         return real("127.0.0.1", *arguments, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     yield
-    over.set()
+    released.set()
 
 
 def due(account: Account) -> Postback:
@@ -41,7 +41,7 @@ def due(account: Account) -> Postback:
     return Postback.objects.create(account=account, code="N003", fields={"code": "N003"}, due_at=now, created_at=now)
 
 
-def test_name_servers_that_hang_hold_up_no_other_account(
+def test_hanging_name_servers_do_not_block_other_accounts(
     world: SimpleNamespace, customer: Scripted, names_hang: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outbox, "TIMEOUT", 1.0)
@@ -55,8 +55,8 @@ def test_name_servers_that_hang_hold_up_no_other_account(
             pass
         while loop.in_flight.keys:
             loop.settle(1.0)
-    taken = Postback.objects.get(status=Postback.Status.DELIVERED)
-    assert (taken.account, len(customer.received)) == (world.account, 1)
+    delivered = Postback.objects.get(status=Postback.Status.DELIVERED)
+    assert (delivered.account, len(customer.received)) == (world.account, 1)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_name_servers_that_hang_hold_up_no_other_account(
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nThank\r\n", "Thank"),
     ],
 )
-def test_an_answer_of_200_whose_body_breaks_off_is_one(
+def test_http_200_with_a_truncated_body_counts(
     world: SimpleNamespace, send: Send, drive: Drive, answer: bytes, kept: str
 ) -> None:
     with listening(saying(answer)) as server:
@@ -78,9 +78,7 @@ def test_an_answer_of_200_whose_body_breaks_off_is_one(
     assert (postback.status, attempt.http_status, attempt.answer) == ("taken", 200, kept)
 
 
-def test_a_body_that_breaks_off_after_another_status_is_tried_again(
-    world: SimpleNamespace, send: Send, drive: Drive
-) -> None:
+def test_http_500_with_a_truncated_body_is_retried(world: SimpleNamespace, send: Send, drive: Drive) -> None:
     with listening(saying(b"HTTP/1.1 500 Oh\r\nContent-Length: 100\r\n\r\nNo")) as server:
         Account.objects.update(postback_url=server.url)
         send()

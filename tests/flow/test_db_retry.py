@@ -1,4 +1,4 @@
-"""What was answered and cannot be asked for again is stored: through a restart of the database, and each for itself."""
+"""Results are stored despite a restart of the database, and independently of each other."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,8 +15,8 @@ from tests.wire import Drive, codes
 
 Send = Callable[..., Message]
 
-# The server ends the connection at this step, once, as it ends all of them when it restarts.
-DIES = """
+# The server ends the connection at this step, once, as a restart would.
+CREATE_TRIGGER = """
 CREATE SEQUENCE deaths;
 CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -25,9 +25,9 @@ BEGIN
 END $$;
 CREATE TRIGGER die BEFORE {step} ON {table} FOR EACH ROW EXECUTE FUNCTION die();
 """
-LIVES = "DROP TRIGGER die ON {table}; DROP FUNCTION die(); DROP SEQUENCE deaths"
+DROP_TRIGGER = "DROP TRIGGER die ON {table}; DROP FUNCTION die(); DROP SEQUENCE deaths"
 
-REFUSES = """
+REFUSE_M2 = """
 CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not this one'; END $$;
 CREATE TRIGGER refuse BEFORE UPDATE ON mms_attempt FOR EACH ROW WHEN (NEW.mmsc_id = 'M2') EXECUTE FUNCTION refuse();
 """
@@ -39,21 +39,21 @@ def execute(sql: str) -> None:
 
 
 @contextmanager
-def dying(step: str, table: str) -> Iterator[None]:
-    execute(DIES.format(step=step, table=table))
+def connection_ends_once(step: str, table: str) -> Iterator[None]:
+    execute(CREATE_TRIGGER.format(step=step, table=table))
     try:
         yield
     finally:
-        execute(LIVES.format(table=table))
+        execute(DROP_TRIGGER.format(table=table))
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 @pytest.mark.parametrize("table", ["mms_attempt", "mms_postbackattempt"])
-def test_an_answer_that_meets_a_restart_of_the_database_is_stored_once_it_is_back(
+def test_result_is_stored_after_a_database_restart(
     world: SimpleNamespace, send: Send, drive: Drive, mmsc: Scripted, customer: Scripted, table: str
 ) -> None:
     message = send()
-    with dying("UPDATE", table):
+    with connection_ends_once("UPDATE", table):
         drive()
     message.refresh_from_db()
     assert (message.status, codes(message)) == ("submitted", ["N101"])
@@ -62,11 +62,11 @@ def test_an_answer_that_meets_a_restart_of_the_database_is_stored_once_it_is_bac
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_a_notifier_outlives_a_restart_of_the_database_before_it_sends_anything(
+def test_notifier_survives_a_database_restart_before_sending(
     world: SimpleNamespace, send: Send, drive: Drive, customer: Scripted
 ) -> None:
     send()
-    with dying("INSERT", "mms_postbackattempt"):
+    with connection_ends_once("INSERT", "mms_postbackattempt"):
         drive()
     assert customer.received == []
     drive(datetime.now(UTC) + outbox.LEASE)
@@ -74,10 +74,10 @@ def test_a_notifier_outlives_a_restart_of_the_database_before_it_sends_anything(
     assert len(customer.received) == 1
 
 
-def test_an_answer_that_cannot_be_stored_takes_no_other_along(
+def test_unstorable_result_does_not_affect_the_others(
     world: SimpleNamespace, send: Send, drive: Drive, mmsc: Scripted
 ) -> None:
-    execute(REFUSES)
+    execute(REFUSE_M2)
     messages = [send() for _ in range(3)]
     drive()
     found = dict(Message.objects.values_list("attempts__mmsc_id", "status"))

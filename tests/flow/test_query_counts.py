@@ -1,4 +1,4 @@
-"""A step costs a number of statements that does not depend on how many messages take it together."""
+"""The number of SQL statements of a step does not depend on the number of its messages."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,15 +25,15 @@ from tests.wire import IPHONE, report_body
 
 Send = Callable[..., Message]
 
-TAKEN = Reply(200, "", b"", 0.1)
+OK = Reply(200, "", b"", 0.1)
 
 
 def now() -> datetime:
     return datetime.now(UTC)
 
 
-class Counted:
-    """The number of statements of each step, by its name."""
+class StatementCounter:
+    """Counts the SQL statements of each named step."""
 
     def __init__(self) -> None:
         self.statements: dict[str, int] = {}
@@ -45,34 +45,34 @@ class Counted:
         self.statements[step] = len(captured)
 
 
-def whole_way(world: SimpleNamespace, send: Send, messages: int) -> dict[str, int]:
-    """Statements of the steps that so many messages take together."""
-    counted = Counted()
+def count_statements(world: SimpleNamespace, send: Send, messages: int) -> dict[str, int]:
+    """Send messages through all steps in one batch. Return the number of statements of each step."""
+    counter = StatementCounter()
     numbers = [f"1404479{messages:02}{number:02}" for number in range(messages)]
     for number in numbers:
         cache.record_sighting(number, IPHONE, CachedHandset.Source.DELIVERY_REPORT, now())
         send(to=number)
-    with counted("claim"):
+    with counter("claim"):
         claimed, _ = claiming.claim_messages(now(), messages)
-    with counted("adapt"):
+    with counter("adapt"):
         ready = sender.adapt(claimed, Composer(claimed), now())
-    with counted("start"):
+    with counter("start"):
         started = transitions.start_attempts([adapted for adapted, _ in ready], now())
-    landings = [
+    completed = [
         CompletedSubmit(sent, a, SubmitResult(Outcome.SUBMITTED, 1000, "", f"B{sent.pk}")) for sent, a in started
     ]
-    with counted("submitted"):
-        transitions.record_submit_results(landings, now())
-    said = [report(f"B{sent.pk}", sent.number) for sent, _ in started]
-    with counted("reports"):
-        report_apply.record_reports([(world.carrier, request) for request in said], now())
-    for turn in ("N101", "N102"):
-        with counted(f"claim {turn}"):
-            parcels = outbox.claim(now(), 2 * messages)
-        assert [parcel.postback.code for parcel in parcels] == [turn] * messages
-        with counted(f"settle {turn}"):
-            outbox.settle([(parcel, TAKEN) for parcel in parcels], now())
-    return counted.statements
+    with counter("submitted"):
+        transitions.record_submit_results(completed, now())
+    reports = [report(f"B{sent.pk}", sent.number) for sent, _ in started]
+    with counter("reports"):
+        report_apply.record_reports([(world.carrier, delivery_report) for delivery_report in reports], now())
+    for code in ("N101", "N102"):
+        with counter(f"claim {code}"):
+            postbacks = outbox.claim(now(), 2 * messages)
+        assert [each.postback.code for each in postbacks] == [code] * messages
+        with counter(f"settle {code}"):
+            outbox.settle([(each, OK) for each in postbacks], now())
+    return counter.statements
 
 
 def accepted(message: Message, attempt: Attempt) -> CompletedSubmit[Message]:
@@ -81,16 +81,16 @@ def accepted(message: Message, attempt: Attempt) -> CompletedSubmit[Message]:
 
 
 def report(message_id: str, number: str) -> DeliveryReport:
-    said = read_request("text/xml", report_body(message_id, number, "Retrieved", IPHONE))
-    assert isinstance(said, DeliveryReportReq)
-    return said.delivery_report()
+    parsed = read_request("text/xml", report_body(message_id, number, "Retrieved", IPHONE))
+    assert isinstance(parsed, DeliveryReportReq)
+    return parsed.delivery_report()
 
 
-def test_each_step_of_many_takes_as_many_statements_as_that_of_two(world: SimpleNamespace, send: Send) -> None:
+def test_steps_need_as_many_queries_for_20_messages_as_for_2(world: SimpleNamespace, send: Send) -> None:
     Price.objects.create(message_class="mms", amount=50)
     ledger.top_up(world.account, 1_000_000, "", now())
 
-    few, many = whole_way(world, send, 2), whole_way(world, send, 20)
+    few, many = count_statements(world, send, 2), count_statements(world, send, 20)
 
     assert many == few
     assert set(Message.objects.values_list("status", flat=True)) == {"delivered"}
@@ -98,7 +98,7 @@ def test_each_step_of_many_takes_as_many_statements_as_that_of_two(world: Simple
     assert ledger.reconcile() == []
 
 
-def test_reports_that_come_together_are_each_taken_once(world: SimpleNamespace, send: Send) -> None:
+def test_repeated_reports_in_one_batch_are_applied_once(world: SimpleNamespace, send: Send) -> None:
     messages = [send(), send()]
     claimed, _ = claiming.claim_messages(now(), 2)
     ready = sender.adapt(claimed, Composer(claimed), now())
@@ -106,5 +106,5 @@ def test_reports_that_come_together_are_each_taken_once(world: SimpleNamespace, 
     transitions.record_submit_results([accepted(*each) for each in started], now())
     first, second = (report(f"B{message.pk}", message.number) for message in messages)
     report_apply.record_reports([(world.carrier, each) for each in (second, first, second, first)], now())
-    told = list(Postback.objects.order_by("message", "pk").values_list("message", "code"))
-    assert told == [(message.pk, code) for message in messages for code in ("N101", "N102")]
+    postbacks = list(Postback.objects.order_by("message", "pk").values_list("message", "code"))
+    assert postbacks == [(message.pk, code) for message in messages for code in ("N101", "N102")]

@@ -1,4 +1,4 @@
-"""What an account with little left to spend is told by postback."""
+"""Low-balance postbacks (N713)."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -18,7 +18,7 @@ Send = Callable[..., Message]
 
 @pytest.fixture
 def nearly_spent(world: SimpleNamespace) -> Account:
-    """2.00 left, with a message at 1.50, to be told below 1.00."""
+    """Return an account with a balance of 2.00 and a threshold of 1.00, where a message costs 1.50."""
     Price.objects.create(message_class="mms", amount=1_500_000)
     Account.objects.update(low_balance_at=1_000_000, low_balance_postback=True)
     world.account.refresh_from_db()
@@ -26,11 +26,11 @@ def nearly_spent(world: SimpleNamespace) -> Account:
     return Account.objects.get()
 
 
-def told(customer: Scripted) -> list[str]:
+def low_balance_postbacks(customer: Scripted) -> list[str]:
     return [sent.body.decode() for sent in customer.received if b"N713" in sent.body]
 
 
-def test_it_is_told_once(nearly_spent: Account, send: Send, drive: Drive, customer: Scripted) -> None:
+def test_low_balance_postback_is_sent_once(nearly_spent: Account, send: Send, drive: Drive, customer: Scripted) -> None:
     notify_low_balances.run()
     send()
     notify_low_balances.run()
@@ -38,7 +38,7 @@ def test_it_is_told_once(nearly_spent: Account, send: Send, drive: Drive, custom
     drive()
     notice = nearly_spent.low_balance_notices.get()
     sentence = "has 0.50 USD left to spend, less than the 1.00 USD at which it asked to be told."
-    (body,) = told(customer)
+    (body,) = low_balance_postbacks(customer)
     assert body == (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         "<postback><origin>MMS_MT</origin><code>N713</code>"
@@ -49,7 +49,7 @@ def test_it_is_told_once(nearly_spent: Account, send: Send, drive: Drive, custom
 
 
 @pytest.mark.parametrize("setting", [{"low_balance_postback": False}, {"postback_url": ""}])
-def test_who_did_not_ask_for_it_or_has_no_url_has_the_notice_alone(
+def test_no_low_balance_postback_if_disabled_or_without_url(
     nearly_spent: Account, send: Send, setting: dict[str, object]
 ) -> None:
     Account.objects.update(**setting)
@@ -59,14 +59,12 @@ def test_who_did_not_ask_for_it_or_has_no_url_has_the_notice_alone(
     assert not Postback.objects.filter(code="N713").exists()
 
 
-def test_it_is_tried_again_as_every_postback_is(
-    nearly_spent: Account, send: Send, drive: Drive, customer: Scripted
-) -> None:
+def test_low_balance_postback_is_retried(nearly_spent: Account, send: Send, drive: Drive, customer: Scripted) -> None:
     send()
     notify_low_balances.run()
     Account.objects.update(postback_url=nearly_spent.postback_url.replace("127.0.0.1", "127.0.0.2"))
     drive()
     Account.objects.update(postback_url=nearly_spent.postback_url)
     drive(datetime.now(UTC) + timedelta(minutes=5.1))
-    assert len(told(customer)) == 1
+    assert len(low_balance_postbacks(customer)) == 1
     assert Postback.objects.get(code="N713").status == "taken"

@@ -1,4 +1,4 @@
-"""What follows when our queue gives a postback up: an E999, once."""
+"""Given-up postbacks: each is followed by one E999."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -11,13 +11,13 @@ from tests.scripted import Say, Scripted
 from tests.wire import Drive, codes
 
 Send = Callable[..., Message]
-Reported = Callable[..., int]
+SendReport = Callable[..., int]
 
 DOWN = Say(status=503)
 
 
-def tries(drive: Drive, count: int) -> None:
-    """As many tries of what fails, 5 minutes apart, the first of them now."""
+def run_tries(drive: Drive, count: int) -> None:
+    """Run the workers `count` times, 5 minutes apart, beginning now."""
     for number in range(count):
         drive(datetime.now(UTC) + timedelta(minutes=5.1 * number))
 
@@ -57,18 +57,18 @@ def states(message: Message) -> list[tuple[str, str, int]]:
         ),
     ],
 )
-def test_an_e999_names_the_code_that_was_given_up(
+def test_e999_contains_the_code_of_the_given_up_postback(
     world: SimpleNamespace, send: Send, drive: Drive, customer: Scripted, dialect: str, body: str
 ) -> None:
     world.account.postback_dialect = dialect
     world.account.save()
     customer.first(*[DOWN] * 6)
     message = send("<client-reference>order 7</client-reference>")
-    tries(drive, 6)
-    told = message.postbacks.get(code="E999")
+    run_tries(drive, 6)
+    e999 = message.postbacks.get(code="E999")
     values = {
         "~tracking~": message.tracking_id,
-        "~now~": told.fields["timestamp"],
+        "~now~": e999.fields["timestamp"],
         "~details~": "N101 was given up after 6 tries; replayPostbacks sends it again",
     }
     for name, value in values.items():
@@ -78,32 +78,34 @@ def test_an_e999_names_the_code_that_was_given_up(
     assert customer.received[6].headers["x-mms-sequence"] == "2"
 
 
-def test_the_code_is_named_as_the_customer_knows_it(
-    world: SimpleNamespace, send: Send, drive: Drive, reported: Reported, customer: Scripted
+def test_e999_contains_the_code_in_the_customer_dialect(
+    world: SimpleNamespace, send: Send, drive: Drive, send_report: SendReport, customer: Scripted
 ) -> None:
     world.account.postback_dialect = "json"
     world.account.save()
     customer.first(Say(), *[DOWN] * 6)
     send()
     drive()
-    reported("M1", "Expired")
-    tries(drive, 6)
+    send_report("M1", "Expired")
+    run_tries(drive, 6)
     assert b"N103 was given up after 6 tries" in customer.received[-1].body
 
 
-def test_an_e999_that_is_given_up_is_followed_by_none(send: Send, drive: Drive, customer: Scripted) -> None:
+def test_given_up_e999_is_not_followed_by_another(send: Send, drive: Drive, customer: Scripted) -> None:
     customer.default = DOWN
     message = send()
-    tries(drive, 13)
+    run_tries(drive, 13)
     assert states(message) == [("N101", "given-up", 6), ("E999", "given-up", 6)]
     assert not Postback.objects.filter(due_at__isnull=False).exists()
 
 
-def test_an_e999_comes_after_what_was_waiting(send: Send, drive: Drive, reported: Reported, customer: Scripted) -> None:
+def test_e999_follows_the_waiting_postbacks(
+    send: Send, drive: Drive, send_report: SendReport, customer: Scripted
+) -> None:
     customer.first(*[DOWN] * 6)
     message = send()
     drive()
-    reported("M1", "Retrieved")
-    tries(drive, 6)
+    send_report("M1", "Retrieved")
+    run_tries(drive, 6)
     assert codes(message) == ["N101", "N102", "E999"]
     assert [sent.headers["x-mms-sequence"] for sent in customer.received[6:]] == ["2", "3"]

@@ -1,4 +1,4 @@
-"""The seed request, from the customer's bytes in to every byte that goes out."""
+"""One send request end to end: the answer, the DDM, the submit, the postbacks."""
 
 import email
 import hashlib
@@ -18,19 +18,19 @@ from tests.scripted import Scripted
 from tests.wire import IPHONE, SEED, Drive, codes, kinds
 
 Post = Callable[[str], bytes]
-Reported = Callable[..., int]
+SendReport = Callable[..., int]
 
 
 def mm7_parts(sent: bytes, content_type: str) -> tuple[str, dict[str, bytes]]:
-    """The envelope and the parts of a submit, by Content-Location, as another library reads them."""
+    """Return the envelope of a submit and its parts by Content-Location, parsed by the standard library."""
     message = email.message_from_bytes(b"Content-Type: " + content_type.encode() + b"\r\n\r\n" + sent)
     _, envelope, _, *leaves = message.walk()
     parts = {str(part["Content-Location"]): part.get_payload(decode=True) for part in leaves}
     return cast(bytes, envelope.get_payload(decode=True)).decode(), cast(dict[str, bytes], parts)
 
 
-def test_the_seed_request_goes_all_its_way(
-    world: SimpleNamespace, post: Post, drive: Drive, reported: Reported, mmsc: Scripted, customer: Scripted
+def test_message_is_delivered_after_a_discovery(
+    world: SimpleNamespace, post: Post, drive: Drive, send_report: SendReport, mmsc: Scripted, customer: Scripted
 ) -> None:
     answer = post(SEED)
     message = Message.objects.get()
@@ -49,10 +49,10 @@ def test_the_seed_request_goes_all_its_way(
         "text.txt": b"This message is free of charge and will allow us to deliver your content nice and smooth"
     }
 
-    assert reported("M1", "Retrieved", IPHONE) == 200
+    assert send_report("M1", "Retrieved", IPHONE) == 200
     assert CachedHandset.objects.get().handset == world.iphone
     drive()
-    assert reported("M2", "Retrieved", IPHONE) == 200
+    assert send_report("M2", "Retrieved", IPHONE) == 200
     drive()
 
     message.refresh_from_db()
@@ -62,22 +62,22 @@ def test_the_seed_request_goes_all_its_way(
         "accepted", "discovering", "ddm-sent", "ddm-delivered", "adapted", "submitted", "delivered"
     ]  # fmt: skip
     assert codes(message) == ["N501", "N502", "N101", "N102"]
-    assert [bytes_of_code(sent.body) for sent in customer.received] == [b"N501", b"N502", b"N101", b"N102"]
+    assert [code_of(sent.body) for sent in customer.received] == [b"N501", b"N502", b"N101", b"N102"]
     assert len(mmsc.received) == 2
 
 
-def bytes_of_code(body: bytes) -> bytes:
+def code_of(body: bytes) -> bytes:
     found = re.search(rb"<code>(.*?)</code>", body)
     assert found
     return found[1]
 
 
-def test_the_content_goes_out_adapted_with_custom_text_and_subject(
-    post: Post, drive: Drive, reported: Reported, mmsc: Scripted
+def test_submitted_content_is_adapted_and_customized(
+    post: Post, drive: Drive, send_report: SendReport, mmsc: Scripted
 ) -> None:
     post(SEED)
     drive()
-    reported("M1", "Retrieved", IPHONE)
+    send_report("M1", "Retrieved", IPHONE)
     drive()
     envelope, parts = mm7_parts(mmsc.received[1].body, mmsc.received[1].headers["content-type"])
     assert "<Subject>My custom subject</Subject>" in envelope
@@ -91,12 +91,12 @@ def test_the_content_goes_out_adapted_with_custom_text_and_subject(
     assert [par.get("dur") for par in smil.iter("par")] == ["10000ms", "5000ms"]
 
 
-def test_a_postback_has_its_exact_body_and_a_signature_that_verifies(
-    world: SimpleNamespace, post: Post, drive: Drive, reported: Reported, customer: Scripted
+def test_postback_has_exact_body_and_valid_signature(
+    world: SimpleNamespace, post: Post, drive: Drive, send_report: SendReport, customer: Scripted
 ) -> None:
     post(SEED)
     drive()
-    reported("M1", "Retrieved", IPHONE)
+    send_report("M1", "Retrieved", IPHONE)
     drive()
     message = Message.objects.get()
     at = message.postbacks.get(code="N502").fields["timestamp"]

@@ -1,4 +1,4 @@
-"""Sending postbacks again: those of a message, or all that were given up in a stretch of time."""
+"""replayPostbacks and its command: replay the postbacks of a message, or those given up in a period."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
@@ -18,7 +18,7 @@ from tests.scripted import Say, Scripted
 from tests.wire import Drive
 
 Send = Callable[..., Message]
-Reported = Callable[..., int]
+SendReport = Callable[..., int]
 Post = Callable[[str], bytes]
 Capture = pytest.CaptureFixture[str]
 
@@ -34,7 +34,7 @@ def replay(elements: str) -> str:
 
 
 def given_up(account: Account, at: datetime, code: str = "N101") -> Postback:
-    """A postback that was given up then, after six tries."""
+    """Create a postback that was given up at this time, after six tries."""
     return Postback.objects.create(
         account=account, code=code, fields={"code": code}, status="given-up", tries=6, created_at=at, ended_at=at
     )
@@ -48,17 +48,17 @@ def other(world: SimpleNamespace, customer: Scripted) -> Account:
 
 
 def received(customer: Scripted) -> list[tuple[str, str, str]]:
-    """Event, attempt and sequence of each request."""
+    """Return event ID, attempt and sequence of each request."""
     names = ("x-mms-event-id", "x-mms-attempt", "x-mms-sequence")
     return [(sent.headers[names[0]], sent.headers[names[1]], sent.headers[names[2]]) for sent in customer.received]
 
 
-def test_the_postbacks_of_a_message_come_again_in_order_with_their_bytes_and_ids(
-    send: Send, post: Post, drive: Drive, reported: Reported, customer: Scripted
+def test_replay_keeps_order_bytes_and_ids(
+    send: Send, post: Post, drive: Drive, send_report: SendReport, customer: Scripted
 ) -> None:
     message = send()
     drive()
-    reported("M1", "Retrieved")
+    send_report("M1", "Retrieved")
     drive()
     answer = post(replay(f"<tracking-id>{message.tracking_id}</tracking-id>"))
     assert (
@@ -77,9 +77,7 @@ def test_the_postbacks_of_a_message_come_again_in_order_with_their_bytes_and_ids
     assert [sent.body for sent in customer.received[:2]] == [sent.body for sent in customer.received[2:]]
 
 
-def test_attempts_are_counted_on_and_the_ladder_of_tries_begins_anew(
-    send: Send, drive: Drive, customer: Scripted
-) -> None:
+def test_replay_counts_attempts_on_and_restarts_the_schedule(send: Send, drive: Drive, customer: Scripted) -> None:
     customer.first(*[DOWN] * 6)
     message = send()
     for number in range(6):
@@ -94,12 +92,12 @@ def test_attempts_are_counted_on_and_the_ladder_of_tries_begins_anew(
     assert (postback.status, postback.tries, postback.attempts.count()) == ("taken", 12, 12)
 
 
-def test_a_later_postback_waits_for_an_earlier_one_that_is_sent_again(
-    send: Send, drive: Drive, reported: Reported, customer: Scripted
+def test_later_postback_waits_for_a_replayed_one(
+    send: Send, drive: Drive, send_report: SendReport, customer: Scripted
 ) -> None:
     message = send()
     drive()
-    reported("M1", "Retrieved")
+    send_report("M1", "Retrieved")
     customer.received.clear()
     customer.first(DOWN)
     outbox.replay(outbox.for_message(message), datetime.now(UTC))
@@ -118,7 +116,7 @@ def test_a_later_postback_waits_for_an_earlier_one_that_is_sent_again(
         ("<since>2026-11-23T00:00:00+00:00</since>", []),
     ],
 )
-def test_what_was_given_up_in_a_stretch_of_time_is_due_again(
+def test_replay_by_time_selects_given_up_postbacks(
     world: SimpleNamespace, other: Account, post: Post, elements: str, expected: list[str]
 ) -> None:
     rows = {
@@ -128,8 +126,8 @@ def test_what_was_given_up_in_a_stretch_of_time_is_due_again(
     }
     given_up(other, NOON)
     given_up(world.account, NOON, code="E999")
-    taken = given_up(world.account, NOON)
-    Postback.objects.filter(pk=taken.pk).update(status="taken")
+    delivered = given_up(world.account, NOON)
+    Postback.objects.filter(pk=delivered.pk).update(status="taken")
     assert f"<replayed>{len(expected)}</replayed>" in post(replay(elements)).decode()
     due = Postback.objects.filter(due_at__isnull=False, status="pending", ended_at=None)
     assert set(due) == {rows[name] for name in expected}
@@ -163,7 +161,7 @@ def test_what_was_given_up_in_a_stretch_of_time_is_due_again(
         ),
     ],
 )
-def test_a_replay_that_names_nothing_clear_is_refused(post: Post, elements: str, info: str) -> None:
+def test_ambiguous_or_unknown_selection_is_refused(post: Post, elements: str, info: str) -> None:
     failure = f"<status>Failure</status><error-code>E100</error-code><error-info>{info}</error-info>"
     assert post(replay(elements)) == XML + f"<response>{failure}</response>".encode()
 
@@ -175,7 +173,7 @@ def test_a_replay_that_names_nothing_clear_is_refused(post: Post, elements: str,
     st.datetimes(timezones=st.timezones() | st.just(timezone(timedelta(hours=-23, minutes=-59))))
     | st.datetimes(timezones=st.none())
 )
-def test_whatever_moment_is_given_it_is_taken_or_refused(post: Post, moment: datetime) -> None:
+def test_any_time_is_accepted_or_refused(post: Post, moment: datetime) -> None:
     answer = post(replay(f"<since>{moment.isoformat()}</since><until>{moment.isoformat()}</until>"))
     assert b"<error-code>E100</error-code>" in answer
     answer = post(replay(f"<since>{moment.isoformat()}</since>"))
@@ -184,48 +182,50 @@ def test_whatever_moment_is_given_it_is_taken_or_refused(post: Post, moment: dat
 
 @pytest.mark.parametrize("status", ["taken", "given-up"])
 @pytest.mark.parametrize("code", ["N101", "E999"])
-def test_one_postback_is_named_by_its_event_id(
+def test_event_id_selects_one_postback(
     world: SimpleNamespace, other: Account, post: Post, status: str, code: str
 ) -> None:
     one, another = given_up(world.account, NOON, code), given_up(world.account, NOON)
     Postback.objects.update(status=status)
     assert b"<replayed>1</replayed>" in post(replay(f"<event-id>{one.pk}</event-id>"))
-    assert b"<replayed>0</replayed>" in post(replay(f"<event-id>{one.pk}</event-id>"))  # it is on its way
+    assert b"<replayed>0</replayed>" in post(replay(f"<event-id>{one.pk}</event-id>"))  # it is due already
     assert list(Postback.objects.exclude(due_at=None)) == [one]
     Postback.objects.filter(pk=another.pk).update(account=other)
     assert b"E100" in post(replay(f"<event-id>{another.pk}</event-id>"))
 
 
-def test_json_counts_in_numbers(world: SimpleNamespace) -> None:
+def test_json_count_is_a_number(world: SimpleNamespace) -> None:
     assert post_json({"action": "replayPostbacks", "since": "2026-11-22"})["replayed"] == 0
 
 
-def test_nobody_replays_the_postbacks_of_another_account(send: Send, post: Post, drive: Drive, other: Account) -> None:
+def test_postbacks_of_another_account_cannot_be_replayed(send: Send, post: Post, drive: Drive, other: Account) -> None:
     message = send()
     drive()
-    stranger = replay(f"<tracking-id>{message.tracking_id}</tracking-id>")
-    answer = post(stranger.replace("qTFkykO9JTfahCOqJ0V2Wf5Cg1t8iWlZ", "another-key"))
+    request = replay(f"<tracking-id>{message.tracking_id}</tracking-id>")
+    answer = post(request.replace("qTFkykO9JTfahCOqJ0V2Wf5Cg1t8iWlZ", "another-key"))
     assert b"<error-code>E100</error-code>" in answer
     assert not Postback.objects.filter(due_at__isnull=False).exists()
 
 
-def test_more_than_one_batch_is_made_due(world: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_replay_of_several_batches_makes_all_due(world: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outbox, "BATCH", 2)
     rows = [given_up(world.account, NOON) for _ in range(5)]
     assert outbox.replay(Postback.objects.filter(pk__in=[row.pk for row in rows[1:]]), NOON) == 4
     assert Postback.objects.filter(due_at=NOON).count() == 4
 
 
-def test_the_command_replays_what_was_given_up(world: SimpleNamespace, other: Account, capsys: Capture) -> None:
+def test_command_replays_given_up_postbacks(world: SimpleNamespace, other: Account, capsys: Capture) -> None:
     for hours in range(3):
         given_up(world.account, NOON + timedelta(hours=hours))
     given_up(other, NOON)
-    stretch = ("--since", "2026-11-22T12:00:00", "--until", "2026-11-22T14:00:00+00:00")
-    call_command("replay_postbacks", "--account", "Customer", *stretch)
+    period = ("--since", "2026-11-22T12:00:00", "--until", "2026-11-22T14:00:00+00:00")
+    call_command("replay_postbacks", "--account", "Customer", *period)
     assert capsys.readouterr().out == "Postbacks that are sent again: 2\n"
 
 
-def test_the_command_replays_a_message(send: Send, drive: Drive, customer: Scripted, capsys: Capture) -> None:
+def test_command_replays_the_postbacks_of_a_message(
+    send: Send, drive: Drive, customer: Scripted, capsys: Capture
+) -> None:
     message = send()
     drive()
     call_command("replay_postbacks", "--tracking-id", message.tracking_id)
@@ -244,6 +244,6 @@ def test_the_command_replays_a_message(send: Send, drive: Drive, customer: Scrip
         ((), "one of the arguments --account --tracking-id is required"),
     ],
 )
-def test_the_command_says_what_is_wrong(world: SimpleNamespace, arguments: tuple[str, ...], info: str) -> None:
+def test_command_rejects_wrong_arguments(world: SimpleNamespace, arguments: tuple[str, ...], info: str) -> None:
     with pytest.raises(CommandError, match=info):
         call_command("replay_postbacks", *arguments)

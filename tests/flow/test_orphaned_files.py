@@ -1,4 +1,4 @@
-"""Files whose worker died before their row was there."""
+"""Orphaned files: the worker that stored them died before it wrote their row."""
 
 import os
 from datetime import UTC, datetime, timedelta
@@ -18,7 +18,7 @@ HASH = "ab" * 32
 
 @pytest.fixture
 def stored(db: None, tmp_path: Path, settings: SimpleNamespace) -> dict[str, str]:
-    """Files of every kind; the old ones were written two days ago."""
+    """Store files of every kind, the old ones two days ago. Return their names by kind."""
     settings.MEDIA_ROOT = tmp_path
     names = {
         "medium": f"media/ab/{HASH}-1",
@@ -43,13 +43,13 @@ def stored(db: None, tmp_path: Path, settings: SimpleNamespace) -> dict[str, str
     return names
 
 
-def test_old_files_that_no_row_names_are_removed_and_no_others(stored: dict[str, str]) -> None:
+def test_only_old_files_without_a_row_are_removed(stored: dict[str, str]) -> None:
     assert [orphaned_files.discard(folder, NOW) for folder in ("media/ab", "renditions/ab", "media/00")] == [2, 1, 0]
     deletion.remove_files(NOW, limit=100)
     left = [kind for kind, name in stored.items() if default_storage.exists(name)]
     assert left == ["medium", "rendition", "young", "elsewhere", "not ours"]
 
 
-def test_every_folder_has_its_turn() -> None:
+def test_every_folder_is_checked_in_turn() -> None:
     turns = {orphaned_files.folder_due(NOW + timedelta(hours=hour)) for hour in range(len(orphaned_files.FOLDERS))}
     assert turns == {*orphaned_files.FOLDERS}

@@ -1,4 +1,4 @@
-"""Tasks end after their shift, however much is due: others wait in their queue."""
+"""Time slices: a task ends after its slice even if more is due, so that queued tasks can run."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -21,42 +21,40 @@ from tests.scripted import Say, Scripted, serving
 
 Send = Callable[..., Message]
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
-# Whoever looks at the clock makes it go on by so much. Ten shifts are enough.
+# The clock advances by one tick at each reading. The loops must end within ten slices.
 TICK = timedelta(seconds=5)
-ENOUGH = 10 * LENGTH / TICK
+MAX_READINGS = 10 * LENGTH / TICK
 
 
 def due(account: Account) -> None:
     Postback.objects.create(account=account, code="N101", fields={}, due_at=NOW, created_at=NOW)
 
 
-def test_a_worker_that_never_runs_out_of_messages_ends_with_what_it_has(send: Send, mmsc: Scripted) -> None:
-    looks: list[Message] = []
+def test_sender_ends_although_messages_keep_arriving(send: Send, mmsc: Scripted) -> None:
+    readings: list[Message] = []
 
     def clock() -> datetime:
-        looks.append(send())
-        assert len(looks) < ENOUGH
-        return datetime.now(UTC) + len(looks) * TICK
+        readings.append(send())
+        assert len(readings) < MAX_READINGS
+        return datetime.now(UTC) + len(readings) * TICK
 
     sender.run(clock)
     assert {message.status for message in Message.objects.all()} == {"submitted", "accepted"}
 
 
-def test_a_notifier_that_never_runs_out_of_postbacks_ends_with_what_it_has(
-    world: SimpleNamespace, customer: Scripted
-) -> None:
-    looks = 0
+def test_notifier_ends_although_postbacks_keep_arriving(world: SimpleNamespace, customer: Scripted) -> None:
+    readings = 0
 
     def clock() -> datetime:
-        nonlocal looks
+        nonlocal readings
         due(world.account)
-        looks += 1
-        assert looks < ENOUGH
-        return NOW + looks * TICK
+        readings += 1
+        assert readings < MAX_READINGS
+        return NOW + readings * TICK
 
     notifier.run(clock)
-    taken = Postback.objects.filter(status="taken").count()
-    assert taken == len(customer.received) > 0
+    delivered = Postback.objects.filter(status="taken").count()
+    assert delivered == len(customer.received) > 0
     assert Postback.objects.filter(status="pending", tries=0).exists()
 
 
@@ -64,7 +62,7 @@ def test_a_notifier_that_never_runs_out_of_postbacks_ends_with_what_it_has(
     ("task", "run"),
     [(wakeup.WORK, sender.run), (wakeup.NOTIFY, notifier.run), (wakeup.ENCODE, worker.run)],
 )
-def test_who_ends_a_shift_rings_for_the_next_and_takes_on_nothing_more(
+def test_expired_slice_starts_a_successor_and_claims_no_more(
     world: SimpleNamespace, send: Send, save: Save, mmsc: Scripted, customer: Scripted,
     task: str, run: Callable[[Callable[[], datetime]], None],
 ) -> None:  # fmt: skip
@@ -79,26 +77,26 @@ def test_who_ends_a_shift_rings_for_the_next_and_takes_on_nothing_more(
     assert (mmsc.received, customer.received) == ([], [])
 
 
-def test_who_answers_is_served_on_until_what_hangs_has_landed() -> None:
+def test_slice_serves_prompt_servers_until_the_slow_one_replies() -> None:
     moment = NOW
-    with serving(Say()) as hanging, InFlight[str](limit=4) as flight:
+    with serving(Say()) as hanging, InFlight[str](limit=4) as in_flight:
         hanging.gate.clear()
-        shift = TimeSlice(flight, lambda: moment, {"hanging": 1, "prompt": 2}.__getitem__)
-        flight.launch("hanging", Request(hanging.url, b"", {}, 10))
-        eventually(lambda: flight.slow_keys == ["hanging"])
-        assert not shift.over()
-        assert not shift.excluded
+        time_slice = TimeSlice(in_flight, lambda: moment, {"hanging": 1, "prompt": 2}.__getitem__)
+        in_flight.launch("hanging", Request(hanging.url, b"", {}, 10))
+        eventually(lambda: in_flight.slow_keys == ["hanging"])
+        assert not time_slice.over()
+        assert not time_slice.excluded
         moment += LENGTH
         with serving(Say()) as prompt:
-            flight.launch("prompt", Request(prompt.url, b"", {}, 10))
-            assert not shift.over()
-            assert shift.excluded == {1}
+            in_flight.launch("prompt", Request(prompt.url, b"", {}, 10))
+            assert not time_slice.over()
+            assert time_slice.excluded == {1}
             hanging.gate.set()
-            eventually(lambda: flight.completed(0.01) and "hanging" not in flight.keys)
-        assert shift.over()
+            eventually(lambda: in_flight.completed(0.01) and "hanging" not in in_flight.keys)
+        assert time_slice.over()
 
 
-def test_an_account_that_is_excluded_is_left_out(world: SimpleNamespace, customer: Scripted) -> None:
+def test_excluded_account_is_not_claimed(world: SimpleNamespace, customer: Scripted) -> None:
     due(world.account)
     loop = notifier.send_loop(lambda: NOW)
     with loop.in_flight:

@@ -1,4 +1,4 @@
-"""Report batches: concurrent reports are stored in one transaction; one that cannot be stored affects no other."""
+"""The endpoint for MMSCs: concurrent reports share a transaction, and one that fails does not affect the others."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,7 +18,7 @@ committing = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
 @pytest.fixture
 def unstorable() -> Iterator[None]:
-    """Let no report be stored that names the message "poison"."""
+    """Make reports of the message "poison" unstorable."""
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE mms_report ADD CONSTRAINT no CHECK (mmsc_id <> 'poison') NOT VALID")
         yield
@@ -52,16 +52,16 @@ def report_at_once(report: Callable[[str], int], names: list[str]) -> list[int]:
 
 @committing
 def test_unstorable_report_gets_503_and_the_rest_are_stored(
-    world: SimpleNamespace, reported: Callable[..., int], unstorable: None
+    world: SimpleNamespace, send_report: Callable[..., int], unstorable: None
 ) -> None:
     names = ["first", "second", "poison", "third"]
-    assert report_at_once(lambda name: reported(name, "Retrieved"), names) == [200, 200, 503, 200]
+    assert report_at_once(lambda name: send_report(name, "Retrieved"), names) == [200, 200, 503, 200]
     assert set(Report.objects.values_list("mmsc_id", flat=True)) == {"before", "first", "second", "third"}
 
 
 @committing
 def test_failing_report_gets_503_and_the_rest_are_stored(
-    world: SimpleNamespace, reported: Callable[..., int], monkeypatch: pytest.MonkeyPatch
+    world: SimpleNamespace, send_report: Callable[..., int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept = Report.__init__
 
@@ -72,7 +72,7 @@ def test_failing_report_gets_503_and_the_rest_are_stored(
 
     monkeypatch.setattr(Report, "__init__", breaking)
     names = ["first", "poison", "second", "third"]
-    assert report_at_once(lambda name: reported(name, "Retrieved"), names) == [200, 503, 200, 200]
+    assert report_at_once(lambda name: send_report(name, "Retrieved"), names) == [200, 503, 200, 200]
     assert Report.objects.count() == 4
 
 

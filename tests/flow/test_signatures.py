@@ -1,4 +1,4 @@
-"""The checks of a signature that the documents show."""
+"""The examples in docs/api.md that verify the signature of a postback."""
 
 import re
 from collections.abc import Callable
@@ -21,21 +21,21 @@ Genuine = Callable[[CaseInsensitiveMapping[str], bytes, str], bool]
 
 
 def documented(language: str) -> str:
-    """The check in that language."""
+    """Return the example in the language."""
     (code,) = re.findall(rf"```{language}\n(.*?genuine.*?)```", API, re.DOTALL)
     return str(code)
 
 
 @pytest.fixture
 def genuine() -> Genuine:
-    """The check in Python, as a reader would paste it."""
-    pasted: dict[str, Any] = {}
-    exec(documented("python"), pasted)
-    check: Genuine = pasted["genuine"]
+    """Return the function of the Python example."""
+    namespace: dict[str, Any] = {}
+    exec(documented("python"), namespace)
+    check: Genuine = namespace["genuine"]
     return check
 
 
-def test_a_postback_is_genuine_under_its_secret_alone(
+def test_postback_verifies_with_its_secret_only(
     world: SimpleNamespace, send: Callable[..., Message], drive: Drive, customer: Scripted, genuine: Genuine
 ) -> None:
     send()
@@ -47,7 +47,7 @@ def test_a_postback_is_genuine_under_its_secret_alone(
     assert not genuine(headers, sent.body, "another secret")
 
 
-def test_during_a_rotation_either_secret_will_do(
+def test_postback_verifies_with_both_secrets_during_rotation(
     world: SimpleNamespace, send: Callable[..., Message], drive: Drive, customer: Scripted, genuine: Genuine
 ) -> None:
     old = world.account.signing_secret
@@ -62,7 +62,7 @@ def test_during_a_rotation_either_secret_will_do(
     assert not genuine(headers, sent.body, "another secret")
 
 
-def test_a_postback_that_somebody_repeats_later_is_not_genuine(
+def test_replayed_signature_does_not_verify(
     world: SimpleNamespace, send: Callable[..., Message], drive: Drive, customer: Scripted, genuine: Genuine
 ) -> None:
     send()
@@ -77,5 +77,5 @@ def test_a_postback_that_somebody_repeats_later_is_not_genuine(
 
 
 @pytest.mark.parametrize("language", ["php", "ruby"])
-def test_the_other_languages_look_at_the_same_headers(language: str) -> None:
+def test_php_and_ruby_examples_use_the_same_headers(language: str) -> None:
     assert {"HTTP_X_MMS_TIMESTAMP", "HTTP_X_MMS_SIGNATURE"} == set(re.findall(r"HTTP_\w+", documented(language)))

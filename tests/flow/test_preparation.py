@@ -1,4 +1,4 @@
-"""What costs no message its life: a storage that fails, a worker that another message kills, one told to stop."""
+"""Preparation: storage failures, messages that kill their worker, stopping workers, late results."""
 
 import errno
 from collections.abc import Callable
@@ -30,12 +30,15 @@ def later(**duration: float) -> datetime:
     return datetime.now(UTC) + timedelta(**duration)
 
 
-# --- the storage ------------------------------------------------------------------------------------------------------
+# --- storage ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def outage(world: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int], None]:
-    """Has the storage fail with this error where it saves or opens files. The picture has no rendition yet."""
+    """Return a function that makes storage fail with an error, on saving or on opening files.
+
+    The carrier takes only small messages, so a rendition of the picture has to be made.
+    """
     Carrier.objects.update(message_bytes=20_000)
 
     def outage(step: str, error: int) -> None:
@@ -48,7 +51,7 @@ def outage(world: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> Callable[
 
 
 @pytest.mark.parametrize(("step", "error"), [("_save", errno.ENOSPC), ("_open", errno.EIO)])
-def test_messages_wait_for_a_storage_that_fails(
+def test_message_is_postponed_while_storage_fails(
     send: Send,
     post: Callable[[str], bytes],
     drive: Drive,
@@ -66,15 +69,15 @@ def test_messages_wait_for_a_storage_that_fails(
     assert (message.status, message.losses, codes(message)) == ("accepted", 0, [])
     assert kinds(message) == ["accepted", "put-off"]
     assert "the disk says no" in message.events.get(kind="put-off").text
-    told = post(request({"action": "getMessage", "api-key": KEY, "tracking-id": message.tracking_id}).decode())
-    assert b"<type>put-off</type></event>" in told
+    answer = post(request({"action": "getMessage", "api-key": KEY, "tracking-id": message.tracking_id}).decode())
+    assert b"<type>put-off</type></event>" in answer
     monkeypatch.undo()
     drive(later(seconds=31 * (leases.LOSSES_MAX + 1)))
     message.refresh_from_db()
     assert (message.status, len(mmsc.received)) == ("submitted", 1)
 
 
-def test_a_storage_that_fails_until_a_message_expires_fails_it(
+def test_message_fails_if_storage_fails_until_expiry(
     send: Send, drive: Drive, outage: Callable[[str, int], None]
 ) -> None:
     message = send()
@@ -84,26 +87,26 @@ def test_a_storage_that_fails_until_a_message_expires_fails_it(
     assert message.postbacks.get(code="E101").fields["status-details"] == "it expired before it could be sent"
 
 
-# --- a message that kills ---------------------------------------------------------------------------------------------
+# --- lost workers -----------------------------------------------------------------------------------------------------
 
 
 class Killed(BaseException):
-    """The end of the worker, as far as its code can tell."""
+    """Ends the worker's code as a kill would."""
 
 
-def test_a_message_that_kills_its_workers_fails_alone(
+def test_message_that_kills_its_workers_fails_alone(
     send: Send, drive: Drive, mmsc: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     messages = [send() for _ in range(6)]
     killer = messages[2]
     compose = Composer.compose
 
-    def kills(composer: Composer, message: Message) -> ComposedMessage | CannotFit:
+    def compose_or_die(composer: Composer, message: Message) -> ComposedMessage | CannotFit:
         if message == killer:
             raise Killed
         return compose(composer, message)
 
-    monkeypatch.setattr(Composer, "compose", kills)
+    monkeypatch.setattr(Composer, "compose", compose_or_die)
     for minutes in (0, 3, 6):
         moment = later(minutes=minutes)
         with pytest.raises(Killed):
@@ -115,7 +118,7 @@ def test_a_message_that_kills_its_workers_fails_alone(
     assert len(mmsc.received) == len(messages) - 1
 
 
-def test_those_over_which_a_worker_was_lost_are_claimed_alone(send: Send, mmsc: Scripted) -> None:
+def test_message_with_a_loss_is_claimed_alone(send: Send, mmsc: Scripted) -> None:
     lost = [send() for _ in range(3)]
     Message.objects.update(losses=1)
     for _ in range(3):
@@ -126,7 +129,7 @@ def test_those_over_which_a_worker_was_lost_are_claimed_alone(send: Send, mmsc: 
     assert [message for claimed in claims[:3] for message in claimed] == lost
 
 
-def test_a_ddm_that_cannot_be_prepared_holds_up_no_other(send: Send, drive: Drive, mmsc: Scripted) -> None:
+def test_unpreparable_ddm_does_not_block_the_others(send: Send, drive: Drive, mmsc: Scripted) -> None:
     broken, sound = send(DDM), send(DDM, to="14044790001")
     claiming.claim_messages(later(seconds=1), 10)
     Discovery.objects.filter(number=broken.number).update(sender="nobody")
@@ -136,10 +139,10 @@ def test_a_ddm_that_cannot_be_prepared_holds_up_no_other(send: Send, drive: Driv
     assert broken.postbacks.get(code="E501").fields["status-details"] == "the DDM could not be prepared"
 
 
-# --- a worker that is told to stop ------------------------------------------------------------------------------------
+# --- stopping workers -------------------------------------------------------------------------------------------------
 
 
-def test_a_worker_told_to_stop_gives_back_what_it_has_not_begun(
+def test_stopping_worker_releases_unstarted_messages(
     send: Send, drive: Drive, mmsc: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shutdown, "_asked", bytearray(1))
@@ -149,26 +152,24 @@ def test_a_worker_told_to_stop_gives_back_what_it_has_not_begun(
     send(DDM, to="14044790001")
     moment = later(seconds=1)
 
-    def stopped_once_it_has_claimed() -> datetime:
+    def clock_stopping_after_the_claim() -> datetime:
         if Message.objects.filter(status="sending").exists():
             worker_shutting_down.send(sender=None)
         return moment
 
-    sender.run(stopped_once_it_has_claimed)
-    unbegun = Message.objects.filter(status="accepted", due_at=moment, losses=0)
-    assert (unbegun.count(), len(mmsc.received)) == (3, 2)
+    sender.run(clock_stopping_after_the_claim)
+    unstarted = Message.objects.filter(status="accepted", due_at=moment, losses=0)
+    assert (unstarted.count(), len(mmsc.received)) == (3, 2)
     monkeypatch.setattr(shutdown, "_asked", bytearray(1))
     drive(moment)
     assert not Event.objects.filter(kind="lost").exists()
     assert len(mmsc.received) == 6
 
 
-# --- answers that come late -------------------------------------------------------------------------------------------
+# --- late results -----------------------------------------------------------------------------------------------------
 
 
-def test_a_late_answer_to_an_earlier_try_moves_no_message_that_a_later_one_left_in_doubt(
-    send: Send, drive: Drive, mmsc: Scripted
-) -> None:
+def test_late_result_of_an_earlier_try_is_ignored(send: Send, drive: Drive, mmsc: Scripted) -> None:
     message = send()
     claimed, _ = claiming.claim_messages(datetime.now(UTC), 10)
     [(sent, attempt)] = attempts.start([(claimed[0], 1000)], datetime.now(UTC))

@@ -1,4 +1,4 @@
-"""The doorbell, at the broker: one task in the queue however often it rings, and a word to who is at work already."""
+"""Wake-ups at the broker: one queued task for any number of them, and a flag for running workers."""
 
 import time
 
@@ -14,57 +14,57 @@ QUEUE = wakeup.QUEUES[wakeup.NOTIFY]
 
 
 @pytest.fixture(autouse=True)
-def _silence() -> None:
+def _empty_queue() -> None:
     wakeup.record_start(wakeup.NOTIFY)
-    with wakeup.connection() as broker:  # what other tests rang for; Celery would purge its default queue alone
+    with wakeup.connection() as broker:  # wake-ups of other tests; Celery would purge the default queue only
         broker.delete(QUEUE)
 
 
-def waiting() -> int:
+def queued() -> int:
     with wakeup.connection() as broker:
         return int(broker.llen(QUEUE))
 
 
-def fetch() -> None:
+def take_from_queue() -> None:
     with wakeup.connection() as broker:
         broker.rpop(QUEUE)
 
 
-def test_many_rings_are_one_task_until_it_begins() -> None:
+def test_repeated_wake_ups_queue_one_task_until_it_starts() -> None:
     for _ in range(3):
         wakeup.wake(wakeup.NOTIFY)
-    assert waiting() == 1
-    fetch()
+    assert queued() == 1
+    take_from_queue()
     wakeup.wake(wakeup.NOTIFY)
-    assert waiting() == 0
+    assert queued() == 0
     wakeup.record_start(wakeup.NOTIFY)
     wakeup.wake(wakeup.NOTIFY)
-    assert waiting() == 1
+    assert queued() == 1
 
 
-def test_however_long_all_workers_are_busy_one_ring_waits_for_them() -> None:
+def test_one_wake_up_is_queued_while_all_workers_are_busy() -> None:
     for _ in range(3):
-        wakeup.record_start(wakeup.NOTIFY)  # an hour's worth of rings, each after the one before is thought lost
+        wakeup.record_start(wakeup.NOTIFY)  # as after the expiry of the wake-up before
         wakeup.wake(wakeup.NOTIFY)
-    assert waiting() == 1
+    assert queued() == 1
 
 
-def test_the_sweeps_of_beat_are_rings_like_any_other() -> None:
-    scheduler = Scheduler(app, lazy=True)  # type: ignore[arg-type]  # the stubs know no other tasks than Celery's own
+def test_beat_sweeps_are_deduplicated_wake_ups() -> None:
+    scheduler = Scheduler(app, lazy=True)  # type: ignore[arg-type]  # the stubs only know Celery's own tasks
     sweep = ScheduleEntry("sweep", wakeup.NOTIFY, schedule=schedule(1.0))
     for _ in range(3):
         wakeup.record_start(wakeup.NOTIFY)
         scheduler.apply_entry(sweep)
-    assert waiting() == 1
+    assert queued() == 1
 
 
-def test_what_shares_a_queue_with_long_shifts_is_still_wanted_when_they_end() -> None:
+def test_periodic_tasks_outlast_ten_time_slices_in_the_queue() -> None:
     others = [entry for entry in app.conf.beat_schedule.values() if entry["task"] not in wakeup.QUEUES]
     assert others
     assert all(entry["options"]["expires"] >= 10 * time_slice.LENGTH.total_seconds() for entry in others)
 
 
-def test_who_is_at_work_is_told_of_a_ring_once() -> None:
+def test_running_worker_sees_a_wake_up_once() -> None:
     assert not wakeup.consume_wake(wakeup.NOTIFY)
     wakeup.wake(wakeup.NOTIFY)
     wakeup.wake(wakeup.NOTIFY)
@@ -72,16 +72,16 @@ def test_who_is_at_work_is_told_of_a_ring_once() -> None:
     assert not wakeup.consume_wake(wakeup.NOTIFY)
 
 
-def test_a_task_that_begins_has_heard_the_rings_before_it() -> None:
+def test_starting_task_consumes_earlier_wake_ups() -> None:
     wakeup.wake(wakeup.NOTIFY)
     wakeup.record_start(wakeup.NOTIFY)
     assert not wakeup.consume_wake(wakeup.NOTIFY)
 
 
-def test_who_works_on_is_known_to_look_though_it_began_long_ago(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_running_worker_updates_its_last_poll(monkeypatch: pytest.MonkeyPatch) -> None:
     began = wakeup.last_polls()[QUEUE]
     wakeup.record_poll(wakeup.NOTIFY)
-    assert wakeup.last_polls()[QUEUE] == began  # noted once a second
+    assert wakeup.last_polls()[QUEUE] == began  # recorded once a second
     minute = time.monotonic() + 60
     monkeypatch.setattr(time, "monotonic", lambda: minute)
     wakeup.record_poll(wakeup.NOTIFY)

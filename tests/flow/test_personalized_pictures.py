@@ -1,4 +1,4 @@
-"""Pictures with texts drawn onto them: made for one message, kept by nobody, the same on every try."""
+"""Personalized pictures: drawn for each message, never stored, the same on every try."""
 
 import io
 import re
@@ -18,7 +18,7 @@ Send = Callable[..., Message]
 
 @pytest.fixture
 def area(world: SimpleNamespace) -> TextArea:
-    """A red text at the bottom of the picture of 800 x 600 pixels."""
+    """A red text area at the bottom of the picture of 800 x 600 pixels."""
     area: TextArea = world.template.slides.get(position=1).areas.create(
         text="Dear {{firstname|}}", left=100, top=400, width=600, height=150, font_size=80, color="#ff0000"
     )
@@ -30,13 +30,13 @@ def data(**values: str) -> str:
 
 
 def pictures(mmsc: Scripted) -> list[bytes]:
-    """The picture in each submit, as it went over the wire."""
+    """Return the picture of each submit."""
     part = re.compile(rb"Content-Type: image/jpeg.*?\r\n\r\n(\xff\xd8.*?)\r\n--", re.DOTALL)
     return [found[1] for sent in mmsc.received if (found := part.search(sent.body))]
 
 
 def red(picture: bytes) -> tuple[int, int, int, int] | None:
-    """The box of what is red in a picture that is grey otherwise."""
+    """Return the bounding box of the red pixels of a picture that is grey otherwise."""
     image = Image.open(io.BytesIO(picture))
     r, g, _ = image.split()
     return (
@@ -46,7 +46,7 @@ def red(picture: bytes) -> tuple[int, int, int, int] | None:
     )
 
 
-def test_each_message_has_its_own_text_on_the_picture_and_nothing_is_kept(
+def test_each_message_has_its_own_picture_and_none_is_stored(
     send: Send, drive: Drive, mmsc: Scripted, area: TextArea
 ) -> None:
     send(data(firstname="Bo"))
@@ -64,7 +64,7 @@ def test_each_message_has_its_own_text_on_the_picture_and_nothing_is_kept(
     )
 
 
-def test_a_retry_makes_the_same_bytes(send: Send, drive: Drive, mmsc: Scripted, area: TextArea) -> None:
+def test_retry_draws_the_same_bytes(send: Send, drive: Drive, mmsc: Scripted, area: TextArea) -> None:
     mmsc.first(submit_rsp(code=3000), submit_rsp(code=3000))
     message = send(data(firstname="Bo"))
     now = datetime.now(UTC)
@@ -77,7 +77,7 @@ def test_a_retry_makes_the_same_bytes(send: Send, drive: Drive, mmsc: Scripted, 
     assert message.status == "submitted"
 
 
-def test_a_picture_without_any_text_in_the_end_is_everyones(
+def test_picture_with_empty_texts_is_a_shared_rendition(
     send: Send, drive: Drive, mmsc: Scripted, area: TextArea
 ) -> None:
     TextArea.objects.update(text="{{firstname|}}")
@@ -94,7 +94,7 @@ def test_a_picture_without_any_text_in_the_end_is_everyones(
         ("word " * 90, "the text does not fit into its box of 600 x 150 pixels, not even in a font size of 40"),
     ],
 )
-def test_a_text_that_an_operator_changed_meanwhile_and_that_cannot_be_drawn_fails_the_message_with_the_reason(
+def test_text_that_no_longer_fits_fails_the_message(
     send: Send, drive: Drive, mmsc: Scripted, area: TextArea, text: str, reason: str
 ) -> None:
     message = send(data(firstname="Bo"))
@@ -105,7 +105,7 @@ def test_a_text_that_an_operator_changed_meanwhile_and_that_cannot_be_drawn_fail
     assert message.postbacks.get().fields["status-details"] == reason
 
 
-def test_a_deleted_template_takes_its_areas_with_it(send: Send, post: Callable[[str], bytes], area: TextArea) -> None:
+def test_deleting_a_template_deletes_its_text_areas(send: Send, post: Callable[[str], bytes], area: TextArea) -> None:
     post(
         "<request><action>deleteMMSID</action><api-key>qTFkykO9JTfahCOqJ0V2Wf5Cg1t8iWlZ</api-key>"
         "<mms-id>35674</mms-id></request>"

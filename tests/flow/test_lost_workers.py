@@ -1,0 +1,97 @@
+"""Leases: workers that die or lose their lease, each simulated by stopping where a kill would."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+from mms.messages import attempts, claiming, leases, sender, sweeper
+from mms.models import Attempt, Carrier, Event, Message
+from tests.scripted import Scripted
+from tests.wire import Drive, codes, kinds
+
+Send = Callable[..., Message]
+SendReport = Callable[..., int]
+
+
+def later(**duration: float) -> datetime:
+    return datetime.now(UTC) + timedelta(**duration)
+
+
+def test_worker_dead_before_the_attempt_message_is_sent_once(send: Send, drive: Drive, mmsc: Scripted) -> None:
+    message = send()
+    claiming.claim_messages(datetime.now(UTC), 10)
+    drive(later(minutes=1))
+    assert mmsc.received == []
+    drive(later(minutes=3))
+    message.refresh_from_db()
+    assert (message.status, len(mmsc.received)) == ("submitted", 1)
+    assert "lost" in kinds(message)
+
+
+def test_worker_dead_after_the_attempt_message_is_in_doubt(send: Send, drive: Drive, mmsc: Scripted) -> None:
+    message = send()
+    claimed, _ = claiming.claim_messages(datetime.now(UTC), 10)
+    attempts.start([(claimed[0], 1000)], datetime.now(UTC))
+    drive(later(minutes=3))
+    message.refresh_from_db()
+    assert (message.status, mmsc.received) == ("in_doubt", [])
+    assert Attempt.objects.get().outcome == "in_doubt"
+
+
+def test_worker_without_a_lease_sends_nothing(send: Send, drive: Drive, mmsc: Scripted) -> None:
+    send()
+    slow, _ = claiming.claim_messages(datetime.now(UTC), 10)
+    sweeper.sweep(later(minutes=3))
+    quick, _ = claiming.claim_messages(later(minutes=3), 10)
+    assert attempts.start([(slow[0], 1000)], later(minutes=3)) == []
+    assert len(attempts.start([(quick[0], 1000)], later(minutes=3))) == 1
+
+
+def test_slow_worker_renews_the_lease_of_its_claim(send: Send, mmsc: Scripted) -> None:
+    for _ in range(16):
+        send()
+    moment = datetime.now(UTC)
+
+    def slow_clock() -> datetime:
+        """Advance by 8 seconds at each call, while another worker sweeps."""
+        nonlocal moment
+        moment += timedelta(seconds=8)
+        sweeper.sweep(moment)
+        return moment
+
+    sender.run(slow_clock)
+    assert not Event.objects.filter(kind="lost").exists()
+    assert len(mmsc.received) == 16
+
+
+def test_claim_is_limited_to_the_given_room(world: SimpleNamespace, send: Send) -> None:
+    for operator in range(3):
+        Carrier.objects.create(
+            name=f"c{operator}", slug=f"c{operator}", operator_id=operator, mmsc_url=world.carrier.mmsc_url
+        )
+        for _ in range(4):
+            send(f"<operator-id>{operator}</operator-id>")
+    now = datetime.now(UTC)
+    assert len(claiming.claim_messages(now, per_carrier=4, room=5)[0]) == 5
+    assert len(claiming.claim_messages(now, per_carrier=4)[0]) == 7
+    assert claiming.claim_messages(now, per_carrier=4) == ([], 0)
+
+
+def test_message_fails_after_three_dead_workers(send: Send, mmsc: Scripted) -> None:
+    message = send()
+    for lost in range(leases.LOSSES_MAX):
+        claiming.claim_messages(later(minutes=5 * lost), 10)
+        sweeper.sweep(later(minutes=5 * lost + 3))
+    message.refresh_from_db()
+    assert (message.status, codes(message)) == ("failed", ["E101"])
+
+
+def test_unreadable_content_fails_its_message(world: SimpleNamespace, send: Send, drive: Drive, mmsc: Scripted) -> None:
+    broken = send()
+    world.medium.file.storage.delete(world.medium.file.name)
+    for minutes in (0, 1, 2):
+        drive(later(minutes=minutes))
+    broken.refresh_from_db()
+    assert (broken.status, kinds(broken).count("unprepared")) == ("failed", 3)
+    assert broken.postbacks.get().fields["status-details"] == "it could not be prepared"
+    assert "No such file" in broken.events.filter(kind="unprepared")[0].text

@@ -1,0 +1,98 @@
+"""Shared discoveries: several messages to one number wait for one DDM, each until its own deadline."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from mms.messages import attempts, claiming, transitions
+from mms.messages.attempts import CompletedSubmit
+from mms.models import Discovery, Message
+from mms.protocol.submit import Outcome, SubmitResult
+from tests.scripted import Scripted
+from tests.wire import IPHONE, Drive, codes
+
+Send = Callable[..., Message]
+SendReport = Callable[..., int]
+
+DDM = "<ddm-message-text>What is your telephone?</ddm-message-text>"
+FORCED = DDM + "<ddm-force>true</ddm-force>"
+SAMSUNG = "http://wap.samsungmobile.com/uaprof/SM-A300FU.xml"
+
+
+def later(minutes: float) -> datetime:
+    return datetime.now(UTC) + timedelta(minutes=minutes)
+
+
+def is_ddm(mmsc: Scripted, index: int) -> bool:
+    return b"What is your telephone?" in mmsc.received[index].body
+
+
+def test_two_messages_to_one_number_share_one_ddm(
+    send: Send, drive: Drive, send_report: SendReport, mmsc: Scripted
+) -> None:
+    first = send(DDM)
+    drive()
+    second = send(DDM)
+    drive()
+    assert len(mmsc.received) == 1
+    assert second.postbacks.get().fields["status-details"] == "shares the DDM of an earlier message"
+    send_report("M1", "Retrieved", IPHONE)
+    drive()
+    assert codes(first) == codes(second) == ["N501", "N502", "N101"]
+    assert len(mmsc.received) == 3
+    assert Discovery.objects.get().status == "delivered"
+
+
+def test_two_messages_of_one_claim_share_one_ddm(send: Send, drive: Drive, mmsc: Scripted) -> None:
+    first, second = send(DDM), send(DDM)
+    drive()
+    assert len(mmsc.received) == 1
+    assert [m.postbacks.get().fields.get("status-details") for m in (first, second)] == [
+        None,
+        "shares the DDM of an earlier message",
+    ]
+
+
+def test_messages_sharing_a_ddm_keep_their_own_deadlines(send: Send, drive: Drive, send_report: SendReport) -> None:
+    short = send(DDM + "<ddm-message-timeout>2</ddm-message-timeout>")
+    drive()
+    long = send(DDM + "<ddm-message-timeout>60</ddm-message-timeout>")
+    drive()
+    drive(later(3))
+    short.refresh_from_db()
+    long.refresh_from_db()
+    assert (short.status, long.status) == ("submitted", "discovering")
+    send_report("M1", "Retrieved", IPHONE)
+    drive()
+    long.refresh_from_db()
+    assert (long.status, long.handset.identity if long.handset else None) == ("submitted", IPHONE)
+
+
+@pytest.mark.parametrize("outcome", [Outcome.SUBMITTED, Outcome.IN_DOUBT])
+def test_message_joining_an_in_flight_ddm_extends_the_discovery(
+    send: Send, drive: Drive, mmsc: Scripted, outcome: Outcome
+) -> None:
+    send(DDM + "<ddm-message-timeout>2</ddm-message-timeout>")
+    claiming.claim_messages(datetime.now(UTC), 10)
+    [ddm] = claiming.claim_discoveries(datetime.now(UTC), 10)
+    [(_, attempt)] = attempts.start([(ddm, 1000)], datetime.now(UTC))
+    long = send(DDM + "<ddm-message-timeout>60</ddm-message-timeout>")
+    claiming.claim_messages(datetime.now(UTC), 10)
+    completed = CompletedSubmit(ddm, attempt, SubmitResult(outcome, None, "", "M0"))
+    transitions.record_ddm_results([completed], datetime.now(UTC))
+    drive(later(3))
+    send(DDM + "<ddm-message-timeout>5</ddm-message-timeout>")
+    drive(later(4))
+    long.refresh_from_db()
+    found = Discovery.objects.get()
+    assert (found.status, found.due_at, long.status) == (outcome, long.due_at, "discovering")
+
+
+def test_number_gets_a_new_ddm_after_the_discovery_ended(send: Send, drive: Drive, mmsc: Scripted) -> None:
+    send(DDM)
+    drive()
+    drive(later(5.1))
+    send(DDM)
+    drive(later(6))
+    assert [is_ddm(mmsc, index) for index in range(len(mmsc.received))] == [True, False, True]

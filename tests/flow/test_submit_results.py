@@ -1,0 +1,264 @@
+"""Results of submits: the MMSC's answers, retries, and messages in doubt."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+
+from mms.messages import attempts
+from mms.models import Attempt, Carrier, Message, Report
+from tests.scripted import Answer, Say, Scripted
+from tests.wire import IPHONE, Drive, codes, envelope, submit_rsp
+
+Send = Callable[..., Message]
+SendReport = Callable[..., int]
+
+
+def later(**duration: float) -> datetime:
+    return datetime.now(UTC) + timedelta(**duration)
+
+
+def fault(code: int) -> Say:
+    detail = f"<RSErrorRsp><Status><StatusCode>{code}</StatusCode></Status></RSErrorRsp>"
+    return Say(
+        status=500, body=envelope(f"<e:Fault><faultcode>e:Server</faultcode><detail>{detail}</detail></e:Fault>")
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "outcome", "expected_codes"),
+    [
+        (submit_rsp("X1"), "submitted", "submitted", ["N101"]),
+        (submit_rsp("X1", code=1100), "submitted", "submitted", ["N101"]),
+        (submit_rsp(code=2001), "failed", "permanent", ["E101"]),
+        (fault(2002), "failed", "permanent", ["E101"]),
+        (submit_rsp(code=2004), "failed", "content_refused", ["E101"]),
+        (submit_rsp(code=3001), "failed", "permanent", ["E101"]),
+        (submit_rsp(code=3000), "accepted", "transient", []),
+        (fault(4006), "accepted", "transient", []),
+        (submit_rsp(code=4000), "accepted", "limited", []),
+        (Say(status=500, body=b"oops"), "accepted", "transient", []),
+        (Say(status=503), "accepted", "transient", []),
+        (Say(status=400), "failed", "permanent", ["E101"]),
+        (Say(status=502), "in_doubt", "in_doubt", []),
+        (Say(status=200, body=b"<html>"), "in_doubt", "in_doubt", []),
+        ("reset", "in_doubt", "in_doubt", []),
+        ("hang", "in_doubt", "in_doubt", []),
+    ],
+)
+def test_mmsc_answer_decides_the_outcome(
+    world: SimpleNamespace,
+    send: Send,
+    drive: Drive,
+    mmsc: Scripted,
+    answer: Answer,
+    status: str,
+    outcome: str,
+    expected_codes: list[str],
+) -> None:
+    world.carrier.timeout = 1 if answer == "hang" else 30
+    world.carrier.save()
+    mmsc.first(answer)
+    message = send()
+    drive()
+    message.refresh_from_db()
+    assert (message.status, codes(message)) == (status, expected_codes)
+    attempt = message.attempts.get()
+    assert (attempt.outcome, attempt.try_number, attempt.finished_at is not None) == (outcome, 1, True)
+    assert len(mmsc.received) == 1
+
+
+def test_carrier_code_overrides_apply(world: SimpleNamespace, send: Send, drive: Drive, mmsc: Scripted) -> None:
+    world.carrier.code_overrides = {"3003": "transient"}
+    world.carrier.save()
+    mmsc.first(submit_rsp(code=3003))
+    message = send()
+    drive()
+    message.refresh_from_db()
+    assert message.status == "accepted"
+
+
+def test_transient_failure_is_retried_with_the_same_bytes(send: Send, drive: Drive, mmsc: Scripted) -> None:
+    mmsc.first(submit_rsp(code=3000), submit_rsp(code=3000))
+    message = send()
+    drive()
+    drive(later(seconds=29))
+    assert len(mmsc.received) == 1
+    drive(later(seconds=31))
+    assert len(mmsc.received) == 2
+    drive(later(seconds=152))
+    message.refresh_from_db()
+    assert (message.status, codes(message)) == ("submitted", ["N101"])
+    assert len({sent.body for sent in mmsc.received}) == 1
+    assert [a.try_number for a in message.attempts.all()] == [1, 2, 3]
+
+
+def test_message_fails_after_its_last_retry(send: Send, drive: Drive, mmsc: Scripted) -> None:
+    mmsc.script.clear()
+    mmsc.default = submit_rsp(code=3000)
+    message = send()
+    for hours in (0, 1, 2, 3, 6, 9, 12):
+        drive(later(hours=hours))
+    message.refresh_from_db()
+    assert (message.status, codes(message)) == ("failed", ["E101"])
+    assert len(mmsc.received) == 1 + len(attempts.RETRY_LADDER)
+
+
+def test_limited_failure_is_retried_twice(send: Send, drive: Drive, mmsc: Scripted) -> None:
+    mmsc.script.clear()
+    mmsc.default = submit_rsp(code=4000)
+    message = send()
+    for hours in (0, 1, 2, 3):
+        drive(later(hours=hours))
+    message.refresh_from_db()
+    assert (message.status, len(mmsc.received)) == ("failed", 3)
+
+
+def test_message_fails_if_it_expires_unsent(send: Send, drive: Drive, mmsc: Scripted) -> None:
+    mmsc.first(submit_rsp(code=3000))
+    message = send()
+    drive()
+    drive(later(days=3, minutes=1))
+    message.refresh_from_db()
+    assert (message.status, codes(message), len(mmsc.received)) == ("failed", ["E101"], 1)
+    assert message.postbacks.get().fields["status-details"] == "it expired before it could be sent"
+
+
+def test_unreachable_mmsc_is_a_transient_failure(
+    world: SimpleNamespace, send: Send, drive: Drive, mmsc: Scripted
+) -> None:
+    world.carrier.mmsc_url = "http://127.0.0.1:9/mm7"
+    world.carrier.save()
+    message = send()
+    drive()
+    message.refresh_from_db()
+    assert (message.status, message.attempts.get().outcome) == ("accepted", "transient")
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "text"),
+    [
+        (None, "retry", "the MMSC did not accept the message; next try at "),  # out of reach
+        (Say(status=503), "retry", "the MMSC did not accept the message; next try at "),
+        (fault(3000), "retry", "3000; next try at "),
+        ("reset", "in-doubt", "the MMSC did not say whether it accepted the message"),
+    ],
+)
+def test_timeline_shows_the_mmsc_answer_but_not_its_address(
+    world: SimpleNamespace, send: Send, drive: Drive, mmsc: Scripted, answer: Answer | None, kind: str, text: str
+) -> None:
+    if answer is None:
+        Carrier.objects.update(mmsc_url="http://127.0.0.1:9/mm7")
+    else:
+        mmsc.first(answer)
+    message = send()
+    drive()
+    shown = message.events.get(kind=kind).text
+    assert re.sub(r"[0-9:]{8}$", "", shown) == text
+    assert answer or "127.0.0.1" in message.attempts.get().text
+
+
+def test_message_in_doubt_is_resolved_by_its_report(
+    send: Send, drive: Drive, send_report: SendReport, mmsc: Scripted
+) -> None:
+    mmsc.first("reset")
+    message = send()
+    drive()
+    drive(later(hours=1))
+    assert len(mmsc.received) == 1
+    send_report("unknown-id", "Retrieved", IPHONE)
+    drive(later(seconds=2))
+    message.refresh_from_db()
+    assert (message.status, codes(message)) == ("delivered", ["N101", "N102"])
+    assert message.postbacks.get(code="N101").fields["status-details"] == "confirmed by its delivery report"
+
+
+def test_intermediate_report_confirms_a_message_in_doubt(
+    send: Send, drive: Drive, send_report: SendReport, mmsc: Scripted
+) -> None:
+    mmsc.first("reset")
+    message = send()
+    drive()
+    send_report("unknown-id", "Deferred")
+    drive(later(seconds=2))
+    message.refresh_from_db()
+    assert (message.status, codes(message)) == ("submitted", ["N101"])
+    assert message.submitted_at is not None
+    drive(later(days=3, minutes=1))
+    message.refresh_from_db()
+    assert (message.status, codes(message)) == ("expired", ["N101", "E102"])
+
+
+def test_delivered_message_is_not_retried_after_a_refusal(
+    send: Send, drive: Drive, send_report: SendReport, mmsc: Scripted
+) -> None:
+    mmsc.first(submit_rsp("M0", code=3000))
+    message = send()
+    drive()
+    send_report("M0", "Retrieved")
+    drive(later(minutes=1))
+    message.refresh_from_db()
+    assert (message.status, codes(message), len(mmsc.received)) == ("delivered", ["N101", "N102"], 1)
+
+
+def test_report_matches_neither_of_two_messages_in_doubt(
+    send: Send, drive: Drive, send_report: SendReport, mmsc: Scripted
+) -> None:
+    mmsc.first("reset", "reset")
+    send()
+    send()
+    drive()
+    send_report("unknown-id", "Retrieved")
+    drive(later(days=2))
+    assert set(Message.objects.values_list("status", flat=True)) == {"in_doubt"}
+    assert Report.objects.get().attempt is None
+
+
+def test_report_that_may_be_of_an_ended_ddm_is_not_matched(
+    send: Send, drive: Drive, mmsc: Scripted, send_report: SendReport
+) -> None:
+    mmsc.first("reset", "reset")
+    message = send("<ddm-message-text>What?</ddm-message-text><ddm-message-timeout>1</ddm-message-timeout>")
+    drive()
+    drive(later(minutes=2))
+    Attempt.objects.update(started_at=datetime.now(UTC))  # both before the report, which arrives at the present time
+    send_report("X", "Retrieved", IPHONE)
+    drive(later(minutes=3))
+    message.refresh_from_db()
+    assert (message.status, codes(message)) == ("in_doubt", ["E501"])
+    assert Report.objects.get().attempt is None
+
+
+def test_report_before_expiry_counts_in_a_late_sweep(
+    send: Send, drive: Drive, mmsc: Scripted, send_report: SendReport
+) -> None:
+    mmsc.first("reset")
+    message = send()
+    drive()
+    send_report("X", "Retrieved", IPHONE)
+    drive(later(days=4))
+    message.refresh_from_db()
+    assert (message.status, codes(message)) == ("delivered", ["N101", "N102"])
+
+
+def test_message_in_doubt_fails_at_its_expiry(send: Send, drive: Drive, mmsc: Scripted) -> None:
+    mmsc.first("reset")
+    message = send()
+    drive()
+    drive(later(days=3, minutes=1))
+    message.refresh_from_db()
+    assert (message.status, codes(message)) == ("failed", ["E101"])
+    details = message.postbacks.get().fields["status-details"]
+    assert details == "the MMSC never answered; the message may have been delivered"
+
+
+def test_postback_does_not_contain_the_mmsc_address(world: SimpleNamespace, send: Send, drive: Drive) -> None:
+    world.carrier.mmsc_url = "http://127.0.0.1:9/mm7"
+    world.carrier.save()
+    message = send()
+    for hours in (0, 1, 2, 3, 4, 8):
+        drive(later(hours=hours))
+    assert message.postbacks.get().fields["status-details"] == "the MMSC did not accept the message"
+    assert "127.0.0.1" in message.attempts.all()[0].text
