@@ -91,7 +91,7 @@ def lay_out(area: Area) -> Layout:
     """
     text = _strip_invisible(area.text)
     if len(text) > TEXT_MAX:
-        raise TextTooLong(f"the text has {len(text)} characters; {TEXT_MAX} are allowed")
+        raise TextTooLong(f"the text has {len(text)} characters; at most {TEXT_MAX} are allowed")
     _check_characters(text, area.font)
     paragraphs = [_measure_words(line, area.font) for line in texts.LINE_END.split(text)]
     space = _text_width(" ", area.font)

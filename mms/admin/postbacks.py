@@ -93,7 +93,7 @@ class PostbackAdmin(AuditAdmin):
     def send_again(self, request: HttpRequest, queryset: QuerySet[Postback]) -> None:
         chosen = queryset.count()
         sent = outbox.replay(queryset, timezone.now())
-        messages.success(request, f"Postbacks that are sent again: {sent}.")
+        messages.success(request, f"Postbacks to be sent again: {sent}.")
         if sent < chosen:
             messages.warning(request, f"Still on their way, and left as they are: {chosen - sent}.")
 
@@ -125,7 +125,7 @@ class PostbackAdmin(AuditAdmin):
     def send_given_up(self, request: HttpRequest, form: GivenUpForm) -> HttpResponse:
         chosen = outbox.given_up_between(**{name: form.cleaned_data[name] for name in ("account", "since", "until")})
         sent = outbox.replay(chosen, timezone.now())
-        messages.success(request, f"Postbacks that are sent again: {sent}.")
+        messages.success(request, f"Postbacks to be sent again: {sent}.")
         return HttpResponse(headers={"HX-Redirect": reverse("admin:mms_postback_changelist")})
 
 

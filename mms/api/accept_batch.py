@@ -1,9 +1,8 @@
-"""Accept batch: plain sendSavedMMS requests that arrive at the same moment are accepted in one transaction.
+"""Accept batches: plain sendSavedMMS requests that arrive at the same moment are accepted in one transaction.
 
-The leader of the group commit parses, checks, accepts and answers them one after the other: threads doing so side by
-side would contend for the interpreter. They are checked against the stale cache, so nothing is refused here. A request
-that cannot be accepted as it stands is performed by its own thread, against current data and in the documented order
-of checks.
+The leader of the group commit parses, checks, accepts and answers the requests one by one: concurrent threads would
+contend for the interpreter. The checks use the stale cache, so the batch refuses nothing. A request that it cannot
+accept is performed by its own thread, with current data and in the documented order of checks.
 """
 
 from collections.abc import Sequence
@@ -24,14 +23,14 @@ from mms.runtime.group_commit import UNDECIDED, Batch, GroupCommit, Undecided
 
 ACTION: Final = Action.SEND_SAVED_MMS
 MARKER: Final = ACTION.encode()
-# Parameters of requests that ask for more than an accept.
+# Requests with these parameters need more than an accept.
 NOT_PLAIN: Final = ("dry_run", "idempotency_key")
-MAX_BODY: Final = 16_384  # bytes: the rest of the batch waits while the leader parses a request
+MAX_BODY: Final = 16_384  # bytes; the batch waits while the leader parses a request
 MAX_WAIT: Final = 0.01  # seconds
 
 
 def is_candidate(exchange: Exchange) -> bool:
-    """Return whether the request may be a plain sendSavedMMS, judged without parsing it."""
+    """Return whether the request may be a plain sendSavedMMS, without parsing it."""
     return len(exchange.body) <= MAX_BODY and not exchange.idempotency_key and MARKER in exchange.body.lower()
 
 
@@ -61,13 +60,13 @@ def _check(exchange: Exchange) -> SendRequest | Undecided:
         send_saved_mms.check_not_suspended(key.account)
     except DatabaseError:
         raise
-    except Exception:  # noqa: BLE001 - a refusal or a bug: the request's own thread meets it again
+    except Exception:  # noqa: BLE001 - the request's own thread will raise it again
         return UNDECIDED
     return request
 
 
 def _respond(exchange: Exchange, outcome: Outcome, batch: Batch[Exchange]) -> HttpResponse | Undecided:
-    """Return the response. Never raises: an accepted request must not be performed again."""
+    """Return the response. Never raises, or an accepted request would be performed again."""
     try:
         match outcome:
             case Accepted(message):

@@ -1,4 +1,4 @@
-"""The actions of the customer API, and how a request for one is processed on its own thread, against current data."""
+"""The table of the customer API's actions, and the performing of one on the request's thread, with current data."""
 
 from collections.abc import Callable
 from typing import Final
@@ -22,10 +22,10 @@ from mms.api.save_mms import save_mms
 from mms.api.send_mms import send_mms
 from mms.api.send_saved_mms import send_saved_mms
 
-# Answers a request made with this key. Raises Refusal.
+# Performs an authorized request made with this key and returns the answer. Raises Refusal.
 Action = Callable[[Node, ApiKey], Fields]
 
-# By their names in lower case: the names of actions match without regard to case.
+# Keys are in lower case: action names are case-insensitive.
 ACTIONS: Final[dict[str, Action]] = {
     "sendsavedmms": send_saved_mms,
     "savemms": save_mms,
@@ -37,11 +37,11 @@ ACTIONS: Final[dict[str, Action]] = {
     "loginuser": login_user,
     "replaypostbacks": replay_postbacks,
 }
-HAVE_DRY_RUN: Final = frozenset({"sendsavedmms", "sendmms"})
+DRY_RUN_ACTIONS: Final = frozenset({"sendsavedmms", "sendmms"})
 
 
 def perform(exchange: Exchange) -> HttpResponse:
-    """Perform the action that the request asks for, and return the response. Raises Refusal."""
+    """Perform the requested action and return the response. Raises Refusal."""
     call = exchange.call()
     try:
         answer = _perform(call, exchange.idempotency_key)
@@ -52,7 +52,9 @@ def perform(exchange: Exchange) -> HttpResponse:
 
 def _perform(call: Call, idempotency_key: str) -> Fields:
     key = call.authorize(ACTIONS, Freshness.CURRENT)
-    if call.name not in HAVE_DRY_RUN and parameters.flag(call.request, "dry_run"):
-        # A client that asks for a dry run does not want the action performed.
-        raise Refusal("E100", f"{call.action[:40]} has no {call.request.name_of('dry_run')}; nothing was done")
+    if call.name not in DRY_RUN_ACTIONS and parameters.flag(call.request, "dry_run"):
+        # Ignoring the parameter would perform an action that the client meant only to check.
+        raise Refusal(
+            "E100", f"{call.action[:40]} does not support {call.request.name_of('dry_run')}; nothing was done"
+        )
     return ACTIONS[call.name](idempotency.with_header(call.request, idempotency_key), key)

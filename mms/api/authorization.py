@@ -1,4 +1,4 @@
-"""Authorization: which account makes the call, and whether this account, key and client address may make it now."""
+"""Authorization: identifies the account of a call, and checks account, key, client address and rate limits."""
 
 from collections.abc import Container
 from contextlib import suppress
@@ -17,7 +17,7 @@ from mms.api.errors import Refusal
 from mms.api.request_tree import Node
 from mms.runtime import client_address
 
-# Other names of actions.
+# Alternative names of actions.
 ALIASES: Final = {"getmmsids": Action.GET_MMS_TEMPLATES.value}
 KNOWN: Final = frozenset({*Action.values, *ALIASES})
 
@@ -35,18 +35,18 @@ class Call:
 
     @property
     def name(self) -> str:
-        """The action in lower case, as names are compared."""
+        """The action in lower case: names are case-insensitive."""
         return self.action.lower()
 
     @property
     def known_name(self) -> str:
-        """The name of a known action, else "": for the log, since a client may send anything."""
+        """The name for the log: "" for an unknown action, since a client may send any text."""
         return self.name if self.name in KNOWN else ""
 
     def authorize(self, actions: Container[str], freshness: Freshness) -> ApiKey:
-        """Return the API key of the call, which may be made by data of this freshness.
+        """Return the API key of the call, checked against data of this freshness.
 
-        `actions` holds the names, in lower case, of the actions that can be performed. Raises Refusal, in the
+        `actions` holds the lower-case names of the supported actions. Raises Refusal for the first fault in the
         documented order.
         """
         self.key = found = self._key(freshness)  # E104
@@ -56,8 +56,8 @@ class Call:
         if not account.api_access:
             raise Refusal("E105", "This account has no API access; contact support")
         if account.allowed_networks and not client_address.in_networks(self.address, account.allowed_networks):
-            refused = f"Calls from {self.address[:50]} are not allowed for this account"
-            raise Refusal("E112", f"{refused}; have the address added to its list")
+            refused = f"Requests from {self.address[:50]} are not allowed for this account"
+            raise Refusal("E112", f"{refused}; contact support to allow this address")
         if self.name not in actions:
             raise Refusal("E107", f"The action is unknown: {self.action[:40]}")
         called = ALIASES.get(self.name, self.name)
@@ -71,7 +71,7 @@ class Call:
     def record_key_use(self) -> None:
         """Record that the key was used, unless an accept did so in its transaction.
 
-        Ignores database errors: the call has been performed by now.
+        Ignores database errors: the action has already been performed.
         """
         if self.key:
             with suppress(DatabaseError):
@@ -85,7 +85,7 @@ class Call:
         return found
 
     def _count(self, limits: rate_limits.Limits) -> None:
-        """Count the call once, also where it is authorized again with current data and other limits."""
+        """Count the call once, even if it is authorized again with current data and other limits."""
         if not self._counted:
             rate_limits.check(limits)
             self._counted = True

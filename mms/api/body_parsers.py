@@ -1,4 +1,7 @@
-"""What a request is, its body tells: real clients post XML as a form, as a field of a form, or as nothing at all."""
+"""Parsers of POST bodies.
+
+They ignore the content type: real clients post XML raw under the type of a form, in a form field, or with no type.
+"""
 
 import codecs
 from collections.abc import Mapping
@@ -21,27 +24,27 @@ FIELDS_MAX = 100
 
 
 class XmlParser(BaseParser):
-    """Reads XML in either dialect, whatever the content type says, and the form field that holds it."""
+    """Parses XML in either dialect, from the body itself or from a form field."""
 
     media_type = "*/*"
 
     def parse(  # type: ignore[override]  # DRF takes any object, its stubs only mappings
         self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> Node:
-        """The request as a tree. Raises Refusal: E100 where there is no request, E108 where it is not well-formed."""
+        """Return the request tree. Raises Refusal: E100 for an empty or too large body, E108 for bad syntax."""
         body = _body(stream)
         return parse_xml.parse(body if _is_xml(body) else _field(body, _request(parser_context)) or body)
 
 
 class JsonParser(BaseParser):
-    """Reads JSON, whatever the content type says; the key is in the header."""
+    """Parses JSON; the API key is in the header x-api-key."""
 
     media_type = "*/*"
 
     def parse(  # type: ignore[override]  # as above
         self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> Node:
-        """The request as a tree. Raises Refusal: E100 where there is no request, E108 where it is not well-formed."""
+        """Return the request tree. Raises Refusal: E100 for an empty or too large body, E108 for bad syntax."""
         return parse_json.parse(_body(stream), _request(parser_context).headers.get("x-api-key", ""))
 
 
@@ -56,7 +59,7 @@ def _body(stream: IO[bytes]) -> bytes:
     if len(body) > limit:
         raise Refusal("E100", f"The request is larger than {limit} bytes")
     if not body.strip():
-        raise Refusal("E100", "There is no request in the body")
+        raise Refusal("E100", "The request body is empty")
     return body
 
 
@@ -65,13 +68,13 @@ def _is_xml(body: bytes) -> bool:
 
 
 def _field(body: bytes, request: HttpRequest) -> bytes:
-    """The form field that holds the XML, in its own bytes, for which the declaration in it counts; b"" without one."""
+    """Return the bytes of the form field with the XML, whose declaration names their encoding; b"" if missing."""
     multipart = request.headers.get("content-type", "").lower().startswith("multipart/form-data")
     fields = _multipart(body, request) if multipart else _urlencoded(body)
     return next((value for name, value in fields if name.lower() == FIELD), b"")
 
 
-# Both read as Latin-1, there and back, because that leaves every byte as it is.
+# Both decode and encode as Latin-1, which preserves every byte.
 
 
 def _urlencoded(body: bytes) -> list[tuple[str, bytes]]:

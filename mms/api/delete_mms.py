@@ -1,4 +1,4 @@
-"""deleteMMSID: deletes stored content."""
+"""The deleteMMSID action: deletes stored content."""
 
 from django.utils import timezone
 
@@ -12,9 +12,9 @@ from mms.runtime import wakeup
 
 
 def delete_mms(request: Node, key: ApiKey) -> Fields:
-    """Deletes the content at once; messages on their way still finish. Raises Refusal."""
+    """Delete the content; messages already accepted are still sent. Raises Refusal."""
     template = parameters.template(request, key.account, Freshness.CURRENT)
     if not deletion.delete_template(template, timezone.now()):
         raise parameters.unknown_template(request, str(template.pk))
-    wakeup.wake(wakeup.WORK)  # for the files
+    wakeup.wake(wakeup.WORK)  # to delete the files
     return success(mms_id=str(template.pk))

@@ -1,12 +1,14 @@
-"""Dialects of the customer API: tables of names for one canonical request and one canonical answer, and what else
-differs between them. A parameter is looked up by its canonical name and spoken of by that of the customer's dialect.
+"""The dialects of the customer API.
+
+A dialect maps the canonical names of parameters and answer fields to its own, and holds its other differences. Code
+looks parameters up by canonical name; error messages use the name in the customer's dialect.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-# Canonical -> in Sinch XML, in Skycore XML.
+# Canonical name -> name in Sinch XML, name in Skycore XML.
 PARAMETERS: Final[dict[str, tuple[str, str]]] = {
     "action": ("action", "ACTION"),
     "api_key": ("api-key", "API_KEY"),
@@ -66,7 +68,7 @@ PARAMETERS: Final[dict[str, tuple[str, str]]] = {
     "page_number": ("page-number", "PAGENUMBER"),
     "items_per_page": ("items-per-page", "ITEMSPERPAGE"),
 }
-# Other spellings that Skycore's documents and clients have had.
+# Spellings in older Skycore documents and clients.
 SKYCORE_ALIASES: Final = {
     "operator_id": "SPID",
     "fallback_sms_text": "FALLBACK_SMS_TEXT",
@@ -74,7 +76,7 @@ SKYCORE_ALIASES: Final = {
     "page_number": "PAGE_NUMBER",
     "items_per_page": "ITEMS_PER_PAGE",
 }
-# Parts of answers, canonical: Sinch has them with hyphens, Skycore in capitals without anything in between.
+# Canonical names of answer fields. Sinch writes hyphens for underscores; Skycore writes capitals without separators.
 ANSWERS: Final = (
     "status", "mms_id", "tracking_id", "to", "from", "status_details", "error_code", "error_info",
     "start_date", "page_number", "items_per_page", "total_results",
@@ -86,25 +88,25 @@ ANSWERS: Final = (
 )  # fmt: skip
 
 SKYCORE_CODES: Final = {"E311": "E301", "E312": "E302", "E313": "E303", "E314": "E304"}
-# Skycore's clients write yes and no, and some what they are used to from elsewhere.
-YES_OR_NO: Final = {"yes": True, "no": False, "true": True, "false": False}
+# Skycore documents yes and no; some of its clients send true and false.
+SKYCORE_BOOLEANS: Final = {"yes": True, "no": False, "true": True, "false": False}
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How one dialect writes requests and answers. `request` and `response` are root elements, where it has them."""
+    """The names and defaults of a dialect; the root elements are "" in a dialect without them."""
 
-    parameters: Mapping[str, str]  # canonical -> on the wire
-    answers: Mapping[str, str]  # canonical -> on the wire
-    aliases: Mapping[str, str] = field(default_factory=dict)  # canonical -> another spelling that is taken
+    parameters: Mapping[str, str]  # canonical name -> name in the dialect
+    answers: Mapping[str, str]  # canonical name -> name in the dialect
+    aliases: Mapping[str, str] = field(default_factory=dict)  # canonical name -> alternative spelling
     request_root: str = ""
     response_root: str = ""
     boolean_words: Mapping[str, bool] = field(default_factory=lambda: {"true": True, "false": False})
-    error_codes: Mapping[str, str] = field(default_factory=dict)  # of the catalogue -> of its own
+    error_codes: Mapping[str, str] = field(default_factory=dict)  # code in the catalogue -> code in the dialect
     # Required in other dialects; an account's settings may require them in this one, too.
     optional_parameters: frozenset[str] = frozenset()
-    default_duration: int = 10  # seconds of a slide that names none
-    # The names of its parameters; what has another name is ignored.
+    default_duration: int = 10  # seconds, for a slide without a duration
+    # The names of all parameters; unknown elements are ignored.
     known_names: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -123,12 +125,12 @@ SKYCORE: Final = Dialect(
     aliases=SKYCORE_ALIASES,
     request_root="REQUEST",
     response_root="RESPONSE",
-    boolean_words=YES_OR_NO,
+    boolean_words=SKYCORE_BOOLEANS,
     error_codes=SKYCORE_CODES,
     optional_parameters=frozenset({"service_id"}),
     default_duration=5,
 )
-# Skycore's GET: its names in lower case. What has parts is written customtext_N=... and data_NAME=...
+# Skycore's query strings: its names in lower case; nested elements are written customtext_N=... and data_NAME=...
 SKYCORE_GET: Final = Dialect(
     parameters={name: skycore.lower() for name, (_, skycore) in PARAMETERS.items()},
     answers=SKYCORE.answers,

@@ -1,4 +1,4 @@
-"""dry-run: a preview of what a send would do, made by accepting the request and rolling the transaction back."""
+"""The dry-run parameter: previews a send by accepting the request and rolling the transaction back."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -20,7 +20,7 @@ VALID = "The request is valid; nothing was sent, charged or stored"
 
 
 def preview(accept: Callable[[], Message]) -> Fields:
-    """Return what would happen to the message that `accept` stores; all of it is rolled back. Raises Refusal."""
+    """Return a preview of the message that `accept` stores, and roll everything back. Raises Refusal."""
     with transaction.atomic():
         answer = _preview(accept(), timezone.now())
         transaction.set_rollback(True)
@@ -50,7 +50,7 @@ def _preview(message: Message, now: datetime) -> Fields:
 
 
 def _planned(message: Message) -> Plan | CannotFit | None:
-    """Return how the content would be adapted; None where that is unknown until audio and video are encoded."""
+    """Return how the content would be adapted, or None while its audio and video are not encoded yet."""
     if message.template.status == Template.Status.ENCODING:
         return None
     return compose.plan_message(message, compose.load_slides(message))
@@ -58,7 +58,7 @@ def _planned(message: Message) -> Plan | CannotFit | None:
 
 def _details(planned: Plan | CannotFit | None) -> str:
     if planned is None:
-        return f"{VALID}. Its audio and video have to be encoded before it is known whether they fit"
+        return f"{VALID}. Its audio and video must be encoded before their size is known"
     return f"{VALID}. It would fail: {planned.reason}" if isinstance(planned, CannotFit) else VALID
 
 
@@ -71,14 +71,14 @@ def _route(message: Message, planned: Plan | CannotFit | None) -> Fields:
 
 
 def _handset(cached: CachedHandset | None, now: datetime) -> Fields:
-    """Return the last known handset of the number, and how many seconds ago it was seen."""
+    """Return the cached handset of the number, and the seconds since it was last seen."""
     if cached is None:
         return {}
     return {"handset": cached.handset.identity, "handset_age": int((now - cached.last_seen).total_seconds())}
 
 
 def _renditions(planned: Plan) -> Iterator[Fields]:
-    """Yield the files that exist already: originals sent unchanged, and cached renditions."""
+    """Yield the files that exist already: unchanged originals, and cached renditions."""
     for position, slide in enumerate(planned.slides, 1):
         for image in slide.images:
             found = image.source if isinstance(image, Keep) else _existing(image)
@@ -89,13 +89,13 @@ def _renditions(planned: Plan) -> Iterator[Fields]:
 
 
 def _existing(image: Resize) -> Rendition | None:
-    if image.areas:  # a personal picture, made for one message
+    if image.areas:  # rendered for each message
         return None
     return Rendition.objects.filter(medium__sha256=image.source.sha256, recipe=image.recipe.key).first()
 
 
 def _areas(planned: Plan) -> Iterator[Fields]:
-    """Yield the texts to be drawn onto pictures, with their size in pixels of the original picture."""
+    """Yield the texts to draw onto pictures, with their font size in pixels of the original picture."""
     for position, slide in enumerate(planned.slides, 1):
         for image in slide.images:
             for area in image.areas if isinstance(image, Resize) else ():
@@ -104,13 +104,13 @@ def _areas(planned: Plan) -> Iterator[Fields]:
 
 
 def _price(message: Message, planned: Plan | CannotFit | None, *, ddm: bool) -> int:
-    """Return the final charge in micro-units: a message that cannot be sent costs nothing but its DDM."""
+    """Return the final charge in micro-units; a message that cannot be sent costs only its DDM."""
     content = 0 if isinstance(planned, CannotFit) else message.price_mms
     return content + (message.price_ddm if ddm else 0)
 
 
 def _postbacks(message: Message, planned: Plan | CannotFit | None, *, ddm: bool) -> Iterator[str]:
-    """Yield the codes of the postbacks in order, if every step succeeds that can."""
+    """Yield the codes of the postbacks in order, assuming that every step succeeds."""
     if not message.account.postback_url:
         return
     if message.status == Status.ENCODING:

@@ -1,4 +1,4 @@
-"""One customer request and its response: read once, answered once, one line in the log."""
+"""One customer request and its response: parsed once, answered once, logged on one line."""
 
 import time
 import uuid
@@ -31,21 +31,21 @@ NO_BATCH: Final[Mapping[str, float]] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """How the requests to one URL are read and answered.
+    """The way requests to one URL are parsed and answered.
 
-    The parsers and renderers are Django REST framework's; its views are not used: their content negotiation costs as
-    much as reading and checking a request, and real clients send careless headers.
+    Parsers and renderers are those of Django REST framework. Its views are not used: their content negotiation costs
+    as much as parsing and checking a request, and real clients send wrong headers.
     """
 
     methods: Sequence[str]
-    dialect: Dialect  # of the answer to a request whose own dialect cannot be read
+    dialect: Dialect  # answers requests whose own dialect cannot be determined
     parser: XmlParser | JsonParser
     renderer: XmlRenderer | JsonRenderer
-    usage: str  # told to a client that uses another method
+    usage: str  # the error message for other methods
 
 
 class Exchange:
-    """One request under a protocol; any thread may process it, one at a time."""
+    """A request in a protocol, and its response. Only one thread at a time may use it."""
 
     def __init__(self, request: HttpRequest, protocol: Protocol) -> None:
         self.request, self.protocol = request, protocol
@@ -55,18 +55,18 @@ class Exchange:
 
     @cached_property
     def body(self) -> bytes:
-        """The request as it was sent; of one that is too long, one byte more than is allowed."""
+        """The raw request; a request over the size limit is cut one byte past the limit."""
         if self.request.method == "GET":
             return self._query.encode(errors="replace")
         return self.request.read(settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1)
 
     @property
     def idempotency_key(self) -> str:
-        """The header Idempotency-Key, "" where it is missing."""
+        """The header Idempotency-Key, or "" if it is missing."""
         return self.request.headers.get(IDEMPOTENCY_HEADER, "")
 
     def call(self) -> Call:
-        """Return the call that the request makes, parsed once. Raises Refusal."""
+        """Parse the request on the first use, and return its call. Raises Refusal."""
         if self._call is None:
             self._node = node = self._parse()
             action = parameters.text_of(node, "action")
@@ -76,21 +76,21 @@ class Exchange:
         return self._call
 
     def succeed(self, answer: Fields, batch: Mapping[str, float] = NO_BATCH) -> HttpResponse:
-        """Return the response with these fields; the fields of its batch go to the line in the log."""
+        """Return a response with these fields; `batch` adds fields to the log line."""
         return self._respond(Answer(self._dialect, answer), batch=batch)
 
     def refuse(self, refusal: Refusal) -> HttpResponse:
-        """Return a Failure, with HTTP status 200 as for every error of the customer's."""
+        """Return a Failure with HTTP status 200, as for every customer error."""
         return self._respond(failure(refusal.dialect or self._dialect, self._to, refusal.code, refusal.info))
 
     def refuse_method(self) -> HttpResponse:
-        """Return a Failure with HTTP status 405 that says what to send."""
+        """Return a Failure with HTTP status 405 and the usage of the URL."""
         response = self._respond(failure(self._dialect, "", "E100", self.protocol.usage), 405)
         response.headers["Allow"] = ", ".join(self.protocol.methods)
         return response
 
     def fail(self, problem: Exception) -> HttpResponse:
-        """Return E503 with a reference, under which the problem is logged."""
+        """Log the exception under a new reference, and return E503 with that reference."""
         reference = uuid.uuid4().hex[:12]
         log.error("request failed", reference=reference, exc_info=problem)
         return self._respond(failure(self._dialect, self._to, "E503", f"Internal error, reference {reference}"), 500)
@@ -110,7 +110,7 @@ class Exchange:
 
     @property
     def _to(self) -> str:
-        """The recipient that the request names, where it could be parsed."""
+        """The recipient of the request, or "" if it could not be parsed."""
         recipients = self._node.all("to") if self._node else []
         return recipients[0].text[:50] if recipients else ""
 

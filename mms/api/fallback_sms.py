@@ -1,4 +1,4 @@
-"""What is to go where an MMS cannot: as the request says, else as saveMMS stored it with the content."""
+"""The fallback SMS for a message that cannot be sent as an MMS: from the request, else as stored with the content."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +14,7 @@ from mms.models import Template
 
 @dataclass(frozen=True, slots=True)
 class Fallback:
-    """Named as the fields of templates and messages that hold it."""
+    """The fallback of a message; its fields are named like those of Template and Message."""
 
     fallback_text: str
     disable_fallback_sms: bool
@@ -23,12 +23,12 @@ class Fallback:
 
     @property
     def sent_text(self) -> str:
-        """The text, unless no SMS is ever to go."""
+        """The text, or "" if the fallback is disabled."""
         return "" if self.disable_fallback_sms else self.fallback_text
 
 
 def parse(request: Node, default: Template) -> Fallback:
-    """What the request says, and of what it does not mention, what the template says. Raises Refusal."""
+    """Return the fallback in the request, with `default` for missing parameters. Raises Refusal."""
     return Fallback(
         parameters.long_text(request, "fallback_sms_text") or default.fallback_text,
         parameters.flag(request, "disable_fallback_sms", default=default.disable_fallback_sms),
@@ -39,15 +39,15 @@ def parse(request: Node, default: Template) -> Fallback:
 
 
 def for_message(request: Node, account: Account, template: Template) -> Fallback:
-    """The fallback of a message of this template. Raises Refusal, also where it lacks what it needs."""
+    """Return the fallback of a message. Raises Refusal, also for a missing text or an expired link."""
     found = parse(request, template)
     if found.disable_fallback_sms:
         return found
     if account.fallback_text_required and not found.fallback_text:
         name = request.name_of("fallback_sms_text")
-        raise Refusal("E622", f"{name} is missing, and this account requires it")
+        raise Refusal("E622", f"{name} is missing; this account requires it")
     expiration = found.fallback_sms_link_expiration
     if expiration and expiration <= timezone.now() and not found.disable_fallback_sms_link:
         name, content = request.name_of("fallback_sms_link_expiration"), request.name_of("mms_id")
-        raise Refusal("E100", f"The {name} that {content} {template.pk} was saved with has passed; give another")
+        raise Refusal("E100", f"The {name} saved with {content} {template.pk} has passed; specify a new one")
     return found

@@ -1,18 +1,17 @@
-"""getMessage: what has become of a message."""
+"""The getMessage action: returns the status and the timeline of a message."""
 
 from billing.models import ApiKey
 from mms.api import parameters
-from mms.api.answers import Fields, success
-from mms.api.get_mms_templates import format_timestamp
+from mms.api.answers import Fields, format_timestamp, success
 from mms.api.request_tree import Node
 from mms.models import Event
 
-# What concerns our workers and operators alone: the customer is told that it happened, not how.
-INTERNAL = frozenset({"unprepared", "put-off", "lost", "resolved"})
+# Events whose details are for operators only: the customer sees the event without its text.
+INTERNAL_EVENTS = frozenset({"unprepared", "put-off", "lost", "resolved"})
 
 
 def get_message(request: Node, key: ApiKey) -> Fields:
-    """Where the message is, and the timeline of how it came there. Raises Refusal."""
+    """Return the status of the message and its timeline. Raises Refusal."""
     message = parameters.message(request, key.account)
     return success(
         tracking_id=message.tracking_id,
@@ -28,5 +27,5 @@ def get_message(request: Node, key: ApiKey) -> Fields:
 
 
 def _event(event: Event) -> Fields:
-    details = "" if event.kind in INTERNAL else event.text
+    details = "" if event.kind in INTERNAL_EVENTS else event.text
     return {"timestamp": format_timestamp(event.at), "type": event.kind, "status_details": details}

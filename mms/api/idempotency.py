@@ -1,8 +1,8 @@
-"""Idempotency keys: a request repeated under the key of an accepted one gets the same answer, and sends nothing.
+"""Idempotency keys: a request repeated with the key of an accepted one gets the same answer, and sends nothing.
 
-The key's row is written in the transaction that accepts the message, before the message: a concurrent request under
+The key's row is written in the transaction that accepts the message, before the message: a concurrent request with
 the same key waits for that row, and after a crash key and message are either both stored or neither is. A refused
-request leaves no row: it can be corrected and sent again under its key.
+request leaves no row: it can be corrected and sent again with its key.
 """
 
 import hashlib
@@ -22,12 +22,12 @@ from mms.api.errors import Refusal
 from mms.api.request_tree import Node, text_node
 from mms.models import FirstAnswer
 
-# Returns no row where another request holds the key. An expired row that is not swept yet is taken over.
+# Returns no row if another request holds the key. Reuses an expired row that is not swept yet.
 CLAIM: Final = """
-INSERT INTO mms_firstanswer AS held (account_id, key, fingerprint, answer, created_at)
+INSERT INTO mms_firstanswer AS existing (account_id, key, fingerprint, answer, created_at)
 VALUES (%(account)s, %(key)s, %(fingerprint)s, '', %(now)s)
 ON CONFLICT (account_id, key) DO UPDATE SET fingerprint = excluded.fingerprint, created_at = excluded.created_at
-WHERE held.created_at <= %(expired)s
+WHERE existing.created_at <= %(expired)s
 RETURNING id
 """
 
@@ -46,7 +46,7 @@ class RequestIdentity:
 
 
 def identify(request: Node, account: Account) -> RequestIdentity | None:
-    """Return the request's identity, or None where it has no idempotency-key. Raises Refusal."""
+    """Return the identity of the request, or None if it has no idempotency-key. Raises Refusal."""
     key = parameters.short_text(request, "idempotency_key", FirstAnswer._meta.get_field("key").max_length or 0)
     if not key:
         return None
@@ -54,7 +54,7 @@ def identify(request: Node, account: Account) -> RequestIdentity | None:
 
 
 def fingerprint(request: Node) -> str:
-    """Return a hash of the parameters, whatever their order and whichever api-key is used."""
+    """Return a hash of the parameters that does not depend on their order or on the api-key."""
     ignored = {id(node) for name in ("api_key", "idempotency_key") for node in request.all(name)}
     parameters = [_canonical(node) for node in request.children if id(node) not in ignored]
     return hashlib.sha256(json.dumps(_ordered(parameters)).encode()).hexdigest()
@@ -65,14 +65,14 @@ def _canonical(node: Node) -> list[Any]:
 
 
 def _ordered(parameters: list[list[Any]]) -> list[list[Any]]:
-    """Sort by name; those of one name keep their order, which matters for slides."""
+    """Sort by name; repeated parameters keep their order, which matters for slides."""
     return sorted(parameters, key=lambda parameter: str(parameter[0]))
 
 
 def stored_answer(identity: RequestIdentity | None) -> Fields | None:
-    """Return the answer to the first request under this key, if there was one.
+    """Return the answer to the first request with this key, or None.
 
-    Raises Refusal where that request had other parameters.
+    Raises Refusal if that request had other parameters.
     """
     if identity is None:
         return None
@@ -81,17 +81,17 @@ def stored_answer(identity: RequestIdentity | None) -> Fields | None:
     if first is None:
         return None
     if first.fingerprint != identity.fingerprint:
-        used = f"{identity.key_name} was used for another request: {identity.key[:40]}"
-        raise Refusal("E100", f"{used}; give this one a key of its own")
+        used = f"{identity.key_name} was used for a different request: {identity.key[:40]}"
+        raise Refusal("E100", f"{used}; use a new key")
     answer: Fields = json.loads(first.answer)
     return answer
 
 
 def answer_once(identity: RequestIdentity | None, accept: Callable[[], Fields]) -> Fields:
-    """Return the answer of `accept`, or the stored answer to the first request under the key. Raises Refusal.
+    """Return the answer of `accept`, or the stored answer to the first request with the key. Raises Refusal.
 
-    Of concurrent requests under one key, `accept` is called for one alone, unless it refuses that one. It must store
-    what it accepts in the transaction in which it is called.
+    Among concurrent requests with one key, `accept` is called only for the first, and for the next one if it refuses.
+    It must store the message in the transaction in which it is called.
     """
     if identity is None:
         return accept()
@@ -102,7 +102,7 @@ def answer_once(identity: RequestIdentity | None, accept: Callable[[], Fields]) 
 
 
 def _accept(identity: RequestIdentity, accept: Callable[[], Fields], now: datetime) -> Fields | None:
-    """Return the answer of `accept`, stored under the key; None where another request committed under it first."""
+    """Return the answer of `accept`, stored with the key, or None if another request with it committed first."""
     with transaction.atomic():
         row = _claim(identity, now)
         if row is None:
@@ -113,7 +113,7 @@ def _accept(identity: RequestIdentity, accept: Callable[[], Fields], now: dateti
 
 
 def _claim(identity: RequestIdentity, now: datetime) -> int | None:
-    """Lock the key's row until the transaction ends, after a request that holds it; return its primary key."""
+    """Lock the key's row until the transaction ends and return its primary key; wait if a request holds the row."""
     values: dict[str, Any] = {
         "account": identity.account,
         "key": identity.key,
@@ -128,11 +128,11 @@ def _claim(identity: RequestIdentity, now: datetime) -> int | None:
 
 
 def with_header(request: Node, header: str) -> Node:
-    """Return the request with its idempotency-key from the header Idempotency-Key. Raises Refusal if the two differ."""
+    """Return the request with the key in the header as its idempotency-key. Raises Refusal if the two differ."""
     key, name = header.strip(), request.name_of("idempotency_key")
     given = {node.text for node in request.all("idempotency_key")}
     if not key or key in given:
         return request
     if given:
-        raise Refusal("E100", f"{name} and the header Idempotency-Key differ; give one of them")
+        raise Refusal("E100", f"{name} and the header Idempotency-Key differ; send only one of them")
     return replace(request, children=(*request.children, text_node(request.dialect, name, key)))

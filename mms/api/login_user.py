@@ -1,4 +1,4 @@
-"""loginUser: lets a client check its key."""
+"""The loginUser action: lets a client check its API key."""
 
 from billing.models import ApiKey
 from mms.api.answers import Fields, success
@@ -6,5 +6,5 @@ from mms.api.request_tree import Node
 
 
 def login_user(_: Node, key: ApiKey) -> Fields:
-    """Answers that the key is good: whoever comes here has been authenticated."""
+    """Answer Success: the key has been authenticated before any action is performed."""
     return success(status_details=f"Logged in as {key.account.name}")

@@ -1,4 +1,4 @@
-"""The media elements of a slide: each with its codes, its caps, and what its bytes and its server may say it is."""
+"""The media elements of a slide: their error codes and size limits, and the fetching and checking of their files."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -13,44 +13,44 @@ from mms.api.errors import Refusal
 from mms.content.downloads import DownloadedFile, DownloadError, Downloads, DownloadTooLarge
 from mms.content.store import NewMedium
 
-# What servers declare of a file that they do not know the type of.
-NO_TYPE = ("", "application/octet-stream", "binary/octet-stream")
+# Content types that servers send for files of unknown type.
+UNKNOWN_TYPES = ("", "application/octet-stream", "binary/octet-stream")
 
 
 @dataclass(frozen=True, slots=True)
-class Element:
-    """One media element: its name (canonical), words for it, the codes of its refusals.
+class MediaElement:
+    """A media element of a slide, by its canonical name.
 
-    `types` are the MIME types that its bytes may turn out to be, by their beginnings, and `declared` further ones
-    that servers give to such files.
+    `label` and `formats` appear in error messages. `mime_types` are prefixes of the MIME types that the file's bytes
+    may have; `declared_types` are other types that servers declare for such files.
     """
 
     name: str
-    words: str
+    label: str
     kind: Kind
-    too_big: str
-    unfetched: str
-    types: tuple[str, ...]
-    declared: tuple[str, ...]
-    takes: str
+    too_large_code: str
+    fetch_failed_code: str
+    mime_types: tuple[str, ...]
+    declared_types: tuple[str, ...]
+    formats: str
 
 
 MEDIA_ELEMENTS: Final = (
-    Element(
+    MediaElement(
         "image", "the image", Kind.IMAGE, "E331", "E351", ("image/",), (), "JPEG, PNG, GIF, WebP, HEIC, AVIF or BMP"
     ),
-    Element(
+    MediaElement(
         "audio",
         "the audio",
         Kind.AUDIO,
         "E332",
         "E352",
         ("audio/",),
-        # MP4, 3GP and Ogg files are often called by what they can hold.
+        # MP4, 3GP and Ogg are containers, often declared as video.
         ("video/mp4", "video/3gpp", "video/ogg", "application/ogg", "application/mp4"),
         "MP3, WAV, AMR, AAC, M4A or Ogg",
     ),
-    Element(
+    MediaElement(
         "video",
         "the video",
         Kind.VIDEO,
@@ -60,7 +60,7 @@ MEDIA_ELEMENTS: Final = (
         ("application/mp4", "application/vnd.ms-asf"),
         "3GP, MP4, MPEG, AVI, WMV, MOV or WebM",
     ),
-    Element(
+    MediaElement(
         "vcard",
         "the vCard",
         Kind.OBJECT,
@@ -70,7 +70,7 @@ MEDIA_ELEMENTS: Final = (
         ("text/vcard", "text/directory", "text/plain"),
         "vCard",
     ),
-    Element(
+    MediaElement(
         "ical",
         "the iCalendar",
         Kind.OBJECT,
@@ -80,8 +80,8 @@ MEDIA_ELEMENTS: Final = (
         ("text/x-vcalendar", "text/plain"),
         "iCalendar",
     ),
-    Element("pdf", "the PDF", Kind.OBJECT, "E337", "E357", ("application/pdf",), ("application/x-pdf",), "PDF"),
-    Element(
+    MediaElement("pdf", "the PDF", Kind.OBJECT, "E337", "E357", ("application/pdf",), ("application/x-pdf",), "PDF"),
+    MediaElement(
         "passbook",
         "the pass",
         Kind.OBJECT,
@@ -96,40 +96,42 @@ MEDIA_ELEMENTS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class RequestedMedium:
-    """A medium that a request asks for: the slide's number, the element, the dialect that names it, the URL."""
+    """A medium of a request that is not fetched yet, on the slide at `position`."""
 
     position: int
-    element: Element
+    element: MediaElement
     dialect: Dialect
     url: str
 
 
-def fetch(asked: RequestedMedium, account: Account, downloads: Downloads) -> NewMedium:
-    """The file at the URL, of the kind that its element promises. Raises Refusal, which names the slide."""
-    position, element = asked.position, asked.element
-    found = _download(asked, account, downloads)
-    source = _image(position, found.data) if element.kind is Kind.IMAGE else _other(asked, found.data)
+def fetch(requested: RequestedMedium, account: Account, downloads: Downloads) -> NewMedium:
+    """Return the file at the URL, checked to be of the element's kind. Raises Refusal."""
+    position, element = requested.position, requested.element
+    found = _download(requested, account, downloads)
+    source = _image(position, found.data) if element.kind is Kind.IMAGE else _other(requested, found.data)
     declared = found.content_type.partition(";")[0].strip().lower()
-    if declared not in NO_TYPE and not declared.startswith(element.types + element.declared):
-        contradiction = f"the file is {source.mime_type}, its server calls it {declared[:40]}"
-        raise Refusal("E629", f"slide {position}: {contradiction}: let its Content-Type be right")
-    return NewMedium(source, found.data, asked.url)
+    if declared not in UNKNOWN_TYPES and not declared.startswith(element.mime_types + element.declared_types):
+        contradiction = f"the file is {source.mime_type}, but its server declares {declared[:40]}"
+        raise Refusal("E629", f"slide {position}: {contradiction}; correct the Content-Type")
+    return NewMedium(source, found.data, requested.url)
 
 
-def _download(asked: RequestedMedium, account: Account, downloads: Downloads) -> DownloadedFile:
-    """The file as the customer's server gives it, however long that takes: nobody else waits for it."""
-    position, element = asked.position, asked.element
+def _download(requested: RequestedMedium, account: Account, downloads: Downloads) -> DownloadedFile:
+    """Download the file, with the request slot released: other requests are processed while this one waits."""
+    position, element = requested.position, requested.element
     try:
         with request_slots.released():
-            return downloads.fetch(asked.url, _cap(element.kind, account))
+            return downloads.fetch(requested.url, _size_limit(element.kind, account))
     except DownloadTooLarge as problem:
-        raise Refusal(element.too_big, f"slide {position}: {element.words} is too big: {problem}") from None
+        raise Refusal(element.too_large_code, f"slide {position}: {element.label} is too large: {problem}") from None
     except DownloadError as problem:
-        raise Refusal(element.unfetched, f"slide {position}: {element.words} could not be fetched: {problem}") from None
+        raise Refusal(
+            element.fetch_failed_code, f"slide {position}: {element.label} could not be fetched: {problem}"
+        ) from None
 
 
-def _cap(kind: Kind, account: Account) -> int:
-    """Bytes that a source of this kind may have."""
+def _size_limit(kind: Kind, account: Account) -> int:
+    """Return the largest size of a file of this kind, in bytes."""
     return {
         Kind.IMAGE: account.image_bytes_max,
         Kind.AUDIO: account.audio_bytes_max,
@@ -147,13 +149,16 @@ def _image(position: int, data: bytes) -> Source:
         raise Refusal("E341", f"slide {position}: {problem}") from None
 
 
-def _other(asked: RequestedMedium, data: bytes) -> Source:
-    position, element, source = asked.position, asked.element, recognise(data)
+def _other(requested: RequestedMedium, data: bytes) -> Source:
+    position, element, source = requested.position, requested.element, recognise(data)
     if source is None:
-        raise Refusal("E629", f"slide {position}: {element.words} is no {element.takes} file, or is incomplete")
-    if not source.mime_type.startswith(element.types):
-        right = next(asked.dialect.parameters[e.name] for e in MEDIA_ELEMENTS if source.mime_type.startswith(e.types))
+        raise Refusal("E629", f"slide {position}: {element.label} is not a valid {element.formats} file")
+    if not source.mime_type.startswith(element.mime_types):
+        expected = next(
+            requested.dialect.parameters[e.name] for e in MEDIA_ELEMENTS if source.mime_type.startswith(e.mime_types)
+        )
         raise Refusal(
-            "E629", f"slide {position}: {element.words} is {source.mime_type}: send it as {right}, or another file"
+            "E629",
+            f"slide {position}: {element.label} is {source.mime_type}; send it as {expected}, or send another file",
         )
     return source

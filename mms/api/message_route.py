@@ -1,4 +1,4 @@
-"""The route of a message: its sender address and its carrier."""
+"""Chooses the route of a message: its sender address and its carrier."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from mms.models import Carrier
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """The sender address and the carrier for a number."""
+    """The sender address and the carrier of a message."""
 
     sender: SenderAddress
     carrier: Carrier
@@ -28,26 +28,26 @@ def choose_route(
     operator: Carrier | None,
     freshness: Freshness,
 ) -> Route:
-    """Return the route to the number, which belongs to this country. Raises Refusal, in the documented order."""
+    """Return the route to a number in this country. Raises Refusal for the first fault in the documented order."""
     sender = _sender(request, account, requested, country, freshness)  # E111
-    if freshness is Freshness.CURRENT:  # otherwise the accept checks, in one query for the batch
+    if freshness is Freshness.CURRENT:  # the accept checks a cached request, in one query for the batch
         _check_not_blocked(account, number)  # E114
     carrier = operator or routing.carrier_for(number, freshness)
     if carrier is None:
-        hint = f"try again later or give {request.name_of('operator_id')}"
+        hint = f"try again later or specify {request.name_of('operator_id')}"
         raise Refusal("E618", f"The carrier of this number could not be found; {hint}")
     if not sender.is_provisioned_on(carrier.operator_id):
         missing = f"The sender address {sender.address} is not provisioned on the carrier {carrier.name}"
-        raise Refusal("E619", f"{missing}; send from another")
+        raise Refusal("E619", f"{missing}; use another sender address")
     if not (carrier.enabled and carrier.mmsc_url):
-        raise Refusal("E628", f"The carrier {carrier.name} is not supported at present; contact support")
+        raise Refusal("E628", f"The carrier {carrier.name} is currently not supported; contact support")
     return Route(sender, carrier)
 
 
 def _sender(request: Node, account: Account, requested: str, country: str, freshness: Freshness) -> SenderAddress:
     chosen = routing.sender_for(freshness, account, requested, country)
     if chosen is None:
-        unassigned = f"{requested} is not assigned to {country}, and there is no default sender for it"
+        unassigned = f"{requested} is not assigned to {country}, and the account has no default sender address for it"
         raise Refusal("E111", f"{request.name_of('from')}: {unassigned}")
     return chosen
 

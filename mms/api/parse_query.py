@@ -1,4 +1,4 @@
-"""A request of key/value pairs in a query string, as a tree: customtext_N and data_NAME stand for what has parts."""
+"""Parses a query string into a request tree; customtext_N and data_NAME become nested elements."""
 
 import re
 from urllib.parse import parse_qsl
@@ -13,7 +13,7 @@ PAIRS_MAX = 1000
 
 
 def parse(query: str) -> Node:
-    """The request in this query string, names without regard to case. Raises Refusal."""
+    """Return the request in the query string; names are case-insensitive. Raises Refusal."""
     children: list[Node] = []
     data: list[Node] = []
     for key, value in _pairs(query):
@@ -24,7 +24,7 @@ def parse(query: str) -> Node:
         elif key.lower() in SKYCORE_GET.known_names:
             children.append(text_node(SKYCORE_GET, key.lower(), value))
     if data:
-        children.append(_holding("data", *data))
+        children.append(_parent("data", *data))
     return Node(SKYCORE_GET, "", children=tuple(children), is_text_only=False)
 
 
@@ -32,19 +32,19 @@ def _pairs(query: str) -> list[tuple[str, str]]:
     try:
         pairs = parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=PAIRS_MAX)
     except UnicodeDecodeError:
-        raise Refusal("E108", "Not well-formed: the query must be in UTF-8, percent-encoded") from None
+        raise Refusal("E108", "Not well-formed: the query must be percent-encoded UTF-8") from None
     except ValueError:
-        raise Refusal("E100", f"There are more than {PAIRS_MAX} parameters") from None
+        raise Refusal("E100", f"The query has more than {PAIRS_MAX} parameters") from None
     if not pairs:
-        raise Refusal("E100", "There is no request: neither a body nor parameters")
+        raise Refusal("E100", "The request is empty: it has neither a body nor parameters")
     return pairs
 
 
 def _custom_text(slide: str, value: str) -> Node:
     names = SKYCORE_GET.parameters
     parts = (text_node(SKYCORE_GET, names["custom_slide"], slide), text_node(SKYCORE_GET, names["value"], value))
-    return _holding("custom_text", *parts)
+    return _parent("custom_text", *parts)
 
 
-def _holding(name: str, *children: Node) -> Node:
+def _parent(name: str, *children: Node) -> Node:
     return Node(SKYCORE_GET, SKYCORE_GET.parameters[name], children=children, is_text_only=False)

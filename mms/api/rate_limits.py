@@ -1,7 +1,7 @@
-"""Rate limits: how often an account may call, counted in the Redis-protocol server for all processes together.
+"""Rate limits of an account, counted across all processes in the Redis-protocol server.
 
-Serving calls matters more than counting them. A server that loses its data forgets the last second or interval; while
-it is unreachable, every call is allowed.
+Availability takes precedence over counting: a server that loses its data forgets the last second or interval, and
+while it is unreachable, every call is allowed.
 """
 
 import time
@@ -18,10 +18,10 @@ from mms.runtime import wakeup
 
 log = structlog.get_logger()
 
-# One round trip a call, and one clock for all processes. The interval is a key that expires with it. For the
-# throughput, a list holds the times (microseconds) of the last allowed calls, as many as are allowed in a second: if
-# the oldest is younger than a second, the limit is reached. So no second has more calls, wherever it begins. Both
-# limits are checked before anything is written: a refused call leaves no trace.
+# One round trip per call, and one clock for all processes. The interval is a key that expires with it. For the
+# throughput, a list holds the times (microseconds) of the latest allowed calls, up to the number allowed per second: if
+# the oldest is younger than a second, the limit is reached. The limit therefore holds for any period of one second.
+# Both limits are checked before anything is written, so that refused calls are not counted.
 COUNT: Final = """
 local interval, throughput = tonumber(ARGV[1]), tonumber(ARGV[2])
 if interval > 0 and redis.call('EXISTS', KEYS[1]) == 1 then
@@ -49,7 +49,7 @@ return ''
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The limits of an account for an action: milliseconds between calls, calls a second; 0 is no limit."""
+    """The limits of an account for an action: milliseconds between calls, and calls per second; 0 means no limit."""
 
     account: int
     action: str
@@ -64,7 +64,7 @@ def limits_of(account: Account, action: str) -> Limits:
 
 @dataclass
 class RateLimiter:
-    """The connection to the counts, and until when it is not used after the server was unreachable."""
+    """The connection to the counters; it is not used for a while after the server was unreachable."""
 
     server: redis.Redis = field(default_factory=wakeup.connection)
     unreachable_until: float = 0.0
@@ -73,11 +73,11 @@ class RateLimiter:
         self.script: Script = self.server.register_script(COUNT)
 
     def count(self, limits: Limits) -> str:
-        """Count a call; return the code of the limit that refuses it, E106 or E113, else ""."""
+        """Count a call; return the code of the limit that it exceeds, E106 or E113, else ""."""
         if not (limits.interval or limits.throughput) or time.monotonic() < self.unreachable_until:
             return ""
-        # The braces keep the keys of an account together in a cluster.
-        keys = [f"pace:{{{limits.account}}}:interval", f"pace:{{{limits.account}}}:{limits.action}"]
+        # The braces place all keys of an account on one node of a cluster.
+        keys = [f"rate-limit:{{{limits.account}}}:interval", f"rate-limit:{{{limits.account}}}:{limits.action}"]
         try:
             return bytes(self.script(keys, [limits.interval, limits.throughput])).decode()
         except wakeup.BROKER_ERRORS as problem:
@@ -90,9 +90,9 @@ _limiter = RateLimiter()
 
 
 def check(limits: Limits) -> None:
-    """Count a call. Raises Refusal: E106 or E113 where it exceeds a limit."""
+    """Count a call. Raises Refusal with E106 or E113 if it exceeds a limit."""
     code = _limiter.count(limits)
     if code == "E106":
-        raise Refusal(code, f"Calls must be {limits.interval} ms apart; wait and send it again")
+        raise Refusal(code, f"Requests must be at least {limits.interval} ms apart; wait, then retry")
     if code == "E113":
-        raise Refusal(code, f"More than {limits.throughput} calls of this action in a second; wait and send it again")
+        raise Refusal(code, f"The rate limit of this action is {limits.throughput} per second; wait, then retry")

@@ -1,4 +1,4 @@
-"""From the canonical answer to bytes in the dialect of the request; absent fields are left out."""
+"""Renderers of answers, as bytes in the dialect of the request; empty fields are left out."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +11,7 @@ from mms.runtime.xml import Element, build_document, strip_invalid_characters
 
 
 class XmlRenderer(BaseRenderer):
-    """One XML element that holds the fields in their order; a list repeats its element."""
+    """Renders an XML document with the fields in their order; a list repeats its element."""
 
     media_type = "text/xml"
     format = "xml"
@@ -23,11 +23,12 @@ class XmlRenderer(BaseRenderer):
         accepted_media_type: str | None = None,
         renderer_context: Mapping[str, Any] | None = None,
     ) -> bytes:
+        """Return the answer as an XML document."""
         return build_document(data.dialect.response_root, _elements(data.fields, data.dialect.answers))
 
 
 class JsonRenderer(BaseRenderer):
-    """One JSON object; a list is an array, even an empty one."""
+    """Renders a JSON object; a list becomes an array, even if it is empty."""
 
     media_type = "application/json"
     format = "json"
@@ -39,6 +40,7 @@ class JsonRenderer(BaseRenderer):
         accepted_media_type: str | None = None,
         renderer_context: Mapping[str, Any] | None = None,
     ) -> bytes:
+        """Return the answer as a JSON object."""
         return json.dumps(_members(data.fields, data.dialect.answers)).encode()
 
 
@@ -58,7 +60,7 @@ def _members(fields: Fields, names: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _value(value: str | int | Sequence[Fields], names: Mapping[str, str]) -> Any:
-    """What a refusal quotes may be anything: a lone surrogate would leave as an escape that no reader can decode."""
+    """Return the JSON value, without lone surrogates quoted from a request: no client can decode their escapes."""
     match value:
         case str():
             return strip_invalid_characters(value)

@@ -1,4 +1,4 @@
-"""The canonical request: a tree that is read by canonical names, whatever dialect it came in."""
+"""The request as a tree of elements, read by canonical parameter names in every dialect."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -8,22 +8,22 @@ from mms.api.dialects import Dialect
 from mms.api.errors import Refusal
 from mms.runtime.xml import NOT_XML
 
-# Deeper than any request nests; libxml2 alone would allow 256, and Python's JSON as much as its stack.
+# Deeper than any valid request. libxml2 alone would allow 256 levels, Python's JSON parser its whole stack.
 DEPTH_MAX = 10
-# Elements, or values of JSON, of one request: far more than any has, and read in a twentieth of a second.
+# Elements or JSON values per request: far more than a valid request has, and parsed in 50 ms.
 NODES_MAX = 20_000
 
 
 class InvalidParameter(Exception):
-    """An element that gives no one value; the sentence says why."""
+    """A parameter that does not have exactly one text; the message says why."""
 
 
-# Not frozen, which would make it three times as slow to make, and a request has dozens. Nobody changes one.
+# Treated as immutable. `frozen=True` would triple the cost of creating one, and a request has dozens.
 @dataclass(slots=True)
 class Node:
-    """One element: its name on the wire, its text without white space around it, and what is in it.
+    """An element: its name as the customer wrote it, its text without surrounding white space, and its children.
 
-    `is_text_only` tells that it holds text alone, not even unknown elements.
+    `is_text_only` is true if the source has no child elements, including unknown ones, which `children` omits.
     """
 
     dialect: Dialect
@@ -34,12 +34,13 @@ class Node:
     _named: dict[str, list["Node"]] | None = field(default=None, init=False, repr=False, compare=False)
 
     def name_of(self, name: str) -> str:
-        """The parameter's name as the customer writes it."""
+        """Return the name of the parameter as the customer wrote it or, if it is missing, would write it."""
         alias = self.dialect.aliases.get(name)
-        given = alias and any(child.name == alias for child in self.children)
-        return alias if alias and given else self.dialect.parameters[name]
+        is_alias_used = alias and any(child.name == alias for child in self.children)
+        return alias if alias and is_alias_used else self.dialect.parameters[name]
 
     def all(self, name: str) -> Sequence["Node"]:
+        """Return the child elements for the parameter, in their order."""
         if self._named is None:
             self._named = defaultdict(list)
             for child in self.children:
@@ -50,36 +51,36 @@ class Node:
         return self._named.get(spellings[0], ())
 
     def one(self, name: str) -> "Node | None":
-        """The element of that name, or None. Raises InvalidParameter where it stands more than once."""
+        """Return the child element for the parameter, or None. Raises InvalidParameter if it is repeated."""
         found = self.all(name)
         spellings = list(dict.fromkeys(node.name for node in found))
         if len(spellings) > 1:
-            raise InvalidParameter(f"{' and '.join(spellings)} mean the same; give one of them")
+            raise InvalidParameter(f"{' and '.join(spellings)} mean the same; send only one of them")
         if len(found) > 1:
-            raise InvalidParameter(f"{found[0].name} stands more than once")
+            raise InvalidParameter(f"{found[0].name} is given more than once")
         return found[0] if found else None
 
     def value(self, name: str) -> str:
-        """The text of the element of that name, "" where it is missing. Raises InvalidParameter."""
+        """Return the text of the parameter, or "" if it is missing. Raises InvalidParameter."""
         found = self.one(name)
         return found.checked_text() if found else ""
 
     def checked_text(self) -> str:
-        """Its text. Raises InvalidParameter where there are elements among it: what they stand for would be lost."""
+        """Return the text of this element. Raises InvalidParameter if it has child elements, which would be lost."""
         if not self.is_text_only:
-            hint = ", with < written as &lt;" if self.dialect.request_root else ""
-            raise InvalidParameter(f"{self.name[:40]} must hold text alone{hint}")
+            hint = "; write < as &lt;" if self.dialect.request_root else ""
+            raise InvalidParameter(f"{self.name[:40]} must contain only text{hint}")
         return self.text
 
 
-def text_node(dialect: Dialect, wire: str, text: str) -> Node:
-    """A parameter from a format that, unlike XML, can hold any character. Raises Refusal for those we cannot keep."""
-    check_characters(wire, text)
-    return Node(dialect, wire, text.strip())
+def text_node(dialect: Dialect, name: str, text: str) -> Node:
+    """Return an element with text from a format other than XML. Raises Refusal as check_characters does."""
+    check_characters(name, text)
+    return Node(dialect, name, text.strip())
 
 
-def check_characters(wire: str, text: str = "") -> None:
-    """Raises Refusal where the name or the text of a parameter holds what no XML, and so no message, can carry."""
-    strange = NOT_XML.search(wire + text)
-    if strange:
-        raise Refusal("E100", f"{wire[:40]} holds the character U+{ord(strange[0]):04X}, which no message can carry")
+def check_characters(name: str, text: str = "") -> None:
+    """Refuse a parameter whose name or text contains a character that XML, and so a message, cannot carry."""
+    invalid = NOT_XML.search(name + text)
+    if invalid:
+        raise Refusal("E100", f"{name[:40]} contains the character U+{ord(invalid[0]):04X}, which is not allowed")

@@ -1,4 +1,4 @@
-"""saveMMS: fetches and stores content, and answers with its mms-id."""
+"""The saveMMS action: fetches and stores content, and returns its mms-id."""
 
 from dataclasses import asdict
 
@@ -16,24 +16,25 @@ from mms.runtime import wakeup
 
 NAME_MAX = 200
 STORED = "MMS content stored"
-TO_ENCODE = "MMS content stored; it can be sent when its audio and video are encoded (N003)"
+TO_ENCODE = "MMS content stored; it can be sent once its audio and video are encoded (N003)"
 
 
 def save_mms(request: Node, key: ApiKey) -> Fields:
-    """Stores the content and answers with its mms-id. Raises Refusal."""
+    """Store the content and return its mms-id. Raises Refusal."""
     account = key.account
     defaults = fallback_sms.parse(request, Template(disable_fallback_sms=account.fallback_disabled))
     parameters.check_merge_tags(defaults.fallback_text, request.name_of("fallback_sms_text"))
     template = Template(account=account, name=parse_name(request), subject=_subject(request), **asdict(defaults))
-    wanted = slides.parse(request)
-    store.save_template(template, slides.fetch(wanted, account), queue.conclude, timezone.now())
-    locked = template.status == Template.Status.ENCODING
-    if locked:
+    requested = slides.parse(request)
+    store.save_template(template, slides.fetch(requested, account), queue.conclude, timezone.now())
+    must_encode = template.status == Template.Status.ENCODING
+    if must_encode:
         wakeup.wake(wakeup.ENCODE)
-    return success(mms_id=str(template.pk), status_details=TO_ENCODE if locked else STORED)
+    return success(mms_id=str(template.pk), status_details=TO_ENCODE if must_encode else STORED)
 
 
 def parse_name(request: Node) -> str:
+    """Return the name of the content. Raises Refusal."""
     found = parameters.text_of(request, "name", "E311")
     if not 1 <= len(found) <= NAME_MAX:
         raise Refusal("E311", f"{request.name_of('name')} must have 1 to {NAME_MAX} characters")

@@ -1,4 +1,4 @@
-"""sendMMS: saveMMS and sendSavedMMS in one."""
+"""The sendMMS action: stores content and accepts a message that sends it, in one request."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -21,22 +21,20 @@ from mms.runtime import wakeup
 
 
 def send_mms(request: Node, key: ApiKey) -> Fields:
-    """Store the content, accept the message, and answer with mms-id and tracking ID. Raises Refusal.
+    """Store the content, accept the message, and return mms-id and tracking ID. Raises Refusal.
 
-    Every parameter is checked before a file is fetched.
+    Every parameter is checked before any file is fetched.
     """
     if parameters.flag(request, "dry_run"):
         draft, new = _check(request, key)
         return store.with_stored_files(new, lambda files: dry_run.preview(lambda: _store(request, draft, new, files)))
-    repeatable = idempotency.identify(request, key.account)
-    answer = idempotency.stored_answer(repeatable)
+    identity = idempotency.identify(request, key.account)
+    answer = idempotency.stored_answer(identity)
     if answer is None:
         draft, new = _check(request, key)
         answer = store.with_stored_files(
             new,
-            lambda files: idempotency.answer_once(
-                repeatable, lambda: queued_answer(_store(request, draft, new, files))
-            ),
+            lambda files: idempotency.answer_once(identity, lambda: queued_answer(_store(request, draft, new, files))),
         )
         wakeup.wake(wakeup.ENCODE)
         wakeup.wake(wakeup.WORK)
@@ -44,28 +42,28 @@ def send_mms(request: Node, key: ApiKey) -> Fields:
 
 
 def _check(request: Node, key: ApiKey) -> tuple[SendRequest, list[NewSlide]]:
-    """Return the send request, its template not stored yet, and the slides with their files fetched."""
+    """Return the send request, whose template is not stored yet, and the slides with their files fetched."""
     draft = send_parameters.parse(request, key, Freshness.CURRENT, _draft_content)
     return draft, slides.fetch(slides.parse(request), key.account)
 
 
 def _draft_content(request: Node, account: Account, _: Freshness) -> Content:
-    """Return the content that the request describes; its template is not stored."""
+    """Return the content in the request, with a template that is not stored."""
     name = save_mms.parse_name(request)
     subject = parameters.template_subject(request)
-    wanted = slides.parse(request)
+    requested = slides.parse(request)
     return Content(
         Template(account=account, name=name, subject=subject, disable_fallback_sms=account.fallback_disabled),
-        {slide.position: slide.text for slide in wanted},
-        {slide.position for slide in wanted if slide.media},
-        {slide.position: slide.areas for slide in wanted},
+        {slide.position: slide.text for slide in requested},
+        {slide.position for slide in requested if slide.media},
+        {slide.position: slide.areas for slide in requested},
     )
 
 
 def _store(request: Node, draft: SendRequest, new: Sequence[NewSlide], files: Files) -> Message:
-    """Store content and message, both or neither. The message waits for its audio and video to be encoded."""
+    """Store content and message in one transaction. The message waits until its audio and video are encoded."""
     described = draft.template
-    # The content can be sent again later, with the fallback that this request gives.
+    # The fallback of this request also applies when the content is sent again later.
     defaults = asdict(fallback_sms.parse(request, described))
     template = Template(account=draft.account, name=described.name, subject=described.subject, **defaults)
     with store.creating_template(template, new, files, queue.conclude, timezone.now()):

@@ -1,4 +1,4 @@
-"""The parameters of a send: each checked, in the order of the parameter table, and together a SendRequest."""
+"""Parses the parameters of sendSavedMMS and sendMMS into a SendRequest, in the order of the parameter table."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence, Set
@@ -24,9 +24,9 @@ HAS_MEDIUM = Exists(SlideMedium.objects.filter(slide=OuterRef("pk")))
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a request sends: the template; by slide number, the texts and what is drawn onto the slide's picture.
+    """The content that a request sends; texts and text areas are by slide position.
 
-    `with_medium` are the numbers of the slides that hold a medium.
+    `with_medium` holds the positions of the slides that have a medium.
     """
 
     template: Template
@@ -35,19 +35,19 @@ class Content:
     areas: Mapping[int, Sequence[Area]]
 
 
-# Returns what a request sends. Raises Refusal.
+# Returns the content that a request sends. Raises Refusal.
 FindContent = Callable[[Node, Account, Freshness], Content]
 
 
 def stored_content(request: Node, account: Account, freshness: Freshness) -> Content:
-    """Return the template that the request names. Raises Refusal."""
+    """Return the stored content with the mms-id of the request. Raises Refusal."""
     template = parameters.sendable_template(request, account, freshness)
     return Content(template, *_slides(freshness, template))
 
 
 @stale_cached
 def _slides(template: Template) -> tuple[Mapping[int, str], Set[int], Mapping[int, Sequence[Area]]]:
-    """Return texts, slides with a medium, and areas; these cost a query only where there are any."""
+    """Return texts, positions with a medium, and text areas; the areas take a second query only if there are any."""
     rows = template.slides.annotate(has_medium=HAS_MEDIUM, has_area=HAS_AREA)
     slides = list(rows.values_list("position", "text", "has_medium", "has_area"))
     areas = _areas(template) if any(has_area for *_, has_area in slides) else {}
@@ -64,7 +64,7 @@ def _areas(template: Template) -> Mapping[int, Sequence[Area]]:
 
 
 def parse(request: Node, key: ApiKey, freshness: Freshness, find: FindContent = stored_content) -> SendRequest:
-    """Return the request with every parameter checked against data of this freshness.
+    """Return the send request, with every parameter checked against data of this freshness.
 
     `find` returns the content to send. Raises Refusal for the first fault in the order of the parameter table.
     """
@@ -123,7 +123,7 @@ def _texts(request: Node, content: Content, fallback: Fallback) -> tuple[dict[st
 
 
 def _ddm(request: Node) -> tuple[bool, str, str, int]:
-    """Return what is asked of the device discovery: whether it is forced, subject, text, timeout in minutes."""
+    """Return the discovery parameters: whether it is forced, subject, text, timeout in minutes."""
     force = parameters.flag(request, "ddm_force")
     subject = parameters.text_of(request, "ddm_subject")
     if subject:
@@ -137,12 +137,12 @@ def _ddm(request: Node) -> tuple[bool, str, str, int]:
 def filled_subject(request: Node, template: Template, data: Mapping[str, str]) -> str:
     """Return the request's subject, else the template's, with its merge tags filled. Raises Refusal."""
     custom = parameters.text_of(request, "custom_subject")
-    what = request.name_of("custom_subject") if custom else "the template's subject"
-    return parameters.check_subject(parameters.fill_merge_tags(request, custom or template.subject, data, what), what)
+    label = request.name_of("custom_subject") if custom else "the template's subject"
+    return parameters.check_subject(parameters.fill_merge_tags(request, custom or template.subject, data, label), label)
 
 
 def custom_texts(request: Node, slides: int) -> dict[str, str]:
-    """Return slide number -> the text that replaces the template's. Raises Refusal."""
+    """Return slide position -> text that replaces the one of the template. Raises Refusal."""
     texts: dict[str, str] = {}
     for custom in request.all("custom_text"):
         slide, text = _custom_text(custom)
@@ -150,9 +150,9 @@ def custom_texts(request: Node, slides: int) -> dict[str, str]:
             raise Refusal("E100", f"{custom.name}: {custom.name_of('custom_slide')} is missing")
         position = parameters.parse_integer(slide, 1, slides)
         if position is None:
-            raise Refusal("E100", f"{custom.name}: there is no slide {slide[:10]}; there are {slides}")
+            raise Refusal("E100", f"{custom.name}: there is no slide {slide[:10]}; the number of slides is {slides}")
         if str(position) in texts:
-            raise Refusal("E100", f"{custom.name}: there is a second text for slide {position}")
+            raise Refusal("E100", f"{custom.name}: slide {position} is given more than once")
         texts[str(position)] = text
     return texts
 
@@ -169,39 +169,42 @@ def _custom_text(custom: Node) -> tuple[str, str]:
     if missing:
         raise Refusal("E100", f"{place}: {custom.name_of('value')} is missing")
     if len(text) > parameters.TEXT_MAX:
-        raise Refusal("E334", f"slide {slide[:10]}: the text has {len(text)} characters; 5000 are allowed")
+        raise Refusal("E334", f"slide {slide[:10]}: the text has {len(text)} characters; at most 5000 are allowed")
     return slide, text
 
 
 def merge_data(request: Node) -> dict[str, str]:
     """Return merge tag -> value. Raises Refusal."""
-    wire = request.name_of("data")
+    name_of_data = request.name_of("data")
     try:
         data = request.one("data")
         if data and data.is_text_only and data.text:
-            raise InvalidParameter(f"{data.name} must hold a member for each merge tag, not text alone")
+            raise InvalidParameter(f"{data.name} must contain an entry for each merge tag, not text")
         values = [(child.name, child.checked_text()) for child in data.children] if data else []
     except InvalidParameter as problem:
         raise Refusal("E100", str(problem)) from None
     names = Counter(name.casefold() for name, _ in values)
     for name, value in values:
         if names[name.casefold()] > 1:
-            raise Refusal("E100", f"{wire}: {name[:40]} stands more than once")
+            raise Refusal("E100", f"{name_of_data}: {name[:40]} is given more than once")
         if len(value) > parameters.TEXT_MAX:
-            raise Refusal("E100", f"{wire}: {name[:40]} has {len(value)} characters; {parameters.TEXT_MAX} are allowed")
+            lengths = f"{len(value)} characters; at most {parameters.TEXT_MAX} are allowed"
+            raise Refusal("E100", f"{name_of_data}: {name[:40]} has {lengths}")
     return dict(values)
 
 
 def check_texts(
     request: Node, slides: Mapping[int, str], with_medium: Set[int], fallback_text: str, data: Mapping[str, str]
 ) -> None:
-    """Refuse texts with a merge tag that has no value, are too long once filled, or leave a slide empty."""
+    """Refuse texts that lack a merge value, are too long with their merge tags filled, or leave a slide empty."""
     for slide, text in slides.items():
         filled = parameters.fill_merge_tags(request, text, data, f"slide {slide}")
         if len(filled) > parameters.TEXT_MAX:
-            raise Refusal("E334", f"slide {slide}: the text with its data is longer than 5000 characters")
+            raise Refusal("E334", f"slide {slide}: the text is longer than 5000 characters with its merge tags filled")
         if not filled.strip() and slide not in with_medium:
-            raise Refusal("E313", f"slide {slide} is empty: it has no medium, and nothing is left of its text")
+            raise Refusal(
+                "E313", f"slide {slide} is empty: it has no medium, and its text is blank with its merge tags filled"
+            )
     name = request.name_of("fallback_sms_text")
     if len(parameters.fill_merge_tags(request, fallback_text, data, name)) > parameters.TEXT_MAX:
-        raise Refusal("E228", f"{name} with its data is longer than {parameters.TEXT_MAX} characters")
+        raise Refusal("E228", f"{name} is longer than {parameters.TEXT_MAX} characters with its merge tags filled")

@@ -1,4 +1,7 @@
-"""sendSavedMMS: stored content to one number, performed alone; mms/api/accept_batch.py accepts the plain ones."""
+"""The sendSavedMMS action: sends stored content to one number.
+
+The module performs one request alone. mms/api/accept_batch.py accepts plain requests in batches.
+"""
 
 from django.utils import timezone
 
@@ -18,15 +21,15 @@ QUEUED = "MMS request accepted and queued for delivery"
 
 
 def send_saved_mms(request: Node, key: ApiKey) -> Fields:
-    """Accept the message and answer with its tracking ID. Raises Refusal."""
+    """Accept the message and return its tracking ID. Raises Refusal."""
     if parameters.flag(request, "dry_run"):
         send_request = send_parameters.parse(request, key, Freshness.CURRENT)
         return dry_run.preview(lambda: accept_one(request, send_request))
-    repeatable = idempotency.identify(request, key.account)
-    answer = idempotency.stored_answer(repeatable)
+    identity = idempotency.identify(request, key.account)
+    answer = idempotency.stored_answer(identity)
     if answer is None:
         send_request = send_parameters.parse(request, key, Freshness.CURRENT)
-        answer = idempotency.answer_once(repeatable, lambda: queued_answer(accept_one(request, send_request)))
+        answer = idempotency.answer_once(identity, lambda: queued_answer(accept_one(request, send_request)))
         wakeup.wake(wakeup.WORK)
     return answer
 
@@ -45,11 +48,11 @@ def queued_answer(message: Message) -> Fields:
 def check_not_suspended(account: Account) -> None:
     """Refuse an account that is suspended for billing."""
     if account.status == Account.Status.BILLING_SUSPENDED:
-        raise Refusal("E713", "The account is suspended for billing; settle what is due")
+        raise Refusal("E713", "The account is suspended by billing; settle the outstanding amount")
 
 
 def accept_one(request: Node, send_request: SendRequest) -> Message:
-    """Accept a request that was checked against current data, and return its message. Raises Refusal."""
+    """Accept a send request that was checked against current data, and return its message. Raises Refusal."""
     check_not_suspended(send_request.account)
     (outcome,) = accept([send_request], timezone.now())
     match outcome:

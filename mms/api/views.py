@@ -1,4 +1,4 @@
-"""The views of the customer API: one for each URL, which differ in how they read and answer a request."""
+"""The views of the customer API: one for each URL, with the protocol that it speaks."""
 
 from functools import partial
 from typing import Final
@@ -23,7 +23,7 @@ JSON_PROTOCOL: Final = Protocol(["POST"], SINCH_JSON, JsonParser(), JsonRenderer
 
 
 def serve(request: HttpRequest, protocol: Protocol) -> HttpResponse:
-    """Answer a request under the protocol."""
+    """Answer a request in the protocol of its URL."""
     exchange = Exchange(request, protocol)
     if request.method not in protocol.methods:
         return exchange.refuse_method()

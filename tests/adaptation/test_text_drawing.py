@@ -68,7 +68,7 @@ def test_a_text_is_wrapped_at_words_and_made_smaller_where_it_must_be(
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("x" * 501, "the text has 501 characters; 500 are allowed"),
+        ("x" * 501, "the text has 501 characters; at most 500 are allowed"),
         (
             "word " * 60,
             "the text does not fit into its box of 300 x 120 pixels, not even in a font size of 20",

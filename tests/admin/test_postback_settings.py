@@ -28,7 +28,7 @@ def test_what_was_given_up_is_sent_again_from_the_list(console: Client, world: S
     assert console.post(GIVEN_UP, asked(world))["HX-Redirect"] == LIST
     world.postback.refresh_from_db()
     assert (world.postback.status, world.postback.ended_at) == ("pending", None)
-    assert "Postbacks that are sent again: 1." in console.get(LIST).content.decode()
+    assert "Postbacks to be sent again: 1." in console.get(LIST).content.decode()
 
 
 def test_what_was_given_up_outside_the_stretch_is_left_alone(console: Client, world: SimpleNamespace) -> None:

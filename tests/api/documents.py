@@ -64,5 +64,5 @@ def file(data: bytes | None = None, content_type: str = "image/jpeg", status: in
 def called_just_now(account: Account) -> None:
     """Counts a call of sendSavedMMS that is let through in a minute, so that every call until then comes too soon."""
     counts = redis.Redis.from_url(settings.REDIS_URL)
-    counts.set(f"pace:{{{account.pk}}}:interval", 1, px=60_000)
-    counts.lpush(f"pace:{{{account.pk}}}:sendsavedmms", int((time.time() + 60) * 1_000_000))
+    counts.set(f"rate-limit:{{{account.pk}}}:interval", 1, px=60_000)
+    counts.lpush(f"rate-limit:{{{account.pk}}}:sendsavedmms", int((time.time() + 60) * 1_000_000))

@@ -65,7 +65,9 @@ def accepted(answer: bytes) -> bool:
 def test_only_listed_addresses_may_call(limit: Limit, address: str, allowed: bool) -> None:
     limit(allowed_networks=["203.0.113.0/24", "2001:db8::1"])
     refusal = failure(
-        "E112", f"Calls from {address} are not allowed for this account; have the address added to its list", NUMBER
+        "E112",
+        f"Requests from {address} are not allowed for this account; contact support to allow this address",
+        NUMBER,
     )
     answer = send(address)
     assert accepted(answer) if allowed else answer == refusal
@@ -93,7 +95,9 @@ def test_address_seen_by_trusted_proxies_counts(
         assert accepted(answer)
     else:
         assert answer == failure(
-            "E112", f"Calls from {caller} are not allowed for this account; have the address added to its list", NUMBER
+            "E112",
+            f"Requests from {caller} are not allowed for this account; contact support to allow this address",
+            NUMBER,
         )
 
 
@@ -159,8 +163,8 @@ def test_accept_does_not_wait_for_a_locked_key(world: SimpleNamespace) -> None:
 
 # --- E106, E113 ---------------------------------------------------------------------------------------------------
 
-TOO_SOON = failure("E106", "Calls must be 60000 ms apart; wait and send it again", NUMBER)
-TOO_MANY = failure("E113", "More than 1 calls of this action in a second; wait and send it again", NUMBER)
+TOO_SOON = failure("E106", "Requests must be at least 60000 ms apart; wait, then retry", NUMBER)
+TOO_MANY = failure("E113", "The rate limit of this action is 1 per second; wait, then retry", NUMBER)
 
 
 @pytest.fixture
@@ -172,7 +176,7 @@ def test_call_within_the_interval_is_refused(limit: Limit, world: SimpleNamespac
     limit(minimum_interval=60_000)
     assert accepted(send())
     assert send() == TOO_SOON
-    (key,) = counts.keys(f"pace:{{{world.account.pk}}}:*")
+    (key,) = counts.keys(f"rate-limit:{{{world.account.pk}}}:*")
     assert 0 < counts.pttl(key) <= 60_000
     counts.pexpire(key, 0)  # the interval has passed
     assert accepted(send())
@@ -181,7 +185,7 @@ def test_call_within_the_interval_is_refused(limit: Limit, world: SimpleNamespac
 def test_refused_call_does_not_restart_the_interval(limit: Limit, world: SimpleNamespace, counts: redis.Redis) -> None:
     limit(minimum_interval=60_000)
     send()
-    key = f"pace:{{{world.account.pk}}}:interval"
+    key = f"rate-limit:{{{world.account.pk}}}:interval"
     counts.pexpire(key, 30_000)
     assert send() == TOO_SOON
     assert counts.pttl(key) <= 30_000
@@ -190,7 +194,7 @@ def test_refused_call_does_not_restart_the_interval(limit: Limit, world: SimpleN
 def test_throughput_refusal_does_not_start_the_interval(world: SimpleNamespace, counts: redis.Redis) -> None:
     world.account.minimum_interval, world.account.throughput = 60_000, {"sendSavedMMS": 1}
     called_just_now(world.account)
-    counts.delete(f"pace:{{{world.account.pk}}}:interval")
+    counts.delete(f"rate-limit:{{{world.account.pk}}}:interval")
     assert [RateLimiter().count(limits_of(world.account, "sendsavedmms")) for _ in range(2)] == ["E113", "E113"]
 
 
@@ -229,7 +233,7 @@ def test_lost_counts_start_again(limit: Limit, world: SimpleNamespace, counts: r
     send()
     counts.script_flush()
     assert send() == TOO_SOON
-    counts.delete(*counts.keys(f"pace:{{{world.account.pk}}}:*"))
+    counts.delete(*counts.keys(f"rate-limit:{{{world.account.pk}}}:*"))
     assert accepted(send())
     assert send() == TOO_SOON
 

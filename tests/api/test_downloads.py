@@ -97,7 +97,7 @@ def test_an_endless_image_is_cut_at_the_accounts_cap(answer: Post, head: bytes) 
 
     with listening(serve) as server:
         assert answer(saving(server.url)) == failure(
-            "E331", "slide 1: the image is too big: it is larger than 5000000 bytes"
+            "E331", "slide 1: the image is too large: it is larger than 5000000 bytes"
         )
     assert sent < 30_000_000
 

@@ -144,7 +144,7 @@ def test_an_action_that_has_none_does_nothing(priced: SimpleNamespace, action: s
     post({"action": "loginUser", "api-key": KEY})  # the key has been used before
     before = rows()
     asked = {**SAVE, "action": action, "mms-id": "35674", "since": "2026-11-22", "dry-run": "true"}
-    assert post(asked) == failure("E100", f"{action} has no dry-run; nothing was done")
+    assert post(asked) == failure("E100", f"{action} does not support dry-run; nothing was done")
     assert (rows(), Template.objects.get().deleted_at) == (before, None)
     assert b"dry-run" not in post({**asked, "dry-run": "false"})
 

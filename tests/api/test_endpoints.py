@@ -212,4 +212,4 @@ def test_another_door_leads_nowhere(db: None) -> None:
 
 
 def test_the_failure_of_the_sinch_door_has_not_changed(world: SimpleNamespace) -> None:
-    assert post("/ep/v1/", b"", "")[1] == failure("E100", "There is no request in the body")
+    assert post("/ep/v1/", b"", "")[1] == failure("E100", "The request body is empty")

@@ -66,7 +66,7 @@ def test_a_text_that_was_saved_is_enough_for_an_account_that_must_give_one(
     Template.objects.update(fallback_text="Hello {{firstname}}")
     type(world.account).objects.update(fallback_text_required=True)
     refused = failure(
-        "E100", "fallback-sms-text: data has no value for the merge tag firstname; give it one, or a default", NUMBER
+        "E100", "fallback-sms-text: data has no value for the merge tag firstname; add a value or a default", NUMBER
     )
     assert answer(request(SEND)) == refused
     assert b"Success" in answer(request({**SEND, "data": "<firstname>Bill</firstname>"}))
@@ -84,7 +84,7 @@ def test_a_text_that_is_never_sent_need_not_be_filled(answer: Post, text: str) -
 
 def test_a_link_that_would_be_dead_is_refused_where_one_would_go(answer: Post) -> None:
     Template.objects.update(fallback_sms_link_expiration=datetime.now(UTC))
-    info = "The fallback-sms-link-expiration that mms-id 35674 was saved with has passed; give another"
+    info = "The fallback-sms-link-expiration saved with mms-id 35674 has passed; specify a new one"
     assert answer(request(SEND)) == failure("E100", info, NUMBER)
     assert b"Success" in answer(request({**SEND, "fallback-sms-link-expiration": MONTH.isoformat()}))
     assert b"Success" in answer(request({**SEND, "disable-fallback-sms": "true"}))
@@ -96,12 +96,12 @@ def test_a_link_that_would_be_dead_is_refused_where_one_would_go(answer: Post) -
     [
         (
             {"fallback-sms-text": "x" * 5001},
-            failure("E228", "fallback-sms-text has 5001 characters; 5000 are allowed"),
+            failure("E228", "fallback-sms-text has 5001 characters; at most 5000 are allowed"),
         ),
         ({"disable-fallback-sms": "yes"}, failure("E100", "disable-fallback-sms must be true or false")),
         (
             {"fallback-sms-link-expiration": "2001-01-01"},
-            failure("E100", "fallback-sms-link-expiration must be in the future; 2001-01-01T00:00:00Z is over"),
+            failure("E100", "fallback-sms-link-expiration must be in the future; 2001-01-01T00:00:00Z is in the past"),
         ),
     ],
 )

@@ -18,7 +18,7 @@ from mms.models import FirstAnswer, Message, Template
 from tests.api.documents import KEY, NUMBER, SEND, Elements, failure, request
 
 WITH_KEY: Elements = {**SEND, "idempotency-key": "order 7"}
-USED = "idempotency-key was used for another request: order 7; give this one a key of its own"
+USED = "idempotency-key was used for a different request: order 7; use a new key"
 ANOTHER = failure("E100", USED, NUMBER)
 
 
@@ -53,10 +53,10 @@ def test_header_is_equivalent_to_the_parameter(world: SimpleNamespace) -> None:
 @pytest.mark.parametrize(
     ("elements", "header", "reason"),
     [
-        (WITH_KEY, "order 8", "idempotency-key and the header Idempotency-Key differ; give one of them"),
-        ({**SEND, "idempotency-key": ["a", "b"]}, "", "idempotency-key stands more than once"),
-        ({**SEND, "idempotency-key": "x" * 201}, "", "idempotency-key has 201 characters; 200 are allowed"),
-        (SEND, "x" * 201, "idempotency-key has 201 characters; 200 are allowed"),
+        (WITH_KEY, "order 8", "idempotency-key and the header Idempotency-Key differ; send only one of them"),
+        ({**SEND, "idempotency-key": ["a", "b"]}, "", "idempotency-key is given more than once"),
+        ({**SEND, "idempotency-key": "x" * 201}, "", "idempotency-key has 201 characters; at most 200 are allowed"),
+        (SEND, "x" * 201, "idempotency-key has 201 characters; at most 200 are allowed"),
     ],
 )
 def test_invalid_key_is_refused(world: SimpleNamespace, elements: Elements, header: str, reason: str) -> None:

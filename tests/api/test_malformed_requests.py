@@ -15,7 +15,7 @@ Post = Callable[[bytes], bytes]
 GOOD = request(SEND)
 DECLARED = '<?xml version="1.0" encoding="{}"?>'
 NO_DTD = "A document type declaration is not allowed"
-NO_REQUEST = "There is no request in the body"
+NO_REQUEST = "The request body is empty"
 LAUGHS = "".join(f'<!ENTITY a{n} "{f"&a{n - 1};" * 10 if n else "lol"}">' for n in range(10))
 MEGABYTE = 1_000_000
 
@@ -29,14 +29,14 @@ def with_subject(text: str) -> str:
     return request({**SEND, "custom-subject": text}).decode()
 
 
-ESCAPED = "in a text, &amp; is written &amp;amp; and &lt; is written &amp;lt;"
-NO_XML = "XML begins with &lt;; post it raw, or as the form field xml"
-CUT_OFF = "it is cut off"
-MORE = "there is more after the end of the root element"
-OTHER_NAME = "this end tag has another name than its start tag"
-CHARACTER = "no XML can hold this character"
-BYTES = "its bytes are not UTF-8, or not of the encoding that it declares"
-ENTITY = "XML has no such entity; write the character itself"
+ESCAPED = "write &amp; as &amp;amp; and &lt; as &amp;lt; in text"
+NO_XML = "XML starts with &lt;; post it as the body or in the form field xml"
+CUT_OFF = "the document is incomplete"
+MORE = "there is content after the root element"
+OTHER_NAME = "the end tag does not match its start tag"
+CHARACTER = "this character is not allowed in XML"
+BYTES = "the bytes do not match the declared encoding, or UTF-8 if none is declared"
+ENTITY = "the entity is unknown; write the character itself"
 NOT_WELL_FORMED: dict[str, tuple[bytes, bytes]] = {
     "cut off": (b"<request>", not_well_formed(1, 10, CUT_OFF)),
     "wrong end tag": (b"<request>\n  <to>1</from>\n</request>", not_well_formed(2, 15, OTHER_NAME)),
@@ -63,7 +63,7 @@ NOT_WELL_FORMED: dict[str, tuple[bytes, bytes]] = {
     "encoded surrogate": (b"<request>\xed\xa0\x80</request>", not_well_formed(1, 10, BYTES)),
     "unknown encoding": (
         DECLARED.format("klingon").encode() + b"<request/>",
-        not_well_formed(1, 39, "its encoding is not known"),
+        not_well_formed(1, 39, "the declared encoding is unknown"),
     ),
     "UTF-16 declared, not used": (DECLARED.format("UTF-16").encode() + GOOD, not_well_formed(1, 38)),
     "UTF-16 without a BOM": (GOOD.decode().encode("utf-16-le"), not_well_formed(1, 2, CHARACTER)),
@@ -76,7 +76,7 @@ NOT_WELL_FORMED: dict[str, tuple[bytes, bytes]] = {
     "nested 256 times": (b"<request>" + b"<a>" * (MEGABYTE // 3), not_well_formed(1, 777)),
     "nested, of known names": (
         b"<request>" + b"<slide>" * 10 + b"</slide>" * 10 + b"</request>",
-        failure("E108", "Elements are nested deeper than 10"),
+        failure("E108", "Elements are nested more than 10 levels deep"),
     ),
     "entities in entities": (
         f"<!DOCTYPE request [{LAUGHS}]><request><to>&a9;</to></request>".encode(),
@@ -107,7 +107,7 @@ NO_REQUESTS: dict[str, tuple[bytes, bytes]] = {
                    failure("E100", "action is missing")),
     "long attribute": (b'<request a="' + b"x" * MEGABYTE + b'"/>', failure("E100", "action is missing")),
     "many elements": (b"<request>" + b"<a/>" * (MEGABYTE // 4) + b"</request>",
-                      failure("E108", "There are more than 20000 elements")),
+                      failure("E108", "The request has more than 20000 elements")),
     "too large": (b"<request>" + b" " * 3 * MEGABYTE + b"</request>",
                   failure("E100", "The request is larger than 2097152 bytes")),
 }  # fmt: skip

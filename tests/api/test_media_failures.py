@@ -29,34 +29,34 @@ def slide_with(*names: str) -> str:
 TOGETHER_FAILURES: list[tuple[str, bytes]] = [
     (
         slide_with("vcard", "pdf"),
-        failure("E223", "slide 2: vcard and pdf cannot be in one slide; put them in two"),
+        failure("E223", "slide 2: vcard and pdf cannot be in the same slide; use two slides"),
     ),
     (
         slide_with("vcard", "vcard"),
-        failure("E223", "slide 2: vcard and vcard cannot be in one slide; put them in two"),
+        failure("E223", "slide 2: vcard and vcard cannot be in the same slide; use two slides"),
     ),
     (
         slide_with("image", "ical"),
-        failure("E224", "slide 2: ical and image cannot be in one slide; put them in two"),
+        failure("E224", "slide 2: ical and image cannot be in the same slide; use two slides"),
     ),
     (
         slide_with("passbook", "video"),
-        failure("E224", "slide 2: passbook and video cannot be in one slide; put them in two"),
+        failure("E224", "slide 2: passbook and video cannot be in the same slide; use two slides"),
     ),
     (
         slide_with("video", "audio"),
-        failure("E226", "slide 2: audio and video cannot be in one slide; put them in two"),
+        failure("E226", "slide 2: audio and video cannot be in the same slide; use two slides"),
     ),
     (
         slide_with("video", "image"),
-        failure("E227", "slide 2: image and video cannot be in one slide; put them in two"),
+        failure("E227", "slide 2: image and video cannot be in the same slide; use two slides"),
     ),
-    (slide_with("audio", "audio"), failure("E100", "slide 2: audio stands more than once")),
+    (slide_with("audio", "audio"), failure("E100", "slide 2: audio is given more than once")),
     (
         slide_with("audio") + "<duration>61</duration>",
-        failure("E230", "slide 2: duration must be 1 to 60 whole seconds"),
+        failure("E230", "slide 2: duration must be a whole number of seconds from 1 to 60"),
     ),
-    ("<pdf/>", failure("E357", "slide 2: the PDF needs a url of at most 2000 characters")),
+    ("<pdf/>", failure("E357", "slide 2: the PDF requires a url of 1 to 2000 characters")),
 ]
 AUDIO, VIDEO = sound(), film()
 VCARD = b"BEGIN:VCARD\r\nVERSION:3.0\r\nFN:Ann\r\nEND:VCARD\r\n"
@@ -77,7 +77,7 @@ FILE_FAILURES: list[tuple[str, Say, bytes]] = [
         (
             name,
             file(b"x" * 1_001, "application/octet-stream"),
-            failure(code, f"slide 1: {words} is too big: it is larger than 1000 bytes"),
+            failure(code, f"slide 1: {words} is too large: it is larger than 1000 bytes"),
         )
         for name, code, words in (
             ("audio", "E332", "the audio"),
@@ -91,36 +91,38 @@ FILE_FAILURES: list[tuple[str, Say, bytes]] = [
     (
         "audio",
         file(b"Hello", "audio/mpeg"),
-        failure("E629", "slide 1: the audio is no MP3, WAV, AMR, AAC, M4A or Ogg file, or is incomplete"),
+        failure("E629", "slide 1: the audio is not a valid MP3, WAV, AMR, AAC, M4A or Ogg file"),
     ),
     (
         "vcard",
         file(VCARD[:-5], "text/vcard"),
-        failure("E629", "slide 1: the vCard is no vCard file, or is incomplete"),
+        failure("E629", "slide 1: the vCard is not a valid vCard file"),
     ),
     (
         "audio",
         file(VCARD, "audio/mpeg"),
-        failure("E629", "slide 1: the audio is text/x-vcard: send it as vcard, or another file"),
+        failure("E629", "slide 1: the audio is text/x-vcard; send it as vcard, or send another file"),
     ),
     (
         "vcard",
         file(VCARD, "audio/mpeg"),
         failure(
-            "E629", "slide 1: the file is text/x-vcard, its server calls it audio/mpeg: let its Content-Type be right"
+            "E629", "slide 1: the file is text/x-vcard, but its server declares audio/mpeg; correct the Content-Type"
         ),
     ),
     (
         "video",
         file(photograph(8, 8), "video/mp4"),
-        failure("E629", "slide 1: the video is no 3GP, MP4, MPEG, AVI, WMV, MOV or WebM file, or is incomplete"),
+        failure("E629", "slide 1: the video is not a valid 3GP, MP4, MPEG, AVI, WMV, MOV or WebM file"),
     ),
 ]
 # The status of the template that is to be sent -> the answer.
 STATUS_FAILURES: list[tuple[str, bytes]] = [
     (
         "encoding",
-        failure("E626", "The audio or video of mms-id 35674 is being encoded; wait for its postback N003", NUMBER),
+        failure(
+            "E626", "The audio or video of mms-id 35674 is still being encoded; wait for the postback N003", NUMBER
+        ),
     ),
     (
         "failed",
@@ -164,7 +166,7 @@ def test_the_element_to_send_a_file_as_is_named_in_the_customers_dialect(world: 
     with serving(file(VCARD, "audio/mpeg")) as server:
         slide = {"audio": {"url": f"{server.url}/a"}}
         said = post_json({"action": "saveMMS", "name": "a", "message-subject": "a", "slide": slide})
-    assert said["error-info"] == "slide 1: the audio is text/x-vcard: send it as contact, or another file"
+    assert said["error-info"] == "slide 1: the audio is text/x-vcard; send it as contact, or send another file"
 
 
 @pytest.mark.parametrize(("status", "expected"), STATUS_FAILURES)

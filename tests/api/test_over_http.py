@@ -44,14 +44,17 @@ def test_the_seed_request_is_accepted(
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
-        (b"", failure("E100", "There is no request in the body")),
+        (b"", failure("E100", "The request body is empty")),
         (b"\xff\xfe\x00", failure(
-            "E108", "Not well-formed at line 1, column 1: XML begins with &lt;; post it raw, or as the form field xml"
+            "E108",
+            "Not well-formed at line 1, column 1: XML starts with &lt;; post it as the body or in the form field xml",
         )),
         (b"<request>" + b"<a>" * 300_000, failure("E108", "Not well-formed at line 1, column 777")),
         (b"<request>" + b" " * 3_000_000, failure("E100", "The request is larger than 2097152 bytes")),
         (request({**SEND, "to": "4047"}), failure(
-            "E110", "to is not a possible number: 4047; the country code comes first, no 0 before or after it", "4047",
+            "E110",
+            "to is not a possible number: 4047; it must start with the country code, without a 0 before or after it",
+            "4047",
         )),
     ],
     ids=["empty", "bytes", "deep", "large", "business"],

@@ -20,8 +20,8 @@ CREATED = datetime(2026, 11, 22, 12, 57, 35, tzinfo=UTC)
 
 LIST_FAILURES: list[tuple[Elements, bytes]] = [
     ({"start-date": "yesterday"}, failure(
-        "E214", "start-date must be a moment in ISO 8601, such as 2026-11-22T12:57:35Z")),
-    ({"start-date": ["a", "b"]}, failure("E214", "start-date stands more than once")),
+        "E214", "start-date must be an ISO 8601 date or time, such as 2026-11-22T12:57:35Z")),
+    ({"start-date": ["a", "b"]}, failure("E214", "start-date is given more than once")),
     *(({"page-number": page}, failure("E212", "page-number must be a whole number from 1 to 1000000"))
       for page in ("0", "-1", "one", "1.5", "1000001", "9" * 5000)),
     *(({"items-per-page": items}, failure("E213", "items-per-page must be a whole number from 1 to 1000"))
@@ -72,7 +72,7 @@ def test_skycore_takes_its_older_spellings_and_names_them_in_refusals(world: Sim
     answer = post("/API/wxml/1.3/", xml.replace(">7<", ">0<").encode(), "")[1].decode()
     assert "<ERRORINFO>ITEMS_PER_PAGE must be a whole number from 1 to 1000</ERRORINFO>" in answer
     refused = get(f"action=getmmsids&api_key={KEY}&page_number=1&pagenumber=1")
-    assert b"<ERRORINFO>page_number and pagenumber mean the same; give one of them</ERRORINFO>" in refused
+    assert b"<ERRORINFO>page_number and pagenumber mean the same; send only one of them</ERRORINFO>" in refused
 
 
 def test_templates_are_listed_in_the_other_dialects(world: SimpleNamespace) -> None:

@@ -14,29 +14,29 @@ from tests.scripted import serving
     ("path", "body", "expected"),
     [
         ("/API/wxml/1.3/", b"", ("<RESPONSE><STATUS>Failure</STATUS><ERRORCODE>E100</ERRORCODE>"
-         "<ERRORINFO>There is no request in the body</ERRORINFO></RESPONSE>")),
+         "<ERRORINFO>The request body is empty</ERRORINFO></RESPONSE>")),
         ("/API/wxml/1.3/", b"<Request/>", ("<RESPONSE><STATUS>Failure</STATUS><ERRORCODE>E100</ERRORCODE>"
          "<ERRORINFO>The root element must be request or REQUEST</ERRORINFO></RESPONSE>")),
         ("/API/wxml/1.3/", b"a=" + b"&a=" * 200, ("<RESPONSE><STATUS>Failure</STATUS><ERRORCODE>E108</ERRORCODE>"
-         "<ERRORINFO>Not well-formed at line 1, column 1: XML begins with &lt;; post it raw, or as the form field"
-         " xml</ERRORINFO></RESPONSE>")),
+         "<ERRORINFO>Not well-formed at line 1, column 1: XML starts with &lt;; post it as the body or in the form"
+         " field xml</ERRORINFO></RESPONSE>")),
         ("/API/wxml/1.3/", b"<request/>", ("<response><status>Failure</status><error-code>E100</error-code>"
          "<error-info>action is missing</error-info></response>")),
         ("/ep/v1/", b"<REQUEST><TO>1</TO></REQUEST>", ("<RESPONSE><STATUS>Failure</STATUS><ERRORCODE>E100</ERRORCODE>"
          "<TO>1</TO><ERRORINFO>ACTION is missing</ERRORINFO></RESPONSE>")),
         ("/ep/v1/", b"<?xml version='1.0'?><!-- a --><REQUEST><TO>1", (
          "<RESPONSE><STATUS>Failure</STATUS><ERRORCODE>E108</ERRORCODE>"
-         "<ERRORINFO>Not well-formed at line 1, column 46: it is cut off</ERRORINFO></RESPONSE>")),
+         "<ERRORINFO>Not well-formed at line 1, column 46: the document is incomplete</ERRORINFO></RESPONSE>")),
         ("/ep/v1/", b"xml=%3CREQUEST%3E", ("<RESPONSE><STATUS>Failure</STATUS><ERRORCODE>E108</ERRORCODE>"
-         "<ERRORINFO>Not well-formed at line 1, column 10: it is cut off</ERRORINFO></RESPONSE>")),
+         "<ERRORINFO>Not well-formed at line 1, column 10: the document is incomplete</ERRORINFO></RESPONSE>")),
         ("/API/wxml/1.3/", b"<request>&</request>", (
          "<response><status>Failure</status><error-code>E108</error-code><error-info>Not well-formed at line 1, column"
-         " 11: in a text, &amp; is written &amp;amp; and &lt; is written &amp;lt;</error-info></response>")),
+         " 11: write &amp; as &amp;amp; and &lt; as &amp;lt; in text</error-info></response>")),
         ("/ep/v1/", b"<REQUEST>" + b"<SLIDE>" * 10 + b"</SLIDE>" * 10 + b"</REQUEST>", (
          "<RESPONSE><STATUS>Failure</STATUS><ERRORCODE>E108</ERRORCODE>"
-         "<ERRORINFO>Elements are nested deeper than 10</ERRORINFO></RESPONSE>")),
+         "<ERRORINFO>Elements are nested more than 10 levels deep</ERRORINFO></RESPONSE>")),
         ("/ep/v1/", b"xml=%3Crequest%3E", ("<response><status>Failure</status><error-code>E108</error-code>"
-         "<error-info>Not well-formed at line 1, column 10: it is cut off</error-info></response>")),
+         "<error-info>Not well-formed at line 1, column 10: the document is incomplete</error-info></response>")),
     ],
 )  # fmt: skip
 def test_a_fault_is_answered_in_the_dialect_of_the_request_or_else_of_the_door(
@@ -51,18 +51,22 @@ def test_a_fault_is_answered_in_the_dialect_of_the_request_or_else_of_the_door(
         ({"to": ""}, "E110", "to is missing"),
         ({"mmsid": ""}, "E620", "mmsid is missing"),
         ({"mmsid": "1"}, "E241", "There is no mmsid 1 in this account"),
-        ({"campaignref": "x"}, "E627", "campaignref is not one of the account's: x"),
+        ({"campaignref": "x"}, "E627", "campaignref is not defined for this account: x"),
         ({"ddmtimeout": "x"}, "E100", "ddmtimeout must be a whole number of minutes from 1 to 4320"),
         ({"disablefallbacksms": "maybe"}, "E100", "disablefallbacksms must be yes or no"),
-        ({"customtext_9": "x"}, "E100", "customtext: there is no slide 9; there are 2"),
+        ({"customtext_9": "x"}, "E100", "customtext: there is no slide 9; the number of slides is 2"),
         ({"customtext_": "x"}, "E100", "customtext: slide is missing"),
         ({"operatorid": "x"}, "E650", "operatorid must be a whole number of at most 9 digits"),
-        ({"spid": "31002"}, "E650", "operatorid and spid mean the same; give one of them"),
-        ({"fallback_sms_text": "x"}, "E100", "fallbacksmstext and fallback_sms_text mean the same; give one of them"),
+        ({"spid": "31002"}, "E650", "operatorid and spid mean the same; send only one of them"),
+        (
+            {"fallback_sms_text": "x"},
+            "E100",
+            "fallbacksmstext and fallback_sms_text mean the same; send only one of them",
+        ),
         ({"api_key": "x"}, "E104", "api_key is unknown"),
         ({"action": ""}, "E100", "action is missing"),
-        ({"customsubject": "a\x00"}, "E100", "customsubject holds the character U+0000, which no message can carry"),
-        ({"data_a\x1b": "b"}, "E100", "a holds the character U+001B, which no message can carry"),
+        ({"customsubject": "a\x00"}, "E100", "customsubject contains the character U+0000, which is not allowed"),
+        ({"data_a\x1b": "b"}, "E100", "a contains the character U+001B, which is not allowed"),
     ],
 )
 def test_a_refusal_of_get_names_the_parameter_as_it_was_written(
@@ -76,9 +80,9 @@ def test_a_refusal_of_get_names_the_parameter_as_it_was_written(
 @pytest.mark.parametrize(
     ("query", "code", "info"),
     [
-        ("", "E100", "There is no request: neither a body nor parameters"),
-        ("to=%FF", "E108", "Not well-formed: the query must be in UTF-8, percent-encoded"),
-        ("a=1&" * 1001 + "a=1", "E100", "There are more than 1000 parameters"),
+        ("", "E100", "The request is empty: it has neither a body nor parameters"),
+        ("to=%FF", "E108", "Not well-formed: the query must be percent-encoded UTF-8"),
+        ("a=1&" * 1001 + "a=1", "E100", "The query has more than 1000 parameters"),
         ("to=1&to=2", "E100", "action is missing"),
     ],
 )
@@ -91,23 +95,23 @@ def test_a_query_that_is_no_request_is_refused(world: SimpleNamespace, query: st
 @pytest.mark.parametrize(
     ("body", "code", "info"),
     [
-        (b"", "E100", "There is no request in the body"),
+        (b"", "E100", "The request body is empty"),
         (b"<request/>", "E108", "Not well-formed at line 1, column 1: Expecting value"),
         (b'{"to": }', "E108", "Not well-formed at line 1, column 8: Expecting value"),
-        (b'{"to": NaN}', "E108", "Not well-formed: NaN is no JSON value"),
+        (b'{"to": NaN}', "E108", "Not well-formed: NaN is not a JSON value"),
         (b'{"to": "\xff"}', "E108", "Not well-formed: JSON must be in UTF-8"),
-        (b"[" * 100_000, "E108", "Not well-formed: it is nested too deep"),
-        (b'{"slide":' * 20 + b"1" + b"}" * 20, "E108", "Objects are nested deeper than 10"),
+        (b"[" * 100_000, "E108", "Not well-formed: it is nested too deeply"),
+        (b'{"slide":' * 20 + b"1" + b"}" * 20, "E108", "Objects are nested more than 10 levels deep"),
         (b"[]", "E100", "The request must be a JSON object"),
         (b"7", "E100", "The request must be a JSON object"),
         (b"{}", "E100", "action is missing"),
-        (JSON | {"to": [NUMBER, NUMBER]}, "E110", "to stands more than once"),
-        (JSON | {"to": {}}, "E110", "to must hold text alone"),
-        (JSON | {"to": [[1]]}, "E100", "to holds an array in an array"),
-        (JSON | {"to": "\ud800"}, "E100", "to holds the character U+D800, which no message can carry"),
-        (JSON | {"data": {"a\x00": "b"}}, "E100", "a holds the character U+0000, which no message can carry"),
-        (JSON | {"data": {"a\x00": True}}, "E100", "a holds the character U+0000, which no message can carry"),
-        (JSON | {"data": {"a\ud800": False}}, "E100", "a holds the character U+D800, which no message can carry"),
+        (JSON | {"to": [NUMBER, NUMBER]}, "E110", "to is given more than once"),
+        (JSON | {"to": {}}, "E110", "to must contain only text"),
+        (JSON | {"to": [[1]]}, "E100", "to contains an array within an array"),
+        (JSON | {"to": "\ud800"}, "E100", "to contains the character U+D800, which is not allowed"),
+        (JSON | {"data": {"a\x00": "b"}}, "E100", "a contains the character U+0000, which is not allowed"),
+        (JSON | {"data": {"a\x00": True}}, "E100", "a contains the character U+0000, which is not allowed"),
+        (JSON | {"data": {"a\ud800": False}}, "E100", "a contains the character U+D800, which is not allowed"),
         (JSON | {"service-id": None}, "E627", "service-id is missing"),
         (JSON | {"message-subject": "x" * 81}, "E314",
          "message-subject: the subject has 81 characters; at most 80 are allowed"),
@@ -116,15 +120,15 @@ def test_a_query_that_is_no_request_is_refused(world: SimpleNamespace, query: st
         (JSON | {"operator-id": 1.5}, "E650", "operator-id must be a whole number of at most 9 digits"),
         (JSON | {"ddm-force": "yes"}, "E100", "ddm-force must be true or false"),
         (JSON | {"from-mask": "12345"}, "E100",
-         "from-mask must be 1 to 11 letters, digits, underscores and hyphens, and no number"),
+         "from-mask must be 1 to 11 letters, digits, underscores or hyphens, and not only digits"),
         (JSON | {"mms-expiry-timestamp": "tomorrow"}, "E100",
-         "mms-expiry-timestamp must be a moment in ISO 8601, such as 2026-11-22T12:57:35Z"),
+         "mms-expiry-timestamp must be an ISO 8601 date or time, such as 2026-11-22T12:57:35Z"),
         (JSON | {"mms-expiry-timestamp": "2001-01-01"}, "E100",
-         "mms-expiry-timestamp must be in the future; 2001-01-01T00:00:00Z is over"),
+         "mms-expiry-timestamp must be in the future; 2001-01-01T00:00:00Z is in the past"),
         (JSON | {"fallback-sms-link-expiration": "9999-12-31"}, "E100",
          "fallback-sms-link-expiration must be within 366 days from now"),
         (JSON | {"action": "sendMMS", "name": "a", "slide": {"contact": {}, "calendar": {}}}, "E223",
-         "slide 1: contact and calendar cannot be in one slide; put them in two"),
+         "slide 1: contact and calendar cannot be in the same slide; use two slides"),
         (JSON | {"action": "sendMMS", "name": "", "slide": {}}, "E311", "name must have 1 to 200 characters"),
     ],
 )  # fmt: skip
@@ -137,8 +141,8 @@ def test_a_refusal_of_json_names_the_parameter_as_it_was_written(
 
 @pytest.mark.parametrize("strange", ["\ud800", "\x00", "\ufffe"])
 def test_an_answer_can_be_read_whatever_names_the_request_has(world: SimpleNamespace, strange: str) -> None:
-    cannot = f"a holds the character U+{ord(strange):04X}, which no message can carry"
-    for value, info in ((True, cannot), ({"b": 1}, cannot), ([[1]], "a holds an array in an array")):
+    cannot = f"a contains the character U+{ord(strange):04X}, which is not allowed"
+    for value, info in ((True, cannot), ({"b": 1}, cannot), ([[1]], "a contains an array within an array")):
         assert post_json(JSON | {"data": {f"a{strange}": value}})["error-info"] == info
 
 
@@ -146,7 +150,7 @@ def test_an_answer_can_be_read_whatever_a_file_server_says(world: SimpleNamespac
     with serving(file(content_type="text/\xff")) as web:
         slide = {"image": {"url": f"{web.url}/a.jpg"}}
         answer = post_json({"action": "saveMMS", "name": "a", "message-subject": "a", "slide": slide})
-    said = "slide 1: the file is image/jpeg, its server calls it text/: let its Content-Type be right"
+    said = "slide 1: the file is image/jpeg, but its server declares text/; correct the Content-Type"
     assert answer["error-info"] == said
 
 
@@ -158,12 +162,12 @@ def test_json_names_its_key_by_the_header(world: SimpleNamespace) -> None:
 
 
 REPLAYS: list[tuple[dict[str, str], str]] = [
-    ({}, "Give one of EVENTID, TRACKINGID or SINCE"),
+    ({}, "Specify exactly one of EVENTID, TRACKINGID and SINCE"),
     ({"TRACKINGID": "x"}, "There is no TRACKINGID x in this account"),
-    ({"SINCE": "noon"}, "SINCE must be a moment in ISO 8601, such as 2026-11-22T12:57:35Z"),
+    ({"SINCE": "noon"}, "SINCE must be an ISO 8601 date or time, such as 2026-11-22T12:57:35Z"),
     (
         {"SINCE": "2026-11-22T12:00:00Z", "UNTIL": "noon"},
-        "UNTIL must be a moment in ISO 8601, such as 2026-11-22T12:57:35Z",
+        "UNTIL must be an ISO 8601 date or time, such as 2026-11-22T12:57:35Z",
     ),
     ({"SINCE": "2026-11-22T12:00:00Z", "UNTIL": "2026-11-22T12:00:00Z"}, "UNTIL must be later than SINCE"),
 ]
@@ -188,35 +192,35 @@ def test_skycore_is_told_of_its_data_and_its_idempotency_key(world: SimpleNamesp
         changed = SKYCORE.replace("Olá", subject).replace("</REQUEST>", "<IDEMPOTENCYKEY>a</IDEMPOTENCYKEY></REQUEST>")
         return post("/API/wxml/1.3/", changed.encode(), "")[1].decode().partition("<ERRORINFO>")[2].partition("<")[0]
 
-    assert info("{{x}}") == "CUSTOMSUBJECT: DATA has no value for the merge tag x; give it one, or a default"
+    assert info("{{x}}") == "CUSTOMSUBJECT: DATA has no value for the merge tag x; add a value or a default"
     assert info("Hello") == ""
-    assert info("Olá") == "IDEMPOTENCYKEY was used for another request: a; give this one a key of its own"
+    assert info("Olá") == "IDEMPOTENCYKEY was used for a different request: a; use a new key"
 
 
 SKYCORE_FAILURES: list[tuple[str, str, str]] = [
     ("", "E301", "NAME must have 1 to 200 characters"),
     ("<NAME>a</NAME>", "E304", "SUBJECT is missing"),
-    ("<NAME>a</NAME><SUBJECT>a</SUBJECT>", "E302", "There are no slides; 1 to 8 are needed"),
+    ("<NAME>a</NAME><SUBJECT>a</SUBJECT>", "E302", "There are no slides; 1 to 8 are required"),
     ("<NAME>a</NAME><SUBJECT>a</SUBJECT><SLIDE/>", "E303", "slide 1 is empty; it needs a text or a medium"),
     (
         "<NAME>a</NAME><SUBJECT>a</SUBJECT><SLIDE duration='0'><TEXT>a</TEXT></SLIDE>",
         "E230",
-        "slide 1: DURATION must be 1 to 60 whole seconds",
+        "slide 1: DURATION must be a whole number of seconds from 1 to 60",
     ),
     (
         "<NAME>a</NAME><SUBJECT>a</SUBJECT><SLIDE duration='3'><TEXT>a</TEXT><DURATION>3</DURATION></SLIDE>",
         "E100",
-        "slide 1: DURATION stands more than once",
+        "slide 1: DURATION is given more than once",
     ),
     (
         "<NAME>a</NAME><SUBJECT>a</SUBJECT><SLIDE><AUDIO/><VIDEO/></SLIDE>",
         "E226",
-        "slide 1: AUDIO and VIDEO cannot be in one slide; put them in two",
+        "slide 1: AUDIO and VIDEO cannot be in the same slide; use two slides",
     ),
     (
         "<NAME>a</NAME><SUBJECT>a</SUBJECT><SLIDE><PDF/></SLIDE>",
         "E357",
-        "slide 1: the PDF needs a URL of at most 2000 characters",
+        "slide 1: the PDF requires a URL of 1 to 2000 characters",
     ),
 ]
 

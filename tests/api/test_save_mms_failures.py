@@ -18,20 +18,22 @@ AN_IMAGE = image("{server}/a.jpg")
 HELLO = "<message-text>Hello</message-text>"
 
 # What differs from a saveMMS that is accepted -> the answer; {server} stands for the address of a web server.
-NO_TAG = "is no merge tag; write {{name}} or {{name|default}}"
+NO_TAG = "is not a merge tag; write {{name}} or {{name|default}}"
 SAVE_FAILURES: list[tuple[Elements, bytes]] = [
     ({"name": None}, failure("E311", "name must have 1 to 200 characters")),
     ({"name": "x" * 201}, failure("E311", "name must have 1 to 200 characters")),
-    ({"name": ["a", "b"]}, failure("E311", "name stands more than once")),
+    ({"name": ["a", "b"]}, failure("E311", "name is given more than once")),
     ({"message-subject": None}, failure("E314", "message-subject is missing")),
-    ({"message-subject": ["a", "b"]}, failure("E314", "message-subject stands more than once")),
+    ({"message-subject": ["a", "b"]}, failure("E314", "message-subject is given more than once")),
     (
         {"message-subject": "x" * 60 + "{{name|" + "y" * 21 + "}}"},
         failure("E314", "message-subject: the subject has 81 characters; at most 80 are allowed"),
     ),
     (
         {"message-subject": "{{name}}" * 63},
-        failure("E314", "message-subject: with its merge tags, the subject has 504 characters; 500 are allowed"),
+        failure(
+            "E314", "message-subject: with its merge tags, the subject has 504 characters; at most 500 are allowed"
+        ),
     ),
     (
         {"message-subject": "x" * 81},
@@ -40,31 +42,31 @@ SAVE_FAILURES: list[tuple[Elements, bytes]] = [
     ({"message-subject": "Dear {{}}"}, failure("E100", f"message-subject: {{{{}}}} {NO_TAG}")),
     ({"fallback-sms-text": "{{a"}, failure("E100", f"fallback-sms-text: {{{{a {NO_TAG}")),
     ({"slide": [HELLO, "<message-text>{{a|b}} {{c}</message-text>"]}, failure("E100", f"slide 2: {{{{c}} {NO_TAG}")),
-    ({"slide": None}, failure("E312", "There are no slides; 1 to 8 are needed")),
-    ({"slide": [HELLO] * 9}, failure("E225", "There are 9 slides; 8 are allowed")),
+    ({"slide": None}, failure("E312", "There are no slides; 1 to 8 are required")),
+    ({"slide": [HELLO] * 9}, failure("E225", "There are 9 slides; at most 8 are allowed")),
     ({"slide": [HELLO, ""]}, failure("E313", "slide 2 is empty; it needs a text or a medium")),
     ({"slide": [HELLO, "<duration>5</duration>"]}, failure("E313", "slide 2 is empty; it needs a text or a medium")),
-    ({"slide": HELLO * 2}, failure("E100", "slide 1: message-text stands more than once")),
-    ({"slide": AN_IMAGE * 2}, failure("E100", "slide 1: image stands more than once")),
+    ({"slide": HELLO * 2}, failure("E100", "slide 1: message-text is given more than once")),
+    ({"slide": AN_IMAGE * 2}, failure("E100", "slide 1: image is given more than once")),
     (
         {"slide": "<message-text>a <b>b</b></message-text>"},
-        failure("E100", "slide 1: message-text must hold text alone, with &lt; written as &amp;lt;"),
+        failure("E100", "slide 1: message-text must contain only text; write &lt; as &amp;lt;"),
     ),
     (
         {"slide": [HELLO, f"<message-text>{LONG}</message-text>"]},
-        failure("E334", "slide 2: the text has 5001 characters; 5000 are allowed"),
+        failure("E334", "slide 2: the text has 5001 characters; at most 5000 are allowed"),
     ),
     *(
         (
             {"slide": f"{HELLO}<duration>{duration}</duration>"},
-            failure("E230", "slide 1: duration must be 1 to 60 whole seconds"),
+            failure("E230", "slide 1: duration must be a whole number of seconds from 1 to 60"),
         )
         for duration in ("0", "61", "-1", "2.5", "five", "000199999999", "9" * 5000)
     ),
-    ({"slide": "<image/>"}, failure("E351", "slide 1: the image needs a url of at most 2000 characters")),
+    ({"slide": "<image/>"}, failure("E351", "slide 1: the image requires a url of 1 to 2000 characters")),
     (
         {"slide": image("{server}/" + "x" * 2000)},
-        failure("E351", "slide 1: the image needs a url of at most 2000 characters"),
+        failure("E351", "slide 1: the image requires a url of 1 to 2000 characters"),
     ),
 ]
 
@@ -79,19 +81,15 @@ IMAGE_FAILURES: list[tuple[Say, bytes]] = [
     (file(saved(Image.new("RGB", (8, 8)), "TIFF"), "image/tiff"), failure("E629", NO_PICTURE)),
     (
         file(content_type="video/mp4"),
-        failure(
-            "E629", "slide 1: the file is image/jpeg, its server calls it video/mp4: let its Content-Type be right"
-        ),
+        failure("E629", "slide 1: the file is image/jpeg, but its server declares video/mp4; correct the Content-Type"),
     ),
     (
         file(content_type="Text/HTML; charset=utf-8"),
-        failure(
-            "E629", "slide 1: the file is image/jpeg, its server calls it text/html: let its Content-Type be right"
-        ),
+        failure("E629", "slide 1: the file is image/jpeg, but its server declares text/html; correct the Content-Type"),
     ),
     (
         file(b"\xff\xd8" + b"x" * 5_000_000),
-        failure("E331", "slide 1: the image is too big: it is larger than 5000000 bytes"),
+        failure("E331", "slide 1: the image is too large: it is larger than 5000000 bytes"),
     ),
     *(
         (

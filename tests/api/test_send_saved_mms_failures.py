@@ -26,11 +26,11 @@ def texts(*pairs: tuple[str, str]) -> Elements:
     return {"custom-text": [f"<slide>{slide}</slide><value>{value}</value>" for slide, value in pairs]}
 
 
-NO_TAG = "is no merge tag; write {{name}} or {{name|default}}"
+NO_TAG = "is not a merge tag; write {{name}} or {{name|default}}"
 DDM = {"ddm-message-text": "Hello"}
 LONG = "x" * 5001
-INTERNATIONAL = "a number in international format: country code and digits, nothing between them, such as 14044790000"
-CODE_FIRST = "the country code comes first, no 0 before or after it"
+INTERNATIONAL = "a number in international format: country code and digits without separators, such as 14044790000"
+CODE_FIRST = "it must start with the country code, without a 0 before or after it"
 
 # More digits than E.164 has, in numbering plans that are said to allow them.
 TOO_LONG = ["4917777777777777", "6217777777777777777", "8117777777777777777", "8217777777777777", "23417777777777777",
@@ -41,8 +41,8 @@ SEND_FAILURES: list[tuple[Elements, bytes]] = [
     # request and action
     ({"action": None}, refused("E100", "action is missing")),
     ({"action": " "}, refused("E100", "action is missing")),
-    ({"action": ["sendSavedMMS", "saveMMS"]}, refused("E100", "action stands more than once")),
-    ({"action": "<b/>sendSavedMMS"}, refused("E100", "action must hold text alone, with &lt; written as &amp;lt;")),
+    ({"action": ["sendSavedMMS", "saveMMS"]}, refused("E100", "action is given more than once")),
+    ({"action": "<b/>sendSavedMMS"}, refused("E100", "action must contain only text; write &lt; as &amp;lt;")),
     ({"action": "sendSaved"}, refused("E107", "The action is unknown: sendSaved")),
     ({"action": "sendMMS&lt;"}, refused("E107", "The action is unknown: sendMMS&lt;")),
     ({"action": "a" * 50}, refused("E107", "The action is unknown: " + "a" * 40)),
@@ -51,13 +51,13 @@ SEND_FAILURES: list[tuple[Elements, bytes]] = [
     ({"api-key": ""}, refused("E104", "api-key is missing")),
     ({"api-key": "qTFkykO9JTfahCOqJ0V2Wf5Cg1t8iWlz"}, refused("E104", "api-key is unknown")),
     ({"api-key": "ключ"}, refused("E104", "api-key is unknown")),
-    ({"api-key": ["a", "b"]}, refused("E104", "api-key stands more than once")),
+    ({"api-key": ["a", "b"]}, refused("E104", "api-key is given more than once")),
     # to
     ({"to": None}, refused("E110", "to is missing", to="")),
     ({"to": ""}, refused("E110", "to is missing", to="")),
-    ({"to": ["14044790000", "14044790001"]}, refused("E110", "to stands more than once")),
+    ({"to": ["14044790000", "14044790001"]}, refused("E110", "to is given more than once")),
     *(
-        ({"to": to}, refused("E110", "to must be one number; send to each in a request of its own", to=to))
+        ({"to": to}, refused("E110", "to must be a single number; send a separate request for each recipient", to=to))
         for to in ("14044790000,14044790001", "14044790000 14044790001", "+14044790000;+14044790001")
     ),
     *(
@@ -75,14 +75,14 @@ SEND_FAILURES: list[tuple[Elements, bytes]] = [
         )
     ),
     # data
-    ({"data": "Bill"}, refused("E100", "data must hold a member for each merge tag, not text alone")),
+    ({"data": "Bill"}, refused("E100", "data must contain an entry for each merge tag, not text")),
     # from
     ({"from": None}, refused("E111", "from is missing")),
     ({"from": "28445"}, refused("E111", "from is not one of the account's sender addresses: 28445")),
-    ({"from": ["28444", "28444"]}, refused("E111", "from stands more than once")),
+    ({"from": ["28444", "28444"]}, refused("E111", "from is given more than once")),
     # mms-id
     ({"mms-id": None}, refused("E620", "mms-id is missing")),
-    ({"mms-id": ["35674", "35674"]}, refused("E100", "mms-id stands more than once")),
+    ({"mms-id": ["35674", "35674"]}, refused("E100", "mms-id is given more than once")),
     ({"mms-id": "35675"}, refused("E241", "There is no mms-id 35675 in this account")),
     ({"mms-id": "spring"}, refused("E241", "There is no mms-id spring in this account")),
     ({"mms-id": "-1"}, refused("E241", "There is no mms-id -1 in this account")),
@@ -90,30 +90,30 @@ SEND_FAILURES: list[tuple[Elements, bytes]] = [
     ({"mms-id": "0" * 30 + "9" * 5000}, refused("E241", f"There is no mms-id {'0' * 20} in this account")),
     # service-id
     ({"service-id": None}, refused("E627", "service-id is missing")),
-    ({"service-id": "12346"}, refused("E627", "service-id is not one of the account's: 12346")),
-    ({"service-id": ["12345", "12345"]}, refused("E627", "service-id stands more than once")),
+    ({"service-id": "12346"}, refused("E627", "service-id is not defined for this account: 12346")),
+    ({"service-id": ["12345", "12345"]}, refused("E627", "service-id is given more than once")),
     # operator-id
     *(
         ({"operator-id": given}, refused("E650", "operator-id must be a whole number of at most 9 digits"))
         for given in ("AT&amp;T", "-1", "1" * 10, "9" * 30)
     ),
-    ({"operator-id": ["31002", "31002"]}, refused("E650", "operator-id stands more than once")),
+    ({"operator-id": ["31002", "31002"]}, refused("E650", "operator-id is given more than once")),
     (
         {"operator-id": "31003"},
-        refused("E651", "operator-id 31003 is unknown; leave it out to have the carrier looked up"),
+        refused("E651", "operator-id 31003 is unknown; omit it to have the carrier looked up"),
     ),
     # fallback-sms-text
     (
         {"fallback-sms-text": LONG},
-        refused("E228", "fallback-sms-text has 5001 characters; 5000 are allowed"),
+        refused("E228", "fallback-sms-text has 5001 characters; at most 5000 are allowed"),
     ),
     (
         {"fallback-sms-text": "{{a}}{{a}}", "data": f"<a>{'x' * 2501}</a>"},
-        refused("E228", "fallback-sms-text with its data is longer than 5000 characters"),
+        refused("E228", "fallback-sms-text is longer than 5000 characters with its merge tags filled"),
     ),
     (
         {"fallback-sms-text": "Dear {{title}}"},
-        refused("E100", "fallback-sms-text: data has no value for the merge tag title; give it one, or a default"),
+        refused("E100", "fallback-sms-text: data has no value for the merge tag title; add a value or a default"),
     ),
     # custom-subject
     (
@@ -136,7 +136,7 @@ SEND_FAILURES: list[tuple[Elements, bytes]] = [
     ),
     (
         subject("Dear {{title}}"),
-        refused("E100", "custom-subject: data has no value for the merge tag title; give it one, or a default"),
+        refused("E100", "custom-subject: data has no value for the merge tag title; add a value or a default"),
     ),
     (
         {**subject("{{long}}"), "data": f"<long>{'x' * 81}</long>"},
@@ -144,46 +144,46 @@ SEND_FAILURES: list[tuple[Elements, bytes]] = [
     ),
     (subject("Dear {{title"), refused("E100", f"custom-subject: {{{{title {NO_TAG}")),
     # custom-text
-    (texts(("3", "a")), refused("E100", "custom-text: there is no slide 3; there are 2")),
-    (texts(("0", "a")), refused("E100", "custom-text: there is no slide 0; there are 2")),
-    (texts(("0001999", "a")), refused("E100", "custom-text: there is no slide 0001999; there are 2")),
+    (texts(("3", "a")), refused("E100", "custom-text: there is no slide 3; the number of slides is 2")),
+    (texts(("0", "a")), refused("E100", "custom-text: there is no slide 0; the number of slides is 2")),
+    (texts(("0001999", "a")), refused("E100", "custom-text: there is no slide 0001999; the number of slides is 2")),
     (texts(("", "a")), refused("E100", "custom-text: slide is missing")),
-    (texts(("1", "a"), ("01", "b")), refused("E100", "custom-text: there is a second text for slide 1")),
+    (texts(("1", "a"), ("01", "b")), refused("E100", "custom-text: slide 1 is given more than once")),
     ({"custom-text": "<slide>1</slide>"}, refused("E100", "slide 1, custom-text: value is missing")),
     (
         {"custom-text": "<slide>1</slide><slide>2</slide><value>a</value>"},
-        refused("E100", "custom-text: slide stands more than once"),
+        refused("E100", "custom-text: slide is given more than once"),
     ),
     (
         texts(("1", "Hello <b>you</b>")),
-        refused("E100", "slide 1, custom-text: value must hold text alone, with &lt; written as &amp;lt;"),
+        refused("E100", "slide 1, custom-text: value must contain only text; write &lt; as &amp;lt;"),
     ),
-    (texts(("2", LONG)), refused("E334", "slide 2: the text has 5001 characters; 5000 are allowed")),
+    (texts(("2", LONG)), refused("E334", "slide 2: the text has 5001 characters; at most 5000 are allowed")),
     (
         texts(("2", "{{pin}}")),
-        refused("E100", "slide 2: data has no value for the merge tag pin; give it one, or a default"),
+        refused("E100", "slide 2: data has no value for the merge tag pin; add a value or a default"),
     ),
     (texts(("2", "{{ |you}}")), refused("E100", f"slide 2: {{{{ |you}}}} {NO_TAG}")),
     (
         texts(("2", "{{first name}}")),
-        refused("E100", "slide 2: data has no value for the merge tag first name; give it one, or a default"),
+        refused("E100", "slide 2: data has no value for the merge tag first name; add a value or a default"),
     ),
     # (slide 1 has a picture, slide 2 none)
     *(
         (
             {**texts(("1", ""), ("2", text)), "data": "<b> </b>"},
-            refused("E313", "slide 2 is empty: it has no medium, and nothing is left of its text"),
+            refused("E313", "slide 2 is empty: it has no medium, and its text is blank with its merge tags filled"),
         )
         for text in ("", "{{a|}}", "{{b}}", "{{a| }} {{b}}")
     ),
     # data
-    ({"data": ["<pin>1</pin>", "<pin>2</pin>"]}, refused("E100", "data stands more than once")),
-    ({"data": "<pin>1</pin><PIN>2</PIN>"}, refused("E100", "data: pin stands more than once")),
-    ({"data": "<pin>1<i/></pin>"}, refused("E100", "pin must hold text alone, with &lt; written as &amp;lt;")),
-    ({"data": f"<pin>{LONG}</pin>"}, refused("E100", "data: pin has 5001 characters; 5000 are allowed")),
+    ({"data": ["<pin>1</pin>", "<pin>2</pin>"]}, refused("E100", "data is given more than once")),
+    ({"data": "<pin>1</pin><PIN>2</PIN>"}, refused("E100", "data: pin is given more than once")),
+    ({"data": "<pin>1<i/></pin>"}, refused("E100", "pin must contain only text; write &lt; as &amp;lt;")),
+    ({"data": f"<pin>{LONG}</pin>"}, refused("E100", "data: pin has 5001 characters; at most 5000 are allowed")),
     (
         {**texts(("1", "{{a}}{{a}}")), "data": f"<a>{'x' * 2501}</a>"},
-        refused("E334", "slide 1: the text with its data is longer than 5000 characters"),
+        refused("E334", "slide 1: the text is longer than 5000 characters with its merge tags filled"),
     ),
     # ddm-*
     ({**DDM, "ddm-force": "yes"}, refused("E100", "ddm-force must be true or false")),
@@ -192,7 +192,7 @@ SEND_FAILURES: list[tuple[Elements, bytes]] = [
         {**DDM, "ddm-message-subject": "x" * 81},
         refused("E314", "ddm-message-subject: the subject has 81 characters; at most 80 are allowed"),
     ),
-    ({"ddm-message-text": LONG}, refused("E228", "ddm-message-text has 5001 characters; 5000 are allowed")),
+    ({"ddm-message-text": LONG}, refused("E228", "ddm-message-text has 5001 characters; at most 5000 are allowed")),
     *(
         (
             {**DDM, "ddm-message-timeout": minutes},
@@ -201,12 +201,16 @@ SEND_FAILURES: list[tuple[Elements, bytes]] = [
         for minutes in ("0", "4321", "-5", "5.0", "five", "00000199999", "9" * 5000)
     ),
     # the rest
-    ({"device": "x" * 501}, refused("E100", "device has 501 characters; 500 are allowed")),
-    ({"client-reference": "x" * 201}, refused("E100", "client-reference has 201 characters; 200 are allowed")),
+    ({"device": "x" * 501}, refused("E100", "device has 501 characters; at most 500 are allowed")),
+    ({"client-reference": "x" * 201}, refused("E100", "client-reference has 201 characters; at most 200 are allowed")),
     # routing
     (
         {"to": "447700900123"},
-        refused("E111", "from: 28444 is not assigned to GB, and there is no default sender for it", "447700900123"),
+        refused(
+            "E111",
+            "from: 28444 is not assigned to GB, and the account has no default sender address for it",
+            "447700900123",
+        ),
     ),
 ]
 
@@ -284,47 +288,51 @@ WORLD_FAILURES: list[tuple[Callable[[SimpleNamespace], None], bytes]] = [
     (account(api_access=False), refused("E105", "This account has no API access; contact support")),
     (
         account(allowed_networks=["192.0.2.0/24"]),
-        refused("E112", "Calls from 127.0.0.1 are not allowed for this account; have the address added to its list"),
+        refused(
+            "E112", "Requests from 127.0.0.1 are not allowed for this account; contact support to allow this address"
+        ),
     ),
     (
         key_for("savemms"),
         refused("E107", "This api-key may not be used for sendSavedMMS; use another key of the account"),
     ),
-    (paced(minimum_interval=500), refused("E106", "Calls must be 500 ms apart; wait and send it again")),
+    (paced(minimum_interval=500), refused("E106", "Requests must be at least 500 ms apart; wait, then retry")),
     (
         paced(throughput={"sendsavedMMS": 1}),
-        refused("E113", "More than 1 calls of this action in a second; wait and send it again"),
+        refused("E113", "The rate limit of this action is 1 per second; wait, then retry"),
     ),
     (
         account(status="billing-suspended"),
-        refused("E713", "The account is suspended for billing; settle what is due"),
+        refused("E713", "The account is suspended by billing; settle the outstanding amount"),
     ),
     (
         account(fallback_text_required=True),
-        refused("E622", "fallback-sms-text is missing, and this account requires it"),
+        refused("E622", "fallback-sms-text is missing; this account requires it"),
     ),
     (
         another_account_has_the_sender,
         refused("E111", "from is not one of the account's sender addresses: 28444"),
     ),
     (another_account_has_the_template, refused("E241", "There is no mms-id 35674 in this account")),
-    (another_account_has_the_service, refused("E627", "service-id is not one of the account's: 12345")),
+    (another_account_has_the_service, refused("E627", "service-id is not defined for this account: 12345")),
     (
         template_subject("Dear {{title}}"),
-        refused("E100", "the template's subject: data has no value for the merge tag title; give it one, or a default"),
+        refused("E100", "the template's subject: data has no value for the merge tag title; add a value or a default"),
     ),
     (
         no_carrier,
-        refused("E618", "The carrier of this number could not be found; try again later or give operator-id"),
+        refused("E618", "The carrier of this number could not be found; try again later or specify operator-id"),
     ),
     (blocked_by_us, refused("E114", "The recipient is on the platform's block list")),
     (blocked_by_the_account, refused("E114", "The recipient is on this account's block list")),
     (
         provisioned_on(31003),
-        refused("E619", "The sender address 28444 is not provisioned on the carrier AT&amp;T; send from another"),
+        refused(
+            "E619", "The sender address 28444 is not provisioned on the carrier AT&amp;T; use another sender address"
+        ),
     ),
-    (carrier(enabled=False), refused("E628", "The carrier AT&amp;T is not supported at present; contact support")),
-    (carrier(mmsc_url=""), refused("E628", "The carrier AT&amp;T is not supported at present; contact support")),
+    (carrier(enabled=False), refused("E628", "The carrier AT&amp;T is currently not supported; contact support")),
+    (carrier(mmsc_url=""), refused("E628", "The carrier AT&amp;T is currently not supported; contact support")),
 ]
 
 

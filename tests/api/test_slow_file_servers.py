@@ -60,7 +60,7 @@ def test_servers_that_hang_hold_up_their_own_accounts_alone(world: SimpleNamespa
             one_more = pool.submit(ask, saving(hanging[0], server.url)).result(PATIENCE / 2)
         finally:
             over.set()
-    busy = "4 calls of this account are fetching files at this moment; wait for one of them and send it again"
+    busy = "4 requests of this account are already fetching files; retry when one of them has finished"
     assert one_more == failure("E113", busy)
     assert all(b"E351" in call.result() for call in calls)
     assert b"E351" in ask(saving(hanging[0], server.url))
@@ -75,7 +75,7 @@ def web() -> Iterator[Scripted]:
 def test_the_files_of_a_call_are_bounded_together(answer: Post, web: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
     most = 2 * len(photograph()) - 1
     monkeypatch.setattr(downloads, "BYTES_MAX", most)
-    refused = f"slide 2: the image is too big: the files of a call may have {most} bytes together"
+    refused = f"slide 2: the image is too large: the files of a call may have {most} bytes together"
     assert answer(request({**SAVE, "slide": [image(web.url)] * 2})) == failure("E331", refused)
     assert b"Success" in answer(request({**SAVE, "slide": image(web.url)}))
 

@@ -111,7 +111,7 @@ WHOLE = "must be a whole number of pixels from"
 REFUSED: list[tuple[dict[str, str | None], str, str]] = [
     (changed(text=None), "E100", "text is missing"),
     (changed(text=" "), "E100", "text is missing"),
-    (changed(text="<b>a</b>"), "E100", "text must hold text alone, with &lt; written as &amp;lt;"),
+    (changed(text="<b>a</b>"), "E100", "text must contain only text; write &lt; as &amp;lt;"),
     (changed(left=None), "E100", f"left {WHOLE} 0 to 100000"),
     (changed(top="-1"), "E100", f"top {WHOLE} 0 to 100000"),
     (changed(width="0"), "E100", f"width {WHOLE} 1 to 100000"),
@@ -119,12 +119,12 @@ REFUSED: list[tuple[dict[str, str | None], str, str]] = [
     (changed(font_size="5"), "E100", f"font-size {WHOLE} 6 to 1000"),
     (changed(font_size="1001"), "E100", f"font-size {WHOLE} 6 to 1000"),
     (changed(font="Arial"), "E100", "font must be one of sans, sans-bold"),
-    (changed(color="white"), "E100", "color must be # and six hexadecimal digits, such as #FF8800"),
-    (changed(color="#fff"), "E100", "color must be # and six hexadecimal digits, such as #FF8800"),
+    (changed(color="white"), "E100", "color must be # followed by six hexadecimal digits, such as #FF8800"),
+    (changed(color="#fff"), "E100", "color must be # followed by six hexadecimal digits, such as #FF8800"),
     (changed(align="justify"), "E100", "align must be one of left, center, right"),
     (changed(vertical_align="up"), "E100", "vertical-align must be one of top, middle, bottom"),
-    (changed(text="x" * 501), "E334", "the text has 501 characters; 500 are allowed"),
-    (changed(text="{{}} a"), "E100", "{{}} is no merge tag; write {{name}} or {{name|default}}"),
+    (changed(text="x" * 501), "E334", "the text has 501 characters; at most 500 are allowed"),
+    (changed(text="{{}} a"), "E100", "{{}} is not a merge tag; write {{name}} or {{name|default}}"),
     (changed(text="{{name}} 日"), "E100",
      'the text contains "日" (U+65E5 CJK UNIFIED IDEOGRAPH-65E5), which cannot be drawn in sans'),
     (changed(text="Dear customer " * 20), "E334",
@@ -149,7 +149,7 @@ def test_a_fault_of_an_area_is_answered_in_these_bytes_before_anything_is_fetche
         (f"<video><url>{{server}}/a</url>{xml('text-area', {**AREA})}</video>",
          "slide 1: text-area must be inside image"),
         (f"<image><url>{{server}}/a</url>{xml('text-area', {**AREA}) * 11}</image>",
-         "slide 1: there are 11 text-area; 10 are allowed"),
+         "slide 1: text-area is given 11 times; at most 10 are allowed"),
     ],
 )  # fmt: skip
 def test_areas_in_a_wrong_place_are_refused(answer: Post, customer: Scripted, slide: str, info: str) -> None:
@@ -165,7 +165,7 @@ def turned() -> bytes:
 
 PICTURES: list[tuple[bytes, str, dict[str, str | None], str]] = [
     (saved(Image.new("P", (800, 600)), "GIF", save_all=True, append_images=[Image.new("P", (800, 600), 9)]),
-     "image/gif", {**AREA}, "slide 1: the image is an animation; text-area needs a still"),
+     "image/gif", {**AREA}, "slide 1: the image is animated; text-area requires a still image"),
     (saved(Image.new("RGB", (439, 600)), "PNG"), "image/png", {**AREA},
      "slide 1, text-area 1: it reaches to 440 x 180 pixels; the image has 439 x 600"),
     (turned(), "image/jpeg", changed(top="500"),
@@ -194,13 +194,13 @@ def lettered(world: SimpleNamespace, text: str, slide: int = 1) -> None:
 
 
 SEND_REFUSED: list[tuple[str, str, str]] = [
-    ("Dear {{nickname|}", "E100", "{{nickname|} is no merge tag; write {{name}} or {{name|default}}"),
-    ("Dear {{nickname}}", "E100", "data has no value for the merge tag nickname; give it one, or a default"),
+    ("Dear {{nickname|}", "E100", "{{nickname|} is not a merge tag; write {{name}} or {{name|default}}"),
+    ("Dear {{nickname}}", "E100", "data has no value for the merge tag nickname; add a value or a default"),
     ("Dear {{firstname}}", "E100",
      'the text contains "日" (U+65E5 CJK UNIFIED IDEOGRAPH-65E5), which cannot be drawn in sans'),
     ("Dear {{lastname}}", "E334",
      "the text does not fit into its box of 400 x 120 pixels, not even in a font size of 24"),
-    ("Dear {{address}}", "E334", "the text has 1004 characters; 500 are allowed"),
+    ("Dear {{address}}", "E334", "the text has 1004 characters; at most 500 are allowed"),
 ]  # fmt: skip
 
 
@@ -220,7 +220,7 @@ def test_sendmms_checks_areas_and_data_together(world: SimpleNamespace, answer: 
     order: Elements = {**SEND, "action": "sendMMS", "mms-id": None, "name": "a"}
     slide = picture(web.url, changed(text="Dear {{nickname}}"))
     refused = answer(request({**order, "slide": slide}))
-    lacking = "data has no value for the merge tag nickname; give it one, or a default"
+    lacking = "data has no value for the merge tag nickname; add a value or a default"
     assert refused == failure("E100", HERE + lacking, NUMBER)
     assert web.received == []
     assert b"Success" in answer(request({**order, "slide": slide, "data": "<nickname>Bo</nickname>"}))

@@ -23,7 +23,7 @@ Post = Callable[[str], bytes]
 Capture = pytest.CaptureFixture[str]
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
-ONE = "Give one of event-id, tracking-id or since"
+ONE = "Specify exactly one of event-id, tracking-id and since"
 DOWN = Say(status=503)
 XML = b'<?xml version="1.0" encoding="UTF-8"?>\n'
 
@@ -66,7 +66,7 @@ def test_replay_keeps_order_bytes_and_ids(
         == XML
         + (
             f"<response><status>Success</status><tracking-id>{message.tracking_id}</tracking-id><replayed>2</replayed>"
-            "<status-details>Postbacks that are sent again: 2</status-details></response>"
+            "<status-details>Postbacks to be sent again: 2</status-details></response>"
         ).encode()
     )
     drive()
@@ -137,9 +137,9 @@ def test_replay_by_time_selects_given_up_postbacks(
     ("elements", "info"),
     [
         ("", ONE),
-        ("<until>2026-11-22T12:00:00Z</until>", "until needs since"),
-        ("<tracking-id>TU1TXzE=</tracking-id><until>2026-11-22T12:00:00Z</until>", "until needs since"),
-        ("<event-id>1</event-id><until>2026-11-22T12:00:00Z</until>", "until needs since"),
+        ("<until>2026-11-22T12:00:00Z</until>", "until requires since"),
+        ("<tracking-id>TU1TXzE=</tracking-id><until>2026-11-22T12:00:00Z</until>", "until requires since"),
+        ("<event-id>1</event-id><until>2026-11-22T12:00:00Z</until>", "until requires since"),
         ("<tracking-id>TU1TXzE=</tracking-id><since>2026-11-22T12:00:00Z</since>", ONE),
         ("<event-id>1</event-id><since>2026-11-22T12:00:00Z</since>", ONE),
         ("<event-id>1</event-id><tracking-id>TU1TXzE=</tracking-id>", ONE),
@@ -149,11 +149,11 @@ def test_replay_by_time_selects_given_up_postbacks(
         ("<tracking-id>TU1TXzk5OTk=</tracking-id>", "There is no tracking-id TU1TXzk5OTk= in this account"),
         (
             "<since>9999-12-31T23:59:59-23:59</since>",
-            "since must be a moment in ISO 8601, such as 2026-11-22T12:57:35Z",
+            "since must be an ISO 8601 date or time, such as 2026-11-22T12:57:35Z",
         ),
         (
             "<since>yesterday</since>",
-            "since must be a moment in ISO 8601, such as 2026-11-22T12:57:35Z",
+            "since must be an ISO 8601 date or time, such as 2026-11-22T12:57:35Z",
         ),
         (
             "<since>2026-11-22T12:00:00Z</since><until>2026-11-22T12:00:00Z</until>",
@@ -220,7 +220,7 @@ def test_command_replays_given_up_postbacks(world: SimpleNamespace, other: Accou
     given_up(other, NOON)
     period = ("--since", "2026-11-22T12:00:00", "--until", "2026-11-22T14:00:00+00:00")
     call_command("replay_postbacks", "--account", "Customer", *period)
-    assert capsys.readouterr().out == "Postbacks that are sent again: 2\n"
+    assert capsys.readouterr().out == "Postbacks to be sent again: 2\n"
 
 
 def test_command_replays_the_postbacks_of_a_message(
@@ -229,7 +229,7 @@ def test_command_replays_the_postbacks_of_a_message(
     message = send()
     drive()
     call_command("replay_postbacks", "--tracking-id", message.tracking_id)
-    assert capsys.readouterr().out == "Postbacks that are sent again: 1\n"
+    assert capsys.readouterr().out == "Postbacks to be sent again: 1\n"
     drive()
     assert len(customer.received) == 2
 

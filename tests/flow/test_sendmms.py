@@ -148,7 +148,7 @@ def test_dry_run_of_sendmms_stores_nothing(
     settings.MEDIA_ROOT = tmp_path
     elements: Elements = {**SEND_NEW, "slide": slide("audio", web), "dry-run": "true"}
     unencoded = call_api(elements)
-    assert b"Its audio and video have to be encoded before it is known whether they fit</status-details>" in unencoded
+    assert b"Its audio and video must be encoded before their size is known</status-details>" in unencoded
     assert b"<postbacks>N013 N101 N102</postbacks>" in unencoded
     assert (Message.objects.count(), Template.objects.count(), Medium.objects.count()) == (0, 1, 1)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]

@@ -67,7 +67,7 @@ def test_a_name_that_cannot_be_stored_is_refused(world: SimpleNamespace, value: 
          "data": {"a\x00b": value}}
     )  # fmt: skip
     assert (said["error-code"], said["error-info"]) == (
-        "E100", "ab holds the character U+0000, which no message can carry"
+        "E100", "ab contains the character U+0000, which is not allowed"
     )  # fmt: skip
 
 

@@ -40,7 +40,7 @@ class Command(BaseCommand):
         postbacks = _of_message(options["tracking_id"]) if options["tracking_id"] else _failed(options)
         replayed = outbox.replay(postbacks, timezone.now())
         wakeup.wake(wakeup.NOTIFY)
-        self.stdout.write(f"Postbacks that are sent again: {replayed}")
+        self.stdout.write(f"Postbacks to be sent again: {replayed}")
 
 
 def _of_message(tracking_id: str) -> QuerySet[Postback]:
