@@ -1,10 +1,10 @@
-"""The actions of the customer API: what a key may be used for, and what is counted."""
+"""The actions of the customer API: API keys are limited to them, rate limits count them."""
 
 from django.db import models
 
 
 class Action(models.TextChoices):
-    """An action by its name in lower case, which is how names are compared; the label is the documented name."""
+    """An API action. The value is its name in lower case, as names are compared; the label is the documented name."""
 
     SEND_SAVED_MMS = "sendsavedmms", "sendSavedMMS"
     SAVE_MMS = "savemms", "saveMMS"

@@ -1,3 +1,5 @@
+"""The app of accounts, prices, API keys and the ledger."""
+
 from django.apps import AppConfig
 
 

@@ -1,4 +1,4 @@
-"""What an account may still spend: the one rule by which a message is refused and a low balance noticed."""
+"""The amount that an account can still spend. Reservations and low-balance notices share this one rule."""
 
 from datetime import date, datetime
 from typing import Any
@@ -7,7 +7,7 @@ from django.db import connection
 
 from billing.models import Account
 
-# SQL over an account `a` and its balance `b`, in micro-units; NULL where nothing limits the account.
+# SQL for an account `a` and its balance `b`, in micro-units; NULL if the account has no limit.
 AVAILABLE = """CASE a.billing
     WHEN 'prepaid' THEN b.balance - b.reserved + a.credit_limit
     ELSE a.spend_limit - b.reserved - CASE WHEN b.month >= %(month)s THEN b.spent ELSE 0 END
@@ -19,7 +19,7 @@ SELECT {AVAILABLE} FROM billing_account a JOIN billing_balance b ON b.account_id
 
 
 def available_amount(account: Account, now: datetime) -> int | None:
-    """What the account may still spend, in micro-units; None where nothing limits it or nothing was booked yet."""
+    """Return what the account can still spend, in micro-units, or None if it has no limit or no bookings yet."""
     values: dict[str, Any] = {"account": account.pk, "month": first_of_month(now)}
     with connection.cursor() as cursor:
         cursor.execute(OF_ACCOUNT, values)
@@ -27,6 +27,6 @@ def available_amount(account: Account, now: datetime) -> int | None:
     return found[0] if found else None
 
 
-def first_of_month(moment: datetime) -> date:
-    """The month (UTC) that the moment lies in, by its first day."""
-    return moment.date().replace(day=1)
+def first_of_month(at: datetime) -> date:
+    """Return the first day of the time's month. The time must be in UTC."""
+    return at.date().replace(day=1)

@@ -1,4 +1,4 @@
-"""Block lists: the numbers that nothing is sent to, by one account or by anybody."""
+"""Blocked numbers: recipients that one account, or every account, must not send to."""
 
 from collections.abc import Callable, Collection
 
@@ -11,18 +11,18 @@ ENTRIES = "SELECT account_id, number FROM billing_blockednumber WHERE number = A
 
 
 def find_entry(account: Account, number: str) -> BlockedNumber | None:
-    """Why the account may not send to the number: its own entry or the platform's, or None where it may."""
+    """Return the entry that blocks the number for the account, the account's own or the platform's, or None."""
     return BlockedNumber.objects.filter(Q(account=account) | Q(account=None), number=number).first()
 
 
-def blocked_pairs(wanted: Collection[tuple[int, str]]) -> Callable[[], set[tuple[int, str]]]:
-    """Those of the pairs of account and number that the account may not send to."""
-    if not wanted:
+def blocked_pairs(pairs: Collection[tuple[int, str]]) -> Callable[[], set[tuple[int, str]]]:
+    """Start a query for the blocked ones among the (account, number) pairs; call the result to read them."""
+    if not pairs:
         return set
-    found = sql.execute(ENTRIES, [[number for _, number in wanted]])
+    rows = sql.execute(ENTRIES, [[number for _, number in pairs]])
 
-    def pairs() -> set[tuple[int, str]]:
-        entries = set(found())
-        return {(account, number) for account, number in wanted if {(account, number), (None, number)} & entries}
+    def blocked() -> set[tuple[int, str]]:
+        entries = set(rows())
+        return {(account, number) for account, number in pairs if {(account, number), (None, number)} & entries}
 
-    return pairs
+    return blocked

@@ -1,6 +1,6 @@
-"""API keys: made, stored as a keyed hash, looked up.
+"""API keys: issue, find and authorize them. Only a keyed hash of each key is stored.
 
-The hash is fast on purpose: a key is 190 random bits, so there is nothing to guess, and it is checked on every call.
+A fast hash is enough, because a key has 190 random bits and cannot be guessed. Every call computes it.
 """
 
 import hashlib
@@ -22,18 +22,18 @@ from billing.models import Account, ApiKey
 ALPHABET = string.ascii_letters + string.digits
 LENGTH = 32
 PREFIX = 6
-# How exactly the last use of a key is kept: not for the price of a write a call.
-USE_NOTED = timedelta(minutes=1)
+# The precision of a key's last use. Recording each call would cost a write per call.
+LAST_USE_PRECISION = timedelta(minutes=1)
 
-# What lets a call through, in the order of `terms_of`.
-TERMS = """
+# The columns come in the order of `access_rules_of`.
+ACCESS_RULES = """
 SELECT k.id, k.allowed_actions, a.status, a.api_access, a.fallback_text_required, a.service_required,
     a.allowed_networks, a.minimum_interval, a.throughput
 FROM billing_apikey k JOIN billing_account a ON a.id = k.account_id
 WHERE k.id = ANY(%s) AND k.revoked_at IS NULL
 """
-# Who holds the row notes it at this moment, and may be waiting for another that is noted here.
-NOTE_USE = """
+# A locked row is skipped: another transaction is recording its use, and waiting for it could deadlock.
+RECORD_USE = """
 UPDATE billing_apikey SET last_used_at = %s WHERE id IN (
     SELECT id FROM billing_apikey WHERE id = ANY(%s) AND (last_used_at IS NULL OR last_used_at <= %s)
     FOR NO KEY UPDATE SKIP LOCKED
@@ -42,15 +42,15 @@ UPDATE billing_apikey SET last_used_at = %s WHERE id IN (
 
 
 def digest(key: str) -> str:
-    """The hash under which a key is stored: BLAKE2b keyed with the platform's secret, as hex."""
+    """Return the hash that is stored for a key: BLAKE2b keyed with SECRET_KEY, in hexadecimal."""
     secret = hashlib.sha256(settings.SECRET_KEY.encode()).digest()
     return hashlib.blake2b(key.encode(), key=secret, digest_size=32).hexdigest()
 
 
 def issue(account: Account, key: str | None = None, label: str = "", actions: Sequence[str] = ()) -> str:
-    """Stores a new key of the account and returns it: the only moment at which it can be read.
+    """Create an API key for the account and return it. It cannot be read again later.
 
-    `actions` are what it may be used for; none: everything.
+    `actions` limits the key to these actions; an empty list allows all of them.
     """
     key = key or "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
     ApiKey.objects.create(
@@ -60,7 +60,7 @@ def issue(account: Account, key: str | None = None, label: str = "", actions: Se
 
 
 def find(key: str, freshness: Freshness) -> ApiKey | None:
-    """Return the key's row with its account, or None where no such key is valid."""
+    """Return the row of the key with its account, or None if the key is unknown or revoked."""
     return _of_digest(freshness, digest(key))
 
 
@@ -70,29 +70,40 @@ def _of_digest(digest: str) -> ApiKey | None:
 
 
 def access_rules(keys: Collection[int]) -> Callable[[], dict[int, list[Any]]]:
-    """By their primary keys, on what terms these keys let calls through now; without those that do not."""
+    """Start a query for the access rules of API keys by primary key; call the result to read them.
+
+    Revoked keys are left out.
+    """
     if not keys:
         return dict
-    found = sql.execute(TERMS, [list(keys)])
-    return lambda: {key: [*terms, json.loads(throughput)] for key, *terms, throughput in found()}
+    rows = sql.execute(ACCESS_RULES, [list(keys)])
+    return lambda: {key: [*rules, json.loads(throughput)] for key, *rules, throughput in rows()}
 
 
 def access_rules_of(key: ApiKey) -> list[Any]:
-    """The same of one key, as they were when it was read."""
-    of = key.account
-    duties = [of.status, of.api_access, of.fallback_text_required, of.service_required]
-    return [key.allowed_actions, *duties, of.allowed_networks, of.minimum_interval, of.throughput]
+    """Return the access rules of a key that is in memory, to compare them with those of `access_rules`."""
+    account = key.account
+    return [
+        key.allowed_actions,
+        account.status,
+        account.api_access,
+        account.fallback_text_required,
+        account.service_required,
+        account.allowed_networks,
+        account.minimum_interval,
+        account.throughput,
+    ]
 
 
 def record_use(keys: Iterable[ApiKey], now: datetime) -> None:
-    """Notes that the keys are in use, once a minute however often they are; they are told when it is certain."""
-    stale = now - USE_NOTED
-    unnoted = [key for key in keys if key.last_used_at is None or key.last_used_at <= stale]
-    if unnoted:
-        sql.execute(NOTE_USE, [now, list({key.pk for key in unnoted}), stale])
-        transaction.on_commit(partial(_noted, unnoted, now))
+    """Record that the keys are in use, at most once a minute for each. The objects change after the commit."""
+    stale = now - LAST_USE_PRECISION
+    outdated = [key for key in keys if key.last_used_at is None or key.last_used_at <= stale]
+    if outdated:
+        sql.execute(RECORD_USE, [now, list({key.pk for key in outdated}), stale])
+        transaction.on_commit(partial(_set_last_used, outdated, now))
 
 
-def _noted(keys: Iterable[ApiKey], at: datetime) -> None:
+def _set_last_used(keys: Iterable[ApiKey], at: datetime) -> None:
     for key in keys:
         key.last_used_at = at

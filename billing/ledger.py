@@ -1,8 +1,8 @@
-"""The ledger: money is reserved when a message is accepted, settled when its outcome is known, and never lost between.
+"""The ledger: reserve a message's highest price when it is accepted, charge it when a carrier accepts the message.
 
-Every booking is lines in the append-only ledger and one conditional update of the account's balance, in the
-transaction of the step that it belongs to: the caller holds it. A message has each kind of line once at most, so a
-step that is repeated books nothing. Amounts are micro-units: 1,000,000 is 1.00.
+A booking inserts entries into the append-only ledger and updates the account's balance, in the transaction of the
+step that causes it, which the caller has open. A message has at most one entry of each kind, so a repeated step books
+nothing. Amounts are micro-units: 1,000,000 is 1.00.
 """
 
 from collections import defaultdict
@@ -21,28 +21,28 @@ from billing.models import Account, Balance, LedgerEntry, Proof
 
 Kind = LedgerEntry.Kind
 
-# In one order for all.
-HOLD = "SELECT FROM billing_balance WHERE account_id = ANY(%s) ORDER BY account_id FOR NO KEY UPDATE"
+# Every transaction locks balances in the order of accounts, so that two of them cannot deadlock.
+LOCK_BALANCES = "SELECT FROM billing_balance WHERE account_id = ANY(%s) ORDER BY account_id FOR NO KEY UPDATE"
 
-# One statement, so that no interleaving of parallel calls overdraws: whoever comes second sees the first's amount.
+# One statement checks and reserves, so that concurrent calls cannot overdraw: the later one sees the earlier amount.
 RESERVE = f"""
-WITH wanted AS (
+WITH requested AS (
     SELECT * FROM unnest(%(accounts)s::bigint[], %(messages)s::bigint[], %(amounts)s::bigint[])
-        AS one (account, message, amount)
+        AS reservation (account, message, amount)
 ), covered AS (
-    UPDATE billing_balance b SET reserved = b.reserved + whole.amount
-    FROM billing_account a, (SELECT account, sum(amount)::bigint AS amount FROM wanted GROUP BY account) whole
-    WHERE b.account_id = whole.account AND a.id = b.account_id AND COALESCE({AVAILABLE} >= whole.amount, TRUE)
+    UPDATE billing_balance b SET reserved = b.reserved + total.amount
+    FROM billing_account a, (SELECT account, sum(amount)::bigint AS amount FROM requested GROUP BY account) total
+    WHERE b.account_id = total.account AND a.id = b.account_id AND COALESCE({AVAILABLE} >= total.amount, TRUE)
     RETURNING b.account_id
 )
 INSERT INTO billing_ledgerentry (account_id, kind, message, balance_change, reserved_change, note, created_at)
 SELECT account, '{Kind.RESERVE}', message, 0, amount, '', %(now)s
-FROM wanted JOIN covered ON covered.account_id = wanted.account
+FROM requested JOIN covered ON covered.account_id = requested.account
 ORDER BY message
 RETURNING message
 """  # noqa: S608 - made of constants
 
-# What comes after its month's end, from a clock that is slow or a step that waited, leaves the next month's alone.
+# A late booking of an earlier month (a slow clock, a delayed step) does not count towards the current month's spending.
 BOOK = """
 UPDATE billing_balance SET
     balance = balance + %(balance)s,
@@ -54,12 +54,12 @@ WHERE account_id = %(account)s
 
 
 class InsufficientFunds(Exception):
-    """The account cannot pay for the message; the text is fit for the customer."""
+    """The account cannot pay for the message. The text is shown to the customer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """What a message really cost, to be settled against what was reserved for it."""
+    """The price of a message, to be booked against its reservation."""
 
     account: int
     message: int
@@ -69,7 +69,7 @@ class Charge:
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """What a message may cost at most, to be held for it."""
+    """The highest price of a message, to be reserved for it."""
 
     account: Account
     message: int
@@ -77,39 +77,44 @@ class Reservation:
 
 
 def reserve(account: Account, message: int, amount: int, now: datetime) -> None:
-    """Holds the amount for the message. Raises InsufficientFunds, and then nothing is booked."""
-    for problem in reserve_all([Reservation(account, message, amount)], now).values():
-        raise problem
+    """Reserve the amount for the message.
 
-
-def reserve_all(wanted: Iterable[Reservation], now: datetime) -> dict[int, InsufficientFunds]:
-    """Holds these amounts, as many of them as each account can pay for, in their order.
-
-    Returns the messages that are not covered, with the reason; for them nothing is booked.
+    Raises InsufficientFunds, and then books nothing.
     """
-    priced = [one for one in wanted if one.amount]
-    covered = _covered(priced, now)
-    return _covered_singly([one for one in priced if one.message not in covered], now)
+    for refusal in reserve_all([Reservation(account, message, amount)], now).values():
+        raise refusal
 
 
-def _covered_singly(wanted: Sequence[Reservation], now: datetime) -> dict[int, InsufficientFunds]:
-    """Holds one amount after the other, of accounts that cannot pay for all of theirs or never had a balance."""
-    # In one order for all, or two that book for the first time could wait for each other's new rows.
-    accounts = sorted({one.account.pk for one in wanted})
+def reserve_all(reservations: Iterable[Reservation], now: datetime) -> dict[int, InsufficientFunds]:
+    """Reserve the amounts in their order, as many as each account can pay for.
+
+    Returns the refused messages with the reason; nothing is booked for them.
+    """
+    priced = [reservation for reservation in reservations if reservation.amount]
+    covered = _reserve_by_account(priced, now)
+    return _reserve_singly([reservation for reservation in priced if reservation.message not in covered], now)
+
+
+def _reserve_singly(reservations: Sequence[Reservation], now: datetime) -> dict[int, InsufficientFunds]:
+    """Reserve one amount at a time, for accounts that cannot pay for all of theirs or have no balance row yet."""
+    # Sorted, because two transactions that insert the same new rows in different orders would deadlock.
+    accounts = sorted({reservation.account.pk for reservation in reservations})
     Balance.objects.bulk_create((Balance(account_id=account) for account in accounts), ignore_conflicts=True)
     return {
-        one.message: InsufficientFunds(_refusal(one.account, one.amount)) for one in wanted if not _covered([one], now)
+        reservation.message: InsufficientFunds(_refusal(reservation.account, reservation.amount))
+        for reservation in reservations
+        if not _reserve_by_account([reservation], now)
     }
 
 
-def _covered(wanted: Sequence[Reservation], now: datetime) -> set[int]:
-    """Holds the amounts of each account that can pay for all of its own; the messages that these are for."""
-    if not wanted:
+def _reserve_by_account(reservations: Sequence[Reservation], now: datetime) -> set[int]:
+    """Reserve the amounts of every account that can pay for all of its own, and return their messages."""
+    if not reservations:
         return set()
     values: dict[str, Any] = {
-        "accounts": [one.account.pk for one in wanted],
-        "messages": [one.message for one in wanted],
-        "amounts": [one.amount for one in wanted],
+        "accounts": [reservation.account.pk for reservation in reservations],
+        "messages": [reservation.message for reservation in reservations],
+        "amounts": [reservation.amount for reservation in reservations],
         "month": first_of_month(now),
         "now": now,
     }
@@ -124,42 +129,42 @@ def _refusal(account: Account, amount: int) -> str:
     if account.billing == Account.Billing.PREPAID:
         return f"The account's funds do not cover this message ({price}); top up the account and send it again"
     limit = format_amount(account.spend_limit or 0, account.currency)
-    return f"This message ({price}) would pass the account's spend limit of {limit} for this month; ask to raise it"
+    return f"This message ({price}) would exceed the account's spend limit of {limit} this month; ask for a higher one"
 
 
 def lock_balances(accounts: Collection[int]) -> None:
-    """Locks the balances of these accounts, in one order for all.
+    """Lock the balances of the accounts, always in the same order.
 
-    For a transaction that books several times: else two of them could each wait for a balance that the other has.
+    A transaction that books more than once calls this first. Otherwise two of them could deadlock.
     """
     if len(accounts) > 1:
-        sql.execute(HOLD, [list(accounts)])
+        sql.execute(LOCK_BALANCES, [list(accounts)])
 
 
 def charge(charges: Iterable[Charge], now: datetime) -> None:
-    """Takes what the messages cost and releases the rest of what was reserved for them.
+    """Book the prices of the messages and release the rest of their reservations.
 
-    One whose charge is nothing is released whole.
+    A charge of 0 releases the whole reservation.
     """
-    lines = []
-    for charge in charges:
-        if charge.amount:
-            lines.append(_line(charge, Kind.CHARGE, -charge.amount, -charge.amount, now))
-        if charge.reserved > charge.amount:
-            lines.append(_line(charge, Kind.RELEASE, 0, charge.amount - charge.reserved, now))
-    _book(lines)
+    entries = []
+    for item in charges:
+        if item.amount:
+            entries.append(_entry(item, Kind.CHARGE, -item.amount, -item.amount, now))
+        if item.reserved > item.amount:
+            entries.append(_entry(item, Kind.RELEASE, 0, item.amount - item.reserved, now))
+    _book(entries)
 
 
 def refund(charges: Iterable[Charge], now: datetime) -> None:
-    """Gives back what was settled for these messages."""
-    _book([_line(charge, Kind.REFUND, charge.amount, 0, now) for charge in charges if charge.amount])
+    """Refund what was charged for the messages."""
+    _book([_entry(item, Kind.REFUND, item.amount, 0, now) for item in charges if item.amount])
 
 
-def _line(charge: Charge, kind: Kind, balance: int, reserved: int, now: datetime) -> LedgerEntry:
+def _entry(item: Charge, kind: Kind, balance: int, reserved: int, now: datetime) -> LedgerEntry:
     return LedgerEntry(
-        account_id=charge.account,
+        account_id=item.account,
         kind=kind,
-        message=charge.message,
+        message=item.message,
         balance_change=balance,
         reserved_change=reserved,
         created_at=now,
@@ -167,72 +172,72 @@ def _line(charge: Charge, kind: Kind, balance: int, reserved: int, now: datetime
 
 
 def top_up(account: Account, amount: int, note: str, now: datetime) -> None:
-    """Adds what the account has paid."""
-    _book_by_hand(account, Kind.TOP_UP, amount, note, now)
+    """Book a payment of the customer."""
+    _book_manually(account, Kind.TOP_UP, amount, note, now)
 
 
 def adjust(account: Account, amount: int, note: str, now: datetime) -> None:
-    """Puts a mistake right, up or down; the note says why."""
-    _book_by_hand(account, Kind.ADJUSTMENT, amount, note, now)
+    """Book a correction, positive or negative; the note gives the reason."""
+    _book_manually(account, Kind.ADJUSTMENT, amount, note, now)
 
 
-def _book_by_hand(account: Account, kind: Kind, amount: int, note: str, now: datetime) -> None:
+def _book_manually(account: Account, kind: Kind, amount: int, note: str, now: datetime) -> None:
     with transaction.atomic():
         Balance.objects.bulk_create([Balance(account=account)], ignore_conflicts=True)
-        line = LedgerEntry(
+        entry = LedgerEntry(
             account=account, kind=kind, balance_change=amount, reserved_change=0, note=note, created_at=now
         )
-        _book([line])
+        _book([entry])
         low_balance.rearm(account, now)
 
 
-def _book(lines: list[LedgerEntry]) -> None:
-    """Writes those of the lines that are not in the ledger yet, and adds them to the balances."""
-    if not lines:
+def _book(entries: list[LedgerEntry]) -> None:
+    """Insert the entries that are not in the ledger yet and add them to the balances."""
+    if not entries:
         return
-    known = _already_booked(lines)
-    new = [line for line in lines if (line.message, line.kind) not in known]
+    booked = _already_booked(entries)
+    new = [entry for entry in entries if (entry.message, entry.kind) not in booked]
     bulk.insert(new)
-    by_account: Mapping[int, list[LedgerEntry]] = _grouped(new)
-    # In one order for all, so that two bookings never wait for each other.
+    by_account: Mapping[int, list[LedgerEntry]] = _group_by_account(new)
+    # Sorted, so that two transactions cannot deadlock.
     for account in sorted(by_account):
         sql.fetch_rows(BOOK, _totals(account, by_account[account]))
 
 
-def _already_booked(lines: list[LedgerEntry]) -> set[tuple[int | None, str]]:
-    messages = [line.message for line in lines if line.message is not None]
+def _already_booked(entries: list[LedgerEntry]) -> set[tuple[int | None, str]]:
+    messages = [entry.message for entry in entries if entry.message is not None]
     return set(sql.fetch_rows("SELECT message, kind FROM billing_ledgerentry WHERE message = ANY(%s)", [messages]))
 
 
-def _grouped(lines: list[LedgerEntry]) -> dict[int, list[LedgerEntry]]:
+def _group_by_account(entries: list[LedgerEntry]) -> dict[int, list[LedgerEntry]]:
     grouped: dict[int, list[LedgerEntry]] = defaultdict(list)
-    for line in lines:
-        grouped[line.account_id].append(line)
+    for entry in entries:
+        grouped[entry.account_id].append(entry)
     return grouped
 
 
-def _totals(account: int, lines: list[LedgerEntry]) -> dict[str, int | date]:
-    spent = sum(-line.balance_change for line in lines if line.kind in {Kind.CHARGE, Kind.REFUND})
+def _totals(account: int, entries: list[LedgerEntry]) -> dict[str, int | date]:
+    spent = sum(-entry.balance_change for entry in entries if entry.kind in {Kind.CHARGE, Kind.REFUND})
     return {
         "account": account,
-        "balance": sum(line.balance_change for line in lines),
-        "reserved": sum(line.reserved_change for line in lines),
+        "balance": sum(entry.balance_change for entry in entries),
+        "reserved": sum(entry.reserved_change for entry in entries),
         "spent": spent,
-        "month": first_of_month(lines[0].created_at),
+        "month": first_of_month(entries[0].created_at),
     }
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """An account whose balance is not what its ledger adds up to. Micro-units."""
+    """An account whose stored balance differs from the sum of its ledger; pairs of (balance, reserved), micro-units."""
 
     account: int
     stored: tuple[int, int]
     computed: tuple[int, int]
 
 
-# One statement, so that both sides are of one moment while the platform books on.
-PROVE = """
+# One statement reads both sides from one snapshot, while the platform keeps booking.
+RECONCILE = """
 SELECT account_id, COALESCE(b.balance, 0), COALESCE(b.reserved, 0), COALESCE(l.balance, 0), COALESCE(l.reserved, 0)
 FROM billing_balance b FULL JOIN (
     SELECT account_id, sum(balance_change)::bigint AS balance, sum(reserved_change)::bigint AS reserved
@@ -244,15 +249,15 @@ ORDER BY account_id
 
 
 def reconcile() -> list[Difference]:
-    """The accounts whose balance or reserved amount is not the sum of their ledger: none, or something is wrong."""
+    """Compare all balances with the ledger and return the differences, of which there should be none."""
     with connection.cursor() as cursor:
-        cursor.execute(PROVE)
+        cursor.execute(RECONCILE)
         rows = cursor.fetchall()
     return [Difference(account, stored=(row[0], row[1]), computed=(row[2], row[3])) for account, *row in rows]
 
 
 def record_reconciliation(now: datetime) -> list[Difference]:
-    """The same, and notes that it was done and what it found. Reads the whole ledger."""
+    """Reconcile, store the result as a Proof, and return the differences. Reads the whole ledger."""
     differences = reconcile()
     Proof.objects.create(at=now, accounts=len(differences))
     return differences

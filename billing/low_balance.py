@@ -1,8 +1,8 @@
-"""Low-balance notices: one a fall, written as a row and sent by e-mail from there.
+"""Low-balance notices: find accounts below their threshold, store one notice each, and send it by e-mail.
 
-The look is a sweep's and not an accept's: an account is noticed within a minute, and its messages do not pay for it.
-What it found is remembered on the balance until a top-up, or a change of the account's limits, lifts the account above
-its mark again; for a postpaid account, until the month ends.
+A periodic task checks the accounts, within a minute, so that accepting a message costs nothing extra. The balance
+records that a notice was written. The next one follows after a top-up or a change of the account's limits has lifted
+the account above its threshold, or, for a postpaid account, in the next month.
 """
 
 from collections.abc import Callable
@@ -18,20 +18,20 @@ from billing.amounts import format_amount
 from billing.available import AVAILABLE, first_of_month
 from billing.models import Account, LowBalanceNotice
 
-# Tells of a notice in another way, in the transaction that writes it.
+# Called with each new notice, in the transaction that stores it.
 OnNotice: TypeAlias = Callable[[LowBalanceNotice], object]
 
 log = structlog.get_logger()
 
 RETRY_LADDER = (timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=1), timedelta(hours=6))
-# What a worker is given to send one notice; after that another one takes it.
+# How long a worker may take to send one notice before another may claim it.
 LEASE = timedelta(minutes=5)
 
-FALLEN = f"""b.account_id = a.id AND {AVAILABLE} < a.low_balance_at
+BELOW_THRESHOLD = f"""b.account_id = a.id AND {AVAILABLE} < a.low_balance_at
     AND (b.low_since IS NULL OR a.billing = 'postpaid' AND b.low_since < %(month)s)"""
-FIND = f"SELECT a.id FROM billing_account a, billing_balance b WHERE {FALLEN}"  # noqa: S608 - made of constants
-NOTICE = f"""
-UPDATE billing_balance b SET low_since = %(now)s FROM billing_account a WHERE {FALLEN} AND a.id = %(account)s
+FIND_ACCOUNTS = f"SELECT a.id FROM billing_account a, billing_balance b WHERE {BELOW_THRESHOLD}"  # noqa: S608 - made of constants
+MARK_LOW = f"""
+UPDATE billing_balance b SET low_since = %(now)s FROM billing_account a WHERE {BELOW_THRESHOLD} AND a.id = %(account)s
 RETURNING {AVAILABLE}, a.low_balance_at, a.billing_email
 """  # noqa: S608
 REARM = f"""
@@ -42,19 +42,19 @@ WHERE a.id = b.account_id AND a.id = %(account)s AND b.low_since IS NOT NULL
 
 
 def write_notices(now: datetime, on_notice: OnNotice | None = None) -> int:
-    """Writes a notice for every account that has fallen below its mark since it was last above; how many."""
+    """Store a notice for each account that has newly fallen below its threshold, and return their count."""
     with connection.cursor() as cursor:
-        cursor.execute(FIND, {"month": first_of_month(now)})
-        fallen = [account for (account,) in cursor.fetchall()]
-    # Each in a transaction of its own: nobody holds two balances in an order that others do not keep.
-    return sum(_notice(account, now, on_notice) for account in fallen)
+        cursor.execute(FIND_ACCOUNTS, {"month": first_of_month(now)})
+        accounts = [account for (account,) in cursor.fetchall()]
+    # One transaction each: locking several balances here could deadlock with the ledger.
+    return sum(_write_notice(account, now, on_notice) for account in accounts)
 
 
-def _notice(account: int, now: datetime, on_notice: OnNotice | None) -> bool:
-    """Whether this call was the one that noticed: of two workers, the second finds the mark of the first."""
+def _write_notice(account: int, now: datetime, on_notice: OnNotice | None) -> bool:
+    """Store the notice, unless another worker did in the meantime. Return whether this call stored it."""
     values: dict[str, Any] = {"account": account, "month": first_of_month(now), "now": now}
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(NOTICE, values)
+        cursor.execute(MARK_LOW, values)
         found = cursor.fetchone()
         if found:
             available, low_balance_at, email = found
@@ -72,18 +72,18 @@ def _notice(account: int, now: datetime, on_notice: OnNotice | None) -> bool:
 
 
 def rearm(account: Account, now: datetime) -> None:
-    """Lets the next fall be noticed, if the account is above its mark now."""
+    """Allow the next notice if the account is above its threshold now."""
     with connection.cursor() as cursor:
         cursor.execute(REARM, {"account": account.pk, "month": first_of_month(now)})
 
 
 def send_notices(now: datetime) -> None:
-    """Sends the notices that are due, each at least once; what a mail server refuses is tried again by the ladder."""
+    """Send the due notices by e-mail, each at least once. Failed ones are retried after the steps of RETRY_LADDER."""
     while notice := _claim(now):
         try:
             send_mail(f"Low balance: {notice.account}", email_body(notice), settings.DEFAULT_FROM_EMAIL, [notice.email])
-        except (OSError, ValueError) as problem:  # of the connection or SMTP; of a header
-            _failed(notice, f"{type(problem).__name__}: {problem}"[:300], now)
+        except (OSError, ValueError) as problem:  # from the connection or SMTP; from a header
+            _record_failure(notice, f"{type(problem).__name__}: {problem}"[:300], now)
         else:
             notice.sent_at, notice.due_at, notice.problem = now, None, ""
             notice.save(update_fields=["sent_at", "due_at", "problem"])
@@ -99,25 +99,23 @@ def _claim(now: datetime) -> LowBalanceNotice | None:
     return notice
 
 
-def _failed(notice: LowBalanceNotice, problem: str, now: datetime) -> None:
-    log.warning("a low-balance notice was not sent", account=notice.account.name, problem=problem)
+def _record_failure(notice: LowBalanceNotice, problem: str, now: datetime) -> None:
+    log.warning("low-balance notice not sent", account=notice.account.name, problem=problem)
     steps = RETRY_LADDER[notice.tries - 1 : notice.tries]
     notice.due_at, notice.problem = (now + steps[0] if steps else None), problem
     notice.save(update_fields=["due_at", "problem"])
 
 
 def email_body(notice: LowBalanceNotice) -> str:
-    """The body of the e-mail."""
+    """Return the body of the e-mail."""
     prepaid = notice.account.billing == Account.Billing.PREPAID
     advice = "Top up the account" if prepaid else "Ask for a higher spend limit"
-    return f"{summary(notice)}\n\nWhen nothing is left, messages are refused (E713). {advice} before that.\n"
+    return f"{summary(notice)}\n\nMessages that it cannot pay for are refused (E713). {advice} to avoid this.\n"
 
 
 def summary(notice: LowBalanceNotice) -> str:
-    """What has happened, in the customer's words."""
+    """Return one sentence for the customer: the available amount and the threshold."""
     account = notice.account
-    left, mark = (
-        format_amount(notice.available, account.currency),
-        format_amount(notice.low_balance_at, account.currency),
-    )
-    return f"The account {account} has {left} left to spend, less than the {mark} at which it asked to be told."
+    available = format_amount(notice.available, account.currency)
+    threshold = format_amount(notice.low_balance_at, account.currency)
+    return f"The account {account} has {available} available, less than its low-balance threshold of {threshold}."

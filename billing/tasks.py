@@ -1,4 +1,4 @@
-"""The task that looks after money. It carries nothing and may be lost or doubled: the rows are the truth."""
+"""Celery tasks of billing. They have no arguments: a lost or repeated task does no harm."""
 
 import structlog
 from celery import shared_task
@@ -10,7 +10,7 @@ log = structlog.get_logger()
 
 
 @shared_task(name="billing.audit")
-def audit() -> None:
-    """Proves the books."""
+def reconcile_ledger() -> None:
+    """Compare every balance with the ledger and log the differences."""
     for difference in ledger.record_reconciliation(timezone.now()):
-        log.error("a balance is not what its ledger adds up to", account=difference.account)
+        log.error("balance differs from ledger", account=difference.account)

@@ -1,4 +1,4 @@
-"""Handsets and the profiles that they are matched to, and the handset cache."""
+"""The admin of handsets, handset profiles and the handset cache."""
 
 from dataclasses import fields
 from typing import Any
@@ -21,8 +21,8 @@ from base.widgets import COMPACT_WIDGETS
 from handsets.models import CachedHandset, Handset, Profile
 from handsets.profiles import Attributes, attributes
 
-# Numbers of a handset are counted as far as this: a popular one has millions.
-COUNTED = 1000
+# The numbers of a handset are counted up to this limit: a popular one has millions.
+MAX_COUNTED = 1000
 INHERITABLE = (("unknown", "inherited"), ("true", "yes"), ("false", "no"))
 ATTRIBUTES = tuple(field.name for field in fields(Attributes))
 
@@ -38,22 +38,22 @@ class HandsetAdmin(ModelAdmin):
     show_facets = ShowFacets.NEVER
 
     def get_readonly_fields(self, request: HttpRequest, obj: Handset | None = None) -> tuple[str, ...]:
-        """The identity is what carriers report: it is given once."""
+        """Make the identity read-only after creation: carriers report exactly this text."""
         return ("identity", "numbers", "first_seen") if obj else ("numbers", "first_seen")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Handset]:
-        some = CachedHandset.objects.filter(handset=OuterRef("pk")).values("pk")[: COUNTED + 1]
-        count = Func(ArraySubquery(some), function="cardinality", output_field=IntegerField())
+        numbers = CachedHandset.objects.filter(handset=OuterRef("pk")).values("pk")[: MAX_COUNTED + 1]
+        count = Func(ArraySubquery(numbers), function="cardinality", output_field=IntegerField())
         handsets: QuerySet[Handset] = super().get_queryset(request).annotate(cached_numbers=count)
         return handsets
 
     @display(description="cached numbers")
     def numbers(self, handset: Handset) -> str:
         count = getattr(handset, "cached_numbers", 0)
-        return str(count) if count <= COUNTED else f"more than {COUNTED}"
+        return f"{count:,}" if count <= MAX_COUNTED else f"more than {MAX_COUNTED:,}"
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """The handset cache refers to it."""
+        """Refuse: the handset cache refers to handsets."""
         return False
 
 
@@ -65,7 +65,7 @@ class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the
                 field.widget.choices = INHERITABLE
 
     def clean_mime_types(self) -> list[str] | None:
-        # None is inherited; an empty list would be a handset that takes nothing.
+        # None inherits the parent's types. An empty list would mean that the handset accepts no type.
         return self.cleaned_data["mime_types"] or None
 
     def clean_parent(self) -> Profile | None:
@@ -73,7 +73,7 @@ class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the
         ancestor = parent
         while ancestor is not None:
             if ancestor == self.instance:
-                raise forms.ValidationError(f"{parent} inherits from this profile: that would be a circle.")
+                raise forms.ValidationError(f"{parent} already inherits from this profile.")
             ancestor = ancestor.parent
         return parent
 
@@ -82,7 +82,7 @@ class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the
         if self.instance.generic:
             for name in ATTRIBUTES:
                 if name not in self.errors and cleaned.get(name) in (None, ""):
-                    self.add_error(name, "The generic profile has every attribute: all others fall back to it.")
+                    self.add_error(name, "Required: the generic profile must define every attribute.")
         return cleaned
 
 
@@ -90,15 +90,15 @@ class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the
 class ProfileAdmin(ModelAdmin):
     form = ProfileForm
     formfield_overrides = COMPACT_WIDGETS
-    list_display = ("name", "inherits_from", "screen", "image_box", "largest_message")
+    list_display = ("name", "inherits_from", "screen", "largest_image", "largest_message")
     list_select_related = ("parent",)
     search_fields = ("name",)
     autocomplete_fields = ("parent",)
-    readonly_fields = ("generic", "in_effect")
+    readonly_fields = ("generic", "effective_attributes")
     fieldsets = (
         (None, {"fields": (("name", "parent"), "generic")}),
         (
-            "Own attributes (empty: the parent's, else the generic profile's)",
+            "Attributes (leave empty to inherit them)",
             {
                 "fields": (
                     ("screen_width", "screen_height"),
@@ -110,41 +110,41 @@ class ProfileAdmin(ModelAdmin):
                 )
             },
         ),
-        ("In effect", {"fields": ("in_effect",)}),
+        ("Effective attributes", {"fields": ("effective_attributes",)}),
     )
 
     @display(description="parent", ordering="parent__name")
     def inherits_from(self, profile: Profile) -> str:
-        return "-" if profile.generic else str(profile.parent or "the generic profile")
+        return "-" if profile.generic else str(profile.parent or "Generic profile")
 
     @display(description="screen")
     def screen(self, profile: Profile) -> str:
-        return _box(profile.screen_width, profile.screen_height)
+        return _format_size(profile.screen_width, profile.screen_height)
 
     @display(description="largest image")
-    def image_box(self, profile: Profile) -> str:
-        return _box(profile.image_width, profile.image_height)
+    def largest_image(self, profile: Profile) -> str:
+        return _format_size(profile.image_width, profile.image_height)
 
     @display(description="largest message", ordering="message_bytes")
     def largest_message(self, profile: Profile) -> str:
         return "inherited" if profile.message_bytes is None else f"{profile.message_bytes:,} bytes"
 
     @display(description="")
-    def in_effect(self, profile: Profile) -> SafeString | str:
-        """What a handset of this profile gets, own and inherited."""
+    def effective_attributes(self, profile: Profile) -> SafeString | str:
+        """Return each attribute as it applies to handsets of this profile, marked if it is inherited."""
         if profile._state.adding:
             return "-"
         effective = attributes(Handset(profile=profile))
-        rows = ((_name(name), _shown(getattr(effective, name)), _origin(profile, name)) for name in ATTRIBUTES)
+        rows = ((_name(name), _format(getattr(effective, name)), _origin(profile, name)) for name in ATTRIBUTES)
         row = '<div>{}: <strong>{}</strong> <span class="text-subtle">{}</span></div>'
         return format_html_join("", row, rows)
 
     def has_delete_permission(self, request: HttpRequest, obj: Profile | None = None) -> bool:
-        """Without the generic profile nothing can be sent."""
+        """Refuse it for the generic profile, without which nothing can be sent."""
         return not (obj and obj.generic) and super().has_delete_permission(request, obj)
 
 
-def _box(width: int | None, height: int | None) -> str:
+def _format_size(width: int | None, height: int | None) -> str:
     return "inherited" if width is None and height is None else f"{width or '-'} x {height or '-'}"
 
 
@@ -152,7 +152,7 @@ def _name(attribute: str) -> str:
     return str(label_for_field(attribute, Profile))
 
 
-def _shown(value: object) -> str:
+def _format(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return ", ".join(sorted(value)) if isinstance(value, frozenset) else str(value)
@@ -164,7 +164,7 @@ def _origin(profile: Profile, attribute: str) -> str:
 
 @admin.register(CachedHandset)
 class CachedHandsetAdmin(ModelAdmin):
-    """Read, and forgotten: a number without an entry is discovered anew."""
+    """The handset cache. Entries can be deleted; the next message to the number then starts a discovery."""
 
     list_display = ("number", "handset", "source", "first_seen", "last_seen")
     list_select_related = ("handset",)

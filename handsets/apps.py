@@ -1,3 +1,5 @@
+"""The app of handsets, handset profiles and the handset cache."""
+
 from django.apps import AppConfig
 
 

@@ -1,4 +1,7 @@
-"""The handset cache: number -> the handset that it was last seen with."""
+"""The handset cache: which handset a number was last seen with.
+
+Delivery reports and the handset hints of customers update it; discovery and adaptation read it.
+"""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,10 +15,10 @@ from base import sql
 from handsets.models import CachedHandset, Handset
 
 IDENTITY_MAX = 500
-# What carriers report when they have nothing to report.
-NO_INFORMATION = {"", "default", "unknown", "none", "null"}
+# Values that carriers report for an unknown handset.
+UNKNOWN_IDENTITIES = {"", "default", "unknown", "none", "null"}
 
-# A report overrules a caller's hint and a later sighting an earlier one, never the other way round.
+# A later sighting replaces an earlier one, never the other way round.
 UPSERT = """
 INSERT INTO handsets_cachedhandset AS cached (number, handset_id, source, first_seen, last_seen)
 SELECT number, handset, source, seen, seen
@@ -33,12 +36,12 @@ ON CONFLICT (number) DO UPDATE SET
 WHERE cached.last_seen <= excluded.last_seen
 """
 
-KNOWN = "WHERE number = ANY(%s) AND last_seen > %s"
+FRESH_ENTRIES = "WHERE number = ANY(%s) AND last_seen > %s"
 
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """A number that was seen with the handset of this identity."""
+    """An observation that a number uses the handset with this identity."""
 
     number: str
     identity: str
@@ -47,8 +50,8 @@ class Sighting:
 
 
 def find_handsets(numbers: Collection[str], now: datetime) -> dict[str, Handset]:
-    """The handsets of those numbers whose entry is young enough to be believed (HANDSET_CACHE_DAYS)."""
-    entries = sql.fetch_objects(CachedHandset, KNOWN, [list(numbers), _oldest(now)])
+    """Return the handsets of the numbers that have a fresh entry, at most HANDSET_CACHE_DAYS old."""
+    entries = sql.fetch_objects(CachedHandset, FRESH_ENTRIES, [list(numbers), _fresh_since(now)])
     sql.load_related(entries, "handset")
     sql.load_related([entry.handset for entry in entries], "profile")
     sql.load_related([entry.handset.profile for entry in entries if entry.handset.profile], "parent")
@@ -56,90 +59,93 @@ def find_handsets(numbers: Collection[str], now: datetime) -> dict[str, Handset]
 
 
 def find_known_numbers(numbers: Collection[str], now: datetime) -> set[str]:
-    """Those of the numbers that find_handsets() has a handset for."""
-    return set(_believed(now).filter(number__in=numbers).values_list("number", flat=True)) if numbers else set()
+    """Return the numbers that have a fresh entry."""
+    return set(_fresh_entries(now).filter(number__in=numbers).values_list("number", flat=True)) if numbers else set()
 
 
 def find_entry(number: str, now: datetime) -> CachedHandset | None:
-    """The number's entry, with its handset, if it is young enough to be believed."""
-    return _believed(now).filter(number=number).select_related("handset__profile").first()
+    """Return the number's entry with its handset, or None if there is no fresh one."""
+    return _fresh_entries(now).filter(number=number).select_related("handset__profile").first()
 
 
-def _believed(now: datetime) -> QuerySet[CachedHandset]:
-    return CachedHandset.objects.filter(last_seen__gt=_oldest(now))
+def _fresh_entries(now: datetime) -> QuerySet[CachedHandset]:
+    return CachedHandset.objects.filter(last_seen__gt=_fresh_since(now))
 
 
-def _oldest(now: datetime) -> datetime:
+def _fresh_since(now: datetime) -> datetime:
     return now - timedelta(days=settings.HANDSET_CACHE_DAYS)
 
 
 def parse_identity(reported: str | None) -> str | None:
-    """The identity in what a carrier reported, or None where it says nothing about the handset."""
+    """Return the identity in a carrier's report, or None if it does not name the handset."""
     identity = (reported or "").strip()[:IDENTITY_MAX]
-    return None if identity.lower() in NO_INFORMATION else identity
+    return None if identity.lower() in UNKNOWN_IDENTITIES else identity
 
 
 def record_sighting(number: str, identity: str, source: CachedHandset.Source, seen: datetime) -> None:
-    """Records that the number was seen with the handset of this identity, which may be new to us."""
+    """Record that the number was seen with a handset. An unknown identity is added."""
     record_sightings([Sighting(number, identity, source, seen)])
 
 
 def record_sightings(sightings: Sequence[Sighting]) -> None:
-    """Records all of them; of one number the latest counts."""
+    """Record the sightings. For each number the latest one counts."""
     latest = {sighting.number: sighting for sighting in sorted(sightings, key=lambda sighting: sighting.seen)}
     _upsert(UPSERT, list(latest.values()), {})
 
 
-def _upsert(statement: str, sightings: Sequence[Sighting], more: Mapping[str, Any]) -> None:
+def _upsert(statement: str, sightings: Sequence[Sighting], extra: Mapping[str, Any]) -> None:
     if not sightings:
         return
-    handsets = _handsets({sighting.identity for sighting in sightings})
+    handsets = _get_or_create_handsets({sighting.identity for sighting in sightings})
     values: dict[str, Any] = {
         "numbers": [sighting.number for sighting in sightings],
         "handsets": [handsets[sighting.identity] for sighting in sightings],
         "sources": [sighting.source for sighting in sightings],
         "seen": [sighting.seen for sighting in sightings],
     }
-    sql.fetch_rows(statement, {**values, **more})
+    sql.fetch_rows(statement, {**values, **extra})
 
 
-def _handsets(identities: Collection[str]) -> dict[str, int]:
-    """The keys of the handsets of these identities; those that are new to us are added."""
-    found = _keys(identities)
+def _get_or_create_handsets(identities: Collection[str]) -> dict[str, int]:
+    """Return the primary keys of the handsets by identity, after adding those that are missing."""
+    found = _handset_keys(identities)
     if missing := sorted(set(identities) - found.keys()):
         Handset.objects.bulk_create([Handset(identity=identity) for identity in missing], ignore_conflicts=True)
-        found = _keys(identities)
+        found = _handset_keys(identities)
     return found
 
 
-def _keys(identities: Collection[str]) -> dict[str, int]:
+def _handset_keys(identities: Collection[str]) -> dict[str, int]:
     return dict(
         sql.fetch_rows("SELECT identity, id FROM handsets_handset WHERE identity = ANY(%s)", [list(identities)])
     )
 
 
-# A caller's hint never overrules what a carrier reported, unless that is too old to be believed.
+# A customer's hint replaces an older hint or a stale entry, never a fresh report of a carrier.
 HINT = UPSERT.replace(
     "WHERE cached.last_seen <= excluded.last_seen",
-    "WHERE cached.source = 'caller' OR cached.last_seen <= %(oldest)s",
+    "WHERE cached.source = 'caller' OR cached.last_seen <= %(fresh_since)s",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """A caller's word for the handset of a number."""
+    """A customer's statement of which handset a number uses."""
 
     number: str
     identity: str
 
 
 def record_hints(hints: Sequence[Hint], now: datetime) -> None:
-    """Takes the callers' words where the identity is recognised, of one number the last; else notes it as unmatched."""
+    """Record the hints whose identity has a profile, for each number the last one.
+
+    Other identities are only added as handsets, so that an operator can assign a profile.
+    """
     if not hints:
         return
-    handsets = _handsets({hint.identity[:IDENTITY_MAX] for hint in hints})
-    recognised = Handset.objects.filter(pk__in=handsets.values(), profile__isnull=False)
-    identities = set(recognised.values_list("identity", flat=True))
-    words = {h.number: h.identity[:IDENTITY_MAX] for h in hints if h.identity[:IDENTITY_MAX] in identities}
-    sightings = [Sighting(number, word, CachedHandset.Source.CUSTOMER, now) for number, word in words.items()]
-    _upsert(HINT, sightings, {"oldest": _oldest(now)})
+    handsets = _get_or_create_handsets({hint.identity[:IDENTITY_MAX] for hint in hints})
+    with_profile = Handset.objects.filter(pk__in=handsets.values(), profile__isnull=False)
+    identities = set(with_profile.values_list("identity", flat=True))
+    latest = {h.number: h.identity[:IDENTITY_MAX] for h in hints if h.identity[:IDENTITY_MAX] in identities}
+    sightings = [Sighting(number, identity, CachedHandset.Source.CUSTOMER, now) for number, identity in latest.items()]
+    _upsert(HINT, sightings, {"fresh_since": _fresh_since(now)})

@@ -1,4 +1,4 @@
-"""From a handset to the attributes of its profile, inherited attributes filled in."""
+"""Effective attributes of a handset: those of its profile, with inherited ones filled in."""
 
 from dataclasses import dataclass, fields
 from typing import Any
@@ -9,7 +9,7 @@ from handsets.models import Handset, Profile
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
-    """What a class of handsets can show. Sizes in pixels and bytes; the image box may be turned."""
+    """The attributes of a handset profile. Sizes are pixels or bytes; the image size applies in either orientation."""
 
     screen_width: int
     screen_height: int
@@ -25,14 +25,14 @@ class Attributes:
 
 
 def attributes(handset: Handset | None) -> Attributes:
-    """The attributes of the handset's profile, or of the generic profile where it has none or is unknown."""
+    """Return the attributes of the handset's profile, or of the generic profile if it has none."""
     (generic,) = sql.fetch_objects(Profile, "WHERE generic", [])
     own = handset.profile if handset and handset.profile else generic
     return Attributes(**_merged([*_lineage(own), generic]))
 
 
 def _lineage(profile: Profile) -> list[Profile]:
-    """The profile and its ancestors, nearest first; a circle, which the admin refuses, would end it."""
+    """Return the profile and its ancestors, nearest first. A cycle, which the admin refuses, ends the list."""
     lineage: list[Profile] = []
     current: Profile | None = profile
     while current is not None and current not in lineage:

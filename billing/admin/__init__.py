@@ -1,4 +1,4 @@
-"""The console on accounts and their money."""
+"""The admin of accounts, API keys, prices and the ledger."""
 
 from billing.admin import accounts, keys, ledger, notices, numbers, prices
 

@@ -1,4 +1,4 @@
-"""The lists on the page of an account: its keys, sender addresses and services."""
+"""Inlines of an account's page: API keys, sender addresses and services."""
 
 from django.db.models import Model
 from django.http import HttpRequest
@@ -9,7 +9,7 @@ from billing.models import ApiKey, SenderAddress, Service
 
 
 class KeyInline(TabularInline):
-    """Keys are issued and revoked, not edited."""
+    """The account's API keys, read-only: keys are issued and revoked, not edited."""
 
     model = ApiKey
     ordering = ("pk",)
@@ -27,7 +27,7 @@ class KeyInline(TabularInline):
 
 
 class SenderInline(TabularInline):
-    """Sender addresses are edited in place."""
+    """The account's sender addresses."""
 
     model = SenderAddress
     formfield_overrides = COMPACT_WIDGETS
@@ -38,11 +38,11 @@ class SenderInline(TabularInline):
 
 
 class ServiceInline(TabularInline):
-    """Services are edited in place."""
+    """The account's services."""
 
     model = Service
     ordering = ("code",)
     extra = 0
     hide_title = True
     per_page = 20
-    can_delete = False  # messages belong to it
+    can_delete = False  # messages refer to them

@@ -1,4 +1,4 @@
-"""Accounts: their settings, postbacks and money, and the lists of what belongs to them."""
+"""The admin of accounts: settings, postbacks, limits and money."""
 
 from collections.abc import Callable
 from datetime import date, datetime
@@ -23,17 +23,17 @@ from base.admin_pages import MaskingAdmin
 from base.widgets import COMPACT_WIDGETS
 from billing import ledger, low_balance, signing
 from billing.admin.account_inlines import KeyInline, SenderInline, ServiceInline
-from billing.admin.amounts import OVERRIDES, AdjustmentForm, TopUpForm, read_only
+from billing.admin.amounts import OVERRIDES, AdjustmentForm, TopUpForm, format_read_only
 from billing.amounts import format_amount
 from billing.available import available_amount, first_of_month
 from billing.models import Account, new_secret
 
-STATEMENTS = 12  # months that the page of an account links to
+STATEMENTS = 12  # how many months the page of an account links to
 
 ACCOUNT_COLOURS = {
-    Account.Status.ACTIVE: "success",
-    Account.Status.BLOCKED: "danger",
-    Account.Status.BILLING_SUSPENDED: "warning",
+    Account.Status.ACTIVE.label: "success",
+    Account.Status.BLOCKED.label: "danger",
+    Account.Status.BILLING_SUSPENDED.label: "warning",
 }
 
 
@@ -42,22 +42,22 @@ class AccountForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the
         max_length=100,
         initial=new_secret,
         widget=UnfoldAdminPasswordToggleWidget(render_value=True),
-        help_text="Signs the postbacks (X-MMS-Signature). The customer needs it to check them.",
+        help_text="Signs postbacks (X-MMS-Signature). The customer needs it to verify them.",
     )
     previous_secret = forms.CharField(
         disabled=True,
         required=False,
         widget=UnfoldAdminPasswordToggleWidget(render_value=True),
-        help_text="Signs them too, until it is dropped: once the customer checks with the new one.",
+        help_text="Also signs postbacks. Drop it once the customer verifies with the new secret.",
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # Rotated, not edited: the customer who checks with the old one would be locked out.
+        # Secrets are rotated, not edited: an edit would lock out a customer who still checks with the old one.
         self.fields["signing_secret"].disabled = self.instance.pk is not None
 
     def clean_throughput(self) -> dict[str, int]:
-        """However nothing is written, at which no validator looks."""
+        """Turn any empty value into an empty object. Django does not run validators on empty values."""
         limits: dict[str, int] = self.cleaned_data["throughput"] or {}
         return limits
 
@@ -72,14 +72,14 @@ class AccountAdmin(MaskingAdmin):
         "mo_url": "masked_mo_url",
     }
     formfield_overrides = OVERRIDES | COMPACT_WIDGETS | {models.URLField: {"assume_scheme": "https"}}
-    list_display = ("name", "status_label", "api_access", "funds", "postback_url", "created_at")
+    list_display = ("name", "status_label", "api_access", "balance_amount", "postback_url", "created_at")
     list_select_related = ("balance",)
     list_filter = ("status",)
     search_fields = ("name",)
     inlines = (KeyInline, SenderInline, ServiceInline)
     actions_detail = ("issue_key", "top_up", "adjust", "rotate_secret", "drop_secret")
-    readonly_preprocess_fields = dict.fromkeys(("credit_limit", "spend_limit", "low_balance_at"), read_only)
-    readonly_fields = ("funds", "held", "left", "statements")
+    readonly_preprocess_fields = dict.fromkeys(("credit_limit", "spend_limit", "low_balance_at"), format_read_only)
+    readonly_fields = ("balance_amount", "reserved_amount", "available", "statements")
     fieldsets = (
         (None, {"fields": (("name", "status"), "api_access")}),
         (
@@ -87,7 +87,7 @@ class AccountAdmin(MaskingAdmin):
             {"fields": (("postback_url", "mo_url"), "postback_dialect", ("signing_secret", "previous_secret"))},
         ),
         (
-            "Requests",
+            "Requests and content",
             {
                 "fields": (
                     ("image_bytes_max", "audio_bytes_max"),
@@ -97,13 +97,13 @@ class AccountAdmin(MaskingAdmin):
                 )
             },
         ),
-        ("Calls", {"fields": ("allowed_networks", ("minimum_interval", "throughput"))}),
+        ("API limits", {"fields": ("allowed_networks", ("minimum_interval", "throughput"))}),
         (
             "Money",
             {
                 "fields": (
                     ("billing", "currency"),
-                    ("funds", "held", "left"),
+                    ("balance_amount", "reserved_amount", "available"),
                     ("credit_limit", "spend_limit"),
                     ("low_balance_at", "billing_email", "low_balance_postback"),
                     "refund_undelivered",
@@ -118,7 +118,7 @@ class AccountAdmin(MaskingAdmin):
 
     @display(description="status", ordering="status", label=ACCOUNT_COLOURS)
     def status_label(self, account: Account) -> str:
-        return account.status
+        return account.get_status_display()
 
     @display(description="postback URL")
     def masked_postback_url(self, account: Account) -> str:
@@ -139,31 +139,31 @@ class AccountAdmin(MaskingAdmin):
     # --- money --------------------------------------------------------------------------------------------------
 
     def get_readonly_fields(self, request: HttpRequest, obj: Account | None = None) -> tuple[str, ...]:
-        """The currency stays once something is booked: the books are in it."""
+        """Make the currency read-only once the account has bookings, which are in that currency."""
         return (*self.readonly_fields, "currency") if obj and obj.ledger.exists() else self.readonly_fields
 
     def save_model(self, request: HttpRequest, obj: Account, form: "forms.ModelForm[Account]", change: bool) -> None:
         super().save_model(request, obj, form, change)
-        low_balance.rearm(obj, timezone.now())  # for its limits may be others now
+        low_balance.rearm(obj, timezone.now())  # the limits may have changed
 
     @display(description="balance")
-    def funds(self, account: Account) -> str:
+    def balance_amount(self, account: Account) -> str:
         return format_amount(account.balance.balance, account.currency) if hasattr(account, "balance") else "-"
 
     @display(description="reserved")
-    def held(self, account: Account) -> str:
+    def reserved_amount(self, account: Account) -> str:
         return format_amount(account.balance.reserved, account.currency) if hasattr(account, "balance") else "-"
 
     @display(description="available")
-    def left(self, account: Account) -> str:
-        left = available_amount(account, timezone.now())
-        return "-" if left is None else format_amount(left, account.currency)
+    def available(self, account: Account) -> str:
+        amount = available_amount(account, timezone.now())
+        return "-" if amount is None else format_amount(amount, account.currency)
 
     @display(description="statements")
     def statements(self, account: Account) -> SafeString:
         if account._state.adding:
             return SafeString("-")
-        months = _months_before(first_of_month(timezone.now()), STATEMENTS)
+        months = _last_months(first_of_month(timezone.now()), STATEMENTS)
         since = first_of_month(account.created_at)
         links = ((reverse("statement", args=[account.pk, f"{m:%Y-%m}"]), f"{m:%Y-%m}") for m in months if m >= since)
         return format_html_join(" ", '<a class="text-link" href="{}">{}</a>', links)
@@ -183,7 +183,7 @@ class AccountAdmin(MaskingAdmin):
         icon="balance",
         dialog={
             "title": "Adjust the balance",
-            "description": "Lines of the ledger are never changed: this one puts right what another has wrong.",
+            "description": "Ledger entries are never changed. An adjustment adds an entry that corrects others.",
             "form_class": AdjustmentForm,
             "form_submit_text": "Adjust",
         },
@@ -217,14 +217,14 @@ class AccountAdmin(MaskingAdmin):
         icon="autorenew",
         dialog={
             "title": "New signing secret",
-            "description": "Postbacks are signed with the new one and the old one, until you drop the old one.",
+            "description": "Postbacks are signed with both the new and the old secret until you drop the old one.",
             "form_class": BaseDialogForm,
-            "form_submit_text": "Make a new one",
+            "form_submit_text": "Create secret",
         },
     )
     def rotate_secret(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
         signing.rotate(Account.objects.get(pk=object_id))
-        return self._back_to(request, object_id, "There is a new signing secret: hand it to the customer.")
+        return self._redirect(request, object_id, "A new signing secret was created. Give it to the customer.")
 
     @action(
         description="Drop the old signing secret",
@@ -233,25 +233,25 @@ class AccountAdmin(MaskingAdmin):
         variant=ActionVariant.DANGER,
         dialog={
             "title": "Drop the old signing secret",
-            "description": "A customer who still checks with it will refuse every postback.",
+            "description": "A customer who still verifies with the old secret will reject every postback.",
             "form_class": BaseDialogForm,
-            "form_submit_text": "Drop it",
+            "form_submit_text": "Drop secret",
         },
     )
     def drop_secret(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
         signing.drop_previous(Account.objects.get(pk=object_id))
-        return self._back_to(request, object_id, "The old signing secret is worth nothing any more.")
+        return self._redirect(request, object_id, "The old signing secret is no longer valid.")
 
-    def _back_to(self, request: HttpRequest, object_id: str, text: str) -> HttpResponse:
+    def _redirect(self, request: HttpRequest, object_id: str, text: str) -> HttpResponse:
         messages.success(request, text)
         return HttpResponse(headers={"HX-Redirect": reverse("admin:billing_account_change", args=[object_id])})
 
     def has_rotate_permission(self, request: HttpRequest, object_id: str) -> bool:
-        """Only while no older secret is valid."""
+        """Allow it only while no previous secret is valid."""
         return self._may_change(request) and Account.objects.filter(pk=object_id, previous_secret="").exists()
 
     def has_drop_permission(self, request: HttpRequest, object_id: str) -> bool:
-        """Only while an older secret is valid."""
+        """Allow it only while a previous secret is valid."""
         rotated = Account.objects.filter(pk=object_id).exclude(previous_secret="")
         return self._may_change(request) and rotated.exists()
 
@@ -259,11 +259,11 @@ class AccountAdmin(MaskingAdmin):
         return request.user.has_perm("billing.change_account")
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """An account is blocked, not deleted: its messages stay."""
+        """Refuse: an account is blocked instead, and its messages stay."""
         return False
 
 
-def _months_before(newest: date, count: int) -> list[date]:
-    """The months by their first days, the newest first."""
+def _last_months(newest: date, count: int) -> list[date]:
+    """Return the first days of `count` months up to the newest, newest first."""
     ordinal = newest.year * 12 + newest.month - 1
     return [date((ordinal - back) // 12, (ordinal - back) % 12 + 1, 1) for back in range(count)]

@@ -1,4 +1,4 @@
-"""API keys: issued, shown once, revoked."""
+"""The admin of API keys: issue, label, limit and revoke them."""
 
 from django import forms
 from django.contrib import admin, messages
@@ -40,21 +40,21 @@ class ApiKeyAdmin(ModelAdmin):
         return ("account", "prefix", "created_at", "last_used_at", "revoked_at") if obj else ()
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: "forms.ModelForm[ApiKey]", change: bool) -> None:
-        """Issues a new key, and shows it this once: only its hash is stored."""
+        """Issue a new key and show it once; only its hash is stored."""
         if change:
             super().save_model(request, obj, form, change)
             return
         key = keys.issue(obj.account, label=obj.label, actions=obj.allowed_actions)
         obj.pk = ApiKey.objects.get(digest=keys.digest(key)).pk
         obj.refresh_from_db()
-        text = "The new key of {}: <strong>{}</strong>. It is shown only now: hand it over at once."
+        text = "The new API key of {}: <strong>{}</strong>. Copy it now: it is not shown again."
         messages.warning(request, format_html(text, obj.account, key))
 
-    @action(description="Revoke at once", permissions=["change"])
+    @action(description="Revoke selected API keys", permissions=["change"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
         revoked = queryset.filter(revoked_at=None).update(revoked_at=timezone.now())
-        messages.success(request, f"Keys revoked: {revoked}.")
+        messages.success(request, f"API keys revoked: {revoked}.")
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """A key is revoked, not deleted: one can see later whose it was."""
+        """Refuse: a key is revoked instead, and its row still names the account."""
         return False

@@ -1,4 +1,4 @@
-"""The ledger: read, never written here but by the top-ups and adjustments of an account's page."""
+"""The admin of the ledger: read-only. Top-ups and adjustments are booked on an account's page."""
 
 from django.contrib import admin
 from django.db.models import Model, QuerySet
@@ -11,22 +11,22 @@ from billing.amounts import format_amount
 from billing.models import LedgerEntry
 
 KIND_COLOURS = {
-    LedgerEntry.Kind.TOP_UP: "success",
-    LedgerEntry.Kind.RESERVE: "info",
-    LedgerEntry.Kind.CHARGE: "primary",
-    LedgerEntry.Kind.REFUND: "warning",
-    LedgerEntry.Kind.ADJUSTMENT: "warning",
+    LedgerEntry.Kind.TOP_UP.label: "success",
+    LedgerEntry.Kind.RESERVE.label: "info",
+    LedgerEntry.Kind.CHARGE.label: "primary",
+    LedgerEntry.Kind.REFUND.label: "warning",
+    LedgerEntry.Kind.ADJUSTMENT.label: "warning",
 }
 
 
-class ByHandFilter(DropdownFilter):
-    """Top-ups and adjustments have an index of their own: they are few among the lines of messages."""
+class ManualFilter(DropdownFilter):
+    """Top-ups and adjustments, found by their partial index."""
 
-    title = "booked"
+    title = "booking"
     parameter_name = "booked"
 
     def lookups(self, request: HttpRequest, model_admin: "admin.ModelAdmin[Model]") -> list[tuple[str, str]]:
-        return [("by-hand", "by hand: top-ups, adjustments")]
+        return [("by-hand", "Top-ups and adjustments")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Model]) -> QuerySet[Model]:
         return queryset.filter(message__isnull=True) if self.value() else queryset
@@ -36,22 +36,22 @@ class ByHandFilter(DropdownFilter):
 class LedgerEntryAdmin(ReadOnlyAdmin):
     list_display = ("created_at", "account", "kind_label", "balance", "reserved", "message", "note")
     list_select_related = ("account",)
-    list_filter = (("account", AutocompleteSelectFilter), ByHandFilter)
+    list_filter = (("account", AutocompleteSelectFilter), ManualFilter)
     fields = (("account", "kind_label"), ("balance", "reserved"), ("message", "created_at"), "note")
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
-        """Newest first, by the index of one account where the list is of one."""
+        """Sort newest first. The list of one account uses the index of account and time."""
         of_account = "account__id__exact" in request.GET and "booked" not in request.GET
         return ("-created_at", "-pk") if of_account else ("-pk",)
 
     @display(description="kind", label=KIND_COLOURS)
     def kind_label(self, entry: LedgerEntry) -> str:
-        return entry.kind
+        return entry.get_kind_display()
 
-    @display(description="to the balance")
+    @display(description="balance change")
     def balance(self, entry: LedgerEntry) -> str:
         return format_amount(entry.balance_change, entry.account.currency) if entry.balance_change else "-"
 
-    @display(description="to what is reserved")
+    @display(description="reserved change")
     def reserved(self, entry: LedgerEntry) -> str:
         return format_amount(entry.reserved_change, entry.account.currency) if entry.reserved_change else "-"

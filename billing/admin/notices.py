@@ -1,4 +1,4 @@
-"""Low-balance notices: which accounts were told, and whether the e-mail left."""
+"""The admin of low-balance notices, with the state of their e-mails."""
 
 from django.contrib import admin
 from unfold.decorators import display
@@ -10,15 +10,21 @@ from billing.models import LowBalanceNotice
 
 @admin.register(LowBalanceNotice)
 class LowBalanceNoticeAdmin(ReadOnlyAdmin):
-    list_display = ("created_at", "account", "left", "mark", "email", "sent_at", "problem")
+    list_display = ("created_at", "account", "available_amount", "threshold", "email", "sent_at", "problem")
     list_select_related = ("account",)
     search_fields = ("account__name",)
-    fields = ("account", ("left", "mark"), ("email", "created_at"), ("sent_at", "due_at"), ("tries", "problem"))
+    fields = (
+        "account",
+        ("available_amount", "threshold"),
+        ("email", "created_at"),
+        ("sent_at", "due_at"),
+        ("tries", "problem"),
+    )
 
     @display(description="available")
-    def left(self, notice: LowBalanceNotice) -> str:
+    def available_amount(self, notice: LowBalanceNotice) -> str:
         return format_amount(notice.available, notice.account.currency)
 
-    @display(description="low balance at")
-    def mark(self, notice: LowBalanceNotice) -> str:
+    @display(description="threshold")
+    def threshold(self, notice: LowBalanceNotice) -> str:
         return format_amount(notice.low_balance_at, notice.account.currency)

@@ -1,4 +1,4 @@
-"""Sender addresses, and the numbers that nobody may send to."""
+"""The admin of sender addresses and blocked numbers."""
 
 from django.contrib import admin
 from unfold.admin import ModelAdmin
@@ -11,25 +11,25 @@ from billing.models import BlockedNumber, SenderAddress
 @admin.register(SenderAddress)
 class SenderAddressAdmin(ModelAdmin):
     formfield_overrides = COMPACT_WIDGETS
-    list_display = ("address", "country", "of_account", "default")
+    list_display = ("address", "country", "account_name", "default")
     list_select_related = ("account",)
     list_filter = ("country", "default")
     search_fields = ("address", "account__name")
     autocomplete_fields = ("account",)
 
     @display(description="account", ordering="account__name")
-    def of_account(self, sender: SenderAddress) -> str:
-        return str(sender.account or "the platform's own")
+    def account_name(self, sender: SenderAddress) -> str:
+        return str(sender.account or "Platform")
 
 
 @admin.register(BlockedNumber)
 class BlockedNumberAdmin(ModelAdmin):
-    list_display = ("number", "of_account", "note", "created_at")
+    list_display = ("number", "account_name", "note", "created_at")
     list_select_related = ("account",)
     list_filter = (("account", admin.EmptyFieldListFilter),)
     search_fields = ("number", "note", "account__name")
     autocomplete_fields = ("account",)
 
     @display(description="account", ordering="account__name")
-    def of_account(self, blocked: BlockedNumber) -> str:
-        return str(blocked.account or "every account")
+    def account_name(self, blocked: BlockedNumber) -> str:
+        return str(blocked.account or "All accounts")

@@ -1,11 +1,11 @@
-"""Prices: of one account or of all, the most specific counts."""
+"""The admin of prices."""
 
 from django.contrib import admin
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import display
 
-from billing.admin.amounts import OVERRIDES, read_only
+from billing.admin.amounts import OVERRIDES, format_read_only
 from billing.amounts import format_amount, format_decimal
 from billing.models import Price
 
@@ -13,8 +13,8 @@ from billing.models import Price
 @admin.register(Price)
 class PriceAdmin(ModelAdmin):
     formfield_overrides = OVERRIDES
-    readonly_preprocess_fields = {"amount": read_only}
-    list_display = ("message_class", "of_account", "in_country", "over_operator", "price")
+    readonly_preprocess_fields = {"amount": format_read_only}
+    list_display = ("message_class", "account_name", "country_name", "operator", "price")
     list_select_related = ("account",)
     list_filter = ("message_class", ("account", AutocompleteSelectFilter))
     list_filter_submit = True
@@ -23,16 +23,16 @@ class PriceAdmin(ModelAdmin):
     fields = (("message_class", "amount"), "account", ("country", "operator_id"))
 
     @display(description="account", ordering="account__name")
-    def of_account(self, price: Price) -> str:
-        return str(price.account or "every account")
+    def account_name(self, price: Price) -> str:
+        return str(price.account or "All accounts")
 
     @display(description="country", ordering="country")
-    def in_country(self, price: Price) -> str:
-        return price.country or "every country"
+    def country_name(self, price: Price) -> str:
+        return price.country or "All countries"
 
-    @display(description="operator", ordering="operator_id")
-    def over_operator(self, price: Price) -> str:
-        return str(price.operator_id or "every operator")
+    @display(description="operator ID", ordering="operator_id")
+    def operator(self, price: Price) -> str:
+        return str(price.operator_id or "All operators")
 
     @display(description="price", ordering="amount")
     def price(self, price: Price) -> str:

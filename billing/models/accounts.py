@@ -1,4 +1,4 @@
-"""Who may send: accounts, their API keys, sender addresses and services."""
+"""Accounts of customers, their API keys, sender addresses, services and blocked numbers."""
 
 import secrets
 from typing import Any
@@ -11,26 +11,28 @@ from django.db.models import Q
 from billing.actions import Action
 from billing.validators import networks, throughput
 
-CURRENCY = RegexValidator(r"^[A-Z]{3}$", "An ISO 4217 currency code of three capital letters, such as USD.")
-COUNTRY = RegexValidator(r"^[A-Z]{2}$", "An ISO 3166 country code of two capital letters, such as US.")
-DIGITS = RegexValidator(r"^[0-9]{3,15}$", "3 to 15 digits, without + or spaces.")
+CURRENCY = RegexValidator(r"^[A-Z]{3}$", "Enter an ISO 4217 currency code, such as USD.")
+COUNTRY = RegexValidator(r"^[A-Z]{2}$", "Enter an ISO 3166 country code, such as US.")
+DIGITS = RegexValidator(r"^[0-9]{3,15}$", "Enter 3 to 15 digits, without + or spaces.")
 
 
 def new_secret() -> str:
+    """Return a random secret for signing postbacks."""
     return secrets.token_urlsafe(32)
 
 
 def no_throughput() -> dict[str, int]:
+    """Return the default of Account.throughput: no limits. Migrations refer to this function."""
     return {}
 
 
 class Account(models.Model):
-    """A customer."""
+    """The account of a customer: access, limits, postback settings and billing terms."""
 
     class Status(models.TextChoices):
         ACTIVE = "active"
         BLOCKED = "blocked"
-        BILLING_SUSPENDED = "billing-suspended"
+        BILLING_SUSPENDED = "billing-suspended", "Billing suspended"
 
     class Billing(models.TextChoices):
         PREPAID = "prepaid"
@@ -45,78 +47,90 @@ class Account(models.Model):
     status = models.CharField(max_length=20, choices=Status, default=Status.ACTIVE)
     api_access = models.BooleanField("API access", default=True)
     postback_url = models.URLField(
-        "postback URL", blank=True, help_text="Where notifications go. Empty: none are sent."
+        "postback URL", blank=True, help_text="Postbacks are sent here. Leave empty to send none."
     )
     mo_url = models.URLField(
-        "MO URL", blank=True, help_text="Where messages from handsets are notified. Empty: at the postback URL."
+        "MO URL", blank=True, help_text="Postbacks for messages from handsets. Leave empty to use the postback URL."
     )
     postback_dialect = models.CharField(max_length=7, choices=Dialect, default=Dialect.SINCH)
     signing_secret = models.CharField(max_length=100, default=new_secret)
     previous_secret = models.CharField(
-        max_length=100, blank=True, help_text="Signs beside the new one until the customer has changed over."
+        max_length=100, blank=True, help_text="Also signs postbacks until the customer uses the new secret."
     )
     fallback_text_required = models.BooleanField(
-        default=False, help_text="Refuse (E622) a request that has no fallback-sms-text."
+        default=False, help_text="Refuse requests without a fallback-sms-text (E622)."
     )
     fallback_disabled = models.BooleanField(
         "fallback SMS disabled",
         default=False,
         db_default=False,
-        help_text="Of content that is stored from now on, where saveMMS or sendMMS does not say it.",
+        help_text="The default for new templates. A saveMMS or sendMMS request can override it.",
     )
     service_required = models.BooleanField(
-        default=False, help_text="Refuse (E627) a Skycore request that has no CAMPAIGNREF."
+        default=False, help_text="Refuse Skycore requests without a CAMPAIGNREF (E627)."
     )
     image_bytes_max = models.PositiveIntegerField(
-        "largest source image", default=5_000_000, help_text="In bytes; a larger one is refused (E331)."
+        "largest source image", default=5_000_000, help_text="Bytes. Larger images are refused (E331)."
     )
     audio_bytes_max = models.PositiveIntegerField(
-        "largest source audio", default=5_000_000, help_text="In bytes; a larger one is refused (E332)."
+        "largest source audio", default=5_000_000, help_text="Bytes. Larger audio files are refused (E332)."
     )
     video_bytes_max = models.PositiveIntegerField(
-        "largest source video", default=25_000_000, help_text="In bytes; a larger one is refused (E333)."
+        "largest source video", default=25_000_000, help_text="Bytes. Larger videos are refused (E333)."
     )
     object_bytes_max = models.PositiveIntegerField(
-        "largest vCard, iCal, PDF, pass", default=1_000_000, help_text="In bytes; a larger one is refused (E335-E338)."
+        "largest other source file",
+        default=1_000_000,
+        help_text="Bytes. vCard, iCalendar, PDF and pass files above this are refused (E335-E338).",
     )
     allowed_networks = ArrayField(
         models.CharField(max_length=50),
         default=list,
         blank=True,
         validators=[networks],
-        help_text="Addresses it may call from (CIDR, comma-separated), else E112. Empty: any.",
+        help_text="Addresses that may use the API, in CIDR notation, separated by commas. Others are refused (E112). "
+        "Leave empty to allow any.",
     )
     minimum_interval = models.PositiveIntegerField(
-        default=0, help_text="Milliseconds between two calls; a call that comes sooner is refused (E106). 0: none."
+        default=0, help_text="Milliseconds between two calls. Earlier calls are refused (E106). 0 for no limit."
     )
     throughput = models.JSONField(
         default=no_throughput,
         blank=True,
         validators=[throughput],
-        help_text='Calls per second by action, such as {"sendSavedMMS": 20}; more are refused (E113). Others: any.',
+        help_text='Calls per second by action, such as {"sendSavedMMS": 20}. Calls above the limit are refused (E113).',
     )
     # Amounts are micro-units: 1,000,000 is 1.00.
     billing = models.CharField(max_length=8, choices=Billing, default=Billing.PREPAID)
     currency = models.CharField(
-        max_length=3, default="USD", validators=[CURRENCY], help_text="Of every amount of the account."
+        max_length=3,
+        default="USD",
+        validators=[CURRENCY],
+        help_text="ISO 4217 code. Applies to every amount of the account.",
     )
     credit_limit = models.PositiveBigIntegerField(
-        default=0, help_text="Prepaid: how far below zero the balance may go."
+        default=0, help_text="Prepaid accounts: how far the balance may go below zero."
     )
     spend_limit = models.PositiveBigIntegerField(
-        null=True, blank=True, help_text="Postpaid: the most that a month may cost. Empty: no limit."
+        null=True, blank=True, help_text="Postpaid accounts: the highest cost per month. Leave empty for no limit."
     )
     refund_undelivered = models.BooleanField(
-        default=False, help_text="Give back what expired, rejected and failed messages cost."
+        "refund undelivered messages", default=False, help_text="Refund messages that expire, are rejected or fail."
     )
     low_balance_at = models.PositiveBigIntegerField(
-        null=True, blank=True, help_text="A notice is sent when less than this is available. Empty: never."
+        "low-balance threshold",
+        null=True,
+        blank=True,
+        help_text="Send a notice when less than this is available. Leave empty for no notices.",
     )
     low_balance_postback = models.BooleanField(
-        default=False, db_default=False, help_text="Low-balance notices go to the postback URL, too (N713)."
+        "low-balance postback",
+        default=False,
+        db_default=False,
+        help_text="Also send low-balance notices to the postback URL (N713).",
     )
     billing_email = models.EmailField(
-        "e-mail for billing", blank=True, help_text="Where low-balance notices are mailed to. Empty: nowhere."
+        "billing e-mail", blank=True, help_text="Low-balance notices are sent here. Leave empty to send no e-mail."
     )
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -125,17 +139,17 @@ class Account(models.Model):
 
     @property
     def signing_secrets(self) -> list[str]:
-        """Every secret that signs postbacks now, the newest first."""
+        """The secrets that sign postbacks now, newest first."""
         return [secret for secret in (self.signing_secret, self.previous_secret) if secret]
 
     def calls_per_second(self, action: str) -> int | None:
-        """How many calls of the action are let through in a second, or None where it has no limit."""
+        """Return the action's limit of calls per second, or None if it has none."""
         limits: dict[str, Any] = self.throughput
         return next((limit for name, limit in limits.items() if name.lower() == action), None)
 
 
 class ApiKey(models.Model):
-    """One key of an account. Only a keyed hash is stored; the prefix lets people tell keys apart."""
+    """An API key of an account. Only a keyed hash is stored; operators recognize a key by its prefix."""
 
     account = models.ForeignKey(Account, models.CASCADE, related_name="api_keys")
     prefix = models.CharField(max_length=6, editable=False)
@@ -145,11 +159,13 @@ class ApiKey(models.Model):
         models.CharField(max_length=20, choices=Action),
         default=list,
         blank=True,
-        help_text="What it may be used for, else E107. None chosen: everything.",
+        help_text="The actions that the key may use. Others are refused (E107). Select none to allow all.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
-    last_used_at = models.DateTimeField("last used", null=True, blank=True, editable=False, help_text="to the minute")
+    last_used_at = models.DateTimeField(
+        "last used", null=True, blank=True, editable=False, help_text="Recorded to the minute."
+    )
 
     class Meta:
         verbose_name = "API key"
@@ -162,22 +178,29 @@ class ApiKey(models.Model):
 
 
 class SenderAddress(models.Model):
-    """A short code or long number that messages come from, in one country.
+    """A short code or long number that messages are sent from, in one country.
 
-    One without an account is the platform's own: the last resort for its country.
+    An address without an account belongs to the platform. It is used when the account has none for the country.
     """
 
     account = models.ForeignKey(
-        Account, models.CASCADE, related_name="senders", null=True, blank=True, help_text="Empty: the platform's."
+        Account,
+        models.CASCADE,
+        related_name="senders",
+        null=True,
+        blank=True,
+        help_text="Leave empty for an address of the platform.",
     )
     address = models.CharField(max_length=15, validators=[DIGITS])
     country = models.CharField(max_length=2, validators=[COUNTRY])
-    default = models.BooleanField(default=False, help_text="Used where the sender asked for is another country's.")
+    default = models.BooleanField(
+        default=False, help_text="Use it when the requested sender belongs to another country."
+    )
     operators = ArrayField(
         models.PositiveIntegerField(),
         default=list,
         blank=True,
-        help_text="Operator ids of the carriers it is provisioned on, else E619. Empty: all.",
+        help_text="Operator IDs of its carriers. Sending through others is refused (E619). Leave empty for all.",
     )
 
     class Meta:
@@ -202,10 +225,10 @@ class SenderAddress(models.Model):
 
 
 class Service(models.Model):
-    """The campaign that a message belongs to; customers name it by service-id."""
+    """A named group of messages, such as a campaign; requests name it by service-id."""
 
     account = models.ForeignKey(Account, models.CASCADE, related_name="services")
-    code = models.CharField("service id", max_length=40)
+    code = models.CharField("service ID", max_length=40)
     name = models.CharField(max_length=100, blank=True)
 
     class Meta:
@@ -216,7 +239,7 @@ class Service(models.Model):
 
 
 class BlockedNumber(models.Model):
-    """A number that nothing is sent to: by one account, or by anybody."""
+    """A number that one account, or every account, must not send to."""
 
     account = models.ForeignKey(
         Account,
@@ -224,15 +247,15 @@ class BlockedNumber(models.Model):
         related_name="blocked_numbers",
         null=True,
         blank=True,
-        help_text="Empty: every account.",
+        help_text="Leave empty to block the number for every account.",
     )
-    number = models.CharField(max_length=15, validators=[DIGITS], help_text="country code first, digits only")
+    number = models.CharField(max_length=15, validators=[DIGITS], help_text="With country code, digits only.")
     note = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         constraints = [
-            # By number first: that is what a message is checked by.
+            # The number comes first, because messages are checked by it.
             models.UniqueConstraint(fields=["number", "account"], nulls_distinct=False, name="blocked_once_per_account")
         ]
 

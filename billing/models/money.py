@@ -1,4 +1,4 @@
-"""Prices, the append-only ledger, and the balances that it adds up to. Amounts are micro-units: 1,000,000 is 1.00."""
+"""Prices, the append-only ledger and the balances derived from it. Amounts are micro-units: 1,000,000 is 1.00."""
 
 from django.db import models
 from django.db.models import Q
@@ -8,24 +8,30 @@ from billing.models.accounts import COUNTRY, Account
 
 
 class Price(models.Model):
-    """What one message of a class costs: for one account or all, in one country, over one operator, or anywhere.
+    """The price of one message of a class, optionally limited to an account, a country and an operator.
 
-    The most specific price counts: the account's before the platform's, an operator's before a country's.
+    The most specific price applies: an account before an operator, an operator before a country.
     """
 
     class Class(models.TextChoices):
         MMS = "mms", "MMS"
         DDM = "ddm", "DDM"
-        SMS = "sms", "fallback SMS, a segment"
+        SMS = "sms", "Fallback SMS segment"
         MO = "mo", "MO"
 
-    account = models.ForeignKey(Account, models.CASCADE, null=True, blank=True, help_text="Empty: every account.")
-    message_class = models.CharField(
-        "class", max_length=3, choices=Class, help_text="No fallback SMS is sent and no MO is charged yet."
+    account = models.ForeignKey(
+        Account, models.CASCADE, null=True, blank=True, help_text="Leave empty for all accounts."
     )
-    country = models.CharField(max_length=2, blank=True, validators=[COUNTRY], help_text="Empty: every country.")
-    operator_id = models.PositiveIntegerField("operator id", null=True, blank=True, help_text="Empty: every operator.")
-    amount = models.PositiveBigIntegerField(help_text="In the account's currency, whichever that is.")  # micro-units
+    message_class = models.CharField(
+        "class", max_length=3, choices=Class, help_text="Prices for fallback SMS and MO have no effect yet."
+    )
+    country = models.CharField(
+        max_length=2, blank=True, validators=[COUNTRY], help_text="ISO 3166 code. Leave empty for all countries."
+    )
+    operator_id = models.PositiveIntegerField(
+        "operator ID", null=True, blank=True, help_text="Leave empty for all operators."
+    )
+    amount = models.PositiveBigIntegerField(help_text="In the currency of each account.")  # micro-units
 
     class Meta:
         constraints = [
@@ -33,7 +39,7 @@ class Price(models.Model):
                 fields=["account", "message_class", "country", "operator_id"],
                 nulls_distinct=False,
                 name="price_once",
-                violation_error_message="There is a price for this already: change that one.",
+                violation_error_message="There is already a price with this class, account, country and operator.",
             )
         ]
 
@@ -42,35 +48,41 @@ class Price(models.Model):
 
 
 class Balance(models.Model):
-    """What an account's ledger adds up to, kept beside it so that an accept can be checked against one row."""
+    """The sum of an account's ledger, stored so that accepting a message checks and locks a single row."""
 
     account = models.OneToOneField(Account, models.CASCADE, primary_key=True, related_name="balance")
-    balance = models.BigIntegerField(default=0, help_text="micro-units; what was paid less what was settled")
-    reserved = models.BigIntegerField(default=0, help_text="micro-units; held for messages on their way")
-    month = models.DateField(null=True, blank=True, help_text="the month that `spent` is of, by its first day")
-    spent = models.BigIntegerField(default=0, help_text="micro-units; settled in that month, less refunds")
-    low_since = models.DateTimeField(null=True, blank=True, help_text="when it was noticed to be low; none since")
+    balance = models.BigIntegerField(
+        default=0, help_text="Micro-units: payments and adjustments minus charges, plus refunds."
+    )
+    reserved = models.BigIntegerField(
+        default=0, help_text="Micro-units reserved for messages that are not charged yet."
+    )
+    month = models.DateField(
+        null=True, blank=True, help_text="First day of the month that the spent amount belongs to."
+    )
+    spent = models.BigIntegerField(default=0, help_text="Micro-units: charges of that month minus refunds.")
+    low_since = models.DateTimeField(null=True, blank=True, help_text="When the last low-balance notice was written.")
 
     def __str__(self) -> str:
         return format_decimal(self.balance)
 
 
 class LedgerEntry(models.Model):
-    """One line of the books. Never changed, never deleted: what was wrong is put right by another line."""
+    """A booking. Entries are never changed or deleted; another entry corrects a mistake."""
 
     class Kind(models.TextChoices):
-        TOP_UP = "top-up"
-        RESERVE = "reserve"  # an accepted message's dearest way
-        CHARGE = "settle", "Settle"  # what it really cost
-        RELEASE = "release"  # the rest of what was reserved
+        TOP_UP = "top-up", "Top-up"
+        RESERVE = "reserve"  # the highest price of an accepted message
+        CHARGE = "settle", "Charge"  # its price, once a carrier accepted it
+        RELEASE = "release"  # the part of the reservation that was not charged
         REFUND = "refund"
         ADJUSTMENT = "adjustment"
 
     account = models.ForeignKey(Account, models.PROTECT, related_name="ledger")
     kind = models.CharField(max_length=10, choices=Kind)
-    message = models.BigIntegerField(null=True, blank=True, help_text="primary key of the message")
-    balance_change = models.BigIntegerField(help_text="micro-units")
-    reserved_change = models.BigIntegerField(help_text="micro-units")
+    message = models.BigIntegerField(null=True, blank=True, help_text="Primary key of the message.")
+    balance_change = models.BigIntegerField(help_text="Micro-units.")
+    reserved_change = models.BigIntegerField(help_text="Micro-units.")
     note = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField()
 
@@ -78,31 +90,33 @@ class LedgerEntry(models.Model):
         verbose_name_plural = "ledger entries"
         ordering = ["id"]
         constraints = [
-            # However often a step is repeated, it is booked once.
+            # A repeated step books nothing.
             models.UniqueConstraint(fields=["message", "kind"], condition=Q(message__isnull=False), name="booked_once")
         ]
         indexes = [
             models.Index(fields=["account", "created_at"], name="ledger_by_account"),
-            # Top-ups and adjustments: few among the lines of messages.
+            # Top-ups and adjustments, which are few among the entries of messages.
             models.Index(fields=["account", "id"], condition=Q(message__isnull=True), name="ledger_by_hand"),
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.pk}"
+        return f"{self.get_kind_display()} {self.pk}"
 
 
 class LowBalanceNotice(models.Model):
-    """An account's available amount fell below what it asked to be told at; written once a fall, sent by a worker."""
+    """A notice that an account's available amount fell below its threshold; sent by a worker as an e-mail."""
 
     account = models.ForeignKey(Account, models.CASCADE, related_name="low_balance_notices")
-    available = models.BigIntegerField(help_text="micro-units, when it was noticed")
-    low_balance_at = models.BigIntegerField(help_text="micro-units, what the account had set")
+    available = models.BigIntegerField(help_text="Micro-units, when the notice was written.")
+    low_balance_at = models.BigIntegerField(
+        "low-balance threshold", help_text="Micro-units, when the notice was written."
+    )
     email = models.EmailField("e-mail", blank=True)
     created_at = models.DateTimeField()
-    due_at = models.DateTimeField(null=True, blank=True, help_text="when it is sent, or tried again")
+    due_at = models.DateTimeField(null=True, blank=True, help_text="When the e-mail is sent or retried.")
     sent_at = models.DateTimeField(null=True, blank=True)
     tries = models.PositiveSmallIntegerField(default=0)
-    problem = models.CharField(max_length=300, blank=True, help_text="why the last try failed")
+    problem = models.CharField(max_length=300, blank=True, help_text="Why the last try failed.")
 
     class Meta:
         verbose_name = "low-balance notice"
@@ -113,10 +127,10 @@ class LowBalanceNotice(models.Model):
 
 
 class Proof(models.Model):
-    """One comparison of the whole ledger with the balances that are kept beside it."""
+    """The result of one reconciliation of all balances with the ledger."""
 
     at = models.DateTimeField()
-    accounts = models.PositiveIntegerField(help_text="whose balance is not what their ledger adds up to")
+    accounts = models.PositiveIntegerField(help_text="Accounts whose balance differs from their ledger.")
 
     def __str__(self) -> str:
-        return f"{self.at:%Y-%m-%d %H:%M}: {self.accounts} differ"
+        return f"{self.at:%Y-%m-%d %H:%M}: {self.accounts} accounts differ"

@@ -18,40 +18,49 @@ class Carrier(models.Model):
     """A mobile network, with the access to its MMSC and the credentials that its MMSC uses here."""
 
     name = models.CharField(max_length=100, unique=True)
-    slug = models.SlugField(unique=True, help_text="The end of the address that its MMSC calls, after /mm7/")
-    operator_id = models.PositiveIntegerField("operator id", unique=True)
+    slug = models.SlugField(unique=True, help_text="Last part of the URL that its MMSC calls: /mm7/<slug>.")
+    operator_id = models.PositiveIntegerField("operator ID", unique=True)
     enabled = models.BooleanField(
-        default=True, help_text="Off: new messages are refused, accepted ones wait until it is on again or they expire."
+        default=True, help_text="When disabled, new messages are refused and accepted ones wait."
     )
-    mmsc_url = models.URLField("MMSC address", blank=True)
-    mmsc_username = models.CharField("MMSC user", max_length=100, blank=True)
+    mmsc_url = models.URLField("MMSC URL", blank=True)
+    mmsc_username = models.CharField("MMSC username", max_length=100, blank=True)
     mmsc_password = models.CharField("MMSC password", max_length=100, blank=True)
     vaspid = models.CharField("VASPID", max_length=100)
     vasid = models.CharField("VASID", max_length=100)
     mm7_version = models.CharField("MM7 version", max_length=10, default="6.8.0")
     mm7_namespace = models.CharField("MM7 namespace", max_length=200, default=REL_6_MM7_1_4)
-    base64_parts = models.BooleanField(default=False, help_text="For an MMSC that refuses binary parts.")
+    base64_parts = models.BooleanField(
+        "Base64 parts",
+        default=False,
+        help_text="Encode parts in Base64, for an MMSC that does not accept binary parts.",
+    )
     code_overrides = models.JSONField(
-        default=no_overrides, blank=True, help_text='MM7 status code -> outcome, such as {"3001": "permanent"}'
+        default=no_overrides,
+        blank=True,
+        help_text='Outcomes of MM7 status codes that differ from the standard, such as {"3001": "permanent"}.',
     )
     status_overrides = models.JSONField(
         default=no_overrides,
         db_default=models.Value({}, models.JSONField()),
         blank=True,
-        help_text='MMStatus of its own, a number or a word -> what it means, such as {"4": "Rejected"}',
+        help_text='Meanings of MMStatus values that differ from the standard, such as {"4": "Rejected"}.',
     )
     message_bytes = models.PositiveIntegerField(
-        default=307_200, help_text="The largest message that it takes, in binary bytes."
+        "largest message", default=307_200, help_text="Bytes, before any Base64 encoding."
     )
     timeout = models.PositiveSmallIntegerField(
         default=30,
         validators=[MinValueValidator(1), MaxValueValidator(60)],
-        help_text="Seconds that a submit may take; after that its outcome is in doubt.",
+        help_text="Seconds to wait for the answer to a submit. After that the message is in doubt.",
     )
-    inbound_username = models.CharField("its user here", max_length=100, blank=True)
-    inbound_password = models.CharField("its password here", max_length=100, blank=True)
+    inbound_username = models.CharField("inbound username", max_length=100, blank=True)
+    inbound_password = models.CharField("inbound password", max_length=100, blank=True)
     inbound_networks = ArrayField(
-        models.CharField(max_length=50), default=list, blank=True, help_text="Addresses it may call from; empty: any."
+        models.CharField(max_length=50),
+        default=list,
+        blank=True,
+        help_text="Addresses that its MMSC may call from, in CIDR notation. Leave empty to allow any.",
     )
 
     def __str__(self) -> str:
@@ -61,7 +70,9 @@ class Carrier(models.Model):
 class NumberPrefix(models.Model):
     """A prefix of the numbers that belong to a carrier. The longest matching prefix wins."""
 
-    prefix = models.CharField(max_length=15, unique=True, validators=[RegexValidator(r"^[0-9]+$", "Digits only.")])
+    prefix = models.CharField(
+        max_length=15, unique=True, validators=[RegexValidator(r"^[0-9]+$", "Enter digits only.")]
+    )
     carrier = models.ForeignKey(Carrier, models.CASCADE, related_name="prefixes")
 
     class Meta:

@@ -21,21 +21,23 @@ class Template(models.Model):
 
     account = models.ForeignKey(Account, models.PROTECT, related_name="templates")
     name = models.CharField(max_length=200)
-    subject = models.CharField(max_length=500, blank=True, help_text="with merge tags; 80 characters as it is sent")
+    subject = models.CharField(
+        max_length=500, blank=True, help_text="May contain merge tags. At most 80 characters are sent."
+    )
     status = models.CharField(max_length=8, choices=Status, default=Status.READY)
-    problem = models.CharField(max_length=300, blank=True, help_text="why it failed")
+    problem = models.CharField(max_length=300, blank=True, help_text="Why encoding failed.")
     # Defaults for messages that do not set them. (With database defaults for the previous release of the code.)
     fallback_text = models.TextField(blank=True, default="", db_default="")
     disable_fallback_sms = models.BooleanField("fallback SMS disabled", default=False, db_default=False)
-    disable_fallback_sms_link = models.BooleanField(
-        "link in the fallback SMS disabled", default=False, db_default=False
-    )
-    fallback_sms_link_expiration = models.DateTimeField("link good until", null=True, blank=True)
+    disable_fallback_sms_link = models.BooleanField("fallback SMS link disabled", default=False, db_default=False)
+    fallback_sms_link_expiration = models.DateTimeField("fallback SMS link expiration", null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     deleted_at = models.DateTimeField(
-        null=True, blank=True, help_text="by the customer; from then on he cannot send it"
+        null=True, blank=True, help_text="When the customer deleted it. It can no longer be sent."
     )
-    due_at = models.DateTimeField(null=True, blank=True, help_text="when deleted content can go, or is looked at again")
+    due_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the content of a deleted template is removed or checked again."
+    )
 
     class Meta:
         indexes = [
@@ -59,10 +61,10 @@ class Medium(models.Model):
     sha256 = models.CharField("SHA-256", max_length=64, unique=True)
     kind = models.CharField(max_length=10, choices=Kind)
     mime_type = models.CharField("MIME type", max_length=100)
-    size = models.PositiveIntegerField(help_text="bytes")
-    width = models.PositiveIntegerField(default=0, help_text="pixels, as stored")
-    height = models.PositiveIntegerField(default=0, help_text="pixels, as stored")
-    orientation = models.PositiveSmallIntegerField(default=1, help_text="EXIF orientation, 1 to 8")
+    size = models.PositiveIntegerField(help_text="Bytes.")
+    width = models.PositiveIntegerField(default=0, help_text="Pixels, before EXIF rotation.")
+    height = models.PositiveIntegerField(default=0, help_text="Pixels, before EXIF rotation.")
+    orientation = models.PositiveSmallIntegerField(default=1, help_text="EXIF orientation, 1 to 8.")
     frames = models.PositiveIntegerField(default=1)
     transparent = models.BooleanField(default=False)
     cmyk = models.BooleanField("CMYK", default=False)
@@ -89,10 +91,12 @@ class Encoding(models.Model):
 
     medium = models.OneToOneField(Medium, models.CASCADE, related_name="encoding")
     status = models.CharField(max_length=6, choices=Status, default=Status.DUE)
-    due_at = models.DateTimeField(null=True, blank=True, help_text="when to begin; once begun, the end of the lease")
+    due_at = models.DateTimeField(
+        null=True, blank=True, help_text="When encoding starts; once started, when its lease ends."
+    )
     tries = models.PositiveSmallIntegerField(default=0)
-    seconds = models.PositiveSmallIntegerField(null=True, blank=True, help_text="how long it plays")
-    problem = models.CharField(max_length=300, blank=True, help_text="why it failed")
+    seconds = models.PositiveSmallIntegerField(null=True, blank=True, help_text="Playing time.")
+    problem = models.CharField(max_length=300, blank=True, help_text="Why encoding failed.")
 
     class Meta:
         indexes = [models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="encoding_due")]
@@ -105,8 +109,8 @@ class Slide(models.Model):
     """A slide of a template."""
 
     template = models.ForeignKey(Template, models.CASCADE, related_name="slides")
-    position = models.PositiveSmallIntegerField(help_text="1 for the first")
-    duration = models.PositiveSmallIntegerField(help_text="seconds")
+    position = models.PositiveSmallIntegerField(help_text="The first slide has position 1.")
+    duration = models.PositiveSmallIntegerField(help_text="Seconds.")
     text = models.TextField(blank=True)
     media = models.ManyToManyField(Medium, through="SlideMedium")
 
@@ -129,16 +133,16 @@ class TextArea(models.Model):
     """
 
     slide = models.ForeignKey(Slide, models.CASCADE, related_name="areas")
-    text = models.TextField(help_text="with merge tags")
-    left = models.PositiveIntegerField(help_text="pixels")
-    top = models.PositiveIntegerField(help_text="pixels")
-    width = models.PositiveIntegerField(validators=[MinValueValidator(1)], help_text="pixels")
-    height = models.PositiveIntegerField(validators=[MinValueValidator(1)], help_text="pixels")
+    text = models.TextField(help_text="May contain merge tags.")
+    left = models.PositiveIntegerField(help_text="Pixels.")
+    top = models.PositiveIntegerField(help_text="Pixels.")
+    width = models.PositiveIntegerField(validators=[MinValueValidator(1)], help_text="Pixels.")
+    height = models.PositiveIntegerField(validators=[MinValueValidator(1)], help_text="Pixels.")
     font_size = models.PositiveSmallIntegerField(
-        validators=[MinValueValidator(FONT_SIZE_MIN), MaxValueValidator(FONT_SIZE_MAX)], help_text="pixels"
+        validators=[MinValueValidator(FONT_SIZE_MIN), MaxValueValidator(FONT_SIZE_MAX)], help_text="Pixels."
     )
     font = models.CharField(max_length=20, choices=_choices(Font), default=Font.SANS.value)
-    color = models.CharField("colour", max_length=7, default="#000000", validators=[RegexValidator(COLOR)])
+    color = models.CharField("color", max_length=7, default="#000000", validators=[RegexValidator(COLOR)])
     align = models.CharField(max_length=6, choices=_choices(Align), default=Align.LEFT.value)
     vertical_align = models.CharField(max_length=6, choices=_choices(VerticalAlign), default=VerticalAlign.TOP.value)
 
@@ -181,11 +185,13 @@ class Rendition(models.Model):
     medium = models.ForeignKey(Medium, models.CASCADE, related_name="renditions")
     recipe = models.CharField(max_length=100)
     mime_type = models.CharField("MIME type", max_length=100)
-    size = models.PositiveIntegerField(help_text="bytes")
-    width = models.PositiveIntegerField(help_text="pixels, 0 for audio")
-    height = models.PositiveIntegerField(help_text="pixels, 0 for audio")
-    quality = models.PositiveSmallIntegerField(null=True, help_text="JPEG quality")
-    ssim = models.FloatField("SSIM", null=True, help_text="likeness to the resized original, 1 is the same")
+    size = models.PositiveIntegerField(help_text="Bytes.")
+    width = models.PositiveIntegerField(help_text="Pixels; 0 for audio.")
+    height = models.PositiveIntegerField(help_text="Pixels; 0 for audio.")
+    quality = models.PositiveSmallIntegerField(null=True, help_text="JPEG quality, 1 to 100.")
+    ssim = models.FloatField(
+        "SSIM", null=True, help_text="Structural similarity to the resized original; 1 means identical."
+    )
     file = models.FileField(max_length=250)
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -14,8 +14,8 @@ class FirstAnswer(models.Model):
 
     account = models.ForeignKey(Account, models.CASCADE, related_name="+")
     key = models.CharField(max_length=200)
-    fingerprint = models.CharField(max_length=64, help_text="of the request, without its api-key")
-    answer = models.TextField(help_text="JSON, which unlike PostgreSQL's jsonb keeps its order")
+    fingerprint = models.CharField(max_length=64, help_text="Hash of the request without its api-key.")
+    answer = models.TextField(help_text="JSON as text: jsonb would not keep the order of its keys.")
     created_at = models.DateTimeField(db_index=True)
 
     class Meta:

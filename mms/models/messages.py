@@ -20,7 +20,7 @@ class Status(models.TextChoices):
     DISCOVERING = "discovering"  # waits for the report of a DDM; due_at is its deadline
     SENDING = "sending"  # claimed by a worker; due_at is the end of the lease
     SUBMITTED = "submitted"  # accepted by the MMSC; due_at is its expiry
-    IN_DOUBT = "in_doubt"  # the request left, the answer never came; due_at is its expiry
+    IN_DOUBT = "in_doubt", "In doubt"  # the request left, the answer never came; due_at is its expiry
     DELIVERED = "delivered"
     EXPIRED = "expired"
     REJECTED = "rejected"
@@ -36,14 +36,14 @@ AWAITING_REPORT = (Status.SUBMITTED, Status.IN_DOUBT)
 class Sendable(models.Model):
     """The common part of messages and discoveries, both of which are submitted to a carrier's MMSC."""
 
-    number = models.CharField(max_length=15, db_index=True, help_text="the recipient, E.164 digits")
-    sender = models.CharField(max_length=15, help_text="the sender address in use")
+    number = models.CharField(max_length=15, db_index=True, help_text="Recipient, E.164 without the plus sign.")
+    sender = models.CharField(max_length=15, help_text="Sender address.")
     carrier = models.ForeignKey(Carrier, models.PROTECT)
     status = models.CharField(max_length=12, choices=Status, default=Status.ACCEPTED)
     due_at = models.DateTimeField(null=True, blank=True)
-    expires_at = models.DateTimeField(help_text="not sent, and no longer waited for, after this")
-    tries = models.PositiveSmallIntegerField(default=0, help_text="submits so far")
-    losses = models.PositiveSmallIntegerField(default=0, help_text="workers lost while preparing it")
+    expires_at = models.DateTimeField(help_text="After this it is not sent, and no report is expected.")
+    tries = models.PositiveSmallIntegerField(default=0, help_text="Submit attempts so far.")
+    losses = models.PositiveSmallIntegerField(default=0, help_text="Workers that died while preparing it.")
     created_at = models.DateTimeField()
 
     class Meta:
@@ -74,7 +74,7 @@ def sendable_indexes(prefix: str) -> list[models.Index]:
 class Discovery(Sendable):
     """The discovery of the handset of one number by one DDM, shared by all messages that wait for it."""
 
-    account = models.ForeignKey(Account, models.PROTECT, help_text="whose message opened it")
+    account = models.ForeignKey(Account, models.PROTECT, help_text="Account of the message that started it.")
     subject = models.CharField(max_length=80)
     text = models.TextField()
     handset = models.ForeignKey(Handset, models.SET_NULL, null=True, blank=True)
@@ -100,34 +100,42 @@ class Message(Sendable):
     account = models.ForeignKey(Account, models.PROTECT, related_name="messages")
     template = models.ForeignKey(Template, models.PROTECT, related_name="messages")
     service = models.ForeignKey(Service, models.PROTECT, related_name="messages", null=True, blank=True)
-    country = models.CharField(max_length=2, blank=True, help_text="of the number, ISO 3166")
-    operator_id = models.CharField("operator id", max_length=10, blank=True, help_text="as the customer gave it")
+    country = models.CharField(max_length=2, blank=True, help_text="Country of the number, ISO 3166.")
+    operator_id = models.CharField("operator ID", max_length=10, blank=True, help_text="As requested.")
     subject = models.CharField(max_length=80)
-    texts = models.JSONField(default=dict, blank=True, help_text="slide -> text that replaces the template's")
-    data = models.JSONField(default=dict, blank=True, help_text="merge tag -> value")
+    texts = models.JSONField(default=dict, blank=True, help_text="Texts by slide that replace those of the template.")
+    data = models.JSONField(default=dict, blank=True, help_text="Values by merge tag.")
     fallback_text = models.TextField(blank=True)
     disable_fallback_sms = models.BooleanField("fallback SMS disabled", default=False)
-    disable_fallback_sms_link = models.BooleanField("link in the fallback SMS disabled", default=False)
-    fallback_sms_link_expiration = models.DateTimeField("link good until", null=True, blank=True)
-    from_mask = models.CharField(max_length=11, blank=True, help_text="as the customer gave it; not sent")
+    disable_fallback_sms_link = models.BooleanField("fallback SMS link disabled", default=False)
+    fallback_sms_link_expiration = models.DateTimeField("fallback SMS link expiration", null=True, blank=True)
+    from_mask = models.CharField(max_length=11, blank=True, help_text="As requested; not sent.")
     client_reference = models.CharField(max_length=200, blank=True)
     ddm_text = models.TextField("DDM text", blank=True)
     ddm_subject = models.CharField("DDM subject", max_length=80, blank=True)
-    ddm_timeout = models.PositiveSmallIntegerField("DDM timeout", default=5, help_text="minutes")
+    ddm_timeout = models.PositiveSmallIntegerField("DDM timeout", default=5, help_text="Minutes.")
     ddm_force = models.BooleanField("DDM forced", default=False)
     discovery = models.ForeignKey(Discovery, models.PROTECT, null=True, blank=True, related_name="messages")
     handset = models.ForeignKey(
-        Handset, models.SET_NULL, null=True, blank=True, help_text="adapted to; empty: the generic profile"
+        Handset,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        help_text="Handset that the message is adapted to. Empty for the generic profile.",
     )
-    price_mms = models.PositiveBigIntegerField("price as MMS", default=0, help_text="micro-units, fixed at accept")
-    price_ddm = models.PositiveBigIntegerField("price of a DDM", default=0, help_text="micro-units, fixed at accept")
-    reserved = models.PositiveBigIntegerField(default=0, help_text="micro-units, the dearest way it can go")
+    price_mms = models.PositiveBigIntegerField(
+        "MMS price", default=0, help_text="Micro-units, fixed when the message is accepted."
+    )
+    price_ddm = models.PositiveBigIntegerField(
+        "DDM price", default=0, help_text="Micro-units, fixed when the message is accepted."
+    )
+    reserved = models.PositiveBigIntegerField(default=0, help_text="Micro-units, the highest price of the message.")
     pays_ddm = models.BooleanField("pays for the DDM", default=False)
     submitted_at = models.DateTimeField(null=True, blank=True)
     final_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        permissions = [("see_numbers", "Can see whole numbers")]
+        permissions = [("see_numbers", "Can see unmasked numbers")]
         indexes = [
             *sendable_indexes("message"),
             models.Index(fields=["account", "-id"], name="message_by_account"),

@@ -15,8 +15,8 @@ class Postback(models.Model):
 
     class Status(models.TextChoices):
         PENDING = "pending"
-        DELIVERED = "taken", "Taken"
-        GIVEN_UP = "given-up"
+        DELIVERED = "taken", "Delivered"
+        GIVEN_UP = "given-up", "Given up"
 
     account = models.ForeignKey(Account, models.PROTECT, related_name="postbacks")
     message = models.ForeignKey(Message, models.CASCADE, null=True, blank=True, related_name="postbacks")
@@ -26,14 +26,14 @@ class Postback(models.Model):
         max_length=7,
         choices=Account.Dialect,
         default=Account.Dialect.SINCH,
-        help_text="the account's when it happened: every try has the same bytes",
+        help_text="The account's dialect when the postback was written. It stays the same on every try.",
     )
     status = models.CharField(max_length=10, choices=Status, default=Status.PENDING)
     due_at = models.DateTimeField(null=True, blank=True)
     tries = models.PositiveSmallIntegerField(default=0)
-    earlier_tries = models.PositiveSmallIntegerField(default=0, help_text="tries before it was sent again")
+    earlier_tries = models.PositiveSmallIntegerField(default=0, help_text="Tries before the last replay.")
     created_at = models.DateTimeField()
-    ended_at = models.DateTimeField(null=True, blank=True, help_text="when it was taken or given up")
+    ended_at = models.DateTimeField(null=True, blank=True, help_text="When it was delivered or given up.")
 
     class Meta:
         ordering = ["id"]
@@ -63,10 +63,10 @@ class PostbackAttempt(models.Model):
     postback = models.ForeignKey(Postback, models.CASCADE, related_name="attempts")
     url = models.URLField("URL", blank=True)
     started_at = models.DateTimeField()
-    duration_ms = models.PositiveIntegerField(null=True, blank=True)
+    duration_ms = models.PositiveIntegerField("duration", null=True, blank=True, help_text="Milliseconds.")
     http_status = models.PositiveSmallIntegerField("HTTP status", null=True, blank=True)
     error = models.CharField(max_length=300, blank=True)
-    answer = models.TextField(blank=True, help_text="its first 2 KB")
+    answer = models.TextField(blank=True, help_text="The first 2 KB.")
 
     class Meta:
         ordering = ["id"]

@@ -16,8 +16,8 @@ class Attempt(models.Model):
         TRANSIENT = "transient"
         LIMITED = "limited"
         PERMANENT = "permanent"
-        CONTENT_REFUSED = "content_refused"
-        IN_DOUBT = "in_doubt"
+        CONTENT_REFUSED = "content_refused", "Content refused"
+        IN_DOUBT = "in_doubt", "In doubt"
 
     message = models.ForeignKey(Message, models.CASCADE, null=True, blank=True, related_name="attempts")
     discovery = models.ForeignKey(Discovery, models.CASCADE, null=True, blank=True, related_name="attempts")
@@ -25,11 +25,11 @@ class Attempt(models.Model):
     try_number = models.PositiveSmallIntegerField()
     started_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True, blank=True)
-    size = models.PositiveIntegerField(help_text="bytes of the MM7 request body")
+    size = models.PositiveIntegerField(help_text="Bytes of the MM7 request body.")
     outcome = models.CharField(max_length=20, choices=Outcome, default=Outcome.UNKNOWN, blank=True)
     code = models.PositiveIntegerField("MM7 status code", null=True, blank=True)
     text = models.TextField(blank=True)
-    mmsc_id = models.CharField("MessageID", max_length=200, blank=True, help_text="the MMSC's name for it")
+    mmsc_id = models.CharField("MessageID", max_length=200, blank=True, help_text="Assigned by the MMSC.")
 
     class Meta:
         ordering = ["id"]
@@ -51,16 +51,16 @@ class Report(models.Model):
     """A delivery report. While no attempt matches it, matching is tried again at `due_at`."""
 
     carrier = models.ForeignKey(Carrier, models.PROTECT)
-    mmsc_id = models.CharField("MessageID", max_length=200, help_text="the MMSC's name for the message")
-    number = models.CharField(max_length=30, blank=True, help_text="the recipient, digits")
+    mmsc_id = models.CharField("MessageID", max_length=200, help_text="Assigned by the MMSC.")
+    number = models.CharField(max_length=30, blank=True, help_text="Recipient, digits only.")
     status = models.CharField(max_length=30)
     raw_status = models.CharField(max_length=200, blank=True)
     text = models.TextField(blank=True)
     identity = models.CharField("handset identity", max_length=500, blank=True)
-    reported_at = models.DateTimeField(null=True, blank=True, help_text="the MMSC's date")
+    reported_at = models.DateTimeField(null=True, blank=True, help_text="Time given by the MMSC.")
     received_at = models.DateTimeField()
     attempt = models.ForeignKey(Attempt, models.CASCADE, null=True, blank=True, related_name="reports")
-    matches = models.PositiveSmallIntegerField(default=0, help_text="times it was tried to match")
+    matches = models.PositiveSmallIntegerField(default=0, help_text="Matching attempts so far.")
     due_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

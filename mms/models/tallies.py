@@ -23,9 +23,9 @@ class Tally(models.Model):
     carrier = models.ForeignKey(Carrier, models.CASCADE, null=True, blank=True)
     kind = models.CharField(max_length=30)
     count = models.BigIntegerField(default=0)
-    total = models.FloatField(default=0, help_text="sum of what was measured, mostly seconds")
+    total = models.FloatField(default=0, help_text="Sum of the measured values, mostly seconds.")
     buckets = ArrayField(
-        models.BigIntegerField(), default=list, help_text="rows that measured at most so much, by tallies.BOUNDS"
+        models.BigIntegerField(), default=list, help_text="Cumulative row counts for tallies.BOUNDS, then the total."
     )
 
     class Meta:

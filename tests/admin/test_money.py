@@ -82,7 +82,7 @@ def test_an_adjustment_may_take_away(console: Client, world: SimpleNamespace) ->
         ("top_up", {"amount": "1", "note": ""}, "This field is required."),
         ("top_up", {"amount": "much", "note": "n"}, "Enter a number."),
         ("top_up", {"amount": "99999999", "note": "n"}, "less than or equal to 10000000"),
-        ("adjust", {"amount": "0", "note": "n"}, "An adjustment of nothing changes nothing."),
+        ("adjust", {"amount": "0", "note": "n"}, "The amount must not be zero."),
         ("adjust", {"note": "n"}, "This field is required."),
     ],
 )
@@ -152,7 +152,7 @@ def test_a_price_is_typed_and_shown_as_a_decimal(console: Client, world: SimpleN
     save(console, address, fields(console, address) | typed)
     assert Price.objects.get(country="GB").amount == 45_500
     prices = console.get(reverse("admin:billing_price_changelist")).content.decode()
-    assert all(text in prices for text in ("0.0455 USD", "0.03 USD", "every account", "every operator"))
+    assert all(text in prices for text in ("0.0455 USD", "0.03 USD", "All accounts", "All operators"))
 
 
 def test_prices_of_what_is_to_come_can_be_entered_and_count_for_nothing_yet(
@@ -168,7 +168,7 @@ def test_prices_of_what_is_to_come_can_be_entered_and_count_for_nothing_yet(
 def test_a_second_price_for_the_same_is_refused(console: Client, world: SimpleNamespace) -> None:
     address = reverse("admin:billing_price_add")
     answer = console.post(address, fields(console, address) | {"message_class": "ddm", "amount": "1"})
-    assert "There is a price for this already: change that one." in answer.content.decode()
+    assert "There is already a price with this class, account, country and operator." in answer.content.decode()
 
 
 def test_the_page_of_a_message_shows_its_price_and_its_lines(console: Client, world: SimpleNamespace) -> None:

@@ -133,15 +133,15 @@ def test_an_account_without_a_throughput_has_no_limit_however_that_is_written(
 @pytest.mark.parametrize(
     ("field", "typed", "error"),
     [
-        ("allowed_networks", "203.0.113.0/24,203.0.113.9/24", "203.0.113.9/24 is no network in CIDR notation"),
-        ("allowed_networks", "everyone", "everyone is no network in CIDR notation"),
-        ("throughput", "[20]", "A JSON object from action to calls per second"),
-        ("throughput", '{"sendEverything": 20}', "sendEverything is no action; there are sendSavedMMS, "),
-        ("throughput", '{"saveMMS": 1, "savemms": 2}', "stands more than once"),
-        ("throughput", '{"saveMMS": 0}', "saveMMS: calls per second are a whole number from 1"),
-        ("throughput", '{"saveMMS": true}', "saveMMS: calls per second are a whole number from 1"),
-        ("throughput", '{"saveMMS": 0.5}', "saveMMS: calls per second are a whole number from 1"),
-        ("throughput", '{"saveMMS": 1000000}', "saveMMS: calls per second are a whole number from 1 to 100000"),
+        ("allowed_networks", "203.0.113.0/24,203.0.113.9/24", "203.0.113.9/24 is not a network in CIDR notation"),
+        ("allowed_networks", "everyone", "everyone is not a network in CIDR notation"),
+        ("throughput", "[20]", "Enter a JSON object of action and calls per second"),
+        ("throughput", '{"sendEverything": 20}', "Unknown action sendEverything. The actions are: sendSavedMMS, "),
+        ("throughput", '{"saveMMS": 1, "savemms": 2}', "is given more than once"),
+        ("throughput", '{"saveMMS": 0}', "saveMMS: enter a whole number of calls per second from 1"),
+        ("throughput", '{"saveMMS": true}', "saveMMS: enter a whole number of calls per second from 1"),
+        ("throughput", '{"saveMMS": 0.5}', "saveMMS: enter a whole number of calls per second from 1"),
+        ("throughput", '{"saveMMS": 1000000}', "saveMMS: enter a whole number of calls per second from 1 to 100000"),
         ("minimum_interval", "-1", "greater than or equal to 0"),
     ],
 )
@@ -179,7 +179,7 @@ def test_a_password_is_kept_until_another_is_typed(
         ("status_overrides", "[1]", "A JSON object from MMStatus to its meaning"),
         ("inbound_networks", "10.0.0.0/8,10.0.0.1/8", "10.0.0.1/8 is no network in CIDR notation"),
         ("inbound_networks", "everyone", "everyone is no network in CIDR notation"),
-        ("prefixes-0-prefix", "+1", "Digits only."),
+        ("prefixes-0-prefix", "+1", "Enter digits only."),
     ],
 )
 def test_a_carrier_that_could_not_work_is_refused(
@@ -222,7 +222,7 @@ def test_profiles_do_not_inherit_in_a_circle(console: Client, world: SimpleNames
     child = Profile.objects.create(name="child", parent=world.profile)
     form = fields(console, profile_page(world.profile))
     answer = console.post(profile_page(world.profile), form | {"parent": str(child.pk)})
-    assert "child inherits from this profile: that would be a circle." in answer.content.decode()
+    assert "child already inherits from this profile." in answer.content.decode()
 
 
 def test_the_generic_profile_stays_whole(console: Client, world: SimpleNamespace) -> None:
@@ -231,7 +231,7 @@ def test_the_generic_profile_stays_whole(console: Client, world: SimpleNamespace
     save(console, profile_page(generic), form)
     for field in ("message_bytes", "mime_types", "charset"):
         answer = console.post(profile_page(generic), form | {field: ""})
-        assert "The generic profile has every attribute" in answer.content.decode()
+        assert "Required: the generic profile must define every attribute." in answer.content.decode()
     assert console.post(f"/admin/handsets/profile/{generic.pk}/delete/", {"post": "yes"}).status_code == 403
 
 

@@ -168,11 +168,11 @@ def test_32_connections_with_funds_for_exactly_n_messages_accept_exactly_n() -> 
 
 def test_the_command_proves_the_books(account: Account, capsys: pytest.CaptureFixture[str]) -> None:
     call_command("books")
-    assert capsys.readouterr().out == "1 entries, every balance proven\n"
+    assert capsys.readouterr().out == "ledger entries: 1; all balances match\n"
     Balance.objects.update(balance=1)
-    with pytest.raises(CommandError, match="accounts that differ: 1"):
+    with pytest.raises(CommandError, match="accounts whose balance differs from the ledger: 1"):
         call_command("books")
     assert capsys.readouterr().out == (
-        "Customer: kept is a balance of 0.000001 USD, 0.00 USD of it reserved; "
+        "Customer: the stored balance is 0.000001 USD, 0.00 USD of it reserved; "
         "the ledger adds up to 10.00 USD, 0.00 USD of it reserved\n"
     )

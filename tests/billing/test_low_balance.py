@@ -94,8 +94,8 @@ def test_the_notice_goes_out_once_by_mail(account: Account, mailoutbox: list[Any
     (mail,) = mailoutbox
     assert (mail.to, mail.subject) == (["bills@customer.example"], "Low balance: Customer")
     assert mail.body == (
-        "The account Customer has 3.00 USD left to spend, less than the 5.00 USD at which it asked to be told.\n\n"
-        "When nothing is left, messages are refused (E713). Top up the account before that.\n"
+        "The account Customer has 3.00 USD available, less than its low-balance threshold of 5.00 USD.\n\n"
+        "Messages that it cannot pay for are refused (E713). Top up the account to avoid this.\n"
     )
     notice = LowBalanceNotice.objects.get()
     assert (notice.sent_at, notice.due_at, notice.tries) == (NOW, None, 1)

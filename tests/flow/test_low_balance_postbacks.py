@@ -37,7 +37,7 @@ def test_low_balance_postback_is_sent_once(nearly_spent: Account, send: Send, dr
     notify_low_balances.run()
     drive()
     notice = nearly_spent.low_balance_notices.get()
-    sentence = "has 0.50 USD left to spend, less than the 1.00 USD at which it asked to be told."
+    sentence = "has 0.50 USD available, less than its low-balance threshold of 1.00 USD."
     (body,) = low_balance_postbacks(customer)
     assert body == (
         '<?xml version="1.0" encoding="UTF-8"?>\n'

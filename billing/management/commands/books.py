@@ -1,4 +1,4 @@
-"""`manage.py books`: proves that every balance is what its ledger adds up to."""
+"""`manage.py books`: compare every balance with the sum of its ledger."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from billing.models import Account, LedgerEntry
 
 
 class Command(BaseCommand):
-    help = "Proves that books and balances are equal; the exit status is 1 where they are not."
+    help = "Compares every balance with the sum of its ledger. The exit status is 1 if any differs."
 
     def handle(self, *args: Any, **options: Any) -> None:
         differences = ledger.record_reconciliation(timezone.now())
@@ -20,10 +20,10 @@ class Command(BaseCommand):
             stored, computed = (
                 _describe(amounts, account.currency) for amounts in (difference.stored, difference.computed)
             )
-            self.stdout.write(f"{account}: kept is a balance of {stored}; the ledger adds up to {computed}")
+            self.stdout.write(f"{account}: the stored balance is {stored}; the ledger adds up to {computed}")
         if differences:
-            raise CommandError(f"accounts that differ: {len(differences)}")
-        self.stdout.write(f"{LedgerEntry.objects.count():,} entries, every balance proven")
+            raise CommandError(f"accounts whose balance differs from the ledger: {len(differences)}")
+        self.stdout.write(f"ledger entries: {LedgerEntry.objects.count():,}; all balances match")
 
 
 def _describe(amounts: tuple[int, int], currency: str) -> str:
