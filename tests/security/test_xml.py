@@ -72,7 +72,7 @@ def test_a_request_of_two_megabytes_costs_little(db: None, body: bytes, code: st
 def test_json_of_two_megabytes_costs_little(db: None, body: bytes) -> None:
     with within(2.0):
         reply = Client().generic("POST", "/ep/v2/", body).json()
-    assert (reply["error-code"], reply["error-info"]) == ("E108", "There are more than 20000 values")
+    assert (reply["error-code"], reply["error-info"]) == ("E108", "The request has more than 20000 values")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be"])
