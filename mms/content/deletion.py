@@ -1,8 +1,8 @@
-"""Removing content: rows first, files after the commit.
+"""Deletion of content: rows first, files after the commit.
 
-A template that its customer deleted keeps its row, for the messages that were sent of it. Its slides go as soon as
-none of its messages is on its way any more, and with them the media that no other template shows, their renditions
-and, last of all, the files. Whoever is about to use a template or a medium holds its row, and a removal waits for it.
+A deleted template keeps its row for the messages that were sent from it. Its slides are removed once none of its
+messages is unfinished, with them the media that no other template uses, their renditions and finally the files.
+A transaction that is about to use a template or a medium locks its row, and deletion waits for it.
 """
 
 from collections.abc import Callable, Collection, Iterable
@@ -17,32 +17,33 @@ from mms.models import DiscardedFile, Encoding, Medium, Message, Rendition, Slid
 
 log = structlog.get_logger()
 
-# When content that messages on their way still need is looked at again, and a file that could not be removed.
+# Delay before another try, for content that unfinished messages need and for files that could not be removed.
 RETRY_DELAY = timedelta(minutes=1)
 
 
-# Any number of transactions may hold a row so at once. A foreign key alone would not do: it is checked at the commit.
+# Shared locks, so accepting transactions do not block each other. Foreign keys do not suffice: they are checked at
+# the commit.
 LOCK_USABLE = "SELECT id FROM mms_template WHERE id = ANY(%s) AND deleted_at IS NULL FOR KEY SHARE"
 HOLD_MEDIA = "SELECT id FROM mms_medium WHERE id = ANY(%s) FOR KEY SHARE"
 
 
 def lock_usable(templates: Collection[int]) -> Callable[[], set[int]]:
-    """Those of which messages may be accepted. The caller's transaction holds them from here on."""
+    """Lock the templates that are not deleted, until the caller's transaction ends; return a function for their IDs."""
     found = sql.execute(LOCK_USABLE, [list(templates)])
     return lambda: {key for (key,) in found()}
 
 
 def hold_media(media: Collection[Medium]) -> bool:
-    """Keeps these media from being removed until the transaction ends; whether all of them were still there."""
+    """Keep the media from removal until the transaction ends; return whether all of them still existed."""
     with connection.cursor() as cursor:
         cursor.execute(HOLD_MEDIA, [[medium.pk for medium in media]])
         return len(cursor.fetchall()) == len(media)
 
 
 def delete_template(template: Template, now: datetime) -> bool:
-    """Deletes the template for its customer, and its content unless messages on their way still need it.
+    """Delete the template, and its content unless unfinished messages still need it.
 
-    Returns whether it was still there to delete. Waits for those that are accepting messages of it right now.
+    Return whether it existed. Waits for transactions that are accepting messages from it.
     """
     with transaction.atomic():
         found = Template.objects.select_for_update().filter(pk=template.pk, deleted_at=None).first()
@@ -54,15 +55,15 @@ def delete_template(template: Template, now: datetime) -> bool:
 
 
 def clear_deleted(now: datetime, limit: int) -> int:
-    """Removes the content of deleted templates that nobody needs any more; returns how many it looked at."""
-    looked = 0
-    while looked < limit and _clear_next_due(now):
-        looked += 1
-    return looked
+    """Remove the content of deleted templates that is no longer needed; return how many templates were checked."""
+    checked = 0
+    while checked < limit and _clear_next_due(now):
+        checked += 1
+    return checked
 
 
 def _clear_next_due(now: datetime) -> bool:
-    # One a transaction: two sweeps that each held several could wait for each other's media.
+    # One per transaction: two sweeps with several each could deadlock on shared media.
     with transaction.atomic():
         due = Template.objects.select_for_update(skip_locked=True).filter(due_at__lte=now, deleted_at__isnull=False)
         template = due.order_by("due_at").first()
@@ -72,7 +73,7 @@ def _clear_next_due(now: datetime) -> bool:
 
 
 def _clear(template: int, now: datetime) -> None:
-    """The caller holds the template's row."""
+    """Remove the template's content, or postpone it. The caller holds the lock on the template's row."""
     row = Template.objects.filter(pk=template)
     media = set(SlideMedium.objects.filter(slide__template=template).values_list("medium", flat=True))
     if Message.objects.filter(template=template, due_at__isnull=False).exists() or not _lock_media(media):
@@ -84,9 +85,9 @@ def _clear(template: int, now: datetime) -> None:
 
 
 def _lock_media(media: Collection[int]) -> bool:
-    """Locks the media, for a slide may be on its way, and their encodings; whether all of them could be had at once.
+    """Lock the media, because a slide may be about to use them, and their encodings; return whether all were free.
 
-    None is waited for: whoever ends an encoding holds it and waits for the templates that show its medium.
+    Does not wait: a worker that ends an encoding holds its row while it waits for the templates that use the medium.
     """
     encodings = Encoding.objects.filter(medium__in=media)
     locked = Medium.objects.select_for_update(skip_locked=True).filter(pk__in=media)
@@ -94,7 +95,7 @@ def _lock_media(media: Collection[int]) -> bool:
 
 
 def _remove_unused(media: Collection[int], now: datetime) -> None:
-    """Removes those of the media that no slide shows, and ends their encodings. The caller holds the media's rows."""
+    """Remove the media that no slide uses, with their encodings. The caller holds the locks on the media's rows."""
     unused = list(Medium.objects.filter(pk__in=media, slidemedium=None).prefetch_related("renditions"))
     originals = [str(medium.file) for medium in unused]
     renditions = [str(made.file) for medium in unused for made in medium.renditions.all()]
@@ -104,14 +105,14 @@ def _remove_unused(media: Collection[int], now: datetime) -> None:
 
 
 def remove_files(now: datetime, limit: int) -> int:
-    """Removes files that no row names; returns how many it tried. No lock is held meanwhile: to remove one twice
+    """Remove discarded files that are due; return how many were tried.
 
-    does no harm, because no name is ever used again.
+    No lock is held: removing a file twice is harmless, because names are never reused.
     """
     due = list(DiscardedFile.objects.filter(due_at__lte=now).order_by("due_at")[:limit])
-    gone = [discarded.pk for discarded in due if _remove_file(discarded)]
-    DiscardedFile.objects.filter(pk__in=gone).delete()
-    _postpone((discarded for discarded in due if discarded.pk not in gone), now)
+    removed = [discarded.pk for discarded in due if _remove_file(discarded)]
+    DiscardedFile.objects.filter(pk__in=removed).delete()
+    _postpone((discarded for discarded in due if discarded.pk not in removed), now)
     return len(due)
 
 

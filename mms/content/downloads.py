@@ -1,4 +1,4 @@
-"""Customers' files, downloaded while their call waits: for all files of a call one limit of time, and one of bytes."""
+"""Downloads of customers' files during a request, under one time limit and one byte limit for all files together."""
 
 import asyncio
 import time
@@ -8,17 +8,17 @@ import aiohttp
 
 from mms.runtime.http_client import CHUNK_SIZE, CONNECT_TIMEOUT, guarded_session
 
-TIME_LIMIT = 20.0  # all files of a call
-BYTES_MAX = 100_000_000  # all files of a call: they are held in memory until they are stored
+TIME_LIMIT = 20.0  # seconds, for all files of a request
+BYTES_MAX = 100_000_000  # all files of a request; they are held in memory until they are stored
 REDIRECTS_MAX = 3
 
 
 class DownloadError(Exception):
-    """A download that gave no content; its text tells a customer why."""
+    """A download failed; the message gives the customer the reason."""
 
 
 class DownloadTooLarge(DownloadError):
-    """The download passes the cap."""
+    """The file exceeds the size limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,50 +29,50 @@ class DownloadedFile:
 
 @dataclass(slots=True)
 class Downloads:
-    """The downloads of one call, one after the other; the time runs from now on."""
+    """The sequential downloads of one request; the time limit starts when this is created."""
 
     deadline: float = field(default_factory=lambda: time.monotonic() + TIME_LIMIT)
     bytes_left: int = field(default_factory=lambda: BYTES_MAX)
 
-    def fetch(self, url: str, cap: int) -> DownloadedFile:
-        """Downloads at most `cap` bytes, over http or https, past at most 3 redirects.
+    def fetch(self, url: str, size_max: int) -> DownloadedFile:
+        """Download at most `size_max` bytes over http or https, following at most 3 redirects.
 
-        Raises FetchFailed with the reason in words for the customer who named the URL.
+        Raises DownloadError with the reason for the customer.
         """
         seconds = self.deadline - time.monotonic()
-        if seconds <= 0:  # which aiohttp would take for no limit
+        if seconds <= 0:  # aiohttp treats 0 as no limit
             raise _too_slow()
         try:
-            file = _download(url, min(cap, self.bytes_left), seconds)
+            file = _download(url, min(size_max, self.bytes_left), seconds)
         except DownloadTooLarge:
-            if cap <= self.bytes_left:
+            if size_max <= self.bytes_left:
                 raise
-            raise DownloadTooLarge(f"the files of a call may have {BYTES_MAX} bytes together") from None
+            raise DownloadTooLarge(f"the files of a request may not exceed {BYTES_MAX} bytes in total") from None
         self.bytes_left -= len(file.data)
         return file
 
 
-def _download(url: str, cap: int, seconds: float) -> DownloadedFile:
+def _download(url: str, size_max: int, seconds: float) -> DownloadedFile:
     if not url.lower().startswith(("http://", "https://")):
         raise DownloadError("its address is not an http or https URL")
     try:
-        return asyncio.run(_fetch(url, cap, seconds))
+        return asyncio.run(_fetch(url, size_max, seconds))
     except TimeoutError:
         raise _too_slow() from None
     except aiohttp.TooManyRedirects:
         raise DownloadError(f"more than {REDIRECTS_MAX} redirects") from None
-    except aiohttp.ClientSSLError:  # before ValueError, which a refused certificate is, too
+    except aiohttp.ClientSSLError:  # before ValueError, which certificate errors also are
         raise DownloadError("no secure connection to its server") from None
     except aiohttp.ClientConnectorError as problem:
         raise DownloadError(_connection_problem(problem)) from None
     except (ValueError, aiohttp.NonHttpUrlClientError):
         raise DownloadError("its address, or one that it redirects to, is not valid") from None
     except (aiohttp.ClientError, OSError):
-        raise DownloadError("its server broke off, or does not speak HTTP") from None
+        raise DownloadError("its server closed the connection or does not speak HTTP") from None
 
 
 def _too_slow() -> DownloadError:
-    return DownloadError(f"its server was too slow; all files of a call may take {TIME_LIMIT:g} seconds")
+    return DownloadError(f"its server was too slow; all files of a request must arrive within {TIME_LIMIT:g} seconds")
 
 
 def _connection_problem(problem: aiohttp.ClientConnectorError) -> str:
@@ -83,7 +83,7 @@ def _connection_problem(problem: aiohttp.ClientConnectorError) -> str:
     return "no connection to its server"
 
 
-async def _fetch(url: str, cap: int, seconds: float) -> DownloadedFile:
+async def _fetch(url: str, size_max: int, seconds: float) -> DownloadedFile:
     timeout = aiohttp.ClientTimeout(total=seconds, connect=CONNECT_TIMEOUT, sock_read=CONNECT_TIMEOUT)
     async with (
         guarded_session(limit=1) as session,
@@ -92,8 +92,8 @@ async def _fetch(url: str, cap: int, seconds: float) -> DownloadedFile:
         if response.status != 200:
             raise DownloadError(f"its server answered HTTP {response.status}")
         data = bytearray()
-        async for piece in response.content.iter_chunked(CHUNK_SIZE):
-            data += piece
-            if len(data) > cap:
-                raise DownloadTooLarge(f"it is larger than {cap} bytes")
+        async for chunk in response.content.iter_chunked(CHUNK_SIZE):
+            data += chunk
+            if len(data) > size_max:
+                raise DownloadTooLarge(f"it is larger than {size_max} bytes")
         return DownloadedFile(bytes(data), response.headers.get("Content-Type", ""))

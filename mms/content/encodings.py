@@ -1,4 +1,4 @@
-"""Encodings that stored content needs: a row for each audio and video, which the workers of mms/encoding claim."""
+"""Requests for the encoding of audio and video: one row per medium, claimed by the workers of mms/encoding."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -11,8 +11,8 @@ ENCODED_KINDS = (Medium.Kind.AUDIO, Medium.Kind.VIDEO)
 def request(media: Iterable[Medium], now: datetime) -> bool:
     """Request the encoding of the audio and video among the media. Return whether there are any.
 
-    What is encoded already is not encoded again, and what failed is retried. The rows stay locked until the caller's
-    transaction ends, so that no encoding ends before the template that waits for it is committed.
+    Completed encodings are not repeated, failed ones are retried. The rows stay locked until the caller's transaction
+    ends, so that no encoding ends before the template that waits for it is committed.
     """
     keys = sorted(medium.pk for medium in media if medium.kind in ENCODED_KINDS)
     Encoding.objects.bulk_create((Encoding(medium_id=key, due_at=now) for key in keys), ignore_conflicts=True)

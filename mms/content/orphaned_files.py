@@ -1,7 +1,7 @@
-"""Files that no row came to name, because their worker died between the file and its row.
+"""Removal of orphaned files: files without a row, left by workers that died between writing the two.
 
-They do no harm but take up room. Files of media and renditions stand in folders by the first two digits of their
-medium's hash: one folder is looked through at a time, so a pass is short however much is stored.
+They only waste space. Files of media and renditions are stored in folders by the first two digits of the medium's
+hash. Each run searches one folder, so it is short however much is stored.
 """
 
 import re
@@ -14,18 +14,18 @@ from django.core.files.storage import default_storage
 from mms.models import DiscardedFile, Medium, Rendition
 
 FOLDERS: Final = [f"{place}/{digits:02x}" for place in ("media", "renditions") for digits in range(256)]
-# Whatever writes a file has long committed its row by then, or died.
+# Every writer has committed its row or died by then.
 AGE_MIN = timedelta(days=1)
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def folder_due(now: datetime) -> str:
-    """The folder whose turn it is in this hour; each comes up every three weeks."""
+    """Return the folder to search in this hour; each is searched every three weeks."""
     return FOLDERS[int(now.timestamp()) // 3600 % len(FOLDERS)]
 
 
 def discard(folder: str, now: datetime) -> int:
-    """Has the files of this folder removed that are old and that no row names; returns how many they are."""
+    """Schedule the removal of the folder's orphaned files; return their number."""
     files = list(_list_files(folder))
     orphans = [
         name for name in set(files) - _referenced(files) if default_storage.get_modified_time(name) <= now - AGE_MIN
@@ -35,18 +35,18 @@ def discard(folder: str, now: datetime) -> int:
 
 
 def _list_files(folder: str) -> Iterator[str]:
-    """The files of media in the folder and in those below it."""
+    """Yield the media files in the folder and its subfolders."""
     try:
         folders, files = default_storage.listdir(folder)
     except FileNotFoundError:
         return
     yield from (name for file in files if SHA256.search(name := f"{folder}/{file}"))
-    for below in folders:
-        yield from _list_files(f"{folder}/{below}")
+    for subfolder in folders:
+        yield from _list_files(f"{folder}/{subfolder}")
 
 
 def _referenced(files: Iterable[str]) -> set[str]:
-    """Those that a row names, found by the hash in their names: that has an index."""
+    """Return the files that a row refers to, found by the hash in their names, which is indexed."""
     hashes = {found[0] for name in files for found in SHA256.finditer(name)}
     media = Medium.objects.filter(sha256__in=hashes).values_list("file", flat=True)
     renditions = Rendition.objects.filter(medium__sha256__in=hashes).values_list("file", flat=True)

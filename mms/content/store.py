@@ -1,4 +1,4 @@
-"""Content from customers: media stored once by the hash of their bytes, templates that refer to them."""
+"""Storage of customers' content: media, stored once by the hash of their bytes, and the templates that use them."""
 
 import secrets
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -21,14 +21,14 @@ from mms.models import Medium, Slide, SlideMedium, Template, TextArea
 log = structlog.get_logger()
 
 Result = TypeVar("Result")
-# Unlocks or fails a template whose encodings ended (mms/encoding); messages wait for that, which content does not know.
+# Makes a template ready, or fails it, if its encodings have ended. A parameter, because mms/encoding is a higher layer.
 Conclude = Callable[[Template, datetime], None]
 Files = Mapping[str, str]  # the hash of a medium -> the name of the file that holds its bytes
 
 
 @dataclass(frozen=True, slots=True)
 class NewMedium:
-    """A medium as it was fetched, inspected, from this URL."""
+    """A medium downloaded from this URL and inspected."""
 
     source: Source
     data: bytes
@@ -37,7 +37,7 @@ class NewMedium:
 
 @dataclass(frozen=True, slots=True)
 class NewSlide:
-    """A slide of a template to be: seconds, text, media, the texts that are drawn onto its still picture."""
+    """A slide of a new template: seconds, text, media, and the text areas of its picture."""
 
     duration: int
     text: str
@@ -46,19 +46,19 @@ class NewSlide:
 
 
 class _MediumRemoved(Exception):
-    """A medium that was known has gone with the last template that showed it: it has to be stored anew."""
+    """A known medium was removed with its last template; its file has to be stored again."""
 
 
 @stale_cached
 def get_template(account: Account, key: int) -> Template | None:
-    """The account's content of this mms-id, in whatever state it is, unless the customer deleted it."""
+    """Return the account's template with this mms-id in any state, unless the customer deleted it."""
     return Template.objects.filter(account=account, pk=key, deleted_at=None).first()
 
 
 def save_template(template: Template, slides: Sequence[NewSlide], conclude: Conclude, now: datetime) -> None:
-    """Stores the template with these slides, all of it or nothing.
+    """Store the template with these slides atomically.
 
-    It can be sent when this returns, unless it has audio or video.
+    It is ready to send at once, unless it has audio or video to encode.
     """
 
     def create(files: Files) -> None:
@@ -69,10 +69,10 @@ def save_template(template: Template, slides: Sequence[NewSlide], conclude: Conc
 
 
 def with_stored_files(slides: Sequence[NewSlide], act: Callable[[Files], Result]) -> Result:
-    """What `act` returns, which may create content of these slides; their files are stored before.
+    """Store the files of the slides' new media, then call `act`, which creates the rows; return its result.
 
-    So no row lacks its file. It is called anew where media are removed meanwhile that need no file as it begins.
-    Afterwards the files go that no row came to name.
+    Storing files first ensures that no row lacks its file. If a known medium is removed concurrently, the call is
+    repeated. Files that no row refers to afterwards are removed.
     """
     fetched = {medium.source.sha256: medium for slide in slides for medium in slide.media}
     while True:
@@ -88,31 +88,32 @@ def with_stored_files(slides: Sequence[NewSlide], act: Callable[[Files], Result]
 def creating_template(
     template: Template, slides: Sequence[NewSlide], files: Files, conclude: Conclude, now: datetime
 ) -> Iterator[None]:
-    """Stores the template with these slides, all of it or nothing, in one transaction with what the block does.
+    """Store the template with these slides in one transaction with the block.
 
-    With audio or video it is locked in the block, and unlocked after it if those were encoded before.
+    A template with audio or video has the status `encoding` in the block, and becomes ready after it if they are
+    encoded already.
     """
     with transaction.atomic():
         media = _media_rows(slides, files)
-        locked = encodings.request(media.values(), now)
-        template.status = Template.Status.ENCODING if locked else Template.Status.READY
+        encoding = encodings.request(media.values(), now)
+        template.status = Template.Status.ENCODING if encoding else Template.Status.READY
         template.save()
         for position, slide in enumerate(slides, 1):
             _create_slide(template, position, slide, media)
         yield
-        if locked:
+        if encoding:
             conclude(template, now)
 
 
 def _media_rows(slides: Sequence[NewSlide], files: Files) -> dict[str, Medium]:
-    """The rows of the slides' media by their hashes, kept from removal until the transaction ends."""
+    """Return the rows of the slides' media by hash, protected from removal until the transaction ends."""
     sources = {medium.source.sha256: medium.source for slide in slides for medium in slide.media}
     known = Medium.objects.in_bulk(sources.keys() - files.keys(), field_name="sha256")
     if known.keys() | files.keys() < sources.keys():
         raise _MediumRemoved
-    # In one order, or two requests that store the same media could each wait for the other.
+    # In sorted order, or two requests that store the same media could deadlock.
     media = known | {sha256: _create_medium(sources[sha256], files[sha256]) for sha256 in sorted(files)}
-    # All of them: what was new may have been stored by another meanwhile, who deletes it again.
+    # All of them: another request may have stored a new medium in the meantime and deleted it again.
     if not deletion.hold_media(media.values()):
         raise _MediumRemoved
     return media
@@ -120,18 +121,17 @@ def _media_rows(slides: Sequence[NewSlide], files: Files) -> dict[str, Medium]:
 
 @contextmanager
 def _stored_files(new: Sequence[NewMedium]) -> Iterator[Files]:
-    """Files of these media. At the end those go that no row came to name: the rows failed, were not wanted, or another
-    request stored the same bytes meanwhile.
+    """Store files of these media; at the end, remove those that no row refers to.
 
-    What became of the rows is decided by then, and stands: a file that cannot be removed is left to
-    mms/content/orphaned_files.py, as are those whose rows nobody knows of, because the connection was lost: their
-    commit may still come.
+    A file has no row if the transaction failed or rolled back, or if another request stored the same bytes. Removal
+    never changes the outcome: files that cannot be removed are left to mms/content/orphaned_files.py. So are all
+    files if the connection was lost, because the transaction may still have been committed.
     """
     names: dict[str, str] = {}
     try:
         for medium in new:
             sha256 = medium.source.sha256
-            name = f"media/{sha256[:2]}/{sha256}-{secrets.token_hex(4)}"  # never used again once it is removed
+            name = f"media/{sha256[:2]}/{sha256}-{secrets.token_hex(4)}"  # names are never reused
             names[sha256] = default_storage.save(name, ContentFile(medium.data))
         yield names
     except OperationalError:
@@ -139,20 +139,20 @@ def _stored_files(new: Sequence[NewMedium]) -> Iterator[Files]:
         raise
     finally:
         try:
-            _remove_unnamed(names.values())
+            _remove_unreferenced(names.values())
         except Exception:
-            log.exception("files are left that no row may name", files=list(names.values()))
+            log.exception("unreferenced files could not be removed", files=list(names.values()))
 
 
-def _remove_unnamed(files: Collection[str]) -> None:
-    named = Medium.objects.filter(file__in=files).values_list("file", flat=True)
-    for file in set(files).difference(named):
+def _remove_unreferenced(files: Collection[str]) -> None:
+    referenced = Medium.objects.filter(file__in=files).values_list("file", flat=True)
+    for file in set(files).difference(referenced):
         default_storage.delete(file)
 
 
 def _create_medium(source: Source, file: str) -> Medium:
     values = asdict(source)
-    values.pop("variants")  # they are the renditions of an encoding
+    values.pop("variants")  # stored as renditions once they are encoded
     medium, _ = Medium.objects.get_or_create(sha256=values.pop("sha256"), defaults={**values, "file": file})
     return medium
 

@@ -1,1 +1,1 @@
-"""Encoding audio and video: the work as rows, and the workers that do it, each codec in a process of its own."""
+"""Encoding of audio and video: a queue of rows, and workers that run each codec in a child process."""

@@ -1,7 +1,7 @@
-"""`python -m mms.encoding.child FILE KIND FOLDER SECONDS`: encodes one audio or video, and tells of it as JSON.
+"""`python -m mms.encoding.child FILE KIND FOLDER SECONDS`: encodes one audio or video and prints the result as JSON.
 
-A process of its own, without Django, because a codec that meets hostile bytes may crash, hang or take all memory:
-then this process ends, and with it one encoding.
+A separate process without Django, because a codec may crash, hang or exhaust memory on hostile bytes. Only this one
+encoding is lost then.
 """
 
 import json
@@ -17,30 +17,30 @@ from mms.adaptation import transcoding
 from mms.adaptation.content import Kind
 from mms.adaptation.transcoding import EncodedFile, TranscodingError
 
-# Bytes of memory. A plain 4K video takes 240 MB; ten bits a colour and many reference frames take more.
+# Bytes. A plain 4K video needs 240 MB; ten bits per colour and many reference frames need more.
 MEMORY_MAX = 1 << 30
 
 
 def main(file: str, kind: str, folder: str, seconds: str) -> dict[str, Any]:
-    """What was made, or the problem in a sentence for the customer."""
+    """Encode the file; return the variants, or the problem in a sentence for the customer."""
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_MAX, MEMORY_MAX))
-    # It ends the process whatever a codec does, and even if the worker that waits for us is gone.
+    # SIGALRM ends the process even if the codec hangs or the worker is gone.
     signal.alarm(int(seconds))
     av.logging.set_level(None)
     try:
-        made = transcoding.encode(Path(file), Kind(kind), Path(folder))
+        encoded = transcoding.encode(Path(file), Kind(kind), Path(folder))
     except TranscodingError as problem:
         return {"problem": str(problem)}
-    return {"seconds": max(form.seconds for form in made), "variants": [_describe(form) for form in made]}
+    return {"seconds": max(file.seconds for file in encoded), "variants": [_describe(file) for file in encoded]}
 
 
-def _describe(form: EncodedFile) -> dict[str, Any]:
+def _describe(encoded: EncodedFile) -> dict[str, Any]:
     return {
-        "recipe": form.output_format.recipe,
-        "mime_type": form.output_format.mime_type,
-        "file": str(form.file),
-        "width": form.width,
-        "height": form.height,
+        "recipe": encoded.output_format.recipe,
+        "mime_type": encoded.output_format.mime_type,
+        "file": str(encoded.file),
+        "width": encoded.width,
+        "height": encoded.height,
     }
 
 

@@ -1,7 +1,7 @@
-"""The encodings that are due, and what the end of one means for the templates and messages that wait for it.
+"""The queue of encodings: claim due ones, and settle the templates and messages that wait for them.
 
-Whoever concludes a template holds its row and looks at all its encodings then: of two workers that end the last two
-at the same moment, the later one sees both.
+A worker locks a template's row before it checks all of the template's encodings. Of two workers that end the last two
+encodings at the same time, the later one therefore sees both.
 """
 
 from collections.abc import Sequence
@@ -17,17 +17,17 @@ from mms.models import LOCK_ORDER, Encoding, Medium, Message, Rendition, Slide, 
 from mms.postbacks import standalone
 from mms.postbacks.notices import Notice
 
-# Longer than an encoding may take, with what it takes to store its files.
+# Longer than the time limit of an encoding plus storing its files.
 LEASE = timedelta(minutes=4)
-# Workers that may die over an encoding before the medium counts as one that cannot be encoded.
+# Claims without a result, because the worker died, after which the encoding fails.
 TRIES_MAX = 3
-# The last digit of the postback that tells of its failure: E002 of a template, E012 of a message, and so on.
+# The last digit of the failure's postback code: E002 for a template, E012 for a message, and so on.
 FAILURE_DIGITS = {Medium.Kind.AUDIO: 2, Medium.Kind.VIDEO: 3}
 
 
 @dataclass(frozen=True, slots=True)
 class NewVariant:
-    """A form as it was made and stored: its name, MIME type, bytes, pixels, the name of its file."""
+    """An encoded and stored variant: its recipe, MIME type, size in bytes and pixels, and file name."""
 
     recipe: str
     mime_type: str
@@ -37,11 +37,8 @@ class NewVariant:
     file: str
 
 
-# --- what is to be done -------------------------------------------------------------------------------------------
-
-
 def claim(now: datetime) -> Encoding | None:
-    """Takes the encoding that is due first: it is ours until the lease ends. Those that killed their workers fail."""
+    """Claim the encoding that is due first, under a lease. Fail those that reached the limit of tries."""
     while True:
         with transaction.atomic():
             rows = Encoding.objects.select_for_update(no_key=True, skip_locked=True, of=("self",))
@@ -52,14 +49,11 @@ def claim(now: datetime) -> Encoding | None:
                 due.due_at, due.tries = now + LEASE, due.tries + 1
                 due.save(update_fields=["due_at", "tries"])
                 return due
-            _fail_encoding(due, "it stopped every worker that tried", now)
-
-
-# --- what came of it ----------------------------------------------------------------------------------------------
+            _fail_encoding(due, "every worker that tried crashed", now)
 
 
 def complete(encoding: Encoding, variants: Sequence[NewVariant], seconds: int, now: datetime) -> bool:
-    """Keeps the variants and lets go on what waited for them; returns whether the encoding still was ours."""
+    """Store the variants and settle the waiting templates; return False if the lease was lost."""
     with transaction.atomic():
         if not _end(encoding, status=Encoding.Status.DONE, seconds=seconds):
             return False
@@ -80,7 +74,7 @@ def complete(encoding: Encoding, variants: Sequence[NewVariant], seconds: int, n
 
 
 def fail(encoding: Encoding, problem: str, now: datetime) -> None:
-    """The medium cannot be encoded: the templates that hold it, and the messages that wait for those, have failed."""
+    """Fail the encoding, the templates that use its medium, and the messages that wait for those."""
     with transaction.atomic():
         _fail_encoding(encoding, problem, now)
 
@@ -91,9 +85,9 @@ def _fail_encoding(encoding: Encoding, problem: str, now: datetime) -> None:
 
 
 def _end(encoding: Encoding, **changes: object) -> bool:
-    """Ends the encoding, if it is still under the lease with which it was claimed."""
-    held = Encoding.objects.filter(pk=encoding.pk, due_at=encoding.due_at)
-    return bool(held.update(due_at=None, **changes))
+    """End the encoding if it is still under the lease of its claim; return whether it was."""
+    claimed = Encoding.objects.filter(pk=encoding.pk, due_at=encoding.due_at)
+    return bool(claimed.update(due_at=None, **changes))
 
 
 def _conclude_waiting(encoding: Encoding, now: datetime) -> None:
@@ -105,19 +99,16 @@ def _conclude_waiting(encoding: Encoding, now: datetime) -> None:
         conclude(template, now)
 
 
-# --- templates ----------------------------------------------------------------------------------------------------
-
-
 def conclude(template: Template, now: datetime) -> None:
-    """Unlocks a template whose audio and video are all encoded; fails it as soon as one of them could not be.
+    """Make a template ready if all its audio and video are encoded; fail it if one of them failed.
 
     The caller holds the transaction and the template's row.
     """
     uses = SlideMedium.objects.filter(slide__template=template, medium__kind__in=ENCODED_KINDS)
     uses = uses.select_related("slide", "medium__encoding").order_by("slide__position", "pk")
-    broken = next((use for use in uses if use.medium.encoding.status == Encoding.Status.FAILED), None)
-    if broken:
-        _mark_failed(template, broken, now)
+    failed = next((use for use in uses if use.medium.encoding.status == Encoding.Status.FAILED), None)
+    if failed:
+        _mark_failed(template, failed, now)
     elif all(use.medium.encoding.status == Encoding.Status.DONE for use in uses):
         _mark_ready(template, [(use.slide, use.medium.encoding.seconds or 1) for use in uses], now)
 
@@ -151,11 +142,11 @@ def _mark_failed(template: Template, use: SlideMedium, now: datetime) -> None:
 
 
 def _lock_messages(templates: Sequence[Template]) -> list[Message]:
-    """The messages of these locked templates, which are those that sendMMS made with them; their rows locked."""
+    """Lock and return the messages of these templates, which sendMMS created with them."""
     rows = Message.objects.select_for_update(no_key=True, of=("self",)).select_related("carrier", "account")
     return list(rows.filter(template__in=templates).order_by(*LOCK_ORDER))
 
 
 def _still_waiting(messages: Sequence[Message]) -> list[Message]:
-    """Those of them that are not over: a message may expire before its audio or video is encoded."""
+    """Return the messages that still wait; a message may expire before its audio or video is encoded."""
     return [message for message in messages if message.status == Status.ENCODING]

@@ -1,4 +1,4 @@
-"""Does the encodings that are due, one after the other, each in a child process that may die."""
+"""The encoding worker: encodes due audio and video one at a time, each in a child process that may crash."""
 
 import json
 import os
@@ -25,28 +25,28 @@ from mms.runtime import time_slice, wakeup
 
 log = structlog.get_logger()
 
-# Seconds that an encoding may take.
+# The time limit of an encoding, in seconds.
 TIMEOUT = 120
 CHILD = (sys.executable, "-m", "mms.encoding.child")
 Clock = Callable[[], datetime]
 
 
 class Unencodable(Exception):
-    """The child made nothing of the medium; the message says why, for a customer."""
+    """The medium could not be encoded; the message gives the customer the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class EncodingResult:
-    """What the child made: the files of the variants, and how many seconds they play."""
+    """The result of the child: the files of the variants, and their duration in seconds."""
 
     variants: Sequence[Mapping[str, str | int]]
     seconds: int
 
 
 def run(clock: Clock = timezone.now, child: Sequence[str] = CHILD, timeout: int = TIMEOUT) -> None:
-    """Works until nothing is due, or its shift is over; asked to stop, it ends the encoding that it has.
+    """Encode until nothing is due or the time slice ends. On shutdown, finish the encoding in progress.
 
-    `child` is the command of the child process, `timeout` the seconds that it may take.
+    `child` is the command of the child process, `timeout` its time limit in seconds.
     """
     end = clock() + time_slice.LENGTH
     while not shutdown.requested() and clock() < end:
@@ -58,7 +58,7 @@ def run(clock: Clock = timezone.now, child: Sequence[str] = CHILD, timeout: int 
             _encode(encoding, Path(folder), clock, child, timeout)
         wakeup.wake(wakeup.WORK)
         wakeup.wake(wakeup.NOTIFY)
-    wakeup.wake(wakeup.ENCODE)  # what is left is for the next
+    wakeup.wake(wakeup.ENCODE)  # a successor continues
 
 
 def _encode(encoding: Encoding, folder: Path, clock: Clock, child: Sequence[str], timeout: int) -> None:
@@ -75,28 +75,28 @@ def _encode(encoding: Encoding, folder: Path, clock: Clock, child: Sequence[str]
 
 
 def _run_child(medium: Medium, folder: Path, child: Sequence[str], timeout: int) -> EncodingResult:
-    """What the child makes of the medium. Raises Unencodable."""
+    """Run the child on the medium and return its result. Raises Unencodable."""
     source = folder / "source"
     source.write_bytes(renditions.read_file(medium))
     command = [*child, str(source), medium.kind, str(folder), str(timeout)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     try:
-        # The child ends itself at its time limit; a little later we end it.
-        ended = subprocess.run(command, env=environment, stdout=subprocess.PIPE, timeout=timeout + 5, check=True)
+        # The child ends itself at its time limit; a few seconds later it is killed.
+        completed = subprocess.run(command, env=environment, stdout=subprocess.PIPE, timeout=timeout + 5, check=True)
     except subprocess.TimeoutExpired:
         raise Unencodable(f"it took longer than {timeout} seconds") from None
     except subprocess.CalledProcessError as problem:
         raise Unencodable(_exit_reason(problem.returncode, timeout)) from None
-    told = json.loads(ended.stdout)
-    if "problem" in told:
-        raise Unencodable(told["problem"])
-    return EncodingResult(told["variants"], told["seconds"])
+    output = json.loads(completed.stdout)
+    if "problem" in output:
+        raise Unencodable(output["problem"])
+    return EncodingResult(output["variants"], output["seconds"])
 
 
 def _exit_reason(status: int, timeout: int) -> str:
     if status == -signal.SIGALRM:
         return f"it took longer than {timeout} seconds"
-    return f"its codec broke down (signal {-status})" if status < 0 else "its codec broke down"
+    return f"its codec crashed (signal {-status})" if status < 0 else "its codec crashed"
 
 
 def _store_variant(medium: Medium, form: Mapping[str, str | int]) -> NewVariant:

@@ -1,5 +1,5 @@
-"""MM7, the interface between us (the VASP) and a carrier's MMSC: pure functions, values to bytes and back.
+"""MM7, the interface between the platform (the VASP) and a carrier's MMSC: pure encoding and decoding.
 
-3GPP TS 23.140 describes it (section 8.7 the transactions, annex L the XML schemas); SOAP 1.1 with attachments
-carries it over HTTP.
+Specified by 3GPP TS 23.140 (section 8.7: transactions, annex L: XML schemas); transported as SOAP 1.1 with attachments
+over HTTP.
 """

@@ -1,4 +1,4 @@
-"""Reading what an MMSC answers to a SubmitReq."""
+"""Interpretation of an MMSC's answer to a SubmitReq."""
 
 import re
 from collections.abc import Mapping
@@ -10,22 +10,22 @@ from mms.mm7.codes import NO_OVERRIDES, outcome
 from mms.mm7.soap import MAX_ID, Malformed, find, find_all, read_envelope, text, value
 from mms.protocol.submit import Outcome, SubmitResult
 
-MAX_TEXT: Final = 500  # characters kept of the MMSC's explanation
+MAX_TEXT: Final = 500  # characters of the MMSC's explanation that are kept
 
-# A status code in prose, as in "2007: Message format corrupt"; no year, port or part of a longer number.
+# A status code in prose, as in "2007: Message format corrupt"; not a year, a port or part of a longer number.
 _CODE_IN_PROSE: Final = re.compile(r"(?<!\d)(?<!\d[.:-])([2-4]\d{3})(?!\d)(?!-\d)")
 
-# HTTP statuses that say by themselves that nothing was taken, though it may be later. 401, 403 and 404 are
-# among them: they tell of a set-up that somebody will mend, not of the message.
+# HTTP statuses that mean not accepted now, perhaps later. They include 401, 403 and 404, which point to a
+# misconfiguration that can be fixed, not to the message.
 _TRANSIENT: Final = frozenset({401, 403, 404, 408, 429, 500, 503})
 
 
 def read_answer(
     http_status: int, content_type: str, body: bytes, overrides: Mapping[int, Outcome] = NO_OVERRIDES
 ) -> SubmitResult:
-    """The answer in an HTTP response: SubmitRsp, error response or Fault, under any HTTP status.
+    """Return the result in an HTTP response: a SubmitRsp, an error response or a Fault, under any HTTP status.
 
-    `overrides` are the carrier's own outcomes by status code. Without readable SOAP, the HTTP status decides.
+    `overrides` maps status codes to the carrier's own outcomes. Without readable SOAP, the HTTP status decides.
     Never raises.
     """
     try:
@@ -46,7 +46,7 @@ def _read_response(http_status: int, response: etree._Element, overrides: Mappin
     message_id = _message_id(response)
     if code is not None:
         return SubmitResult(outcome(code, overrides), code, _explanation(response), message_id)
-    if message_id:  # a message that has a name there was taken there
+    if message_id:  # the MMSC assigned an ID, so it accepted the message
         return SubmitResult(Outcome.SUBMITTED, None, _explanation(response), message_id)
     return _result_by_http_status(http_status, _explanation(response) or "no StatusCode in the answer")
 
@@ -58,7 +58,7 @@ def _read_fault(fault: etree._Element, overrides: Mapping[int, Outcome]) -> Subm
     if code is None:
         return SubmitResult(_by_faultcode(value(fault, "faultcode")), None, explanation, message_id)
     result = outcome(code, overrides)
-    if result is Outcome.SUBMITTED:  # a refusal that says success: only the MMSC's operator can tell
+    if result is Outcome.SUBMITTED:  # a Fault with a success code is contradictory
         result = Outcome.IN_DOUBT
     return SubmitResult(result, code, explanation, message_id)
 
@@ -76,11 +76,11 @@ def _by_http_status(http_status: int) -> Outcome:
         return Outcome.TRANSIENT
     if 400 <= http_status < 500:
         return Outcome.PERMANENT
-    return Outcome.IN_DOUBT  # 2xx: something took it; 502, 504 and the like: a gateway, after passing it on
+    return Outcome.IN_DOUBT  # 2xx without SOAP, or a gateway error after the request was forwarded
 
 
 def _by_faultcode(faultcode: str) -> Outcome:
-    """SOAP 1.1, 4.4.1: a Server fault may succeed later, every other one needs another message."""
+    """Return the outcome by SOAP 1.1, 4.4.1: Server faults may succeed later, all others need a different message."""
     return Outcome.TRANSIENT if "server" in faultcode.lower() else Outcome.PERMANENT
 
 

@@ -1,4 +1,4 @@
-"""What to do about an MMSC's status code: one table from its code to our outcome."""
+"""The table from MM7 status codes to submit outcomes."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -6,7 +6,7 @@ from typing import Final
 
 from mms.protocol.submit import Outcome
 
-# 3GPP TS 23.140, 8.7.10.3 (status codes and texts), with the codes of Sinch that do not clash with it.
+# 3GPP TS 23.140, 8.7.10.3 (status codes and texts), with the codes of Sinch that do not conflict with it.
 OUTCOMES: Final[Mapping[int, Outcome]] = MappingProxyType(
     {
         1000: Outcome.SUBMITTED,  # Success
@@ -21,7 +21,7 @@ OUTCOMES: Final[Mapping[int, Outcome]] = MappingProxyType(
         2007: Outcome.PERMANENT,  # Message format corrupt
         2008: Outcome.PERMANENT,  # Application ID not found
         2009: Outcome.PERMANENT,  # Reply application ID not found
-        2569: Outcome.TRANSIENT,  # Sinch: carrier look-up is down (its other 25xx are faults of the request)
+        2569: Outcome.TRANSIENT,  # Sinch: carrier look-up is down (its other 25xx are errors of the request)
         3000: Outcome.TRANSIENT,  # Server error
         3001: Outcome.PERMANENT,  # Not possible; Sinch: blacklisted
         3002: Outcome.PERMANENT,  # Message rejected
@@ -41,7 +41,7 @@ OUTCOMES: Final[Mapping[int, Outcome]] = MappingProxyType(
     }
 )
 
-# An MMSC's own codes keep the meaning of their thousand: success, client, server and service errors.
+# Proprietary codes follow their range: success, client, server and service errors.
 _BY_THOUSAND: Final = {
     1: Outcome.SUBMITTED,
     2: Outcome.PERMANENT,
@@ -49,16 +49,16 @@ _BY_THOUSAND: Final = {
     4: Outcome.PERMANENT,
 }
 
-# The overrides of a carrier that is reached through Sinch, where 3003 means something else.
+# For carriers reached through Sinch, where 3003 has another meaning.
 SINCH_OVERRIDES: Final[Mapping[int, Outcome]] = MappingProxyType({3003: Outcome.TRANSIENT})
 
 NO_OVERRIDES: Final[Mapping[int, Outcome]] = MappingProxyType({})
 
 
 def outcome(code: int, overrides: Mapping[int, Outcome] = NO_OVERRIDES) -> Outcome:
-    """The outcome of an MMSC's status code; a carrier's own `overrides` go first.
+    """Return the outcome of an MMSC's status code; the carrier's `overrides` take precedence.
 
-    A code of no known thousand is a refusal in a language of the MMSC's own: permanent.
+    Codes outside the known ranges are permanent.
     """
     known = overrides.get(code) or OUTCOMES.get(code)
     return known or _BY_THOUSAND.get(code // 1000, Outcome.PERMANENT)

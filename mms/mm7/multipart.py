@@ -1,4 +1,4 @@
-"""Taking apart the MIME multipart bodies that MMSCs really send."""
+"""Tolerant parsing of the MIME multipart bodies that MMSCs send."""
 
 import binascii
 import quopri
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Final
 
 MAX_PARTS: Final = 100
-MAX_HEADER: Final = 8192  # bytes of a part's header
+MAX_HEADER: Final = 8192  # bytes of a part's headers
 
-# A bare XML document and an undeclared boundary show within this many bytes, white space included.
+# Bytes that are checked for a bare XML document or an undeclared boundary.
 _SNIFF: Final = 512
 
 _BLANK_LINE: Final = re.compile(rb"(?:\A|\r?\n)\r?\n")
@@ -18,7 +18,7 @@ _XML_TYPES: Final = ("text/xml", "application/xml", "application/soap+xml")
 
 @dataclass(frozen=True, slots=True)
 class BodyPart:
-    """One part of a body, its transfer encoding undone; header names are in lower case."""
+    """One part of a body, with its transfer encoding decoded; header names are in lower case."""
 
     headers: dict[str, str]
     data: bytes
@@ -29,18 +29,18 @@ class BodyPart:
 
     @property
     def content_id(self) -> str:
-        """The Content-ID without its angle brackets, which some MMSCs leave out."""
+        """The Content-ID without its angle brackets, which some MMSCs omit."""
         return self.headers.get("content-id", "").strip("<> \t")
 
 
 def header_parameter(header: str, name: str) -> str:
-    """A parameter of a header such as Content-Type; empty when there is none."""
+    """Return a parameter of a header such as Content-Type; empty if there is none."""
     found = re.search(rf';\s*{re.escape(name)}\s*=\s*(?:"([^"]*)"|([^\s;"]+))', header, re.IGNORECASE)
     return (found[1] or found[2] or "").strip() if found else ""
 
 
 def split_parts(content_type: str, body: bytes) -> list[BodyPart]:
-    """The parts of a multipart body; none when it is not multipart, whatever its Content-Type claims."""
+    """Return the parts of a multipart body; none if it is not multipart, regardless of its Content-Type."""
     boundary = _boundary(content_type, body)
     if not boundary:
         return []
@@ -51,9 +51,9 @@ def split_parts(content_type: str, body: bytes) -> list[BodyPart]:
 
 
 def root_part(content_type: str, body: bytes) -> BodyPart:
-    """The part that holds the envelope: the one that `start` names, else the first XML, else the first.
+    """Return the part with the envelope: the one named by `start`, else the first XML part, else the first part.
 
-    A body that is not multipart is its own root.
+    A body that is not multipart is its own root part.
     """
     parts = split_parts(content_type, body)
     if not parts:
@@ -76,7 +76,7 @@ def _boundary(content_type: str, body: bytes) -> bytes:
 
 
 def _part(chunk: bytes) -> BodyPart:
-    if chunk[:_SNIFF].lstrip().startswith(b"<"):  # no headers at all
+    if chunk[:_SNIFF].lstrip().startswith(b"<"):  # a part without headers
         return BodyPart({}, chunk)
     head, _, data = _partition_blank_line(chunk)
     headers = _headers(head.decode("latin-1"))
@@ -100,7 +100,7 @@ def _decode_transfer(transfer_encoding: str, data: bytes) -> bytes:
         case "base64":
             try:
                 return binascii.a2b_base64(data)
-            except binascii.Error:  # labelled so, and sent as it is
+            except binascii.Error:  # labelled base64 but not encoded
                 return data
         case "quoted-printable":
             return quopri.decodestring(data)

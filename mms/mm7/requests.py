@@ -1,4 +1,4 @@
-"""What an MMSC asks of us, and our answers: delivery reports, messages from handsets, read replies."""
+"""Requests from an MMSC and their responses: delivery reports, messages from handsets, read replies."""
 
 import re
 from collections.abc import Mapping
@@ -26,20 +26,20 @@ from mms.mm7.status import NO_OVERRIDES, read_status
 from mms.protocol.reports import DeliveryReport, ReportStatus
 from mms.runtime.xml import escape_text
 
-MAX_TEXT: Final = 500  # characters kept of a status text or a subject
-MAX_HANDSET: Final = 500  # characters; what is longer is no identity
+MAX_TEXT: Final = 500  # characters of a status text or a subject that are kept
+MAX_HANDSET: Final = 500  # characters; longer values are ignored
 
-# A number in any of the forms that MMSCs send: +, tel:, /TYPE=PLMN, @host, and the punctuation of print.
+# A number in any of the forms that MMSCs send: +, tel:, /TYPE=PLMN, @host, and punctuation.
 _ADDRESS: Final = re.compile(
     r"(?:tel:|sip:)?\s*\+?\s*([0-9(][0-9\s().-]*)(?:/TYPE=[^@]*)?(?:[@;].*)?", re.IGNORECASE | re.DOTALL
 )
 _E164_DIGITS: Final = 15
-# A namespace that is fit to be repeated in an answer: some that a broken request has are no URI at all.
+# Namespaces that may be echoed in a response: broken requests have namespaces that are not URIs.
 _NAMESPACE: Final = re.compile(r"https?://[\w.-]+(?:/[\w./~-]*)?|urn:[\w-]+:[\w.:/-]+", re.ASCII)
 
 
 class UnsupportedOperation(Exception):
-    """An MM7 operation that we do not serve; carries what a polite Fault needs."""
+    """The MM7 operation is not supported; the attributes are for the Fault."""
 
     def __init__(self, name: str, transaction_id: str, namespace: str) -> None:
         super().__init__(f"the operation {name} is not supported")
@@ -50,10 +50,10 @@ class UnsupportedOperation(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What all requests from an MMSC have in common. Numbers are digits only; what is no number is left out.
+    """The fields common to all requests from an MMSC. Numbers are digits only; other addresses are dropped.
 
-    Some MMSCs swap recipients and senders, so neither can be trusted before the message is known. `date` is
-    in UTC, or None when missing or unreadable; `version` and `namespace` are the MMSC's, for the answer.
+    Some MMSCs swap recipients and senders, so neither can be trusted until the message is known. `date` is in UTC,
+    or None if missing or unreadable; `version` and `namespace` are the MMSC's, for the response.
     """
 
     transaction_id: str
@@ -67,10 +67,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryReportReq(Request):
-    """What became of a message (3GPP TS 23.140, 8.7.7).
+    """A delivery report (3GPP TS 23.140, 8.7.7).
 
-    `handset` is the identity as the carrier gave it, white space stripped: "Default" and "" stay as they are,
-    None means that the report names none.
+    `handset` is the identity that the carrier gave, stripped; "Default" and "" are kept, None means that the report
+    has none.
     """
 
     status: ReportStatus
@@ -94,7 +94,7 @@ class DeliveryReportReq(Request):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliverReq(Request):
-    """A message from a handset (3GPP TS 23.140, 8.7.5): its addressing."""
+    """A message from a handset (3GPP TS 23.140, 8.7.5), without its content."""
 
     linked_id: str | None
     subject: str
@@ -102,7 +102,7 @@ class DeliverReq(Request):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadReplyReq(Request):
-    """Whether a message was read (3GPP TS 23.140, 8.7.8): `raw_status` is the MMSC's word for it."""
+    """A read reply (3GPP TS 23.140, 8.7.8); `raw_status` is the MMSC's own term."""
 
     raw_status: str
 
@@ -120,9 +120,9 @@ class _Common(TypedDict):
 def read_request(
     content_type: str, body: bytes, statuses: Mapping[str, ReportStatus] = NO_OVERRIDES
 ) -> DeliveryReportReq | DeliverReq | ReadReplyReq:
-    """The request in an HTTP body. `statuses` is the carrier's own table of MMStatus texts or numbers.
+    """Parse the request in an HTTP body. `statuses` maps the carrier's own MMStatus texts or numbers.
 
-    Raises Malformed for what cannot be read, Unsupported for another operation.
+    Raises Malformed for an unreadable body, UnsupportedOperation for another operation.
     """
     root = read_envelope(content_type, body)
     operation = _operation(root)
@@ -140,16 +140,16 @@ def read_request(
 
 
 def write_response(request: Request, status_code: int = 1000, status_text: str = "Success") -> bytes:
-    """The matching response, in the sender's namespace and version (3GPP TS 23.140, 8.7.5 to 8.7.8)."""
+    """Return the matching response, in the request's namespace and version (3GPP TS 23.140, 8.7.5 to 8.7.8)."""
     name = type(request).__name__.removesuffix("Req") + "Rsp"
     body = _status(name, request.namespace, request.version, status_code, status_text)
     return write_envelope(request.transaction_id, request.namespace, body)
 
 
 def write_fault(transaction_id: str, status_code: int, status_text: str, namespace: str = REL_6) -> bytes:
-    """A SOAP Fault with the VASPErrorRsp that 3GPP TS 23.140, 8.7.9.3 asks for; to be sent with HTTP 500.
+    """Return a SOAP Fault with the VASPErrorRsp required by 3GPP TS 23.140, 8.7.9.3, for HTTP status 500.
 
-    2xxx are the client's errors, the others the server's.
+    Codes 2xxx are client errors, all others server errors.
     """
     side = "Client" if status_code // 1000 == 2 else "Server"
     detail = _status("VASPErrorRsp", namespace, _default_version(namespace), status_code, status_text)
@@ -214,7 +214,7 @@ def _delivery_report(
 
 
 def _handset_identity(operation: etree._Element) -> str | None:
-    """UACapabilities: the UAProf attribute of the schema, an element of that name, or plain text."""
+    """Read UACapabilities: the UAProf attribute of the schema, a UAProf element, or plain text."""
     capabilities = find(operation, "uacapabilities")
     if capabilities is None:
         return None
@@ -226,16 +226,16 @@ def _handset_identity(operation: etree._Element) -> str | None:
 
 
 def _find_numbers(operation: etree._Element, *names: str) -> tuple[str, ...]:
-    """The numbers in the operation's own children of these names, bare or at any depth below them."""
+    """Return the numbers in the operation's children of these names, at any depth."""
     holders = [child for child in operation.iterchildren("*") if local_name(child) in names]
     leaves = [text(leaf) for holder in holders for leaf in holder.iter("*") if not len(leaf)]
     return tuple(number for leaf in leaves if (number := digits(leaf)))
 
 
 def digits(address: str) -> str:
-    """The digits of a number in any of the forms MMSCs send; empty for what is no number (an e-mail address).
+    """Return the digits of a number in any notation that MMSCs use; empty for other addresses, such as e-mail.
 
-    `tel:+61 400 000 001`, `+61400000001/TYPE=PLMN@mms.example.net` and `61400000001` are the same.
+    `tel:+61 400 000 001`, `+61400000001/TYPE=PLMN@mms.example.net` and `61400000001` are equivalent.
     """
     found = _ADDRESS.fullmatch(address.strip()[:MAX_ID])
     number = re.sub("[^0-9]", "", found[1]) if found else ""
@@ -243,13 +243,13 @@ def digits(address: str) -> str:
 
 
 def _parse_date(raw: str) -> datetime | None:
-    """ISO 8601, UTC where no zone is given; None for anything else: no reason to refuse a report."""
+    """Parse ISO 8601, in UTC if it has no zone; None for anything else, as a bad date does not invalidate a report."""
     try:
         given = datetime.fromisoformat(raw)
         date = given.replace(tzinfo=UTC) if given.tzinfo is None else given.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-    # MM7 is younger than 2000; year 1 is what an unset clock looks like in .NET.
+    # No MM7 date is before 2000; year 1 is the unset date of .NET.
     return date if 2000 <= date.year < 2100 else None
 
 

@@ -1,4 +1,4 @@
-"""SOAP envelopes: reading hostile and careless ones, writing exact ones (SOAP 1.1; 3GPP TS 23.140, 8.7.9)."""
+"""SOAP envelopes (SOAP 1.1; 3GPP TS 23.140, 8.7.9): tolerant, bounded reading and strict writing."""
 
 import re
 import sys
@@ -16,13 +16,13 @@ SCHEMAS: Final = "http://www.3gpp.org/ftp/Specs/archive/23_series/23.140/schema/
 REL_5: Final = SCHEMAS + "REL-5-MM7-1-0"
 REL_6: Final = SCHEMAS + "REL-6-MM7-1-4"
 
-MAX_ID: Final = 200  # characters of an id, as many as are stored; real ones stay under 100
-MAX_BODY: Final = 8 * 1024 * 1024  # bytes; a message from a handset with its media
+MAX_ID: Final = 200  # characters of an ID, the size of its column; real ones stay under 100
+MAX_BODY: Final = 8 * 1024 * 1024  # bytes; enough for a message from a handset with its media
 MAX_ENVELOPE: Final = 64 * 1024  # bytes; real ones stay under 10 KB
-MAX_DEPTH: Final = 32  # elements inside each other; real ones stay under 10
+MAX_DEPTH: Final = 32  # nested elements; real ones stay under 10
 
-# Encodings that MMSCs declare, each to the codec that reads it and its common extensions. UTF-16 is absent on
-# purpose: real UTF-16 is recognised by its bytes, and the declaration is more often left over from a string.
+# Encodings that MMSCs declare, with the codec for each, including its common extensions. UTF-16 is omitted
+# deliberately: real UTF-16 is recognised by its bytes, and the declaration is usually wrong.
 _CODECS: Final = {
     "utf-8": "utf-8",
     "utf8": "utf-8",
@@ -47,14 +47,14 @@ _REFERENCE: Final = re.compile(r"&#(?:(\d{1,9})|x([0-9A-Fa-f]{1,7}));")
 
 
 class Malformed(Exception):
-    """What came is no SOAP that we can act on; the text says why, fit for the sender's eyes."""
+    """The body is not usable SOAP; the message gives the reason and is safe to return to the sender."""
 
 
 def read_envelope(content_type: str, body: bytes) -> etree._Element:
-    """The root element of the envelope in an HTTP body, bare or the root part of a multipart.
+    """Return the root element of the envelope in an HTTP body, bare or in the root part of a multipart.
 
-    Takes undeclared prefixes, stray ampersands and lying encodings. Raises Malformed for what is not XML, cut
-    short, too large (MAX_BODY, MAX_ENVELOPE), too deep (MAX_DEPTH) or has a document type.
+    Accepts undeclared prefixes, stray ampersands and wrong encoding declarations. Raises Malformed for a body that is
+    not XML, truncated, too large (MAX_BODY, MAX_ENVELOPE), too deep (MAX_DEPTH) or has a document type.
     """
     if len(body) > MAX_BODY:
         raise Malformed(f"the body is larger than {MAX_BODY} bytes")
@@ -68,42 +68,42 @@ def read_envelope(content_type: str, body: bytes) -> etree._Element:
 
 
 def local_name(element: etree._Element) -> str:
-    """The name without namespace or prefix, in lower case: MMSCs differ over MessageID and MessageId."""
+    """Return the name without namespace or prefix, in lower case, because MMSCs write MessageID or MessageId."""
     return plain_name(element).lower()
 
 
 def plain_name(element: etree._Element) -> str:
-    """The name without namespace or prefix, in the sender's spelling."""
+    """Return the name without namespace or prefix, in the sender's spelling."""
     return element.tag.rpartition("}")[2].rpartition(":")[2]
 
 
 def namespace_of(element: etree._Element) -> str:
-    """The namespace of an element; empty when it has none."""
+    """Return the namespace of an element; empty if it has none."""
     return element.tag[1:].partition("}")[0] if element.tag.startswith("{") else ""
 
 
 def find_all(element: etree._Element, *names: str) -> Iterator[etree._Element]:
-    """The element and its descendants that have one of these local names (lower case), in document order."""
+    """Iterate over the element and its descendants with one of these local names (lower case), in document order."""
     return (each for each in element.iter("*") if local_name(each) in names)
 
 
 def find(element: etree._Element, *names: str) -> etree._Element | None:
-    """The first of `find_all`."""
+    """Return the first result of `find_all`, or None."""
     return next(find_all(element, *names), None)
 
 
 def text(element: etree._Element | None) -> str:
-    """All text inside an element, stripped; empty for none."""
+    """Return all text inside an element, stripped; empty for None."""
     return "".join(map(str, element.itertext())).strip() if element is not None else ""
 
 
 def value(element: etree._Element, *names: str) -> str:
-    """The text of the first descendant with one of these local names; empty when there is none."""
+    """Return the text of the first descendant with one of these local names; empty if there is none."""
     return text(find(element, *names))
 
 
 def write_envelope(transaction_id: str, namespace: str, body: str) -> bytes:
-    """An envelope around ready XML, its TransactionID marked to be understood (left out when empty)."""
+    """Return an envelope around the XML body, with a mustUnderstand TransactionID (omitted if empty)."""
     header = (
         f'<mm7:TransactionID xmlns:mm7={quoteattr(namespace)} env:mustUnderstand="1">'
         f"{escape_text(transaction_id)}</mm7:TransactionID>"
@@ -117,7 +117,7 @@ def write_envelope(transaction_id: str, namespace: str, body: str) -> bytes:
 
 
 def _decode(content_type: str, data: bytes) -> str:
-    """The text of an XML document, by what its bytes say rather than what it says about them."""
+    """Decode an XML document; its bytes take precedence over its declared encoding."""
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return data.decode("utf-16", "replace")
     if data[1:2] == b"\x00":
@@ -144,20 +144,20 @@ def _parse(document: str) -> etree._Element:
     except etree.XMLSyntaxError:
         pass
     try:
-        mended = _REFERENCE.sub(_possible, _BARE_AMPERSAND.sub("&amp;", NOT_XML.sub("", xml)))
-        root = _from_text(mended, recover=True)
+        repaired = _REFERENCE.sub(_drop_invalid, _BARE_AMPERSAND.sub("&amp;", NOT_XML.sub("", xml)))
+        root = _from_text(repaired, recover=True)
     except etree.XMLSyntaxError as error:
         raise Malformed("the body is not XML") from error
     if root is None:
         raise Malformed("the body is not XML")
-    # The parser mends a document that stops short, too; but half a number is another number.
+    # The recovering parser also completes truncated documents, but a truncated number is a wrong number.
     if not re.search(rf"</(?:[\w.-]+:)?{re.escape(local_name(root))}\s*>$", xml, re.IGNORECASE):
-        raise Malformed("the envelope is cut short")
+        raise Malformed("the envelope is truncated")
     return root
 
 
-def _possible(reference: re.Match[str]) -> str:
-    """The reference, or nothing where it stands for what no text can hold: the parser takes it when it mends."""
+def _drop_invalid(reference: re.Match[str]) -> str:
+    """Return the reference, or "" for an invalid character, which the recovering parser would accept."""
     code = int(reference[1]) if reference[1] else int(reference[2], 16)
     return reference[0] if code <= sys.maxunicode and not NOT_XML.match(chr(code)) else ""
 

@@ -1,4 +1,4 @@
-"""The MMSC's word on what became of a message: the MMStatus of a delivery report."""
+"""Mapping of the MMStatus of a delivery report to the platform's report statuses."""
 
 import re
 from collections.abc import Mapping
@@ -20,10 +20,10 @@ _BY_LETTERS: Final = {_letters(status): status for status in ReportStatus} | {
 NO_OVERRIDES: Final[Mapping[str, ReportStatus]] = MappingProxyType({})
 
 
-def read_status(text: str, numbers: Mapping[str, ReportStatus] = NO_OVERRIDES) -> ReportStatus:
-    """The status that a report names, in any case and spacing; UNKNOWN when it is none that we know.
+def read_status(text: str, overrides: Mapping[str, ReportStatus] = NO_OVERRIDES) -> ReportStatus:
+    """Return the status for a report's MMStatus, in any case and spacing; UNKNOWN if it is not recognised.
 
-    `numbers` is the carrier's own table, for those that report numbers or words of their own; it goes first.
+    `overrides` maps the carrier's own numbers or words; it takes precedence.
     """
     stripped = text.strip()
-    return numbers.get(stripped) or _BY_LETTERS.get(_letters(stripped), ReportStatus.UNKNOWN)
+    return overrides.get(stripped) or _BY_LETTERS.get(_letters(stripped), ReportStatus.UNKNOWN)

@@ -1,4 +1,4 @@
-"""From a message to the parts of its MMS: its content, the limits of its handset, the plan, the renditions."""
+"""Composition of the parts of a message's MMS: read its content and limits, plan, and render."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
@@ -19,15 +19,15 @@ from mms.protocol.submit import SMIL, Part
 from mms.rendering import renditions
 from mms.rendering.renditions import RenditionCache
 
-# All that a message's content consists of.
+# The relations to prefetch for a message's content.
 CONTENT_RELATIONS = ("template__slides__media__renditions", "template__slides__areas")
 
 
 @dataclass(frozen=True, slots=True)
 class ComposedMessage:
-    """An MMS ready to be submitted: its parts, what differs from the customer's content, its size in bytes.
+    """An MMS ready to submit: its parts, and sentences on the differences from the customer's content.
 
-    `renditions` is how many of its pictures were made anew, for this message or for an earlier one.
+    `renditions` counts its re-encoded pictures, whether made for this message or taken from the cache.
     """
 
     parts: tuple[Part, ...]
@@ -40,25 +40,29 @@ class ComposedMessage:
 
 
 class Composer:
-    """Composes messages that are adapted together: what they share is read once, and forgotten with the composer."""
+    """Composes a batch of messages; content, limits and files that they share are read once per composer."""
 
     def __init__(self, messages: Sequence[Message]) -> None:
         prefetch_related_objects(messages, *CONTENT_RELATIONS)
         self._limits: dict[tuple[int | None, int], Limits] = {}
-        self._made: dict[tuple[Content, Limits], ComposedMessage | CannotFit] = {}
+        self._composed: dict[tuple[Content, Limits], ComposedMessage | CannotFit] = {}
         self._cache = RenditionCache()
 
     def compose(self, message: Message) -> ComposedMessage | CannotFit:
-        """Adapts the message to its handset (to the generic profile where it has none) and its carrier."""
+        """Adapt the message to its carrier and its handset; without a handset, to the generic profile."""
         slides = list(message.template.slides.all())
         try:
             content, limits = _content(message, slides), self._limits_of(message)
-            if any(slide.areas for slide in content.slides):  # a picture of its own, which nobody else needs
+            if any(slide.areas for slide in content.slides):  # personal pictures are not shared
                 return self._make(content, limits, slides)
-            if (content, limits) not in self._made:
-                self._made[content, limits] = self._make(content, limits, slides)
-            return self._made[content, limits]
-        except (DoesNotFit, TextDrawingError, texts.MissingValue) as problem:  # areas may change after the accept
+            if (content, limits) not in self._composed:
+                self._composed[content, limits] = self._make(content, limits, slides)
+            return self._composed[content, limits]
+        except (
+            DoesNotFit,
+            TextDrawingError,
+            texts.MissingValue,
+        ) as problem:  # text areas may change after the message was accepted
             return CannotFit(str(problem))
 
     def _make(self, content: Content, limits: Limits, slides: Sequence[Slide]) -> ComposedMessage | CannotFit:
@@ -76,23 +80,23 @@ class Composer:
 
 
 def compose(message: Message) -> ComposedMessage | CannotFit:
-    """Adapts one message alone."""
+    """Adapt a single message."""
     return Composer([message]).compose(message)
 
 
 def load_slides(message: Message) -> list[Slide]:
-    """The slides with all that belongs to them, read unless they were before."""
+    """Return the message's slides with their media and text areas prefetched."""
     prefetch_related_objects([message], *CONTENT_RELATIONS)
     return list(message.template.slides.all())
 
 
 def plan_message(message: Message, slides: list[Slide]) -> Plan | CannotFit:
-    """How the message is made to fit its handset and its carrier; nothing is made yet."""
+    """Return the plan for the message without rendering anything."""
     return plan(_content(message, slides), message_limits(message))
 
 
 def message_limits(message: Message) -> Limits:
-    """What this message may be: its handset's profile, within what its carrier takes."""
+    """Return the message's limits: those of its handset profile, tightened by its carrier's."""
     attributes = profiles.attributes(message.handset)
     profile = Limits(**{field.name: getattr(attributes, field.name) for field in fields(Limits)})
     return restrict(profile, message.carrier.message_bytes)
@@ -109,7 +113,7 @@ def _slide(message: Message, slide: Slide) -> SlideContent:
 
 
 def _areas(message: Message, slide: Slide) -> Iterator[Area]:
-    """The texts that are drawn onto the slide's picture; those that come out empty change nothing."""
+    """Yield the slide's text areas with merge tags filled, without empty ones."""
     for row in slide.areas.all():
         area = row.area()
         text = texts.merge(area.text, message.data)
@@ -118,12 +122,13 @@ def _areas(message: Message, slide: Slide) -> Iterator[Area]:
 
 
 def source_of(medium: Medium) -> Source:
+    """Return the stored medium as a source for planning."""
     values = {field.name: getattr(medium, field.name) for field in fields(Source) if field.name != "variants"}
     return Source(**{**values, "kind": Kind(medium.kind)}, variants=_variants(medium))
 
 
 def _variants(medium: Medium) -> tuple[Variant, ...]:
-    """What an audio or video was encoded in, best first: in that order they were stored."""
+    """Return the variants of an audio or video, best first, which is the order in which they were stored."""
     if medium.kind not in {Medium.Kind.AUDIO, Medium.Kind.VIDEO}:
         return ()
     made = sorted(medium.renditions.all(), key=lambda rendition: rendition.pk)
@@ -151,7 +156,7 @@ def _parts(plan: Plan, media: dict[str, Medium], cache: RenditionCache) -> tuple
 
 
 def _image_part(number: int, slide: PlannedSlide, media: dict[str, Medium], cache: RenditionCache) -> Part | None:
-    """The slide's picture; a slide has one at most."""
+    """Return the part of the slide's picture, if any; a slide has at most one."""
     for image in slide.images:
         mime_type, data = _image_bytes(image, media[image.source.sha256], cache)
         name = media_location(number, mime_type)
@@ -160,7 +165,7 @@ def _image_part(number: int, slide: PlannedSlide, media: dict[str, Medium], cach
 
 
 def _attachment_part(number: int, chosen: ChosenAttachment, media: dict[str, Medium], cache: RenditionCache) -> Part:
-    """An audio, a video or an object. Objects stand beside the presentation: SMIL of MMS shows none."""
+    """Return the part of an audio, video or object. Objects are not in the presentation: MMS SMIL has none."""
     medium, variant = media[chosen.attachment.source.sha256], chosen.variant
     name = media_location(number, variant.mime_type)
     file = next(made for made in medium.renditions.all() if made.recipe == variant.recipe) if variant.recipe else medium
@@ -175,7 +180,7 @@ def _image_bytes(image: Keep | Resize, medium: Medium, cache: RenditionCache) ->
     if isinstance(image, Keep):
         return medium.mime_type, cache.read_file(medium)
     if image.areas:
-        picture = renditions.render_personalised(medium, image)
+        picture = renditions.render_personal(medium, image)
         return picture.mime_type, picture.data
     made = cache.get_or_create_rendition(medium, image.recipe)
     return made.mime_type, cache.read_file(made)

@@ -1,4 +1,4 @@
-"""Renditions: a medium adapted by a recipe, made once however many workers want it, and shared by all messages."""
+"""Renditions: media adapted by a recipe. Each is made once, even under concurrency, and shared by all messages."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,36 +15,37 @@ from mms.models import Medium, Rendition
 
 
 class StorageError(OSError):
-    """The storage could not read or write: its disk is full, say. A file that it does not have is another matter."""
+    """The storage could not read or write, because its disk is full, for example. Not raised for missing files."""
 
 
 def get_or_create_rendition(medium: Medium, recipe: Recipe) -> Rendition:
-    """The medium adapted by this recipe; made now if it does not exist yet, waited for if another makes it.
+    """Return the medium adapted by this recipe: the stored rendition, or a new one.
 
-    Raises images.DoesNotFit where the recipe cannot be met, StorageFailed, and what images.resize raises.
+    Waits for another worker that is making the same one. Raises StorageError and the errors of images.resize, such as
+    DoesNotFit.
     """
     return _find(medium, recipe) or _make_once(medium, recipe)
 
 
-def render_personalised(medium: Medium, image: Resize) -> images.AdaptedImage:
-    """The medium adapted, with the texts of one message drawn onto it. It is nobody else's, and is not stored.
+def render_personal(medium: Medium, image: Resize) -> images.AdaptedImage:
+    """Return the medium adapted, with one message's text areas drawn onto it. The result is not stored.
 
-    The same message makes the same bytes again. Raises text_drawing.LetteringError, StorageFailed, and what
-    images.resize raises.
+    The same message always gives the same bytes. Raises TextDrawingError, StorageError and the errors of
+    images.resize.
     """
-    finish = partial(text_drawing.draw_areas, areas=image.areas, size=image.source.upright_size)
-    return images.resize(read_file(medium), image.recipe, finish)
+    postprocess = partial(text_drawing.draw_areas, areas=image.areas, size=image.source.upright_size)
+    return images.resize(read_file(medium), image.recipe, postprocess)
 
 
 def read_file(of: Medium | Rendition) -> bytes:
-    """The bytes of an original or of a rendition. Raises StorageFailed, and FileNotFoundError if they are lost."""
+    """Return the bytes of an original or a rendition. Raises StorageError, or FileNotFoundError if the file is lost."""
     with _storage_errors(), of.file.open("rb") as file:
         return bytes(file.read())
 
 
 @contextmanager
 def _storage_errors() -> Iterator[None]:
-    """Tells the storage's failures from those of pictures, over which Pillow raises OSError, too."""
+    """Turn storage failures into StorageError, to separate them from the OSErrors that Pillow raises."""
     try:
         yield
     except FileNotFoundError:
@@ -55,21 +56,21 @@ def _storage_errors() -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class RenditionCache:
-    """Renditions and bytes for messages that are adapted together: each found, and its file read, once."""
+    """Renditions and file contents shared by a batch of messages; each is read once."""
 
     _renditions: dict[tuple[int, str], Rendition] = field(default_factory=dict)
     _bytes: dict[str, bytes] = field(default_factory=dict)
 
     def get_or_create_rendition(self, medium: Medium, recipe: Recipe) -> Rendition:
-        """As rendition() does. Those that were there when the medium was read with its renditions cost no query."""
+        """Return the rendition, without a query if it was prefetched with the medium."""
         key = medium.pk, recipe.key
         if key not in self._renditions:
-            read = (made for made in medium.renditions.all() if made.recipe == recipe.key)
-            self._renditions[key] = next(read, None) or get_or_create_rendition(medium, recipe)
+            prefetched = (made for made in medium.renditions.all() if made.recipe == recipe.key)
+            self._renditions[key] = next(prefetched, None) or get_or_create_rendition(medium, recipe)
         return self._renditions[key]
 
     def read_file(self, of: Medium | Rendition) -> bytes:
-        """As stored() does."""
+        """Return the bytes of the file."""
         name = str(of.file)
         if name not in self._bytes:
             self._bytes[name] = read_file(of)
@@ -87,7 +88,7 @@ def _make_once(medium: Medium, recipe: Recipe) -> Rendition:
 
 @contextmanager
 def _advisory_lock(name: str) -> Iterator[None]:
-    """Holds a lock of PostgreSQL's, not of a transaction: it ends with the connection if the worker dies."""
+    """Hold a session-level advisory lock of PostgreSQL, which the server releases if the worker dies."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [name])
         try:

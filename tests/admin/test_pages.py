@@ -127,8 +127,8 @@ def test_a_status_that_is_none_filters_nothing(console: Client, world: SimpleNam
 
 def test_an_audio_has_no_thumbnail_and_its_encoding_is_told(console: Client, world: SimpleNamespace) -> None:
     audio = Medium.objects.create(sha256="a" * 64, kind="audio", mime_type="audio/mpeg", size=9, file="media/a")
-    Encoding.objects.create(medium=audio, status="failed", tries=1, problem="its codec broke down (signal 11)")
-    assert "its codec broke down (signal 11)" in console.get(page(Medium, "change", audio.pk)).content.decode()
+    Encoding.objects.create(medium=audio, status="failed", tries=1, problem="its codec crashed (signal 11)")
+    assert "its codec crashed (signal 11)" in console.get(page(Medium, "change", audio.pk)).content.decode()
     assert "Orientation" not in console.get(page(Medium, "change", audio.pk)).content.decode()
     listed = console.get(page(Medium, "changelist")).content.decode()
     assert reverse("admin:mms_medium_file", args=[audio.pk]) in listed

@@ -22,8 +22,8 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\n"
 NOT_PUBLIC = "its host is not a public address"
 NOT_HTTP = "its address is not an http or https URL"
 NOT_VALID = "its address, or one that it redirects to, is not valid"
-BROKE_OFF = "its server broke off, or does not speak HTTP"
-TOO_SLOW = "its server was too slow; all files of a call may take 0.3 seconds"
+BROKE_OFF = "its server closed the connection or does not speak HTTP"
+TOO_SLOW = "its server was too slow; all files of a request must arrive within 0.3 seconds"
 
 
 def saving(url: str) -> bytes:

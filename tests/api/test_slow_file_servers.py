@@ -75,13 +75,13 @@ def web() -> Iterator[Scripted]:
 def test_the_files_of_a_call_are_bounded_together(answer: Post, web: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
     most = 2 * len(photograph()) - 1
     monkeypatch.setattr(downloads, "BYTES_MAX", most)
-    refused = f"slide 2: the image is too large: the files of a call may have {most} bytes together"
+    refused = f"slide 2: the image is too large: the files of a request may not exceed {most} bytes in total"
     assert answer(request({**SAVE, "slide": [image(web.url)] * 2})) == failure("E331", refused)
     assert b"Success" in answer(request({**SAVE, "slide": image(web.url)}))
 
 
 def test_a_call_whose_time_is_over_asks_no_further_server(web: Scripted) -> None:
     call = Downloads(deadline=0.0)
-    with pytest.raises(DownloadError, match="all files of a call may take 20 seconds"):
+    with pytest.raises(DownloadError, match="all files of a request must arrive within 20 seconds"):
         call.fetch(web.url, 1_000_000)
     assert web.received == []

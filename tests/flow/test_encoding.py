@@ -125,9 +125,9 @@ def test_failed_encoding_fails_the_template_with_a_reason(
 @pytest.mark.parametrize(
     ("code", "problem"),
     [
-        ("import os; os.abort()", "its codec broke down (signal 6)"),
-        ("import os; os.kill(os.getpid(), 11)", "its codec broke down (signal 11)"),
-        ("raise MemoryError", "its codec broke down"),
+        ("import os; os.abort()", "its codec crashed (signal 6)"),
+        ("import os; os.kill(os.getpid(), 11)", "its codec crashed (signal 11)"),
+        ("raise MemoryError", "its codec crashed"),
         ("import signal, sys; signal.alarm(int(sys.argv[4])); signal.pause()", "it took longer than 1 seconds"),
     ],
 )
@@ -162,7 +162,7 @@ def test_encoding_fails_after_three_dead_workers(save: Save) -> None:
     for number in range(4):
         queue.claim(now + number * queue.LEASE)
     template.refresh_from_db()
-    assert template.problem == "slide 1: the audio could not be encoded: it stopped every worker that tried"
+    assert template.problem == "slide 1: the audio could not be encoded: every worker that tried crashed"
 
 
 def test_worker_without_a_lease_changes_nothing(save: Save) -> None:

@@ -28,7 +28,7 @@ SHUT = b"</DeliveryReportReq></Body></Envelope>"
             OPEN + b"<MessageID>" + b"9" * 201 + b"</MessageID>" + SHUT,
             "MessageID is longer than 200 characters",
         ),
-        (OPEN + b"<MessageID>571200617770", "the envelope is cut short"),
+        (OPEN + b"<MessageID>571200617770", "the envelope is truncated"),
         (b"<!DOCTYPE x><Envelope/>", "a document type is not allowed"),
         (b"<a>" * 33 + b"</a>" * 33, "the envelope is nested deeper than 32 elements"),
         (b"<a>" * 9000 + b"</a>" * 9000, "the envelope is nested deeper than 32 elements"),

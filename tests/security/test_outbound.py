@@ -136,7 +136,7 @@ def test_a_compressed_answer_is_not_blown_up(encoding: str) -> None:
 def test_a_server_of_another_protocol_gives_nothing_away(said: bytes) -> None:
     with (
         listening(saying(said)) as server,
-        pytest.raises(DownloadError, match="broke off, or does not speak HTTP"),
+        pytest.raises(DownloadError, match="closed the connection or does not speak HTTP"),
     ):
         fetch(server.url, 1000)
 
