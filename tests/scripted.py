@@ -1,4 +1,4 @@
-"""A real HTTP server that answers by script, one answer a request, and keeps what it was sent."""
+"""A real HTTP server with scripted answers, one for each request, that records the requests."""
 
 import socket
 import struct
@@ -13,7 +13,7 @@ from typing import Literal, cast
 
 @dataclass(frozen=True)
 class Sent:
-    """A request as it came."""
+    """A received request."""
 
     path: str
     headers: dict[str, str]
@@ -29,7 +29,7 @@ class Say:
     headers: tuple[tuple[str, str], ...] = (("Content-Type", "text/xml; charset=utf-8"),)
 
 
-# "reset": the whole request is read, then the connection reset. "hang": no answer until the server ends.
+# "reset" resets the connection after the whole request is read. "hang" never answers.
 Answer = Say | Literal["reset", "hang"]
 
 
@@ -41,9 +41,9 @@ def _opened() -> threading.Event:
 
 @dataclass
 class Scripted:
-    """The server's script and its memory. Without a scripted answer it gives the default one.
+    """The scripted answers and the received requests. After the last scripted answer, the default is given.
 
-    While its gate is closed (cleared) it takes requests, and answers them once the gate opens.
+    While the gate is cleared, the server reads requests without answering them.
     """
 
     default: Say
@@ -54,13 +54,13 @@ class Scripted:
     ended: threading.Event = field(default_factory=threading.Event)
 
     def first(self, *answers: Answer) -> None:
-        """The next requests are answered so, before what is scripted already."""
+        """Answer the next requests so, before the answers scripted already."""
         self.script.extendleft(reversed(answers))
 
 
 class Server(ThreadingHTTPServer):
     daemon_threads = True
-    # Beyond the usual 5, a connection of many at once would come a second later, when its SYN is sent again.
+    # With the default of 5, some of many simultaneous connections would wait a second for the retry of their SYN.
     request_queue_size = 256
 
     def __init__(self) -> None:
@@ -69,7 +69,7 @@ class Server(ThreadingHTTPServer):
 
     @contextmanager
     def playing(self, default: Say) -> Iterator[Scripted]:
-        """Answers by a script of its own, and has forgotten those before it."""
+        """Answer by a new script, with an empty record of requests."""
         self.scripted = Scripted(default, url=f"http://127.0.0.1:{self.server_port}")
         try:
             yield self.scripted
@@ -85,12 +85,12 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_POST(self) -> None:
-        self._take(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+        self._handle(self.rfile.read(int(self.headers.get("Content-Length", 0))))
 
     def do_GET(self) -> None:
-        self._take(b"")
+        self._handle(b"")
 
-    def _take(self, body: bytes) -> None:
+    def _handle(self, body: bytes) -> None:
         scripted = cast(Server, self.server).scripted
         scripted.received.append(Sent(self.path, {k.lower(): v for k, v in self.headers.items()}, body))
         answer = scripted.script.popleft() if scripted.script else scripted.default
@@ -127,7 +127,7 @@ def serving(default: Say) -> Iterator[Scripted]:
 
 @contextmanager
 def started() -> Iterator[Server]:
-    """A server for many scripts, one after the other."""
+    """Run a server for several scripts in succession."""
     server = Server()
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()

@@ -1,4 +1,4 @@
-"""What goes over the wire in the tests of the flow, and how its workers are driven."""
+"""Requests, answers and media for tests of the message flow, and a driver of its workers."""
 
 import io
 from datetime import UTC, datetime
@@ -34,7 +34,7 @@ SEED = """<request>
         <pin>13579</pin>
     </data>
 </request>
-"""  # noqa: E501 - a customer's request, exactly as it stands
+"""  # noqa: E501 - a customer's request, unchanged
 IPHONE = "http://iphonemms.apple.com/iphone/uaprof-2MB.rdf"
 
 
@@ -69,7 +69,7 @@ def photograph(width: int = 800, height: int = 600) -> bytes:
 
 
 class Drive:
-    """Runs the workers' loops until nothing is due, at a moment that the test chooses."""
+    """Runs sender and notifier until nothing is due, at the given time or the present one."""
 
     def __call__(self, now: datetime | None = None) -> None:
         clock = (lambda: now) if now else (lambda: datetime.now(UTC))

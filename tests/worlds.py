@@ -1,4 +1,4 @@
-"""Fixtures for every folder: a world in which a message can go all its way, and its MMSC answers by script."""
+"""Fixtures for all folders: an account, content and a carrier for the delivery of a message, and scripted servers."""
 
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
@@ -16,9 +16,9 @@ from tests.wire import IPHONE, photograph, submit_rsp
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
-    """What the migrations left is kept beside the tables, for tests that commit and then empty them.
+    """Copy the rows that the migrations wrote, to restore them after tests that commit and then empty the tables.
 
-    Django would bring it back row by row from JSON, which takes a third of a second each time.
+    Django would restore them row by row from JSON, which takes a third of a second each time.
     """
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         tables = [
@@ -28,12 +28,12 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
         for table in tables:
             cursor.execute(f"CREATE TABLE pristine.{table} AS SELECT * FROM {table}")
 
-    def bring_back(_: str) -> None:
+    def restore(_: str) -> None:
         with transaction.atomic(), connection.cursor() as cursor:
             for table in tables:
                 cursor.execute(f"INSERT INTO {table} SELECT * FROM pristine.{table} ON CONFLICT DO NOTHING")
 
-    connection.creation.deserialize_db_from_string = bring_back  # type: ignore[assignment, method-assign]
+    connection.creation.deserialize_db_from_string = restore  # type: ignore[assignment, method-assign]
 
 
 def _has_rows(table: str) -> bool:
@@ -56,7 +56,7 @@ def customer_server() -> Iterator[Server]:
 
 @pytest.fixture
 def mmsc(mmsc_server: Server) -> Iterator[Scripted]:
-    """Takes everything, under the MessageIDs M1, M2, ... in turn, unless scripted otherwise."""
+    """The MMSC: accepts every submit, with the MessageIDs M1, M2, ..., unless scripted otherwise."""
     with mmsc_server.playing(Say(status=500)) as scripted:
         scripted.script.extend(submit_rsp(f"M{number}") for number in range(1, 50))
         yield scripted
@@ -71,7 +71,7 @@ def customer(customer_server: Server) -> Iterator[Scripted]:
 
 @pytest.fixture
 def world(db: None, mmsc: Scripted, customer: Scripted) -> SimpleNamespace:
-    """The account, sender, service and template that the seed request names, and the carrier of its number."""
+    """The account, sender address, service and template of the seed request, and the carrier of its number."""
     from billing import keys
     from billing.models import Account, SenderAddress, Service
     from handsets.models import Handset, Profile
@@ -91,12 +91,14 @@ def world(db: None, mmsc: Scripted, customer: Scripted) -> SimpleNamespace:
         vaspid="vasp",
         vasid="vas",
         message_bytes=1_048_576,
-        timeout=30,  # a busy machine must not make an answer late
+        timeout=30,  # long enough for a busy machine
         inbound_username="mmsc",
         inbound_password="report-secret",
     )
     NumberPrefix.objects.create(prefix="1", carrier=carrier)
-    with connection.cursor() as cursor:  # the seed's mms-id now, the ones after it to what a test stores
+    with (
+        connection.cursor() as cursor
+    ):  # the template gets the seed's mms-id, and those that a test stores the next ones
         cursor.execute("SELECT setval(pg_get_serial_sequence('mms_template', 'id'), 35674, false)")
     template = Template.objects.create(account=account, name="Spring", subject="Spring is here")
     picture = images.inspect(photograph())
@@ -119,7 +121,7 @@ def world(db: None, mmsc: Scripted, customer: Scripted) -> SimpleNamespace:
 
 @pytest.fixture
 def post(world: SimpleNamespace) -> Callable[[str], bytes]:
-    """Posts a request to the customers' door; the answer's bytes."""
+    """Return a function that posts a request to the customer API, and returns the body of the answer."""
 
     def post(xml: str) -> bytes:
         answer = Client().post("/ep/v1/", xml.encode(), content_type="text/xml")

@@ -37,8 +37,8 @@ def start_attempts(group: Sequence[AdaptedMessage], now: datetime) -> list[tuple
     """Write an attempt and the adaptation for each message still under its lease. Only these may be sent."""
     with transaction.atomic():
         started = attempts.start([(each.message, each.request_size) for each in group], now, "handset")
-        ours = {message.pk for message, _ in started}
-        timeline.write([_adaptation(each) for each in group if each.message.pk in ours], now)
+        started_keys = {message.pk for message, _ in started}
+        timeline.write([_adaptation(each) for each in group if each.message.pk in started_keys], now)
     return started
 
 

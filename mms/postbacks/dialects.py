@@ -86,7 +86,7 @@ SKYCORE: Final = Dialect(
         "content": "CONTENT",
         "file": "FILE",
     },
-    # Skycore's N102 stands for any report of the carrier; its status tells the result.
+    # Skycore's N102 stands for any report of the carrier; its status gives the result.
     codes={("E102", EXPIRED): "N102", ("E102", REJECTED): "N102"},
 )
 

@@ -13,7 +13,7 @@ from billing.models import Account, Price
 from mms.messages import claiming, report_matching, sweeper, transitions
 from mms.models import Discovery, Message, Report
 from mms.protocol.submit import Outcome
-from tests.flow.threads import run_in_thread, start_one_by_one, start_submit
+from tests.flow.threads import run_in_thread, start_one_by_one, submit_with_outcome
 from tests.wire import IPHONE, Drive
 
 Send = Callable[..., Message]
@@ -39,7 +39,10 @@ def test_bookings_of_the_same_accounts_do_not_deadlock(world: SimpleNamespace, s
     def work(submitted: list[Message], failed: list[Message]) -> None:
         try:
             for one, another in zip(submitted, failed, strict=True):
-                completed = [start_submit(one, Outcome.SUBMITTED), start_submit(another, Outcome.PERMANENT)]
+                completed = [
+                    submit_with_outcome(one, Outcome.SUBMITTED),
+                    submit_with_outcome(another, Outcome.PERMANENT),
+                ]
                 barrier.wait(timeout=60)
                 transitions.record_submit_results(completed, datetime.now(UTC))
         except Error as problem:
@@ -71,7 +74,7 @@ def test_report_matching_locks_balances_in_order(world: SimpleNamespace, send: S
     Message.objects.filter(pk=messages[0].pk).update(account=second)
     claimed, _ = claiming.claim_messages(datetime.now(UTC), len(messages))
     transitions.record_submit_results(
-        [start_submit(message, Outcome.IN_DOUBT) for message in claimed], datetime.now(UTC)
+        [submit_with_outcome(message, Outcome.IN_DOUBT) for message in claimed], datetime.now(UTC)
     )
     for name, message in zip("AB", messages, strict=True):
         send_report(name, "Retrieved", number=message.number)
@@ -130,8 +133,8 @@ def test_report_waits_for_the_result_of_its_own_submit(
     """The report of the second message precedes its result, which is stored while the report is being matched."""
     doubtful, answered = send(), send()
     claimed, _ = claiming.claim_messages(datetime.now(UTC), 2)
-    transitions.record_submit_results([start_submit(claimed[0], Outcome.IN_DOUBT)], datetime.now(UTC))
-    completed = start_submit(claimed[1], Outcome.SUBMITTED, "M2")
+    transitions.record_submit_results([submit_with_outcome(claimed[0], Outcome.IN_DOUBT)], datetime.now(UTC))
+    completed = submit_with_outcome(claimed[1], Outcome.SUBMITTED, "M2")
     send_report("M2", "Retrieved")
     problems: list[Error] = []
     lookups: list[str] = []
@@ -160,7 +163,7 @@ def test_attempt_is_matched_to_one_report_only(world: SimpleNamespace, send: Sen
     """Two reports may be of the one attempt without a MessageID. The second worker overtakes the first."""
     send()
     claimed, _ = claiming.claim_messages(datetime.now(UTC), 1)
-    transitions.record_submit_results([start_submit(claimed[0], Outcome.IN_DOUBT)], datetime.now(UTC))
+    transitions.record_submit_results([submit_with_outcome(claimed[0], Outcome.IN_DOUBT)], datetime.now(UTC))
     for name, status in (("X1", "Retrieved"), ("Y9", "Expired")):
         send_report(name, status)
     soon, problems = datetime.now(UTC) + timedelta(seconds=2), list[Error]()

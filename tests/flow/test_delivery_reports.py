@@ -89,8 +89,8 @@ def test_carrier_status_overrides_apply(
     world: SimpleNamespace, send: Send, drive: Drive, send_report: SendReport
 ) -> None:
     type(world.carrier).objects.update(status_overrides={"4": "Rejected", "Read": "Retrieved"})
-    ends = {"4": "rejected", "Read": "delivered", "Expired": "expired"}
-    for number, (word, status) in enumerate(ends.items(), 1):
+    statuses = {"4": "rejected", "Read": "delivered", "Expired": "expired"}
+    for number, (word, status) in enumerate(statuses.items(), 1):
         message = send()
         drive()
         assert send_report(f"M{number}", word) == 200

@@ -1,4 +1,4 @@
-"""Requests in in_flight: replies that arrive while the worker is busy."""
+"""Requests in flight: replies that arrive while the worker is busy."""
 
 import time
 

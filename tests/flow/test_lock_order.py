@@ -19,7 +19,7 @@ from mms.models import Message, Postback
 from mms.postbacks import outbox
 from mms.protocol.submit import Outcome
 from mms.runtime.http_client import NoReply
-from tests.flow.threads import count_lock_waits, run_in_thread, start_one_by_one, start_submit
+from tests.flow.threads import count_lock_waits, run_in_thread, start_one_by_one, submit_with_outcome
 from tests.processes.platform_under_test import eventually
 from tests.wire import IPHONE
 
@@ -51,7 +51,7 @@ def test_accept_does_not_deadlock_a_report_on_its_handset(
     ledger.top_up(world.account, 1000, "", now())
     message = send()
     claimed, _ = claiming.claim_messages(now(), 1)
-    transitions.record_submit_results([start_submit(claimed[0], Outcome.SUBMITTED, "M1")], now())
+    transitions.record_submit_results([submit_with_outcome(claimed[0], Outcome.SUBMITTED, "M1")], now())
     problems: list[Error] = []
     statuses: list[int] = []
 
@@ -118,7 +118,7 @@ def test_giving_up_postbacks_locks_messages_in_order(world: SimpleNamespace, sen
 def test_result_stored_as_the_lease_ends_counts(world: SimpleNamespace, send: Send) -> None:
     message = send()
     claimed, _ = claiming.claim_messages(now(), 1)
-    completed = start_submit(claimed[0], Outcome.SUBMITTED, "M1")
+    completed = submit_with_outcome(claimed[0], Outcome.SUBMITTED, "M1")
     problems: list[Error] = []
     threads: list[threading.Thread] = []
 

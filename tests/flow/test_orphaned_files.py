@@ -51,5 +51,5 @@ def test_only_old_files_without_a_row_are_removed(stored: dict[str, str]) -> Non
 
 
 def test_every_folder_is_checked_in_turn() -> None:
-    turns = {orphaned_files.folder_due(NOW + timedelta(hours=hour)) for hour in range(len(orphaned_files.FOLDERS))}
-    assert turns == {*orphaned_files.FOLDERS}
+    folders = {orphaned_files.folder_due(NOW + timedelta(hours=hour)) for hour in range(len(orphaned_files.FOLDERS))}
+    assert folders == {*orphaned_files.FOLDERS}

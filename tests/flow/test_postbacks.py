@@ -103,7 +103,7 @@ def test_account_without_a_url_gets_no_postbacks(
 def test_hanging_servers_leave_room_for_others(world: SimpleNamespace, customer: Scripted) -> None:
     now = datetime.now(UTC)
 
-    def fall_due(account: Account, count: int) -> None:
+    def create_due_postbacks(account: Account, count: int) -> None:
         for _ in range(count):
             Postback.objects.create(account=account, code="N101", fields={"code": "N101"}, due_at=now, created_at=now)
 
@@ -111,10 +111,10 @@ def test_hanging_servers_leave_room_for_others(world: SimpleNamespace, customer:
     with serving(Say()) as hanging, loop.in_flight:
         hanging.gate.clear()
         for number in range(8):
-            fall_due(Account.objects.create(name=f"Hanging {number}", postback_url=hanging.url), 20)
+            create_due_postbacks(Account.objects.create(name=f"Hanging {number}", postback_url=hanging.url), 20)
         for _ in range(5):
             loop.claim()
-        fall_due(world.account, 1)
+        create_due_postbacks(world.account, 1)
         loop.claim()
         loop.settle(wait=10)
     assert world.account.postbacks.get().status == Postback.Status.DELIVERED

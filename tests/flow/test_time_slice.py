@@ -26,7 +26,7 @@ TICK = timedelta(seconds=5)
 MAX_READINGS = 10 * LENGTH / TICK
 
 
-def due(account: Account) -> None:
+def create_due_postback(account: Account) -> None:
     Postback.objects.create(account=account, code="N101", fields={}, due_at=NOW, created_at=NOW)
 
 
@@ -47,7 +47,7 @@ def test_notifier_ends_although_postbacks_keep_arriving(world: SimpleNamespace, 
 
     def clock() -> datetime:
         nonlocal readings
-        due(world.account)
+        create_due_postback(world.account)
         readings += 1
         assert readings < MAX_READINGS
         return NOW + readings * TICK
@@ -68,7 +68,7 @@ def test_expired_slice_starts_a_successor_and_claims_no_more(
 ) -> None:  # fmt: skip
     send()
     save("audio")
-    due(world.account)
+    create_due_postback(world.account)
     moments = iter([datetime.now(UTC)])
     with wakeup.connection() as broker:
         broker.delete(wakeup.QUEUES[task], f"pending:{task}")
@@ -97,7 +97,7 @@ def test_slice_serves_prompt_servers_until_the_slow_one_replies() -> None:
 
 
 def test_excluded_account_is_not_claimed(world: SimpleNamespace, customer: Scripted) -> None:
-    due(world.account)
+    create_due_postback(world.account)
     loop = notifier.send_loop(lambda: NOW)
     with loop.in_flight:
         loop.time_slice.excluded = frozenset({world.account.pk})

@@ -36,7 +36,7 @@ def names_hang(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     released.set()
 
 
-def due(account: Account) -> Postback:
+def create_due_postback(account: Account) -> Postback:
     now = timezone.now()
     return Postback.objects.create(account=account, code="N003", fields={"code": "N003"}, due_at=now, created_at=now)
 
@@ -46,9 +46,9 @@ def test_hanging_name_servers_do_not_block_other_accounts(
 ) -> None:
     monkeypatch.setattr(outbox, "TIMEOUT", 1.0)
     for number in range(HANGING):
-        due(Account.objects.create(name=f"{number}", postback_url=f"http://{number}.hanging.example/"))
+        create_due_postback(Account.objects.create(name=f"{number}", postback_url=f"http://{number}.hanging.example/"))
     Account.objects.filter(pk=world.account.pk).update(postback_url=customer.url.replace("127.0.0.1", "prompt.example"))
-    due(Account.objects.get(pk=world.account.pk))
+    create_due_postback(Account.objects.get(pk=world.account.pk))
     loop = notifier.send_loop(limits=replace(notifier.LIMITS, in_flight=HANGING + 1))
     with loop.in_flight:
         while loop.claim():

@@ -13,7 +13,7 @@ from mms.protocol.submit import Outcome, SubmitResult
 from tests.processes.platform_under_test import eventually
 
 
-def start_submit(message: Message, outcome: Outcome, name: str | None = None) -> CompletedSubmit[Message]:
+def submit_with_outcome(message: Message, outcome: Outcome, name: str | None = None) -> CompletedSubmit[Message]:
     """Write the attempt of a claimed message. Return its submit, completed with the outcome but not recorded."""
     [(sent, attempt)] = attempts.start([(message, 1000)], datetime.now(UTC))
     return CompletedSubmit(sent, attempt, SubmitResult(outcome, None, "", name))
