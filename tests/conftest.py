@@ -1,7 +1,7 @@
-"""Real servers for every test: a PostgreSQL and a Redis-protocol server of this run's own.
+"""Real servers for every test run: a private PostgreSQL and Redis-protocol server.
 
-They run before Django reads its settings, unless DATABASE_URL and REDIS_URL name others, and go at the end. Each
-worker of pytest-xdist has a pair to itself: no test sees the locks, rings or counts of another that runs meanwhile.
+They start before Django reads its settings, unless DATABASE_URL and REDIS_URL are set, and stop at the end. Each worker
+of pytest-xdist has its own pair, so no test sees the locks, wake-ups or counts of a concurrent one.
 """
 
 import os
@@ -11,57 +11,57 @@ from tempfile import TemporaryDirectory
 import django
 import pytest
 
-# Before anything imports it: its assertions are told in full, too.
+# Before the module is imported, so that pytest explains its failed assertions.
 pytest.register_assert_rewrite("tests.processes.messages")
 pytest_plugins = ["tests.worlds"]
 
-_run = ExitStack()
-_named: list[str] = []
+_resources = ExitStack()
+_variables: list[str] = []
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The process that deals the tests out to workers runs none: they inherit nothing of it, not even the settings.
+    """Remove the servers and variables of the controlling process of pytest-xdist, which runs no tests itself.
 
-    Else they would read the settings, with its servers, before this file is loaded there.
+    Its workers would inherit the variables, and read the settings before this file starts their own servers.
     """
     if config.getoption("numprocesses", None):
-        _run.close()
-        for name in _named:
+        _resources.close()
+        for name in _variables:
             del os.environ[name]
 
 
 def pytest_unconfigure() -> None:
-    _run.close()
+    _resources.close()
 
 
-def _start_servers(run: ExitStack) -> None:
+def _start_servers(resources: ExitStack) -> None:
     from config import embedded
 
     try:
-        servers = run.enter_context(embedded.temporary())
+        servers = resources.enter_context(embedded.temporary())
     except embedded.ServersError as error:
         raise pytest.UsageError(str(error)) from error
-    _name("DATABASE_URL", servers.database_url)
-    _name("REDIS_URL", servers.redis_url)
+    _set("DATABASE_URL", servers.database_url)
+    _set("REDIS_URL", servers.redis_url)
 
 
 def _prepare() -> None:
     if not (os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL")):
-        _start_servers(_run)
-    _name("MEDIA_ROOT", _run.enter_context(TemporaryDirectory(prefix="mms-media-")))
-    _name("SECRET_KEY", "of the tests alone")
-    # The carriers and customers of the tests listen on loopback.
-    _name("OUTBOUND_ALLOWED_NETWORKS", "127.0.0.0/8,::1/128")
-    _name("DJANGO_SETTINGS_MODULE", "config.settings")
+        _start_servers(_resources)
+    _set("MEDIA_ROOT", _resources.enter_context(TemporaryDirectory(prefix="mms-media-")))
+    _set("SECRET_KEY", "only for tests")
+    # The servers of the tests' carriers and customers listen on loopback.
+    _set("OUTBOUND_ALLOWED_NETWORKS", "127.0.0.0/8,::1/128")
+    _set("DJANGO_SETTINGS_MODULE", "config.settings")
     django.setup()
 
 
-def _name(variable: str, value: str) -> None:
+def _set(variable: str, value: str) -> None:
     os.environ[variable] = value
-    _named.append(variable)
+    _variables.append(variable)
 
 
-# When this file is loaded: the other conftest.py files, loaded right after it, import models.
+# At import time, because the other conftest.py files, loaded right after this one, import models.
 _prepare()
 
 

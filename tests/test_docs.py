@@ -19,13 +19,13 @@ from mms.postbacks import outbox
 DOCS = Path(__file__).parent.parent / "docs"
 
 
-def test_the_tables_are_those_of_the_code() -> None:
+def test_generated_tables_are_current() -> None:
     text = (DOCS / "api.md").read_text()
     assert with_tables(text) == text, "run: python manage.py apidoc"
     assert len(re.findall(r"^\| E\d{3} \| ", text, re.MULTILINE)) >= len(CATALOGUE)
 
 
-def test_the_ladders_are_as_documented() -> None:
+def test_retry_ladders_match_the_documents() -> None:
     text = (DOCS / "flow.md").read_text()
     assert "30 s, 2 min, 10 min, 30 min, 2 h" in text
     assert [step.total_seconds() for step in attempts.RETRY_LADDER] == [30, 120, 600, 1800, 7200]
@@ -36,7 +36,7 @@ def test_the_ladders_are_as_documented() -> None:
 
 
 @pytest.mark.parametrize("module", [discovery, transcoding])
-def test_the_tables_in_the_code_stand_in_the_document(module: ModuleType) -> None:
+def test_docstring_tables_appear_in_the_documents(module: ModuleType) -> None:
     text = (DOCS / "flow.md").read_text()
     rows = re.findall(r"^\|(.*?)\|$", module.__doc__ or "", re.MULTILINE)[2:]
     assert rows
@@ -44,15 +44,15 @@ def test_the_tables_in_the_code_stand_in_the_document(module: ModuleType) -> Non
         assert "| " + " | ".join(cell.strip() for cell in row.split("|")) + " |" in text
 
 
-def test_every_status_of_a_message_is_named() -> None:
+def test_every_message_status_is_documented() -> None:
     (named,) = re.findall(r"`message-status` is one of (.*?);", (DOCS / "api.md").read_text(), re.DOTALL)
     assert set(re.findall(r"\w+", named)) == {*Status.values}
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_the_requests_by_hand_are_accepted_at_every_door(world: SimpleNamespace, live_server: LiveServer) -> None:
+def test_curl_examples_are_accepted(world: SimpleNamespace, live_server: LiveServer) -> None:
     (block,) = re.findall(r"```sh\n(BASE=.*?)```", (DOCS / "api.md").read_text(), re.DOTALL)
     script = re.sub(r"BASE=.*", f"BASE={live_server.url}", block).replace("curl ", "curl --silent --show-error ")
-    told = subprocess.run(["sh", "-e"], input=script, capture_output=True, text=True, check=True, timeout=60).stdout
-    assert told.lower().count("queued for delivery") == Message.objects.count() == block.count("\ncurl ") == 6
+    output = subprocess.run(["sh", "-e"], input=script, capture_output=True, text=True, check=True, timeout=60).stdout
+    assert output.lower().count("queued for delivery") == Message.objects.count() == block.count("\ncurl ") == 6

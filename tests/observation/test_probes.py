@@ -1,4 +1,4 @@
-"""What probes are told: whether the process is alive, and whether it can do its work."""
+"""Probes: whether the process is alive, and whether it is ready."""
 
 import json
 import time
@@ -21,21 +21,21 @@ from config.wsgi import application
 from mms.observation import readiness
 from mms.observation.readiness import NotReady, Readiness
 
-STRANGE_HOST = {"host": "10.11.12.13:8000"}
+UNKNOWN_HOST = {"host": "10.11.12.13:8000"}
 
 
 def ready() -> tuple[int, dict[str, Any]]:
-    answer = Client().get("/readyz", headers=STRANGE_HOST)
+    answer = Client().get("/readyz", headers=UNKNOWN_HOST)
     return answer.status_code, json.loads(answer.content)
 
 
-def test_it_is_alive_without_a_database_and_under_whatever_name_it_is_asked() -> None:
-    answer = Client().get("/healthz", headers=STRANGE_HOST)
+def test_healthz_needs_no_database_and_accepts_any_host() -> None:
+    answer = Client().get("/healthz", headers=UNKNOWN_HOST)
     assert (answer.status_code, answer.content) == (200, b"alive\n")
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
-def test_probes_wait_for_no_turn(db: None, path: str) -> None:
+def test_probes_need_no_request_slot(db: None, path: str) -> None:
     environ: dict[str, Any] = {"PATH_INFO": path}
     setup_testing_defaults(environ)
     statuses: list[str] = []
@@ -44,24 +44,24 @@ def test_probes_wait_for_no_turn(db: None, path: str) -> None:
         statuses.append(status)
         return bytes
 
-    with ThreadPoolExecutor(1) as pool, ExitStack() as at_work:
+    with ThreadPoolExecutor(1) as pool, ExitStack() as slots:
         for _ in range(SLOTS):
-            at_work.enter_context(request_slots.held())
+            slots.enter_context(request_slots.held())
         pool.submit(application, environ, start).result(5)
     assert statuses == ["200 OK"]
 
 
-def test_it_is_ready_when_everything_it_needs_is_there(db: None) -> None:
+def test_readyz_passes_with_all_servers(db: None) -> None:
     assert ready() == (200, {"database": "ok", "migrations": "ok", "broker": "ok", "storage": "ok"})
 
 
-def test_nothing_of_the_check_stays_in_the_storage(db: None, settings: Settings, tmp_path: Path) -> None:
+def test_storage_check_leaves_no_file(db: None, settings: Settings, tmp_path: Path) -> None:
     settings.MEDIA_ROOT = tmp_path
     assert ready()[0] == 200
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
-def test_it_is_not_ready_without_storage(db: None, settings: Settings, tmp_path: Path) -> None:
+def test_readyz_fails_without_storage(db: None, settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     settings.MEDIA_ROOT = tmp_path / "file"
     status, checks = ready()
@@ -69,7 +69,7 @@ def test_it_is_not_ready_without_storage(db: None, settings: Settings, tmp_path:
     assert checks["storage"].startswith("failed: ")
 
 
-def test_it_is_not_ready_without_its_broker_and_gives_no_secret_away(db: None, settings: Settings) -> None:
+def test_readyz_fails_without_broker_and_hides_secrets(db: None, settings: Settings) -> None:
     settings.REDIS_URL = "redis://mms:hunter2@127.0.0.1:1/0"
     status, checks = ready()
     assert status == 503
@@ -77,14 +77,14 @@ def test_it_is_not_ready_without_its_broker_and_gives_no_secret_away(db: None, s
     assert not any(secret in json.dumps(checks) for secret in ("hunter2", "127.0.0.1", str(settings.MEDIA_ROOT)))
 
 
-def test_a_migration_that_was_not_applied_is_told(db: None) -> None:
+def test_missing_migration_is_reported(db: None) -> None:
     readiness.migrations()
     MigrationRecorder.Migration.objects.filter(app="mms", name="0001_initial").delete()
     with pytest.raises(NotReady, match=r"1 not applied; run: python manage\.py migrate"):
         readiness.migrations()
 
 
-def test_a_check_that_hangs_is_given_up_and_runs_once_at_a_time(db: None) -> None:
+def test_hanging_check_times_out_and_runs_once_at_a_time(db: None) -> None:
     free, runs = Event(), []
 
     def hang() -> None:
@@ -100,7 +100,7 @@ def test_a_check_that_hangs_is_given_up_and_runs_once_at_a_time(db: None) -> Non
     assert checks.problems() == {"hanging": "", "well": ""}
 
 
-def test_all_checks_together_are_waited_for_no_longer_than_one() -> None:
+def test_checks_share_one_time_limit() -> None:
     free = Event()
 
     def hang() -> None:

@@ -1,4 +1,4 @@
-"""A platform of real processes for each test, on the tests' database and a broker of its own."""
+"""Fixtures: a platform of real processes, on the test database and a separate broker."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,12 +23,12 @@ def platform(
     broker.flush()
     platform = Platform(tmp_path, broker)
     yield platform
-    platform.end()
+    platform.stop()
 
 
 @pytest.fixture
 def network(world: SimpleNamespace, platform: Platform) -> Platform:
-    """The platform with the simulated network running: its carrier's MMSC and its customer's server."""
+    """The platform together with the simulator, which plays the carrier's MMSC and the customer's server."""
     platform.simulator()
     world.carrier.mmsc_url = f"{platform.simulator_url}/mm7"
     world.carrier.timeout = 30

@@ -1,4 +1,4 @@
-"""One customer's server that hangs, and what another's postbacks notice of it."""
+"""A hanging customer server does not delay the postbacks of other customers."""
 
 from datetime import UTC, datetime, timedelta
 from statistics import median
@@ -25,7 +25,7 @@ def due(account: Account, count: int) -> list[Postback]:
 
 
 def latency(platform: Platform, account: Account) -> float:
-    """Seconds from being due to being taken, the median of that batch which other programs disturbed least."""
+    """Return the seconds from due to delivered: the median of the least disturbed batch."""
     return min(_latency(platform, account) for _ in range(ROUNDS))
 
 
@@ -38,11 +38,11 @@ def _latency(platform: Platform, account: Account) -> float:
     return median((end - begin).total_seconds() for begin, end in moments if end)
 
 
-def test_a_server_that_hangs_leaves_the_latency_of_others_alone(
+def test_hanging_server_does_not_delay_other_accounts(
     world: SimpleNamespace, platform: Platform, customer: Scripted
 ) -> None:
     platform.worker("postbacks")
-    _latency(platform, world.account)  # the worker has come up
+    _latency(platform, world.account)  # waits until the worker is up
     alone = latency(platform, world.account)
     with serving(Say()) as hanging:
         hanging.gate.clear()
@@ -53,7 +53,7 @@ def test_a_server_that_hangs_leaves_the_latency_of_others_alone(
         eventually(lambda: len(hanging.received) == notifier.LIMITS.per_destination)
         eventually(lambda: not unanswered.filter(started_at__gt=datetime.now(UTC) - recent).exists())
         beside = latency(platform, world.account)
-        # It hung all the time, and so much of it at most is tried at once.
+        # The server hung throughout, with at most this many requests in flight.
         assert (len(hanging.received), unanswered.count()) == (
             notifier.LIMITS.per_destination,
             notifier.LIMITS.per_destination,

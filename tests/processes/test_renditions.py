@@ -1,4 +1,4 @@
-"""A rendition that many want at the same moment is made once, whatever becomes of the process that makes it."""
+"""A rendition that many threads request is made once, even if the process that makes it is killed."""
 
 import subprocess
 import sys
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("transactional_db", "django_db_serialized_r
 
 THREADS = 8
 RECIPE = Recipe(640, 480, 100_000, "image/jpeg")
-MAKE_IT = f"""
+MAKER_SCRIPT = f"""
 import django; django.setup()
 from mms.rendering import renditions
 from mms.adaptation.plan import Recipe
@@ -44,12 +44,12 @@ def photo() -> Medium:
 
 
 @contextmanager
-def wanted_by_many(photo: Medium) -> Iterator[list["Future[int]"]]:
-    """Threads, each with a connection of its own, that want it at once; each gives the key of what it got."""
-    together = threading.Barrier(THREADS)
+def concurrent_requests(photo: Medium) -> Iterator[list["Future[int]"]]:
+    """Start threads that request the rendition concurrently; each returns the key of its rendition."""
+    barrier = threading.Barrier(THREADS)
 
     def get() -> int:
-        together.wait(timeout=30)
+        barrier.wait(timeout=30)
         try:
             return renditions.get_or_create_rendition(photo, RECIPE).pk
         finally:
@@ -57,13 +57,13 @@ def wanted_by_many(photo: Medium) -> Iterator[list["Future[int]"]]:
 
     pool = ThreadPoolExecutor(THREADS)
     yield [pool.submit(get) for _ in range(THREADS)]
-    pool.shutdown()  # not where the test has failed already: what they wait for may never come
+    pool.shutdown()  # not after a failure: the threads might wait forever
 
 
 @contextmanager
-def making_it() -> Iterator["subprocess.Popen[bytes]"]:
-    """A process that makes it; killed at the end, if not before."""
-    with subprocess.Popen([sys.executable, "-c", MAKE_IT], env=environment(), cwd=ROOT) as maker:
+def maker_process() -> Iterator["subprocess.Popen[bytes]"]:
+    """Run a process that makes the rendition; kill it at the end at the latest."""
+    with subprocess.Popen([sys.executable, "-c", MAKER_SCRIPT], env=environment(), cwd=ROOT) as maker:
         try:
             yield maker
         finally:
@@ -71,7 +71,7 @@ def making_it() -> Iterator["subprocess.Popen[bytes]"]:
 
 
 def check_made_once(photo: Medium, got: list["Future[int]"]) -> None:
-    """One row for all, and one file: a picture that was made twice would leave a second."""
+    """Check that there is one row and one file: a second run would have left another file."""
     rendition = Rendition.objects.get()
     assert {future.result() for future in got} == {rendition.pk}
     path = Path(rendition.file.path)
@@ -80,24 +80,24 @@ def check_made_once(photo: Medium, got: list["Future[int]"]) -> None:
 
 
 def waiting() -> int:
-    """How many connections wait for the maker to end."""
+    """Return how many connections wait for the maker."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
         return int(cursor.fetchone()[0])
 
 
-def test_a_rendition_that_many_want_at_once_is_made_once(photo: Medium) -> None:
-    with wanted_by_many(photo) as got:
+def test_concurrently_requested_rendition_is_made_once(photo: Medium) -> None:
+    with concurrent_requests(photo) as got:
         pass
     check_made_once(photo, got)
 
 
-def test_a_process_that_is_killed_while_it_makes_a_rendition_blocks_nobody(photo: Medium) -> None:
-    with StuckFile(Path(photo.file.path)) as file, making_it() as maker:
+def test_killed_rendition_maker_blocks_nobody(photo: Medium) -> None:
+    with StuckFile(Path(photo.file.path)) as file, maker_process() as maker:
         eventually(file.is_read)
-        with wanted_by_many(photo) as got:
+        with concurrent_requests(photo) as got:
             eventually(lambda: waiting() == THREADS)
             assert not Rendition.objects.exists()
-            file.mend()
+            file.repair()
             maker.kill()
     check_made_once(photo, got)

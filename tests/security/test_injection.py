@@ -1,4 +1,4 @@
-"""What customers and operators write stays where it belongs: in no header, no other element, no other part."""
+"""Text of customers and operators cannot inject headers, elements or MIME parts."""
 
 import json
 from email import message_from_bytes
@@ -19,14 +19,14 @@ NAMES = {"x-evil", "content-disposition", "bcc"}
 
 
 def send(**more: object) -> Message:
-    said = post_json(
+    answer = post_json(
         {"action": "sendSavedMMS", "to": "14044790000", "from": "28444", "service-id": "12345", "mms-id": 35674, **more}
     )
-    assert said["status"] == "Success", said
+    assert answer["status"] == "Success", answer
     return Message.objects.get()
 
 
-def test_a_message_of_hostile_words_is_one_message(world: SimpleNamespace, mmsc: Scripted, customer: Scripted) -> None:
+def test_hostile_text_stays_within_its_fields(world: SimpleNamespace, mmsc: Scripted, customer: Scripted) -> None:
     text = {"custom-slide": 1, "custom-message-text": HOSTILE}
     message = send(**{"client-reference": HOSTILE[:200], "custom-slides": [text], "data": {"name": HOSTILE}})
     Drive()()
@@ -45,43 +45,46 @@ def test_a_message_of_hostile_words_is_one_message(world: SimpleNamespace, mmsc:
     )
     smil = next(content.iter_parts()).get_content()
     assert not etree.fromstring(smil if isinstance(smil, bytes) else smil.encode()).findall(".//x")
-    told = customer.received[-1]
-    assert not NAMES & told.headers.keys()
-    assert etree.fromstring(told.body).findtext(".//client-reference") == message.client_reference
+    postback = customer.received[-1]
+    assert not NAMES & postback.headers.keys()
+    assert etree.fromstring(postback.body).findtext(".//client-reference") == message.client_reference
 
 
 @pytest.mark.parametrize("name", ["custom_subject", "ddm-message-subject"])
 @pytest.mark.parametrize("line_end", ["\r\n", "\n", "\r", "\u2028", "\x85", "\x0b"])
-def test_a_subject_holds_no_line_end(world: SimpleNamespace, name: str, line_end: str) -> None:
-    said = post_json(
+def test_line_end_in_subject_is_refused(world: SimpleNamespace, name: str, line_end: str) -> None:
+    answer = post_json(
         {"action": "sendSavedMMS", "to": "14044790000", "from": "28444", "service-id": "12345", "mms-id": 35674,
          name.replace("custom_subject", "message-subject"): f"a{line_end}Bcc: b"}
     )  # fmt: skip
-    assert (said["status"], said["error-code"] in {"E314", "E100"}) == ("Failure", True)
+    assert (answer["status"], answer["error-code"] in {"E314", "E100"}) == ("Failure", True)
 
 
 @pytest.mark.parametrize("value", [True, 1, "x"])
-def test_a_name_that_cannot_be_stored_is_refused(world: SimpleNamespace, value: object) -> None:
-    said = post_json(
+def test_null_character_in_name_is_refused(world: SimpleNamespace, value: object) -> None:
+    answer = post_json(
         {"action": "sendSavedMMS", "to": "14044790000", "from": "28444", "service-id": "12345", "mms-id": 35674,
          "data": {"a\x00b": value}}
     )  # fmt: skip
-    assert (said["error-code"], said["error-info"]) == (
+    assert (answer["error-code"], answer["error-info"]) == (
         "E100", "ab contains the character U+0000, which is not allowed"
     )  # fmt: skip
 
 
 @pytest.mark.parametrize("moment", ["9999-12-31T23:59:59+00:00", "9999-12-31"])
-def test_an_expiry_at_the_end_of_time_is_refused(world: SimpleNamespace, moment: str) -> None:
-    said = post_json(
+def test_expiry_at_datetime_max_is_refused(world: SimpleNamespace, moment: str) -> None:
+    answer = post_json(
         {"action": "sendSavedMMS", "to": "14044790000", "from": "28444", "service-id": "12345", "mms-id": 35674,
          "mms-expiry-timestamp": moment}
     )  # fmt: skip
-    assert (said["error-code"], said["error-info"]) == ("E100", "mms-expiry-timestamp must be within 3 days from now")
+    assert (answer["error-code"], answer["error-info"]) == (
+        "E100",
+        "mms-expiry-timestamp must be within 3 days from now",
+    )
 
 
-def test_answers_repeat_what_was_sent_as_text(world: SimpleNamespace) -> None:
-    said = post_json({"action": "getMessage", "tracking-id": HOSTILE})
-    assert HOSTILE[:40].strip() in said["error-info"]
-    json.dumps(said)
-    assert escape("<x/>") not in said["error-info"]
+def test_responses_quote_input_as_text(world: SimpleNamespace) -> None:
+    answer = post_json({"action": "getMessage", "tracking-id": HOSTILE})
+    assert HOSTILE[:40].strip() in answer["error-info"]
+    json.dumps(answer)
+    assert escape("<x/>") not in answer["error-info"]

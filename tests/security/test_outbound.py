@@ -1,4 +1,4 @@
-"""What customers have us fetch: no way leads to a private address, no answer is believed or blown up."""
+"""Outbound requests reach no private address, and no response can exhaust or mislead the platform."""
 
 import gzip
 import socket
@@ -27,7 +27,7 @@ def fetch(url: str, cap: int) -> DownloadedFile:
 
 @pytest.fixture
 def resolved(monkeypatch: pytest.MonkeyPatch) -> Resolve:
-    """Has the name media.example.com stand for these addresses, for others each time that it is asked for."""
+    """Make media.example.com resolve to these addresses, to the next ones at each lookup."""
     real = socket.getaddrinfo
 
     def resolved(answers: Sequence[Sequence[str]]) -> None:
@@ -53,7 +53,7 @@ def resolved(monkeypatch: pytest.MonkeyPatch) -> Resolve:
         "fe80::1%eth0", "fc00::1", "100::1", "2001:20::1", "3fff::1", "5f00::1",
     ],
 )  # fmt: skip
-def test_an_address_that_is_not_everybodys_is_refused(settings: Settings, address: str) -> None:
+def test_non_public_address_is_refused(settings: Settings, address: str) -> None:
     settings.OUTBOUND_ALLOWED_NETWORKS = []
     assert not is_allowed(address)
 
@@ -61,12 +61,12 @@ def test_an_address_that_is_not_everybodys_is_refused(settings: Settings, addres
 @pytest.mark.parametrize(
     "address", ["1.1.1.1", "2606:4700::1111", "::ffff:1.1.1.1", "64:ff9b::101:101", "2002:101:101::"]
 )
-def test_a_public_address_is_let_through(settings: Settings, address: str) -> None:
+def test_public_address_is_allowed(settings: Settings, address: str) -> None:
     settings.OUTBOUND_ALLOWED_NETWORKS = []
     assert is_allowed(address)
 
 
-def test_of_several_addresses_of_a_name_only_the_allowed_are_tried(resolved: Resolve, settings: Settings) -> None:
+def test_only_allowed_addresses_of_a_name_are_tried(resolved: Resolve, settings: Settings) -> None:
     settings.OUTBOUND_ALLOWED_NETWORKS = ["127.0.0.1/32"]
     with listening(saying(OK + b"Content-Length: 1\r\n\r\nx")) as server:
         resolved([["127.0.0.2", "127.0.0.1", "127.0.0.3"]])
@@ -77,7 +77,7 @@ def test_of_several_addresses_of_a_name_only_the_allowed_are_tried(resolved: Res
         assert server.connections == 1
 
 
-def test_a_name_that_changes_between_two_requests_does_not_get_past(resolved: Resolve, settings: Settings) -> None:
+def test_dns_rebinding_is_refused(resolved: Resolve, settings: Settings) -> None:
     settings.OUTBOUND_ALLOWED_NETWORKS = ["127.0.0.1/32"]
     resolved([["127.0.0.1"], ["127.0.0.2"]])
     with serving(Say()) as server, listening(saying(OK)) as inner:
@@ -98,7 +98,7 @@ def test_a_name_that_changes_between_two_requests_does_not_get_past(resolved: Re
         "http://u{x}X-Evil:p@127.0.0.1:{port}/",
     ],
 )
-def test_a_line_end_in_a_url_begins_no_header(place: str, break_off: str) -> None:
+def test_line_end_in_url_injects_no_header(place: str, break_off: str) -> None:
     seen: list[bytes] = []
 
     def serve(connection: socket.socket) -> None:
@@ -112,7 +112,7 @@ def test_a_line_end_in_a_url_begins_no_header(place: str, break_off: str) -> Non
     assert not any(line.lower().startswith(b"x-evil") for sent in seen for line in sent.splitlines())
 
 
-def test_a_password_in_a_url_goes_to_that_host_alone() -> None:
+def test_url_password_is_not_sent_to_redirect_target() -> None:
     with serving(Say(body=b"x")) as other, serving(Say()) as server:
         server.first(Say(302, headers=(("Location", other.url.replace("127.0.0.1", "localhost")),)))
         fetch(server.url.replace("//", "//user:secret@"), 10)
@@ -121,7 +121,7 @@ def test_a_password_in_a_url_goes_to_that_host_alone() -> None:
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "gzip, gzip"])
-def test_a_compressed_answer_is_not_blown_up(encoding: str) -> None:
+def test_compressed_response_is_not_expanded(encoding: str) -> None:
     bomb = gzip.compress(bytes(50_000_000), 1)
     head = OK + f"Content-Encoding: {encoding}\r\nContent-Length: {len(bomb)}\r\n\r\n".encode()
     with listening(saying(head, bomb)) as server:
@@ -133,7 +133,7 @@ def test_a_compressed_answer_is_not_blown_up(encoding: str) -> None:
 @pytest.mark.parametrize(
     "said", [b"220 mail.example.com ESMTP\r\n", b"SSH-2.0-OpenSSH_9.2\r\n", b"+PONG\r\n", b"\x00" * 64]
 )
-def test_a_server_of_another_protocol_gives_nothing_away(said: bytes) -> None:
+def test_response_of_another_protocol_is_not_disclosed(said: bytes) -> None:
     with (
         listening(saying(said)) as server,
         pytest.raises(DownloadError, match="closed the connection or does not speak HTTP"),
@@ -141,7 +141,7 @@ def test_a_server_of_another_protocol_gives_nothing_away(said: bytes) -> None:
         fetch(server.url, 1000)
 
 
-def test_endless_headers_are_not_kept() -> None:
+def test_endless_headers_are_refused() -> None:
     with (
         listening(saying(OK, *[b"X-A: " + b"a" * 60_000 + b"\r\n"] * 20)) as server,
         pytest.raises(DownloadError),
@@ -152,7 +152,7 @@ def test_endless_headers_are_not_kept() -> None:
 @pytest.mark.parametrize(
     "url", ["http://127.0.0.1:{port}/\r\nX-Evil: 1", "http://127.0.0.1:{port}/ HTTP/1.1\r\nX-Evil:1"]
 )
-def test_the_url_of_a_postback_adds_no_header(customer: Scripted, url: str) -> None:
+def test_postback_url_injects_no_header(customer: Scripted, url: str) -> None:
     port = customer.url.rpartition(":")[2]
     with InFlight[int](1) as flight:
         flight.launch(1, Request(url.replace("{port}", port), b"x", {}, 5.0))
@@ -160,7 +160,7 @@ def test_the_url_of_a_postback_adds_no_header(customer: Scripted, url: str) -> N
     assert isinstance(result, NoReply) or "x-evil" not in customer.received[0].headers
 
 
-def test_a_header_with_a_line_end_is_not_sent(customer: Scripted) -> None:
+def test_header_with_line_end_is_not_sent(customer: Scripted) -> None:
     with InFlight[int](1) as flight:
         flight.launch(1, Request(customer.url, b"x", {"X-MMS-Message": "a\r\nX-Evil: 1"}, 5.0))
         ((_, result),) = flight.completed(10)

@@ -1,4 +1,4 @@
-"""XML that is made to cost: refused without a key, at a price that is bounded."""
+"""Costly XML and JSON is refused without a key, within bounded processor time."""
 
 import time
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ DOCTYPES = (
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """Of processor: a busy machine makes nothing slow."""
+    """Limit the processor time, so that other load does not matter."""
     began = time.process_time()
     yield
     assert time.process_time() - began < seconds
@@ -35,7 +35,7 @@ def xml(inside: bytes, attributes: bytes = b"") -> bytes:
 
 
 def numbered(pattern: bytes) -> bytes:
-    """The pattern with numbers, as often as a request has room for it."""
+    """Repeat the pattern with increasing numbers, up to the largest request."""
     return b"".join(pattern.replace(b"#", b"%d" % number) for number in range(SIZE // (len(pattern) + 8)))
 
 
@@ -58,7 +58,7 @@ COSTLY: dict[str, tuple[bytes, str]] = {
 
 
 @pytest.mark.parametrize(("body", "code"), COSTLY.values(), ids=COSTLY)
-def test_a_request_of_two_megabytes_costs_little(db: None, body: bytes, code: str) -> None:
+def test_costly_xml_is_refused_cheaply(db: None, body: bytes, code: str) -> None:
     with within(2.0):
         reply = Client().post("/ep/v1/", body, content_type="text/xml").content
     assert f"<error-code>{code}</error-code>".encode() in reply
@@ -69,7 +69,7 @@ def test_a_request_of_two_megabytes_costs_little(db: None, body: bytes, code: st
     [b'{"to":[%b1]}' % (b"1," * (SIZE // 3)), b'{"slide":[%b{}]}' % (b"{}," * (SIZE // 8))],
     ids=["values", "objects"],
 )
-def test_json_of_two_megabytes_costs_little(db: None, body: bytes) -> None:
+def test_costly_json_is_refused_cheaply(db: None, body: bytes) -> None:
     with within(2.0):
         reply = Client().generic("POST", "/ep/v2/", body).json()
     assert (reply["error-code"], reply["error-info"]) == ("E108", "The request has more than 20000 values")
@@ -77,7 +77,7 @@ def test_json_of_two_megabytes_costs_little(db: None, body: bytes) -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be"])
 @pytest.mark.parametrize("body", DOCTYPES)
-def test_no_encoding_hides_a_document_type(db: None, body: bytes, encoding: str) -> None:
+def test_document_type_is_refused_in_any_encoding(db: None, body: bytes, encoding: str) -> None:
     mark = b"" if encoding == "utf-8" else "\ufeff".encode(encoding)
     document = mark + body.decode().encode(encoding)
     assert b"<error-code>E108</error-code>" in Client().post("/ep/v1/", document, content_type="text/xml").content
@@ -86,7 +86,7 @@ def test_no_encoding_hides_a_document_type(db: None, body: bytes, encoding: str)
 
 
 @pytest.mark.parametrize("declared", ["UTF-7", "UTF-32", "cp037", "idna", "punycode", "unicode_escape", "rot13"])
-def test_an_odd_encoding_is_not_read_as_what_it_is_not(db: None, declared: str) -> None:
+def test_unsupported_encoding_is_refused(db: None, declared: str) -> None:
     body = f'<?xml version="1.0" encoding="{declared}"?><request><to>+ADw-action+AD4-</to></request>'.encode()
     reply = Client().post("/ep/v1/", body, content_type="text/xml").content
     assert b"Failure" in reply
@@ -95,7 +95,7 @@ def test_an_odd_encoding_is_not_read_as_what_it_is_not(db: None, declared: str) 
 
 
 @pytest.mark.parametrize("parameter", ["charset*=klingon''x", "boundary*0=a; boundary*2=b", "=;;*=", "*"])
-def test_a_content_type_that_cannot_be_read_does_no_harm(db: None, parameter: str) -> None:
+def test_malformed_content_type_is_ignored(db: None, parameter: str) -> None:
     environ: dict[str, Any] = {
         "PATH_INFO": "/ep/v1/",
         "REQUEST_METHOD": "POST",

@@ -1,4 +1,4 @@
-"""Many customers' connections on one account at the same moment, over two web processes: nothing is overdrawn."""
+"""Concurrent requests of one account over two web processes never overdraw it."""
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -20,9 +20,7 @@ CONNECTIONS, REQUESTS_EACH, COVERED = 32, 2, 40
 PRICE = 30_000
 
 
-def test_32_connections_with_funds_for_exactly_n_messages_are_given_exactly_n(
-    world: SimpleNamespace, platform: Platform
-) -> None:
+def test_concurrent_requests_never_overdraw_the_account(world: SimpleNamespace, platform: Platform) -> None:
     Price.objects.create(message_class="mms", amount=PRICE)
     ledger.top_up(world.account, COVERED * PRICE, "", datetime.now(UTC))
     web = platform.web(workers=2)
@@ -43,7 +41,7 @@ def test_32_connections_with_funds_for_exactly_n_messages_are_given_exactly_n(
 
 
 def send(customer: int, connection: HTTPConnection) -> list[str]:
-    """What the customer's requests came to, one after the other on one connection: Success, or an error code."""
+    """Send requests on one connection. Return the outcome of each: Success or an error code."""
     outcomes = []
     for number in range(REQUESTS_EACH):
         connection.request("POST", "/ep/v1/", request(f"1404479{customer:02}{number:02}"))
@@ -54,7 +52,7 @@ def send(customer: int, connection: HTTPConnection) -> list[str]:
 
 
 def serves(process: psutil.Process, port: int) -> bool:
-    """Whether somebody is connected to the process at this port."""
+    """Return whether a client is connected to the process at this port."""
     return any(
         connection.status == psutil.CONN_ESTABLISHED and connection.laddr.port == port
         for connection in process.net_connections("tcp4")

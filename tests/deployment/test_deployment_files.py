@@ -1,4 +1,4 @@
-"""The files of a deployment agree with the code: variables, images, commands."""
+"""Dockerfile, docker-compose.yml and .env.example agree with the code."""
 
 import re
 from pathlib import Path
@@ -16,38 +16,38 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 SETTINGS = CHECKOUT / "platform" / "config" / "settings.py"
 COMPOSE: dict[str, Any] = yaml.safe_load((CHECKOUT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-OURS = {name: service for name, service in SERVICES.items() if "build" in service}
+PLATFORM_SERVICES = {name: service for name, service in SERVICES.items() if "build" in service}
 
 
 def variables_of_settings() -> set[str]:
-    """The names of the environment variables that the settings read, by os.environ or their own readers."""
+    """Return the names of the environment variables that the settings read."""
     text = SETTINGS.read_text() + (CHECKOUT / "platform" / "base" / "logs.py").read_text()
     return set(re.findall(r'\b(?:environ|environ\.get|flag|words|number)[(\[]"([A-Z0-9_]+)"', text))
 
 
 def variables_of_example() -> dict[str, str]:
-    """Name -> value of .env.example, those commented out included."""
+    """Return the variables of .env.example with their values, including commented ones."""
     text = (CHECKOUT / ".env.example").read_text()
     return dict(re.findall(r"^(?:# )?([A-Z][A-Z0-9_]+)=(.*)$", text, re.MULTILINE))
 
 
 def dockerfile(instruction: str) -> list[list[str]]:
-    """The words of each line with that instruction."""
+    """Return the words of each line with that instruction."""
     lines = (line.split() for line in (CHECKOUT / "Dockerfile").read_text().splitlines())
     return [words[1:] for words in lines if words[:1] == [instruction]]
 
 
-def words_of(service: dict[str, Any]) -> list[str]:
+def command_of(service: dict[str, Any]) -> list[str]:
     command = service["command"]
-    assert isinstance(command, list), "a list, so that no shell stands between the signal and the process"
+    assert isinstance(command, list), "must be a list: a shell would not pass on signals"
     return [str(word) for word in command]
 
 
-def test_the_example_names_every_variable_and_no_other() -> None:
+def test_env_example_lists_exactly_the_settings() -> None:
     assert set(variables_of_example()) == variables_of_settings() | {"POSTGRES_PASSWORD"}
 
 
-def test_the_example_holds_no_secret() -> None:
+def test_env_example_contains_no_secret() -> None:
     example = variables_of_example()
 
     assert example["SECRET_KEY"] == ""
@@ -55,28 +55,28 @@ def test_the_example_holds_no_secret() -> None:
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_every_image_is_pinned_or_built_here(name: str) -> None:
+def test_every_image_is_pinned_or_built(name: str) -> None:
     service = SERVICES[name]
     image = service.get("image", "")
 
     assert "build" in service or re.fullmatch(r"[a-z/]+:\d[\w.-]*", image), image
 
 
-def test_the_dockerfile_pins_its_base_and_gives_up_root() -> None:
+def test_dockerfile_pins_base_image_and_drops_root() -> None:
     assert all(re.fullmatch(r"[a-z]+:\d[\w.-]*", base) for (base, *_) in dockerfile("FROM"))
     assert dockerfile("USER")[-1] not in (["root"], ["0"])
 
 
-def test_the_dockerfile_copies_every_source_and_only_what_exists() -> None:
+def test_dockerfile_copies_every_source_folder() -> None:
     copied = {source for words in dockerfile("COPY") for source in words[:-1]}
 
     assert copied == {"requirements.txt", "manage.py", "platform", "mms", "handsets", "billing"}
     assert [source for source in copied if not (CHECKOUT / source).exists()] == []
 
 
-@pytest.mark.parametrize("name", OURS)
-def test_each_of_our_services_runs_something_that_exists(name: str) -> None:
-    program, *arguments = words_of(OURS[name])
+@pytest.mark.parametrize("name", PLATFORM_SERVICES)
+def test_every_service_runs_an_existing_program(name: str) -> None:
+    program, *arguments = command_of(PLATFORM_SERVICES[name])
 
     match program:
         case "python":
@@ -91,26 +91,26 @@ def test_each_of_our_services_runs_something_that_exists(name: str) -> None:
             pytest.fail(f"{name} runs {program}")
 
 
-def test_workers_between_them_serve_every_queue() -> None:
+def test_workers_serve_every_queue() -> None:
     served = {
         arguments[arguments.index("-Q") + 1]
-        for arguments in (words_of(service) for service in OURS.values())
+        for arguments in (command_of(service) for service in PLATFORM_SERVICES.values())
         if "worker" in arguments
     }
 
     assert served == set(QUEUES.values())
 
 
-@pytest.mark.parametrize("name", sorted(set(OURS) - {"migrate"}))
-def test_processes_wait_for_migrations_and_have_time_to_stop(name: str) -> None:
-    service = OURS[name]
+@pytest.mark.parametrize("name", sorted(set(PLATFORM_SERVICES) - {"migrate"}))
+def test_processes_wait_for_migrations_and_have_grace_period(name: str) -> None:
+    service = PLATFORM_SERVICES[name]
 
     assert service["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
     assert service["stop_grace_period"]
     assert service["restart"] == "unless-stopped"
 
 
-def test_a_worker_has_time_to_prepare_what_it_has_begun_and_to_hear_the_slowest_mmsc() -> None:
+def test_worker_grace_period_exceeds_longest_carrier_timeout() -> None:
     longest = next(
         v.limit_value for v in Carrier._meta.get_field("timeout").validators if isinstance(v, MaxValueValidator)
     )
@@ -119,33 +119,33 @@ def test_a_worker_has_time_to_prepare_what_it_has_begun_and_to_hear_the_slowest_
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_dependencies_have_the_health_check_that_they_are_waited_for_by(name: str) -> None:
+def test_awaited_services_have_health_checks(name: str) -> None:
     for dependency, wait in SERVICES[name].get("depends_on", {}).items():
         if wait["condition"] == "service_healthy":
             assert "healthcheck" in SERVICES[dependency]
 
 
-def test_the_web_is_asked_for_its_health_at_a_door_that_answers_at_its_own_port() -> None:
+def test_web_health_check_uses_an_existing_endpoint() -> None:
     (probe,) = (word for word in SERVICES["web"]["healthcheck"]["test"] if "http://" in word)
     ((port, path),) = re.findall(r"http://127\.0\.0\.1:(\d+)(/\w+)", probe)
 
-    assert f"--port={port}" in words_of(SERVICES["web"])
+    assert f"--port={port}" in command_of(SERVICES["web"])
     assert Client().get(path).status_code == 200
 
 
-def test_logs_are_set_up_by_the_platform_alone() -> None:
-    (log_config,) = (word for word in words_of(SERVICES["web"]) if word.startswith("--log-config="))
+def test_services_use_the_platforms_log_configuration() -> None:
+    (log_config,) = (word for word in command_of(SERVICES["web"]) if word.startswith("--log-config="))
 
     assert (CHECKOUT / log_config.partition("=")[2]).exists()
-    assert [name for name, service in OURS.items() if "--loglevel" in words_of(service)] == []
+    assert [name for name, service in PLATFORM_SERVICES.items() if "--loglevel" in command_of(service)] == []
 
 
-@pytest.mark.parametrize("name", OURS)
-def test_every_variable_that_compose_sets_is_one_that_settings_read(name: str) -> None:
-    assert set(OURS[name].get("environment", {})) <= variables_of_settings()
+@pytest.mark.parametrize("name", PLATFORM_SERVICES)
+def test_compose_sets_only_variables_of_the_settings(name: str) -> None:
+    assert set(PLATFORM_SERVICES[name].get("environment", {})) <= variables_of_settings()
 
 
-def test_volumes_are_declared() -> None:
+def test_every_used_volume_is_declared() -> None:
     used = {
         volume.split(":")[0]
         for service in SERVICES.values()

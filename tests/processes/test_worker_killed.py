@@ -1,4 +1,4 @@
-"""Workers that are killed, or asked to stop, with submits in flight."""
+"""Workers are killed or stopped with submits in flight."""
 
 import re
 from collections import Counter
@@ -12,7 +12,7 @@ from django.db import transaction
 from mms.messages import leases
 from mms.models import Attempt, Message, Postback, Rendition, Status
 from mms.postbacks import outbox
-from tests.processes.messages import accept, age, number, statuses
+from tests.processes.messages import accept, make_older, number, statuses
 from tests.processes.platform_under_test import Platform, StuckFile, eventually
 from tests.scripted import Scripted
 
@@ -21,7 +21,7 @@ TRANSACTION = re.compile(rb"<(?:\w+:)?TransactionID[^>]*>([^<]+)<")
 
 @pytest.fixture
 def slow(world: SimpleNamespace, platform: Platform, mmsc: Scripted) -> Scripted:
-    """The carrier's MMSC: it takes what it is sent and answers when its gate opens."""
+    """The carrier's MMSC, which reads requests but answers only once its gate is open."""
     world.carrier.timeout = 60
     world.carrier.save()
     mmsc.gate.clear()
@@ -29,26 +29,24 @@ def slow(world: SimpleNamespace, platform: Platform, mmsc: Scripted) -> Scripted
 
 
 def received(mmsc: Scripted) -> Counter[str]:
-    """How often each TransactionID came."""
+    """Return how often each TransactionID was received."""
     return Counter(TRANSACTION.findall(sent.body)[0].decode() for sent in mmsc.received)
 
 
-def test_after_a_kill_what_had_left_is_in_doubt_and_the_rest_is_sent_once(
-    world: SimpleNamespace, platform: Platform, slow: Scripted
-) -> None:
+def test_worker_kill_leaves_sent_messages_in_doubt(world: SimpleNamespace, platform: Platform, slow: Scripted) -> None:
     left = [accept(world, number()) for _ in range(4)]
     worker = platform.worker()
     platform.wake()
     eventually(lambda: len(slow.received) == len(left))
     with StuckFile(Path(Rendition.objects.get().file.path)) as picture:
-        with transaction.atomic():  # so that the worker claims them together
+        with transaction.atomic():  # so that one claim covers all of them
             held = [accept(world, number()) for _ in range(4)]
         eventually(lambda: statuses()[Status.SENDING] == len(left) + len(held))
         eventually(picture.is_read)
         waiting = [accept(world, number()) for _ in range(4)]
         worker.kill()
     slow.gate.set()
-    age(leases.LEASE)
+    make_older(leases.LEASE)
     platform.worker()
     platform.wake()
     eventually(lambda: statuses() == {"in_doubt": len(left), "submitted": len(held + waiting)})
@@ -57,9 +55,7 @@ def test_after_a_kill_what_had_left_is_in_doubt_and_the_rest_is_sent_once(
     assert not Attempt.objects.filter(finished_at=None).exists()
 
 
-def test_the_children_of_a_killed_main_process_die_with_it(
-    world: SimpleNamespace, platform: Platform, slow: Scripted
-) -> None:
+def test_children_die_with_killed_main_process(world: SimpleNamespace, platform: Platform, slow: Scripted) -> None:
     accept(world, number())
     worker = platform.worker(children=2)
     platform.wake()
@@ -71,25 +67,23 @@ def test_the_children_of_a_killed_main_process_die_with_it(
     assert not [child for child in alive if child.status() != psutil.STATUS_ZOMBIE]
 
 
-def test_a_worker_that_is_asked_to_stop_brings_home_what_is_in_flight_and_takes_no_more(
-    world: SimpleNamespace, platform: Platform, slow: Scripted
-) -> None:
+def test_stopping_worker_drains_and_claims_no_more(world: SimpleNamespace, platform: Platform, slow: Scripted) -> None:
     for _ in range(4):
         accept(world, number())
     worker = platform.worker()
     platform.wake()
     eventually(lambda: len(slow.received) == 4)
     worker.terminate()
-    eventually(lambda: worker.says("Warm shutdown"))
+    eventually(lambda: worker.has_logged("Warm shutdown"))
     accept(world, number())
-    assert worker.runs()
+    assert worker.is_running()
     slow.gate.set()
-    assert worker.ends() == 0
+    assert worker.wait() == 0
     assert statuses() == {"submitted": 4, "accepted": 1}
     assert set(Attempt.objects.values_list("outcome", flat=True)) == {"submitted"}
 
 
-def test_a_postback_whose_worker_was_killed_is_handed_over_again_under_the_same_id(
+def test_postback_of_killed_worker_is_resent_with_same_id(
     world: SimpleNamespace, platform: Platform, mmsc: Scripted, customer: Scripted
 ) -> None:
     customer.gate.clear()
@@ -100,7 +94,7 @@ def test_a_postback_whose_worker_was_killed_is_handed_over_again_under_the_same_
     eventually(lambda: len(customer.received) == 1)
     notifier.kill()
     customer.gate.set()
-    age(outbox.LEASE)
+    make_older(outbox.LEASE)
     platform.worker("postbacks")
     platform.wake("mms.notify", "postbacks")
     eventually(Postback.objects.filter(status="taken").exists)

@@ -1,53 +1,60 @@
-"""Several processes that want the same rows at the same moment, and schedulers that die or are doubled."""
+"""Several workers that claim the same rows, and schedulers that are killed or doubled."""
 
 from datetime import timedelta
 from types import SimpleNamespace
 
 from mms.models import Discovery, Postback, Status
-from tests.processes.messages import DDM, NEVER_REPORTED, accept, age, all_told, check_books, number, statuses
+from tests.processes.messages import (
+    DDM,
+    NEVER_REPORTED,
+    accept,
+    all_delivered,
+    check_consistency,
+    make_older,
+    number,
+    statuses,
+)
 from tests.processes.platform_under_test import Platform, eventually
 
 
-def test_workers_that_race_send_every_message_once_and_share_the_ddms(
-    world: SimpleNamespace, network: Platform
-) -> None:
+def test_racing_workers_send_each_message_and_ddm_once(world: SimpleNamespace, network: Platform) -> None:
     for _ in range(140):
         accept(world, number(NEVER_REPORTED))
     shared = [number(NEVER_REPORTED) for _ in range(30)]
     for to in shared + shared[::-1]:
         accept(world, to, DDM)
     workers = [network.worker("flow") for _ in range(3)]
-    eventually(lambda: all(worker.says("ready.") for worker in workers))
+    eventually(lambda: all(worker.has_logged("ready.") for worker in workers))
     for _ in workers:
         network.wake()
     eventually(lambda: statuses() == {"submitted": 140, "discovering": 60})
     eventually(lambda: Discovery.objects.filter(status=Status.SUBMITTED).count() == len(shared))
     assert sorted(Discovery.objects.values_list("number", flat=True)) == sorted(shared)
-    age(timedelta(minutes=5))
+    make_older(timedelta(minutes=5))
     for _ in workers:
         network.wake()
     eventually(lambda: statuses() == {"submitted": 200})
-    assert not [worker for worker in workers if worker.says("deadlock")]
+    assert not [worker for worker in workers if worker.has_logged("deadlock")]
     network.worker("postbacks")
     network.worker("postbacks")
     for _ in range(2):
         network.wake("mms.notify", "postbacks")
     eventually(lambda: not Postback.objects.exclude(status="taken").exists())
-    check_books(network)
-    assert len(network.seen("postback")) == 140 + 60 * 2
+    check_consistency(network)
+    assert len(network.simulator_log("postback")) == 140 + 60 * 2
 
 
-def test_a_scheduler_may_be_killed_started_again_and_doubled(world: SimpleNamespace, network: Platform) -> None:
+def test_beat_may_be_killed_restarted_and_doubled(world: SimpleNamespace, network: Platform) -> None:
     network.worker("flow,postbacks", children=2)
     first = network.beat()
     network.web()
     accept(world, number())
-    eventually(all_told)
+    eventually(all_delivered)
     first.kill()
     for _ in range(20):
         accept(world, number())
     network.beat()
     network.beat()
-    eventually(all_told)
+    eventually(all_delivered)
     assert statuses() == {"delivered": 21}
-    check_books(network)
+    check_consistency(network)

@@ -1,4 +1,4 @@
-"""The web process and callers who never finish what they say, or lie about how much it is."""
+"""The web process and clients that never finish their requests, or state a wrong length."""
 
 import select
 import socket
@@ -19,30 +19,30 @@ MEGABYTE = 1_000_000
 
 @pytest.fixture(scope="module")
 def web(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """The port of a web process. Nothing here gets as far as a database."""
+    """The port of a web process. No request of these tests reaches the database."""
     platform = Platform(tmp_path_factory.mktemp("web"), broker)
     platform.web()
     yield platform.web_port
-    platform.end()
+    platform.stop()
 
 
-def calling(port: int, *said: bytes, caller: str = HOST) -> socket.socket:
-    connection = socket.create_connection((HOST, port), timeout=30, source_address=(caller, 0))
-    for piece in said:
-        connection.sendall(piece)
+def connect(port: int, *chunks: bytes, address: str = HOST) -> socket.socket:
+    connection = socket.create_connection((HOST, port), timeout=30, source_address=(address, 0))
+    for chunk in chunks:
+        connection.sendall(chunk)
     return connection
 
 
-def heard(connection: socket.socket) -> bytes:
-    """All that comes until the other side closes."""
+def read_all(connection: socket.socket) -> bytes:
+    """Read until the server closes the connection."""
     answer = b""
-    while piece := connection.recv(65536):
-        answer += piece
+    while chunk := connection.recv(65536):
+        answer += chunk
     return answer
 
 
-def ask(port: int, caller: str) -> tuple[int, bytes]:
-    connection = HTTPConnection(HOST, port, timeout=30, source_address=(caller, 0))
+def post(port: int, address: str) -> tuple[int, bytes]:
+    connection = HTTPConnection(HOST, port, timeout=30, source_address=(address, 0))
     connection.request("POST", "/ep/v1/", b"<request/>")
     reply = connection.getresponse()
     body = reply.read()
@@ -50,24 +50,24 @@ def ask(port: int, caller: str) -> tuple[int, bytes]:
     return reply.status, body
 
 
-def test_one_who_sends_a_byte_at_a_time_holds_up_himself_alone(web: int) -> None:
+def test_slow_client_delays_only_itself(web: int) -> None:
     more = SLOTS
     with ExitStack() as slow:
-        heads = [slow.enter_context(calling(web, HEAD)) for _ in range(100)]
+        heads = [slow.enter_context(connect(web, HEAD)) for _ in range(100)]
         bodies = [
-            slow.enter_context(calling(web, HEAD, b"Connection: close\r\nContent-Length: 10\r\n\r\n<"))
+            slow.enter_context(connect(web, HEAD, b"Connection: close\r\nContent-Length: 10\r\n\r\n<"))
             for _ in range(UNFINISHED_MAX + more)
         ]
         eventually(lambda: len(select.select(bodies, [], [], 0)[0]) == more)
         refused, _, _ = select.select(bodies, [], [], 0)
-        assert all(heard(each).startswith(b"HTTP/1.1 503 ") for each in refused)
-        assert ask(web, "127.0.0.2")[0] == 200
+        assert all(read_all(each).startswith(b"HTTP/1.1 503 ") for each in refused)
+        assert post(web, "127.0.0.2")[0] == 200
         waiting = [each for each in bodies if each not in refused]
         waiting[0].sendall(b"request/>")
-        assert b"<error-info>action is missing</error-info>" in heard(waiting[0])
+        assert b"<error-info>action is missing</error-info>" in read_all(waiting[0])
         heads[0].sendall(b"Connection: close\r\nContent-Length: 10\r\n\r\n<request/>")
-        assert heard(heads[0]).startswith(b"HTTP/1.1 ")
-    eventually(lambda: ask(web, HOST)[0] == 200)
+        assert read_all(heads[0]).startswith(b"HTTP/1.1 ")
+    eventually(lambda: post(web, HOST)[0] == 200)
 
 
 @pytest.mark.parametrize(
@@ -91,21 +91,21 @@ def test_one_who_sends_a_byte_at_a_time_holds_up_himself_alone(web: int) -> None
         "header",
     ],
 )
-def test_who_lies_about_the_length_is_answered_soon(web: int, said: list[bytes], expected: bytes) -> None:
-    with calling(web, HEAD, b"Connection: close\r\n") as connection:
+def test_wrong_length_is_answered_soon(web: int, said: list[bytes], expected: bytes) -> None:
+    with connect(web, HEAD, b"Connection: close\r\n") as connection:
         answer = b""
         try:
             for piece in said:
                 connection.sendall(piece)
-            answer = heard(connection)
+            answer = read_all(connection)
         except ConnectionError:  # it does not read what it will not take
             pass
         assert expected in answer or not answer
-    assert ask(web, HOST)[0] == 200
+    assert post(web, HOST)[0] == 200
 
 
-def test_a_request_that_is_cut_short_is_not_worked_on(web: int) -> None:
-    with calling(web, HEAD, b"Content-Length: 20\r\n\r\n<request/>") as connection:
+def test_truncated_request_is_refused(web: int) -> None:
+    with connect(web, HEAD, b"Content-Length: 20\r\n\r\n<request/>") as connection:
         connection.shutdown(socket.SHUT_WR)
-        answer = heard(connection)
+        answer = read_all(connection)
     assert not answer or answer.startswith(b"HTTP/1.1 400 ")

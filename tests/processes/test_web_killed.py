@@ -1,4 +1,4 @@
-"""The web process killed, or its database lost, with requests of customers and of MMSCs in hand."""
+"""The web process is killed, or loses its database, while it handles requests."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,20 +11,18 @@ import pytest
 from django.db import connection
 
 from mms.models import Message, Report
-from tests.processes.messages import accept, all_told, check_books, number, send, statuses
+from tests.processes.messages import accept, all_delivered, check_consistency, number, send, statuses
 from tests.processes.platform_under_test import Platform, Process, eventually
 
 CUSTOMERS = 8
 
 
-def test_what_was_answered_success_before_a_kill_is_stored_and_sent_once(
-    world: SimpleNamespace, network: Platform
-) -> None:
+def test_acknowledged_messages_survive_web_kill(world: SimpleNamespace, network: Platform) -> None:
     web = network.web()
     answered: list[str] = []
 
     def one(to: str) -> None:
-        with suppress(OSError, HTTPException):  # killed in the middle: the customer does not know
+        with suppress(OSError, HTTPException):  # killed before the answer: the outcome is unknown
             answered.append(send(network, to))
 
     with ThreadPoolExecutor(CUSTOMERS) as customers:
@@ -37,14 +35,14 @@ def test_what_was_answered_success_before_a_kill_is_stored_and_sent_once(
     network.worker("flow,postbacks", children=2)
     network.beat()
     network.web()
-    eventually(all_told)
+    eventually(all_delivered)
     assert statuses() == {"delivered": Message.objects.count()}
-    check_books(network)
+    check_consistency(network)
 
 
 @contextmanager
 def reports_locked() -> Iterator[Callable[[], int]]:
-    """Nobody can store a report meanwhile; gives the id of the database's process that waits to, 0 while none does."""
+    """Block inserts of reports; yield a function that returns the pid of the blocked backend, or 0."""
     waiting = "SELECT pid FROM pg_locks WHERE NOT granted AND relation = 'mms_report'::regclass"
     with psycopg.connect(**connection.get_connection_params(), autocommit=False) as other:
         other.execute("LOCK TABLE mms_report IN SHARE MODE")
@@ -60,23 +58,26 @@ def kill_web(web: Process, network: Platform, pid: int) -> None:
     web.kill()
 
 
-# Who lost a connection alone tries it once more before the MMSC has to.
-@pytest.mark.parametrize(("strike", "sent_again"), [(kill_web, True), (terminate_backend, False)])
-def test_a_report_that_could_not_be_stored_is_tried_again_and_applied_once(
-    world: SimpleNamespace, network: Platform, strike: Callable[[Process, Platform, int], None], sent_again: bool
+# A web process that lost only its connection retries, so the MMSC need not.
+@pytest.mark.parametrize(("fail", "sent_again"), [(kill_web, True), (terminate_backend, False)])
+def test_unstored_report_is_retried_and_applied_once(
+    world: SimpleNamespace, network: Platform, fail: Callable[[Process, Platform, int], None], sent_again: bool
 ) -> None:
     network.worker("flow,postbacks", children=2)
     web = network.web()
     message = accept(world, number())
     with reports_locked() as waiting:
         network.wake()
-        strike(web, network, eventually(waiting))
-    if not web.runs():
+        fail(web, network, eventually(waiting))
+    if not web.is_running():
         network.web()
     network.wake("mms.notify", "postbacks")
-    eventually(lambda: network.seen("report"))
-    assert (network.seen("report")[0]["http_status"], network.seen("report")[0]["attempts"] > 1) == (200, sent_again)
-    eventually(all_told)
+    eventually(lambda: network.simulator_log("report"))
+    assert (network.simulator_log("report")[0]["http_status"], network.simulator_log("report")[0]["attempts"] > 1) == (
+        200,
+        sent_again,
+    )
+    eventually(all_delivered)
     assert Report.objects.get().attempt == message.attempts.get()
     assert [*message.events.values_list("kind", flat=True)] == ["accepted", "adapted", "submitted", "delivered"]
-    check_books(network)
+    check_consistency(network)

@@ -1,4 +1,4 @@
-"""What the processes of a test have imported when they are forked."""
+"""The modules that test processes have imported before they are forked."""
 
 import sys
 
@@ -14,7 +14,7 @@ from simulator import app
 
 django.setup()
 
-# It has memory that a worker shares with its children: here it would be shared by all workers of the tests.
+# Its shared memory must belong to one worker and its children, not to all workers of the tests.
 assert "base.shutdown" not in sys.modules
 
 __all__ = ["aiohttp", "app", "av", "celery", "granian"]

@@ -1,7 +1,7 @@
-"""A process that has imported all that ours import, once; each process of a test is forked from it.
+"""Fork server for test processes: it imports their modules once, and each process is forked from it.
 
-An interpreter takes a second of a processor to import Django, Celery and the codecs, and the tests start some forty.
-What is forked runs the module as `python -m` would, with all of its life before it: no connection is open yet.
+Importing Django, Celery and the codecs takes an interpreter a second, and the tests start about forty. A forked process
+runs its module as `python -m` would; no connection is open yet.
 """
 
 import os
@@ -14,15 +14,15 @@ from pathlib import Path
 import pytest
 
 _context = get_context("forkserver")
-_context.set_forkserver_preload(["tests.processes.nursery"])
+_context.set_forkserver_preload(["tests.processes.preloaded_modules"])
 
 
 def start(module: str, arguments: list[str], environment: dict[str, str], log: Path) -> BaseProcess:
-    """`python -m module arguments`, leader of a process group of its own, that writes to the log.
+    """Start `python -m module arguments` as the leader of a new process group that writes to the log.
 
-    The first start decides the environment of all: the settings are read then.
+    The first start determines the environment of all: it reads the settings.
     """
-    process = _context.Process(target=_become, args=(module, arguments, log))
+    process = _context.Process(target=_run, args=(module, arguments, log))
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment.items():
             patch.setenv(name, value)
@@ -30,7 +30,7 @@ def start(module: str, arguments: list[str], environment: dict[str, str], log: P
     return process
 
 
-def _become(module: str, arguments: list[str], log: Path) -> None:
+def _run(module: str, arguments: list[str], log: Path) -> None:
     os.setsid()
     with log.open("wb") as output, Path(os.devnull).open("rb") as nothing:
         os.dup2(nothing.fileno(), 0)

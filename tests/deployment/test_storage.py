@@ -1,4 +1,4 @@
-"""Stored files are on the disk, and not only on their way there, when their rows are written."""
+"""Files are synced to disk before their rows are written."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,7 @@ from django.core.files.storage import default_storage
 from pytest_django import Settings
 
 
-def test_a_stored_file_and_the_folders_that_name_it_are_synced(
+def test_save_syncs_file_and_parent_folders(
     tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.MEDIA_ROOT = tmp_path
