@@ -169,7 +169,7 @@ def _record_ddm_report(discovery: Discovery, report: Report, now: datetime) -> N
 
 
 def _report_entry(message: Message, report: Report) -> Entry:
-    late = "" if message.status == Status.DISCOVERING else "after the message had gone on"
+    late = "" if message.status == Status.DISCOVERING else "after the wait for it had ended"
     status = notices.report_status_text(report.status)
     if status == notices.DELIVERED:
         notice = Notice("N502", status, late, handset=report.identity)
@@ -188,7 +188,7 @@ def end_wait(messages: Collection[Message], now: datetime) -> None:
 
 def _deadline_entry(message: Message, notified: bool) -> Entry:
     if notified:
-        return Entry(message, "deadline", "no report of the DDM in time")
+        return Entry(message, "deadline", "no report on the DDM in time")
     in_doubt = message.discovery is not None and message.discovery.status == Status.IN_DOUBT
     reason = "the MMSC never answered" if in_doubt else "the MMSC did not accept the DDM in time"
     return Entry(message, "ddm-failed", reason, Notice("E501", notices.MESSAGE_FAILED, reason))

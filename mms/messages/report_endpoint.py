@@ -132,7 +132,7 @@ def _authenticate(request: HttpRequest, slug: str, freshness: Freshness) -> Carr
     if carrier is None:
         return HttpResponse("no such carrier\n", status=404, content_type=PLAIN)
     if not _from_its_network(request, carrier):
-        return HttpResponse("not from this address\n", status=403, content_type=PLAIN)
+        return HttpResponse("this address is not allowed\n", status=403, content_type=PLAIN)
     if not _has_credentials(request, carrier):
         headers = {"WWW-Authenticate": 'Basic realm="MM7"'}
         return HttpResponse("wrong user or password\n", status=401, content_type=PLAIN, headers=headers)

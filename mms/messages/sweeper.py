@@ -79,7 +79,7 @@ def fail_expired_messages(now: datetime) -> int:
     """Fail messages that expired while their carrier was disabled."""
     with transaction.atomic():
         expired = leases.lock_expired_at_disabled_carriers(Message, now, BATCH)
-        transitions.fail(expired, "its carrier was not available before it expired", now)
+        transitions.fail(expired, "its carrier was unavailable until it expired", now)
     return len(expired)
 
 
@@ -99,7 +99,7 @@ def reclaim_messages(now: datetime) -> int:
         timeline.write((Entry(m, "in-doubt", text) for m, left in lost if left), now)
         timeline.write((Entry(m, "lost", "the worker died before sending") for m, left in lost if not left), now)
         failed = [message for message, _ in lost if message.status == Status.FAILED]
-        transitions.fail(failed, "workers died over preparing it", now)
+        transitions.fail(failed, "its workers died while preparing it", now)
     return len(lost)
 
 
@@ -109,7 +109,7 @@ def reclaim_discoveries(now: datetime) -> int:
         lost = leases.reclaim_ended(Discovery, now, BATCH)
         for found, _ in lost:
             if found.status == Status.FAILED:
-                discovery.record_ddm_failed(found, "workers died over preparing the DDM", now)
+                discovery.record_ddm_failed(found, "its workers died while preparing the DDM", now)
     return len(lost)
 
 

@@ -41,7 +41,7 @@ def test_message_fails_if_it_expires_at_a_disabled_carrier(
     world: SimpleNamespace, send: Send, drive: Drive, mmsc: Scripted
 ) -> None:
     message = send("<ddm-message-text>Free</ddm-message-text>")
-    claiming.claim_messages(later(seconds=1), 10)  # it waits for a discovery, whose DDM is due
+    claiming.claim_messages(later(seconds=1), 10)  # the message waits for a discovery, whose DDM is due
     switch(world.carrier, on=False)
     for days in (1, 4):
         drive(later(days=days))
@@ -49,5 +49,5 @@ def test_message_fails_if_it_expires_at_a_disabled_carrier(
     message.refresh_from_db()
     assert (message.status, codes(message), mmsc.received) == ("failed", ["E501", "E101"], [])
     details = message.postbacks.get(code="E101").fields["status-details"]
-    assert details == "its carrier was not available before it expired"
+    assert details == "its carrier was unavailable until it expired"
     assert Discovery.objects.get().status == "failed"

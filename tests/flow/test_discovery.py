@@ -138,7 +138,7 @@ def test_late_report_fills_the_cache_and_moves_nothing(
     message.refresh_from_db()
     assert (message.status, len(mmsc.received)) == ("submitted", 2)
     assert codes(message) == ["N501", "N101", "N502"]
-    assert message.postbacks.get(code="N502").fields["status-details"] == "after the message had gone on"
+    assert message.postbacks.get(code="N502").fields["status-details"] == "after the wait for it had ended"
     assert CachedHandset.objects.get().handset == world.iphone
 
 

@@ -145,7 +145,7 @@ def test_unpreparable_ddm_does_not_block_the_others(send: Send, drive: Drive, mm
 def test_stopping_worker_releases_unstarted_messages(
     send: Send, drive: Drive, mmsc: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shutdown, "_asked", bytearray(1))
+    monkeypatch.setattr(shutdown, "_requested", bytearray(1))
     monkeypatch.setattr(sender, "GROUP", 2)
     for _ in range(5):
         send()
@@ -160,7 +160,7 @@ def test_stopping_worker_releases_unstarted_messages(
     sender.run(clock_stopping_after_the_claim)
     unstarted = Message.objects.filter(status="accepted", due_at=moment, losses=0)
     assert (unstarted.count(), len(mmsc.received)) == (3, 2)
-    monkeypatch.setattr(shutdown, "_asked", bytearray(1))
+    monkeypatch.setattr(shutdown, "_requested", bytearray(1))
     drive(moment)
     assert not Event.objects.filter(kind="lost").exists()
     assert len(mmsc.received) == 6
