@@ -23,7 +23,7 @@ OnNotice: TypeAlias = Callable[[LowBalanceNotice], object]
 
 log = structlog.get_logger()
 
-RETRY_LADDER = (timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=1), timedelta(hours=6))
+RETRY_SCHEDULE = (timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=1), timedelta(hours=6))
 # How long a worker may take to send one notice before another may claim it.
 LEASE = timedelta(minutes=5)
 
@@ -78,7 +78,7 @@ def rearm(account: Account, now: datetime) -> None:
 
 
 def send_notices(now: datetime) -> None:
-    """Send the due notices by e-mail, each at least once. Failed ones are retried after the steps of RETRY_LADDER."""
+    """Send the due notices by e-mail, each at least once. Failed ones are retried after the steps of RETRY_SCHEDULE."""
     while notice := _claim(now):
         try:
             send_mail(f"Low balance: {notice.account}", email_body(notice), settings.DEFAULT_FROM_EMAIL, [notice.email])
@@ -101,7 +101,7 @@ def _claim(now: datetime) -> LowBalanceNotice | None:
 
 def _record_failure(notice: LowBalanceNotice, problem: str, now: datetime) -> None:
     log.warning("low-balance notice not sent", account=notice.account.name, problem=problem)
-    steps = RETRY_LADDER[notice.tries - 1 : notice.tries]
+    steps = RETRY_SCHEDULE[notice.tries - 1 : notice.tries]
     notice.due_at, notice.problem = (now + steps[0] if steps else None), problem
     notice.save(update_fields=["due_at", "problem"])
 

@@ -28,11 +28,11 @@ def test_generated_tables_are_current() -> None:
 def test_retry_ladders_match_the_documents() -> None:
     text = (DOCS / "flow.md").read_text()
     assert "30 s, 2 min, 10 min, 30 min, 2 h" in text
-    assert [step.total_seconds() for step in attempts.RETRY_LADDER] == [30, 120, 600, 1800, 7200]
+    assert [step.total_seconds() for step in attempts.RETRY_SCHEDULE] == [30, 120, 600, 1800, 7200]
     assert "| 30 s, 2 min |" in text
-    assert [step.total_seconds() for step in attempts.LIMITED_LADDER] == [30, 120]
-    assert [step.total_seconds() for step in outbox.RETRY_LADDER] == [300] * 5
-    assert (len(report_matching.MATCH_LADDER), leases.LOSSES_MAX) == (8, 3)
+    assert [step.total_seconds() for step in attempts.LIMITED_SCHEDULE] == [30, 120]
+    assert [step.total_seconds() for step in outbox.RETRY_SCHEDULE] == [300] * 5
+    assert (len(report_matching.MATCH_SCHEDULE), leases.LOSSES_MAX) == (8, 3)
 
 
 @pytest.mark.parametrize("module", [discovery, transcoding])

@@ -17,7 +17,7 @@ from mms.models import Attempt, Discovery, Message, Status
 from mms.protocol.submit import Outcome, SubmitResult
 
 # Time to the next try after each transient failure in turn. After the last one the message fails.
-RETRY_LADDER = (
+RETRY_SCHEDULE = (
     timedelta(seconds=30),
     timedelta(minutes=2),
     timedelta(minutes=10),
@@ -25,7 +25,7 @@ RETRY_LADDER = (
     timedelta(hours=2),
 )
 # For codes that allow few retries (MM7 status 4000).
-LIMITED_LADDER = RETRY_LADDER[:2]
+LIMITED_SCHEDULE = RETRY_SCHEDULE[:2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +131,8 @@ def _move(submit: CompletedSubmit[Sent], now: datetime) -> None:
 
 def _retry_at(outcome: Outcome, sent: Message | Discovery, now: datetime) -> datetime | None:
     """Return the time of the next try, or None if there is none before the expiry."""
-    ladder = {Outcome.TRANSIENT: RETRY_LADDER, Outcome.LIMITED: LIMITED_LADDER}.get(outcome, ())
-    if sent.tries > len(ladder):
+    schedule = {Outcome.TRANSIENT: RETRY_SCHEDULE, Outcome.LIMITED: LIMITED_SCHEDULE}.get(outcome, ())
+    if sent.tries > len(schedule):
         return None
-    retry = now + ladder[sent.tries - 1]
+    retry = now + schedule[sent.tries - 1]
     return retry if retry < sent.expires_at else None

@@ -18,7 +18,7 @@ from mms.models import Attempt, Carrier, Discovery, Message, Report, Status
 from mms.protocol.reports import DeliveryReport, ReportStatus
 
 # Retry schedule of matching: time to the next try. After the last one the report is left to an operator.
-MATCH_LADDER = (
+MATCH_SCHEDULE = (
     timedelta(seconds=1),
     timedelta(seconds=5),
     timedelta(seconds=30),
@@ -28,7 +28,6 @@ MATCH_LADDER = (
     timedelta(hours=6),
     timedelta(days=1),
 )
-
 
 # Reports of expired messages are matched for this long: the MMSC may have been unable to reach us before.
 LATE_REPORTS = timedelta(days=1)
@@ -88,7 +87,7 @@ def _report(carrier: Carrier, given: DeliveryReport, named: KnownAttempt | None,
         reported_at=given.reported_at,
         received_at=now,
         attempt=named.attempt if named else None,
-        due_at=None if named else now + MATCH_LADDER[0],
+        due_at=None if named else now + MATCH_SCHEDULE[0],
     )
 
 
@@ -189,8 +188,8 @@ def _search(report: Report) -> Attempt | None:
 
 def _postpone(report: Report, now: datetime) -> None:
     report.matches += 1
-    more = report.matches < len(MATCH_LADDER)
-    report.due_at = now + MATCH_LADDER[report.matches] if more else None
+    more = report.matches < len(MATCH_SCHEDULE)
+    report.due_at = now + MATCH_SCHEDULE[report.matches] if more else None
 
 
 def _is_being_sent_to(report: Report) -> bool:

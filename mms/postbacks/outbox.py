@@ -19,7 +19,7 @@ from mms.runtime.http_client import NoReply, Reply
 
 # Anything but HTTP 200 within the time limit is retried.
 TIMEOUT = 10.0  # seconds
-RETRY_LADDER = (timedelta(minutes=5),) * 5
+RETRY_SCHEDULE = (timedelta(minutes=5),) * 5
 LEASE = timedelta(seconds=30)
 ANSWER_KEPT = 2048  # bytes of the reply
 CLAIM_MAX = 256  # postbacks per claim
@@ -135,7 +135,7 @@ def settle(replies: Sequence[tuple[ClaimedPostback, Reply | NoReply]], now: date
         _lock([sent for sent, _ in replies])
         _end(delivered, Postback.Status.DELIVERED, now)
         for sent in retried:
-            _retry(sent, now + RETRY_LADDER[sent.postback.tries_since_replay - 1])
+            _retry(sent, now + RETRY_SCHEDULE[sent.postback.tries_since_replay - 1])
         _write_give_up_notices(_end(given_up, Postback.Status.GIVEN_UP, now), now)
     _wake_followers([sent.postback for sent, _ in replies], now)
 
@@ -146,8 +146,8 @@ def _sort(
     """Return the delivered postbacks, those to retry, and those to give up."""
     delivered = [sent for sent, result in replies if _is_delivered(result)]
     failed = [sent for sent, result in replies if not _is_delivered(result)]
-    retried = [sent for sent in failed if sent.postback.tries_since_replay <= len(RETRY_LADDER)]
-    given_up = [sent for sent in failed if sent.postback.tries_since_replay > len(RETRY_LADDER)]
+    retried = [sent for sent in failed if sent.postback.tries_since_replay <= len(RETRY_SCHEDULE)]
+    given_up = [sent for sent in failed if sent.postback.tries_since_replay > len(RETRY_SCHEDULE)]
     return delivered, retried, given_up
 
 

@@ -10,7 +10,7 @@ from django.db import InterfaceError, OperationalError, connection
 log = structlog.get_logger()
 
 # Seconds between tries while the database restarts.
-RETRY_LADDER = (0.2, 0.5, 1, 2, 4, 8, 15)
+RETRY_SCHEDULE = (0.2, 0.5, 1, 2, 4, 8, 15)
 
 DATABASE_GONE = (OperationalError, InterfaceError)
 
@@ -34,7 +34,7 @@ def write_with_retry(items: Sequence[Item], write: Callable[[Sequence[Item]], No
 
 
 def _retry_across_restart(items: Sequence[Item], write: Callable[[Sequence[Item]], None]) -> None:
-    for tried, wait in enumerate(RETRY_LADDER, 1):
+    for tried, wait in enumerate(RETRY_SCHEDULE, 1):
         try:
             write(items)
         except DATABASE_GONE as problem:

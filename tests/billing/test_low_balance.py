@@ -118,7 +118,7 @@ def test_a_mail_server_that_is_away_is_tried_again_and_then_given_up(
     at_hand, settings.EMAIL_BACKEND = settings.EMAIL_BACKEND, "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", free_port()
     now = NOW
-    for step in low_balance.RETRY_LADDER:
+    for step in low_balance.RETRY_SCHEDULE:
         low_balance.send_notices(now)
         notice = LowBalanceNotice.objects.get()
         assert (notice.due_at, notice.sent_at) == (now + step, None)

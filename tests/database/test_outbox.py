@@ -34,7 +34,7 @@ def test_blocked_postbacks_do_not_hide_a_ready_one(world: SimpleNamespace) -> No
     """As after an outage of the customer's server, when many first postbacks wait for their retry."""
     for _ in range(20):
         message = accept(world, number())
-        postback(message, "N501", NOW + outbox.RETRY_LADDER[0])
+        postback(message, "N501", NOW + outbox.RETRY_SCHEDULE[0])
         postback(message, "N101", NOW - timedelta(seconds=1))
     ready = postback(accept(world, number()), "N101", NOW)
     assert [claimed.postback for claimed in outbox.claim(NOW, 8)] == [ready]

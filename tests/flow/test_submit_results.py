@@ -103,7 +103,7 @@ def test_message_fails_after_its_last_retry(send: Send, drive: Drive, mmsc: Scri
         drive(later(hours=hours))
     message.refresh_from_db()
     assert (message.status, codes(message)) == ("failed", ["E101"])
-    assert len(mmsc.received) == 1 + len(attempts.RETRY_LADDER)
+    assert len(mmsc.received) == 1 + len(attempts.RETRY_SCHEDULE)
 
 
 def test_limited_failure_is_retried_twice(send: Send, drive: Drive, mmsc: Scripted) -> None:

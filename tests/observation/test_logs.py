@@ -110,7 +110,7 @@ def test_sweep_logs_reclaimed_leases_and_rows_per_step(world: SimpleNamespace, l
 
 
 def test_rows_retried_across_a_restart_are_logged(lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(db_retry, "RETRY_LADDER", (0, 0))
+    monkeypatch.setattr(db_retry, "RETRY_SCHEDULE", (0, 0))
     monkeypatch.setattr(db_retry, "connection", SimpleNamespace(close=lambda: None))
     failures = iter([OperationalError("restart")])
 

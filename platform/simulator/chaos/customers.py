@@ -19,7 +19,7 @@ from simulator.demo.http_client import HOST
 from simulator.demo.sample_data import SENDER
 
 # Seconds before each further try of an order under a key; then its customer gives up.
-RETRY_LADDER = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
+RETRY_SCHEDULE = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 # Requests at once: customers who all wait for a server that is away must not bury it when it comes back.
 CONNECTIONS = 32
 TIMEOUT = aiohttp.ClientTimeout(total=20)
@@ -85,7 +85,7 @@ class Customers:
     async def _order(self, session: aiohttp.ClientSession, order: Order, asked: Asked) -> None:
         written = self._written(order)
         await self._try(session, written, asked)
-        for pause in RETRY_LADDER if order.keyed else ():
+        for pause in RETRY_SCHEDULE if order.keyed else ():
             if asked.known or asked.strange:
                 break
             await asyncio.sleep(pause)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from mms.messages.attempts import LIMITED_LADDER, RETRY_LADDER
+from mms.messages.attempts import LIMITED_SCHEDULE, RETRY_SCHEDULE
 from mms.mm7 import codes
 from mms.protocol.submit import Outcome
 from simulator.behaviour import TransportFailure
@@ -25,7 +25,7 @@ FINAL_REPORTS = {
 MATCHED = timedelta(seconds=3)
 # What the MMSC did not take and said so, or cut off before it could have it: it may be sent again.
 REFUSALS = frozenset({TransportFailure.RESET_BEFORE_READ, TransportFailure.HTTP_500, TransportFailure.HTTP_503})
-LADDERS: Mapping[str, Sequence[timedelta]] = {Outcome.TRANSIENT: RETRY_LADDER, Outcome.LIMITED: LIMITED_LADDER}
+LADDERS: Mapping[str, Sequence[timedelta]] = {Outcome.TRANSIENT: RETRY_SCHEDULE, Outcome.LIMITED: LIMITED_SCHEDULE}
 
 
 @dataclass(frozen=True, slots=True)
