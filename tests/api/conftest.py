@@ -1,4 +1,4 @@
-"""The customers' door."""
+"""Fixtures for tests of the customer API."""
 
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -8,12 +8,12 @@ from django.test import Client
 
 
 @pytest.fixture
-def answer(world: SimpleNamespace) -> Callable[[bytes], bytes]:
-    """Posts a request; the answer's bytes."""
+def call_api(world: SimpleNamespace) -> Callable[[bytes], bytes]:
+    """Post a request in Sinch XML and return the bytes of the answer."""
 
-    def answer(body: bytes) -> bytes:
+    def call_api(body: bytes) -> bytes:
         reply = Client().post("/ep/v1/", body, content_type="text/xml")
         assert (reply.status_code, reply["Content-Type"]) == (200, "text/xml; charset=utf-8")
         return bytes(reply.content)
 
-    return answer
+    return call_api

@@ -1,4 +1,4 @@
-"""One order in every dialect, and clients of every door."""
+"""The same sendSavedMMS in every dialect, and clients of every endpoint."""
 
 import json
 from typing import Any
@@ -7,7 +7,7 @@ from django.test import Client
 
 from tests.api.documents import KEY, NUMBER
 
-DECLARED = '<?xml version="1.0" encoding="UTF-8"?>\n'
+XML_DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
 SKYCORE = f"""<REQUEST><ACTION>sendSavedMMS</ACTION><API_KEY>{KEY}</API_KEY><TO>{NUMBER}</TO><FROM>28444</FROM>
 <MMSID>35674</MMSID><CAMPAIGNREF>12345</CAMPAIGNREF><OPERATORID>31002</OPERATORID>

@@ -1,4 +1,4 @@
-"""Requests and answers of the customers' door, as bytes."""
+"""Requests to the customer API and their answers, as bytes of Sinch XML."""
 
 import time
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from tests.wire import photograph
 KEY = "qTFkykO9JTfahCOqJ0V2Wf5Cg1t8iWlZ"
 NUMBER = "14044790000"
 
-# Name -> content as it stands in the XML; a list repeats the element, None leaves it out.
+# Element name -> content as XML; a list repeats the element, None omits it.
 Elements = Mapping[str, str | list[str] | None]
 
 SEND: Elements = {
@@ -57,12 +57,12 @@ def image(url: str) -> str:
 
 
 def file(data: bytes | None = None, content_type: str = "image/jpeg", status: int = 200) -> Say:
-    """A web server's answer with this file, a photograph if none is given."""
+    """Return a web server's response with the file, by default a photograph."""
     return Say(status, photograph() if data is None else data, (("Content-Type", content_type),))
 
 
-def called_just_now(account: Account) -> None:
-    """Counts a call of sendSavedMMS that is let through in a minute, so that every call until then comes too soon."""
+def exhaust_rate_limits(account: Account) -> None:
+    """Record a sendSavedMMS call one minute in the future, so that every call within this minute exceeds the limits."""
     counts = redis.Redis.from_url(settings.REDIS_URL)
     counts.set(f"rate-limit:{{{account.pk}}}:interval", 1, px=60_000)
     counts.lpush(f"rate-limit:{{{account.pk}}}:sendsavedmms", int((time.time() + 60) * 1_000_000))

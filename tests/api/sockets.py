@@ -1,4 +1,4 @@
-"""A TCP server whose connections a function of the test serves: for what no proper HTTP server does."""
+"""A TCP server that passes each connection to a test's function, for behaviour that HTTP servers do not offer."""
 
 import socket
 import struct
@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
-Serve = Callable[[socket.socket], None]
+Handler = Callable[[socket.socket], None]
 
 
 @dataclass
-class Listening:
-    """Where the server listens, and how many connections came."""
+class TcpServer:
+    """A listening server, and the number of connections that it accepted."""
 
     port: int
     connections: int = 0
@@ -24,9 +24,9 @@ class Listening:
 
 
 @contextmanager
-def listening(serve: Serve) -> Iterator[Listening]:
+def tcp_server(serve: Handler) -> Iterator[TcpServer]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = Listening(listener.getsockname()[1])
+        server = TcpServer(listener.getsockname()[1])
         acceptor = threading.Thread(target=_accept, args=(listener, server, serve))
         acceptor.start()
         try:
@@ -37,8 +37,8 @@ def listening(serve: Serve) -> Iterator[Listening]:
                 thread.join()
 
 
-def _accept(listener: socket.socket, server: Listening, serve: Serve) -> None:
-    with suppress(OSError):  # the listener's end
+def _accept(listener: socket.socket, server: TcpServer, serve: Handler) -> None:
+    with suppress(OSError):  # the listener was closed
         while True:
             connection, _ = listener.accept()
             server.connections += 1
@@ -47,13 +47,13 @@ def _accept(listener: socket.socket, server: Listening, serve: Serve) -> None:
             thread.start()
 
 
-def _serve(connection: socket.socket, serve: Serve) -> None:
-    with connection, suppress(OSError):  # the client may leave at any moment
+def _serve(connection: socket.socket, serve: Handler) -> None:
+    with connection, suppress(OSError):  # the client may disconnect at any time
         serve(connection)
 
 
-def saying(*pieces: bytes) -> Serve:
-    """Reads one request's headers, says these pieces, and closes."""
+def respond_with(*pieces: bytes) -> Handler:
+    """Return a handler that reads the request headers, sends these pieces, and closes the connection."""
 
     def serve(connection: socket.socket) -> None:
         read_headers(connection)
@@ -64,7 +64,7 @@ def saying(*pieces: bytes) -> Serve:
 
 
 def read_headers(connection: socket.socket) -> bytes:
-    """What came up to the end of a request's headers, or until the client left."""
+    """Return the bytes received up to the end of the headers, or until the client disconnects."""
     received = b""
     while b"\r\n\r\n" not in received:
         piece = connection.recv(65536)
@@ -74,12 +74,12 @@ def read_headers(connection: socket.socket) -> bytes:
     return received
 
 
-def wait_for_the_client_to_leave(connection: socket.socket) -> None:
+def wait_for_close(connection: socket.socket) -> None:
     while connection.recv(65536):
         pass
 
 
 def reset(connection: socket.socket) -> None:
-    # Lingering for zero seconds makes close() a reset.
+    # With a linger time of zero, close() sends a reset.
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connection.close()

@@ -29,11 +29,11 @@ def now() -> datetime:
 
 
 def send_request(world: SimpleNamespace, number: str, **changes: object) -> SendRequest:
-    of_world = {
+    defaults = {
         "account": world.account, "sender": "28444", "carrier": world.carrier, "template": world.template,
         "service": world.service, "country": "US", "subject": "Spring is here",
     }  # fmt: skip
-    return SendRequest(number=number, **{**of_world, **changes})
+    return SendRequest(number=number, **{**defaults, **changes})
 
 
 def test_rejected_requests_leave_the_others_accepted(world: SimpleNamespace) -> None:
@@ -59,7 +59,7 @@ def test_rejected_requests_leave_the_others_accepted(world: SimpleNamespace) -> 
 
 
 def test_each_request_is_compared_with_its_own_key(world: SimpleNamespace) -> None:
-    """Both were made with one key, which changed between the checks."""
+    """The two requests use one key, which changed between the checks."""
     old = world.account.api_keys.select_related("account").get()
     Account.objects.update(allowed_networks=["192.0.2.1"])
     new = world.account.api_keys.select_related("account").get()
@@ -113,10 +113,10 @@ def post(body: bytes) -> bytes:
 committing = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
 
-def at_once(meanwhile: Callable[[int], object], send: Callable[[int], bytes] = send) -> list[bytes]:
-    """Return the answers to requests of which the first waits for a locked template, and all others for the first.
+def send_concurrently(while_blocked: Callable[[int], object], send: Callable[[int], bytes] = send) -> list[bytes]:
+    """Return the answers to requests of which the first waits for a locked template, and the others for the first.
 
-    `meanwhile` is called with the PID of the database process of the first.
+    `while_blocked` is called with the PID of the database process of the first.
     """
     waiting = "SELECT pid FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))"
     send(0)  # fills the stale cache
@@ -127,7 +127,7 @@ def at_once(meanwhile: Callable[[int], object], send: Callable[[int], bytes] = s
             ((pid,),) = eventually(lambda: other.execute(waiting).fetchall())
             answers += [pool.submit(send, number) for number in range(2, CUSTOMERS + 1)]
             eventually(lambda: ACCEPTS.waiting == CUSTOMERS - 1)
-            meanwhile(pid)
+            while_blocked(pid)
         return [answer.result() for answer in answers]
 
 
@@ -145,13 +145,13 @@ ALL = [f"140447900{number:02}" for number in range(CUSTOMERS + 1)]
 
 @committing
 def test_waiting_requests_share_a_transaction(world: SimpleNamespace) -> None:
-    answers = at_once(lambda _: None)
+    answers = send_concurrently(lambda _: None)
     with connection.cursor() as cursor:
         cursor.execute("SELECT DISTINCT ON (xmin::text) count(*) OVER (PARTITION BY xmin::text) FROM mms_message")
         assert sorted(cursor.fetchall()) == [(1,), (1,), (CUSTOMERS - 1,)]
-    answered = [re.findall(b"<tracking-id>(.+)</tracking-id>", answer)[0].decode() for answer in answers]
+    tracking_ids = [re.findall(b"<tracking-id>(.+)</tracking-id>", answer)[0].decode() for answer in answers]
     stored = {message.number: message.tracking_id for message in Message.objects.all()}
-    assert answered == [stored[number] for number in ALL[1:]]
+    assert tracking_ids == [stored[number] for number in ALL[1:]]
 
 
 @committing
@@ -166,7 +166,7 @@ def test_refused_requests_leave_their_batch_accepted(world: SimpleNamespace) -> 
                 return send(number, **{"api-key": "sendSavedMMS"})
         return send(number)
 
-    answers = at_once(lambda _: None, mixed)
+    answers = send_concurrently(lambda _: None, mixed)
     codes = [re.findall(b"<error-code>(.+)</error-code>", answer) for answer in answers]
     assert codes == [[], [b"E108"], [b"E111"], [b"E104"], [], [], [], []]
     assert numbers() == [number for number in ALL if number[-1] not in "234"]
@@ -174,7 +174,7 @@ def test_refused_requests_leave_their_batch_accepted(world: SimpleNamespace) -> 
 
 @committing
 def test_connection_lost_before_commit_loses_no_request(world: SimpleNamespace) -> None:
-    answers = at_once(terminate)
+    answers = send_concurrently(terminate)
     assert all(b"<status>Success</status>" in answer for answer in answers)
     assert numbers() == ALL
 
@@ -186,7 +186,7 @@ def test_unstorable_request_gets_e503_and_the_rest_accepted(world: SimpleNamespa
             cursor.execute("ALTER TABLE mms_message ADD CONSTRAINT no CHECK (number <> '14044790003') NOT VALID")
 
     try:
-        answers = at_once(forbid)
+        answers = send_concurrently(forbid)
     finally:
         with connection.cursor() as cursor:
             cursor.execute("ALTER TABLE mms_message DROP CONSTRAINT no")
@@ -206,7 +206,7 @@ def test_unknown_commit_outcome_sends_nothing_again(world: SimpleNamespace) -> N
             """)
 
     try:
-        answers = at_once(die_at_the_commit)
+        answers = send_concurrently(die_at_the_commit)
     finally:
         with connection.cursor() as cursor:
             cursor.execute("DROP TRIGGER die ON mms_message; DROP FUNCTION die()")

@@ -1,4 +1,4 @@
-"""Authorization: from where, for which actions and how often an account may call."""
+"""Authorization: client addresses, allowed actions and rate limits of an account."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,18 +21,18 @@ from mms.api.actions import ACTIONS
 from mms.api.authorization import ALIASES
 from mms.api.rate_limits import RateLimiter, limits_of
 from mms.models import Message
-from tests.api.documents import KEY, NUMBER, SAVE, SEND, called_just_now, failure, request
-from tests.api.sockets import listening, wait_for_the_client_to_leave
+from tests.api.documents import KEY, NUMBER, SAVE, SEND, exhaust_rate_limits, failure, request
+from tests.api.sockets import tcp_server, wait_for_close
 
-Limit = Callable[..., None]
+SetAccount = Callable[..., None]
 
 
 @pytest.fixture
-def limit(world: SimpleNamespace) -> Limit:
-    def limit(**settings: object) -> None:
+def set_account(world: SimpleNamespace) -> SetAccount:
+    def set_account(**settings: object) -> None:
         Account.objects.filter(pk=world.account.pk).update(**settings)
 
-    return limit
+    return set_account
 
 
 def send(address: str = "203.0.113.9", forwarded: str = "", key: str = KEY) -> bytes:
@@ -62,8 +62,8 @@ def accepted(answer: bytes) -> bool:
         ("unix:", False),
     ],
 )
-def test_only_listed_addresses_may_call(limit: Limit, address: str, allowed: bool) -> None:
-    limit(allowed_networks=["203.0.113.0/24", "2001:db8::1"])
+def test_only_allowed_addresses_may_call(set_account: SetAccount, address: str, allowed: bool) -> None:
+    set_account(allowed_networks=["203.0.113.0/24", "2001:db8::1"])
     refusal = failure(
         "E112",
         f"Requests from {address} are not allowed for this account; contact support to allow this address",
@@ -74,29 +74,33 @@ def test_only_listed_addresses_may_call(limit: Limit, address: str, allowed: boo
 
 
 @pytest.mark.parametrize(
-    ("address", "forwarded", "caller"),
+    ("address", "forwarded", "client"),
     [
         ("198.51.100.1", "203.0.113.9", "198.51.100.1"),  # not a trusted proxy: its header is ignored
         ("10.0.0.1", "203.0.113.9", "203.0.113.9"),
         ("10.0.0.1", "203.0.113.9, 10.0.0.2", "203.0.113.9"),
-        ("10.0.0.1", "203.0.113.9, 198.51.100.1, 10.0.0.2", "198.51.100.1"),  # the client wrote the first itself
-        ("10.0.0.1", "203.0.113.9, who knows", "who knows"),
+        (
+            "10.0.0.1",
+            "203.0.113.9, 198.51.100.1, 10.0.0.2",
+            "198.51.100.1",
+        ),  # the client wrote the first
+        ("10.0.0.1", "203.0.113.9, unknown", "unknown"),
         ("10.0.0.1", ",,", "10.0.0.1"),
         ("10.0.0.1", "", "10.0.0.1"),
     ],
 )
-def test_address_seen_by_trusted_proxies_counts(
-    limit: Limit, settings: Settings, address: str, forwarded: str, caller: str
+def test_client_address_is_the_one_that_trusted_proxies_report(
+    set_account: SetAccount, settings: Settings, address: str, forwarded: str, client: str
 ) -> None:
     settings.TRUSTED_PROXIES = ["10.0.0.0/8"]
-    limit(allowed_networks=["203.0.113.9"])
+    set_account(allowed_networks=["203.0.113.9"])
     answer = send(address, forwarded)
-    if caller == "203.0.113.9":
+    if client == "203.0.113.9":
         assert accepted(answer)
     else:
         assert answer == failure(
             "E112",
-            f"Requests from {caller} are not allowed for this account; contact support to allow this address",
+            f"Requests from {client} are not allowed for this account; contact support to allow this address",
             NUMBER,
         )
 
@@ -115,7 +119,7 @@ def test_key_is_limited_to_its_actions(world: SimpleNamespace) -> None:
 # --- last use -----------------------------------------------------------------------------------------------------
 
 
-def test_key_use_is_recorded_once_a_minute(world: SimpleNamespace) -> None:
+def test_key_use_is_recorded_once_per_minute(world: SimpleNamespace) -> None:
     def last_used() -> object:
         return ApiKey.objects.values_list("last_used_at", flat=True).get()
 
@@ -163,7 +167,7 @@ def test_accept_does_not_wait_for_a_locked_key(world: SimpleNamespace) -> None:
 
 # --- E106, E113 ---------------------------------------------------------------------------------------------------
 
-TOO_SOON = failure("E106", "Requests must be at least 60000 ms apart; wait, then retry", NUMBER)
+TOO_EARLY = failure("E106", "Requests must be at least 60000 ms apart; wait, then retry", NUMBER)
 TOO_MANY = failure("E113", "The rate limit of this action is 1 per second; wait, then retry", NUMBER)
 
 
@@ -172,34 +176,38 @@ def counts() -> redis.Redis:
     return redis.Redis.from_url(configured.REDIS_URL)
 
 
-def test_call_within_the_interval_is_refused(limit: Limit, world: SimpleNamespace, counts: redis.Redis) -> None:
-    limit(minimum_interval=60_000)
+def test_call_within_the_interval_is_refused(
+    set_account: SetAccount, world: SimpleNamespace, counts: redis.Redis
+) -> None:
+    set_account(minimum_interval=60_000)
     assert accepted(send())
-    assert send() == TOO_SOON
+    assert send() == TOO_EARLY
     (key,) = counts.keys(f"rate-limit:{{{world.account.pk}}}:*")
     assert 0 < counts.pttl(key) <= 60_000
     counts.pexpire(key, 0)  # the interval has passed
     assert accepted(send())
 
 
-def test_refused_call_does_not_restart_the_interval(limit: Limit, world: SimpleNamespace, counts: redis.Redis) -> None:
-    limit(minimum_interval=60_000)
+def test_refused_call_does_not_restart_the_interval(
+    set_account: SetAccount, world: SimpleNamespace, counts: redis.Redis
+) -> None:
+    set_account(minimum_interval=60_000)
     send()
     key = f"rate-limit:{{{world.account.pk}}}:interval"
     counts.pexpire(key, 30_000)
-    assert send() == TOO_SOON
+    assert send() == TOO_EARLY
     assert counts.pttl(key) <= 30_000
 
 
 def test_throughput_refusal_does_not_start_the_interval(world: SimpleNamespace, counts: redis.Redis) -> None:
     world.account.minimum_interval, world.account.throughput = 60_000, {"sendSavedMMS": 1}
-    called_just_now(world.account)
+    exhaust_rate_limits(world.account)
     counts.delete(f"rate-limit:{{{world.account.pk}}}:interval")
     assert [RateLimiter().count(limits_of(world.account, "sendsavedmms")) for _ in range(2)] == ["E113", "E113"]
 
 
-def test_action_without_throughput_is_not_limited(limit: Limit, world: SimpleNamespace) -> None:
-    limit(throughput={"SendSavedMMS": 1})
+def test_action_without_throughput_is_not_limited(set_account: SetAccount, world: SimpleNamespace) -> None:
+    set_account(throughput={"SendSavedMMS": 1})
     answers = [send() for _ in range(20)]
     assert accepted(answers[0])
     assert TOO_MANY in answers
@@ -212,11 +220,11 @@ def test_throughput_holds_in_any_second_across_processes(world: SimpleNamespace)
     account.throughput = {"sendSavedMMS": 20}
     end = monotonic() + 1.5
 
-    def call_on(pace: RateLimiter) -> list[tuple[float, float]]:
+    def call_on(limiter: RateLimiter) -> list[tuple[float, float]]:
         """Return when each allowed call began and ended, counted as in a process of its own."""
         allowed_at = []
         while (before := monotonic()) < end:
-            if not pace.count(limits_of(account, "sendsavedmms")):
+            if not limiter.count(limits_of(account, "sendsavedmms")):
                 allowed_at.append((before, monotonic()))
         return allowed_at
 
@@ -228,32 +236,32 @@ def test_throughput_holds_in_any_second_across_processes(world: SimpleNamespace)
         assert max(after for _, after in window) - min(before for before, _ in window) >= 1.0
 
 
-def test_lost_counts_start_again(limit: Limit, world: SimpleNamespace, counts: redis.Redis) -> None:
-    limit(minimum_interval=60_000)
+def test_lost_counts_start_again(set_account: SetAccount, world: SimpleNamespace, counts: redis.Redis) -> None:
+    set_account(minimum_interval=60_000)
     send()
     counts.script_flush()
-    assert send() == TOO_SOON
+    assert send() == TOO_EARLY
     counts.delete(*counts.keys(f"rate-limit:{{{world.account.pk}}}:*"))
     assert accepted(send())
-    assert send() == TOO_SOON
+    assert send() == TOO_EARLY
 
 
 def test_unreachable_server_allows_calls_and_logs_it(world: SimpleNamespace, caplog: pytest.LogCaptureFixture) -> None:
     world.account.minimum_interval = 60_000
-    with listening(lambda connection: connection.close()) as server:
+    with tcp_server(lambda connection: connection.close()) as server:
         port = server.port
-    pace = RateLimiter(redis.Redis.from_url(f"redis://127.0.0.1:{port}", retry=None))
-    assert [pace.count(limits_of(world.account, "sendsavedmms")) for _ in range(3)] == ["", "", ""]
+    limiter = RateLimiter(redis.Redis.from_url(f"redis://127.0.0.1:{port}", retry=None))
+    assert [limiter.count(limits_of(world.account, "sendsavedmms")) for _ in range(3)] == ["", "", ""]
     assert caplog.text.count("rate limits are not enforced") == 1
 
 
 def test_hanging_server_delays_one_call(world: SimpleNamespace) -> None:
     world.account.minimum_interval = 60_000
-    with listening(wait_for_the_client_to_leave) as server:
-        pace = RateLimiter(redis.Redis.from_url(f"redis://127.0.0.1:{server.port}", socket_timeout=0.2, retry=None))
-        assert [pace.count(limits_of(world.account, "sendsavedmms")) for _ in range(5)] == [""] * 5
+    with tcp_server(wait_for_close) as server:
+        limiter = RateLimiter(redis.Redis.from_url(f"redis://127.0.0.1:{server.port}", socket_timeout=0.2, retry=None))
+        assert [limiter.count(limits_of(world.account, "sendsavedmms")) for _ in range(5)] == [""] * 5
         assert server.connections == 1
-        pace.server.close()
+        limiter.server.close()
 
 
 def test_alias_is_the_same_action(world: SimpleNamespace) -> None:
@@ -264,5 +272,5 @@ def test_alias_is_the_same_action(world: SimpleNamespace) -> None:
     assert Client().post("/ep/v1/", body, content_type="text/xml").content == refusal
 
 
-def test_a_key_can_be_allowed_any_action_of_the_api() -> None:
+def test_key_can_be_limited_to_any_action() -> None:
     assert {*Action.values, *ALIASES} == ACTIONS.keys()

@@ -1,4 +1,4 @@
-"""Of several faults the first in the documented order is answered: each is mended in turn, and the next one shows."""
+"""The order of checks: a request with many faults reports the first; fixing it reveals the next."""
 
 import re
 from collections.abc import Callable
@@ -7,17 +7,17 @@ from types import SimpleNamespace
 import redis
 from django.conf import settings
 
-from tests.api.documents import SAVE, SEND, called_just_now, request
+from tests.api.documents import SAVE, SEND, exhaust_rate_limits, request
 
-Post = Callable[[bytes], bytes]
+CallApi = Callable[[bytes], bytes]
 
 
-def fault(answer: bytes) -> str:
+def first_fault(answer: bytes) -> str:
     code, info = re.findall(r"<error-(?:code|info)>(.*?)</error", answer.decode())
     return f"{code} {info.partition(' ')[0]}"
 
 
-def test_sendsavedmms(world: SimpleNamespace, answer: Post) -> None:
+def test_sendsavedmms_reports_faults_in_the_documented_order(world: SimpleNamespace, call_api: CallApi) -> None:
     account = world.account
     account.status, account.api_access, account.fallback_text_required = "blocked", False, True
     account.allowed_networks, account.minimum_interval, account.throughput = ["192.0.2.1"], 60_000, {"sendSavedMMS": 1}
@@ -26,7 +26,7 @@ def test_sendsavedmms(world: SimpleNamespace, answer: Post) -> None:
     account.blocked_numbers.create(number=SEND["to"])
     account.senders.update(operators=[31003])
     type(world.carrier).objects.update(enabled=False)
-    called_just_now(account)
+    exhaust_rate_limits(account)
     counts = redis.Redis.from_url(settings.REDIS_URL)
     prefixes = world.carrier.prefixes
     number = prefixes.get()
@@ -45,25 +45,25 @@ def test_sendsavedmms(world: SimpleNamespace, answer: Post) -> None:
         "client-reference": "x" * 201,
     }
 
-    def saved(**changes: object) -> None:
+    def update_account(**changes: object) -> None:
         type(account).objects.filter(pk=account.pk).update(**changes)
 
-    mends: list[tuple[str, Callable[[], object]]] = [
+    fixes: list[tuple[str, Callable[[], object]]] = [
         ("E100 action", lambda: elements.update({"action": "unknown"})),
         ("E104 api-key", lambda: elements.update({"api-key": SEND["api-key"]})),
-        ("E103 This", lambda: saved(status="billing-suspended")),
-        ("E105 This", lambda: saved(api_access=True)),
-        ("E112 Requests", lambda: saved(allowed_networks=[])),
+        ("E103 This", lambda: update_account(status="billing-suspended")),
+        ("E105 This", lambda: update_account(api_access=True)),
+        ("E112 Requests", lambda: update_account(allowed_networks=[])),
         ("E107 The", lambda: elements.update({"action": "sendSavedMMS"})),
         ("E107 This", lambda: account.api_keys.update(allowed_actions=[])),
         ("E106 Requests", lambda: counts.delete(f"rate-limit:{{{account.pk}}}:interval")),
-        ("E113 The", lambda: saved(throughput={}, minimum_interval=0)),
+        ("E113 The", lambda: update_account(throughput={}, minimum_interval=0)),
         ("E110 to", lambda: elements.update({"to": "447700900123"})),
         ("E111 from", lambda: elements.update({"from": SEND["from"]})),
         ("E620 mms-id", lambda: elements.update({"mms-id": SEND["mms-id"]})),
         ("E627 service-id", lambda: elements.update({"service-id": SEND["service-id"]})),
         ("E650 operator-id", lambda: elements.update({"operator-id": None})),
-        ("E622 fallback-sms-text", lambda: saved(fallback_text_required=False)),
+        ("E622 fallback-sms-text", lambda: update_account(fallback_text_required=False)),
         ("E100 data", lambda: elements.update({"data": None})),
         ("E314 custom-subject:", lambda: elements.update({"custom-subject": None})),
         ("E100 custom-text:", lambda: elements.update({"custom-text": None})),
@@ -78,19 +78,19 @@ def test_sendsavedmms(world: SimpleNamespace, answer: Post) -> None:
         ("E618 The", lambda: prefixes.create(prefix="1")),
         ("E619 The", lambda: account.senders.update(operators=[31002])),
         ("E628 The", lambda: type(world.carrier).objects.update(enabled=True)),
-        ("E713 The", lambda: saved(status="active")),
+        ("E713 The", lambda: update_account(status="active")),
     ]
-    shown = []
-    for _, mend in mends:
-        shown.append(fault(answer(request(elements))))
-        mend()
-    assert shown == [expected for expected, _ in mends]
-    assert b"Success" in answer(request(elements))
+    reported = []
+    for _, fix in fixes:
+        reported.append(first_fault(call_api(request(elements))))
+        fix()
+    assert reported == [expected for expected, _ in fixes]
+    assert b"Success" in call_api(request(elements))
 
 
-def test_savemms(answer: Post) -> None:
+def test_savemms_reports_faults_in_the_documented_order(call_api: CallApi) -> None:
     elements = {"action": "saveMMS", "api-key": SAVE["api-key"], "slide": ["<message-text>a</message-text>"] * 9}
-    mends: list[tuple[str, dict[str, str | list[str]]]] = [
+    fixes: list[tuple[str, dict[str, str | list[str]]]] = [
         ("E311 name", {"name": "Spring"}),
         ("E314 message-subject", {"message-subject": "Spring"}),
         ("E225 There", {"slide": ["<duration>0</duration><image/>", "<audio/>"]}),
@@ -98,9 +98,9 @@ def test_savemms(answer: Post) -> None:
         ("E230 slide", {"slide": ["<message-text>a</message-text>", "<audio/>"]}),
         ("E352 slide", {"slide": ["<message-text>a</message-text>"]}),
     ]
-    shown = []
-    for _, mend in mends:
-        shown.append(fault(answer(request(elements))))
-        elements |= mend
-    assert shown == [expected for expected, _ in mends]
-    assert b"Success" in answer(request(elements))
+    reported = []
+    for _, fix in fixes:
+        reported.append(first_fault(call_api(request(elements))))
+        elements |= fix
+    assert reported == [expected for expected, _ in fixes]
+    assert b"Success" in call_api(request(elements))

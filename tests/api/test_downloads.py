@@ -1,4 +1,4 @@
-"""Images fetched over real connections, from servers good and bad; addresses that nobody may lead us to."""
+"""Downloads of images finished real connections: broken and slow servers, redirects, and forbidden addresses."""
 
 import socket
 import threading
@@ -11,26 +11,26 @@ from pytest_django import Settings
 from mms.content import downloads
 from mms.models import Template
 from tests.api.documents import SAVE, failure, file, image, request
-from tests.api.sockets import Listening, Serve, listening, read_headers, reset, saying, wait_for_the_client_to_leave
+from tests.api.sockets import Handler, TcpServer, read_headers, reset, respond_with, tcp_server, wait_for_close
 from tests.scripted import Say, Scripted, serving
 from tests.wire import photograph
 
-Post = Callable[[bytes], bytes]
+CallApi = Callable[[bytes], bytes]
 
 PICTURE = photograph()
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\n"
 NOT_PUBLIC = "its host is not a public address"
 NOT_HTTP = "its address is not an http or https URL"
 NOT_VALID = "its address, or one that it redirects to, is not valid"
-BROKE_OFF = "its server closed the connection or does not speak HTTP"
+BROKEN = "its server closed the connection or does not speak HTTP"
 TOO_SLOW = "its server was too slow; all files of a request must arrive within 0.3 seconds"
 
 
-def saving(url: str) -> bytes:
+def save_request(url: str) -> bytes:
     return request({**SAVE, "slide": image(url.replace("&", "&amp;"))})
 
 
-def not_fetched(why: str) -> bytes:
+def fetch_failure(why: str) -> bytes:
     return failure("E351", f"slide 1: the image could not be fetched: {why}")
 
 
@@ -55,27 +55,27 @@ def public_addresses_only(settings: Settings) -> None:
 
 
 @pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(downloads, "TIME_LIMIT", 0.3)
 
 
 @pytest.mark.parametrize(
     "serve",
     [
-        saying(OK + b"Content-Length: %d\r\n\r\n" % len(PICTURE), PICTURE),
-        saying(OK + b"Connection: close\r\n\r\n", PICTURE),
-        saying(b"HTTP/1.0 200 OK\r\n\r\n", PICTURE),
-        saying(OK + b"Transfer-Encoding: chunked\r\n\r\n", chunked(PICTURE), b"0\r\n\r\n"),
+        respond_with(OK + b"Content-Length: %d\r\n\r\n" % len(PICTURE), PICTURE),
+        respond_with(OK + b"Connection: close\r\n\r\n", PICTURE),
+        respond_with(b"HTTP/1.0 200 OK\r\n\r\n", PICTURE),
+        respond_with(OK + b"Transfer-Encoding: chunked\r\n\r\n", chunked(PICTURE), b"0\r\n\r\n"),
     ],
     ids=["length", "until closed", "HTTP/1.0", "chunked"],
 )
-def test_an_image_is_fetched_however_its_length_is_told(answer: Post, serve: Serve) -> None:
-    with listening(serve) as server:
-        assert b"Success" in answer(saving(server.url))
+def test_image_is_fetched_with_any_kind_of_length(call_api: CallApi, serve: Handler) -> None:
+    with tcp_server(serve) as server:
+        assert b"Success" in call_api(save_request(server.url))
 
 
-def test_the_server_is_asked_plainly(answer: Post, web: Scripted) -> None:
-    answer(saving(f"{web.url}/a b/ü.jpg?size=1&kind=x#top"))
+def test_request_has_no_compression_or_credentials(call_api: CallApi, web: Scripted) -> None:
+    call_api(save_request(f"{web.url}/a b/ü.jpg?size=1&kind=x#top"))
     sent = web.received[0]
     assert sent.path == "/a%20b/%C3%BC.jpg?size=1&kind=x"
     assert sent.headers["accept-encoding"] == "identity"
@@ -83,7 +83,7 @@ def test_the_server_is_asked_plainly(answer: Post, web: Scripted) -> None:
 
 
 @pytest.mark.parametrize("head", [OK + b"Content-Length: 900000000\r\n\r\n", OK + b"\r\n", OK])
-def test_an_endless_image_is_cut_at_the_accounts_cap(answer: Post, head: bytes) -> None:
+def test_endless_image_is_cut_at_the_size_limit(call_api: CallApi, head: bytes) -> None:
     sent = 0
 
     def serve(connection: socket.socket) -> None:
@@ -95,45 +95,45 @@ def test_an_endless_image_is_cut_at_the_accounts_cap(answer: Post, head: bytes) 
             connection.sendall(chunked(piece, len(piece)) if head == OK else piece)
             sent += len(piece)
 
-    with listening(serve) as server:
-        assert answer(saving(server.url)) == failure(
+    with tcp_server(serve) as server:
+        assert call_api(save_request(server.url)) == failure(
             "E331", "slide 1: the image is too large: it is larger than 5000000 bytes"
         )
     assert sent < 30_000_000
 
 
-@pytest.mark.parametrize(("cap", "taken"), [(len(PICTURE), True), (len(PICTURE) - 1, False)])
-def test_the_cap_is_the_accounts_own(answer: Post, web: Scripted, cap: int, taken: bool) -> None:
+@pytest.mark.parametrize(("limit", "accepted"), [(len(PICTURE), True), (len(PICTURE) - 1, False)])
+def test_size_limit_is_set_by_the_account(call_api: CallApi, web: Scripted, limit: int, accepted: bool) -> None:
     account = Template.objects.get().account
-    account.image_bytes_max = cap
+    account.image_bytes_max = limit
     account.save()
-    assert (b"Success" in answer(saving(web.url))) is taken
+    assert (b"Success" in call_api(save_request(web.url))) is accepted
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_three_redirects_are_followed(answer: Post, web: Scripted, status: int) -> None:
+def test_three_redirects_are_followed(call_api: CallApi, web: Scripted, status: int) -> None:
     web.first(redirect("/2", status), redirect("3", status), redirect(f"{web.url}/4", status), file())
-    assert b"Success" in answer(saving(f"{web.url}/1"))
+    assert b"Success" in call_api(save_request(f"{web.url}/1"))
     assert [sent.path for sent in web.received] == ["/1", "/2", "/3", "/4"]
 
 
-def test_four_redirects_are_not_followed(answer: Post, web: Scripted) -> None:
+def test_four_redirects_are_not_followed(call_api: CallApi, web: Scripted) -> None:
     web.first(*[redirect("/again")] * 4)
-    assert answer(saving(web.url)) == not_fetched("more than 3 redirects")
+    assert call_api(save_request(web.url)) == fetch_failure("more than 3 redirects")
     assert len(web.received) == 4
 
 
 @pytest.mark.parametrize("to", ["ftp://127.0.0.1/a.jpg", "file:///etc/passwd", "gopher://127.0.0.1/", "data:,"])
-def test_a_redirect_leads_to_http_only(answer: Post, web: Scripted, to: str) -> None:
+def test_redirect_to_another_scheme_is_refused(call_api: CallApi, web: Scripted, to: str) -> None:
     web.first(redirect(to))
-    assert answer(saving(web.url)) == not_fetched(NOT_VALID)
+    assert call_api(save_request(web.url)) == fetch_failure(NOT_VALID)
 
 
-def test_a_redirect_does_not_lead_past_the_guard(answer: Post, web: Scripted, settings: Settings) -> None:
+def test_redirect_to_a_private_address_is_refused(call_api: CallApi, web: Scripted, settings: Settings) -> None:
     settings.OUTBOUND_ALLOWED_NETWORKS = ["127.0.0.1/32"]
-    with listening(saying(OK)) as inner:
+    with tcp_server(respond_with(OK)) as inner:
         web.first(redirect(f"http://127.0.0.2:{inner.port}/"))
-        assert answer(saving(web.url)) == not_fetched(NOT_PUBLIC)
+        assert call_api(save_request(web.url)) == fetch_failure(NOT_PUBLIC)
         assert inner.connections == 0
 
 
@@ -142,13 +142,13 @@ def reset_after_reading(connection: socket.socket) -> None:
     reset(connection)
 
 
-def slowly(connection: socket.socket) -> None:
-    """A byte now and then, so that every single read is answered in time."""
+def respond_slowly(connection: socket.socket) -> None:
+    """Send single bytes, so that each read succeeds in time."""
     read_headers(connection)
     connection.sendall(OK + b"\r\n")
-    over = time.monotonic() + 10
+    finished = time.monotonic() + 10
     connection.settimeout(0.05)
-    while time.monotonic() < over:
+    while time.monotonic() < finished:
         connection.sendall(b"x")
         try:
             if not connection.recv(1):
@@ -160,60 +160,62 @@ def slowly(connection: socket.socket) -> None:
 @pytest.mark.parametrize(
     ("serve", "why"),
     [
-        (saying(OK + b"Content-Length: 100\r\n\r\nless"), BROKE_OFF),
-        (saying(OK + b"Transfer-Encoding: chunked\r\n\r\n", chunked(b"less")), BROKE_OFF),
-        (saying(OK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n"), BROKE_OFF),
-        (saying(OK), BROKE_OFF),
-        (saying(), BROKE_OFF),
-        (saying(b"220 ftp.example.com ready\r\n"), BROKE_OFF),
-        (saying(OK + b"X: " + b"x" * 100_000 + b"\r\n\r\n"), BROKE_OFF),
-        (saying(b"HTTP/1.1 301 Moved\r\nLocation: http://[::1\r\nContent-Length: 0\r\n\r\n"), NOT_VALID),
-        (saying(b"HTTP/1.1 301 Moved\r\nContent-Length: 0\r\n\r\n"), "its server answered HTTP 301"),
-        (reset_after_reading, BROKE_OFF),
+        (respond_with(OK + b"Content-Length: 100\r\n\r\nless"), BROKEN),
+        (respond_with(OK + b"Transfer-Encoding: chunked\r\n\r\n", chunked(b"less")), BROKEN),
+        (respond_with(OK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n"), BROKEN),
+        (respond_with(OK), BROKEN),
+        (respond_with(), BROKEN),
+        (respond_with(b"220 ftp.example.com ready\r\n"), BROKEN),
+        (respond_with(OK + b"X: " + b"x" * 100_000 + b"\r\n\r\n"), BROKEN),
+        (respond_with(b"HTTP/1.1 301 Moved\r\nLocation: http://[::1\r\nContent-Length: 0\r\n\r\n"), NOT_VALID),
+        (respond_with(b"HTTP/1.1 301 Moved\r\nContent-Length: 0\r\n\r\n"), "its server answered HTTP 301"),
+        (reset_after_reading, BROKEN),
     ],
 )
-def test_a_broken_answer_is_refused(answer: Post, serve: Serve, why: str) -> None:
-    with listening(serve) as server:
-        assert answer(saving(server.url)) == not_fetched(why)
+def test_broken_response_is_refused(call_api: CallApi, serve: Handler, why: str) -> None:
+    with tcp_server(serve) as server:
+        assert call_api(save_request(server.url)) == fetch_failure(why)
 
 
-@pytest.mark.parametrize("serve", [slowly, wait_for_the_client_to_leave])
-def test_a_slow_answer_ends_at_the_limit_of_time(answer: Post, quick: None, serve: Serve) -> None:
-    with listening(serve) as server:
+@pytest.mark.parametrize("serve", [respond_slowly, wait_for_close])
+def test_slow_response_ends_at_the_time_limit(call_api: CallApi, short_deadline: None, serve: Handler) -> None:
+    with tcp_server(serve) as server:
         started = time.monotonic()
-        assert answer(saving(server.url)) == not_fetched(TOO_SLOW)
+        assert call_api(save_request(server.url)) == fetch_failure(TOO_SLOW)
         assert time.monotonic() - started < 5
 
 
-def test_a_name_server_that_hangs_is_not_waited_for(answer: Post, quick: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    over = threading.Event()
+def test_hanging_name_server_ends_at_the_time_limit(
+    call_api: CallApi, short_deadline: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finished = threading.Event()
 
     def hang(*_: object, **__: object) -> None:
-        over.wait(10)
+        finished.wait(10)
 
     monkeypatch.setattr(socket, "getaddrinfo", hang)
     started = time.monotonic()
     try:
-        assert answer(saving("http://media.example.com/a.jpg")) == not_fetched(TOO_SLOW)
+        assert call_api(save_request("http://media.example.com/a.jpg")) == fetch_failure(TOO_SLOW)
         assert time.monotonic() - started < 5
     finally:
-        over.set()
+        finished.set()
 
 
-def test_a_server_that_is_not_there_is_told(answer: Post) -> None:
-    with listening(saying()) as server:
+def test_missing_server_is_reported(call_api: CallApi) -> None:
+    with tcp_server(respond_with()) as server:
         pass
-    assert answer(saving(server.url)) == not_fetched("no connection to its server")
+    assert call_api(save_request(server.url)) == fetch_failure("no connection to its server")
 
 
-def test_a_host_that_does_not_exist_is_told(answer: Post) -> None:
-    assert answer(saving("http://nowhere.invalid/a.jpg")) == not_fetched("its host name cannot be resolved")
+def test_unknown_host_is_reported(call_api: CallApi) -> None:
+    assert call_api(save_request("http://nowhere.invalid/a.jpg")) == fetch_failure("its host name cannot be resolved")
 
 
-def test_https_wants_a_secure_connection(answer: Post) -> None:
-    with listening(lambda connection: connection.sendall(OK)) as server:
+def test_https_url_requires_a_secure_connection(call_api: CallApi) -> None:
+    with tcp_server(lambda connection: connection.sendall(OK)) as server:
         url = server.url.replace("http:", "https:")
-        assert answer(saving(url)) == not_fetched("no secure connection to its server")
+        assert call_api(save_request(url)) == fetch_failure("no secure connection to its server")
 
 
 @pytest.mark.parametrize(
@@ -239,11 +241,11 @@ def test_https_wants_a_secure_connection(answer: Post) -> None:
         ("http://" + "a" * 64 + ".example.com/", NOT_VALID),
     ],
 )
-def test_what_is_no_http_url_is_refused(answer: Post, url: str, why: str) -> None:
-    with listening(saying(OK)) as server:
-        refused = answer(saving(url.replace("{port}", str(server.port))))
+def test_invalid_url_is_refused(call_api: CallApi, url: str, why: str) -> None:
+    with tcp_server(respond_with(OK)) as server:
+        refused = call_api(save_request(url.replace("{port}", str(server.port))))
         assert server.connections == 0
-    assert refused == not_fetched(why)
+    assert refused == fetch_failure(why)
 
 
 @pytest.mark.parametrize(
@@ -278,21 +280,21 @@ def test_what_is_no_http_url_is_refused(answer: Post, url: str, why: str) -> Non
         "[ff02::1]",
     ],
 )
-def test_only_public_addresses_are_connected_to(
-    answer: Post, public_addresses_only: None, server: Listening, host: str
+def test_private_address_is_refused(
+    call_api: CallApi, public_addresses_only: None, server: TcpServer, host: str
 ) -> None:
-    assert answer(saving(f"http://{host}:{server.port}/a.jpg")) == not_fetched(NOT_PUBLIC)
+    assert call_api(save_request(f"http://{host}:{server.port}/a.jpg")) == fetch_failure(NOT_PUBLIC)
     assert server.connections == 0
 
 
 @pytest.fixture
-def server() -> Iterator[Listening]:
-    with listening(saying(OK)) as server:
+def server() -> Iterator[TcpServer]:
+    with tcp_server(respond_with(OK)) as server:
         yield server
 
 
-def test_a_public_name_of_a_private_address_is_not_connected_to(
-    answer: Post, public_addresses_only: None, server: Listening, monkeypatch: pytest.MonkeyPatch
+def test_public_name_with_a_private_address_is_refused(
+    call_api: CallApi, public_addresses_only: None, server: TcpServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = socket.getaddrinfo
 
@@ -300,5 +302,5 @@ def test_a_public_name_of_a_private_address_is_not_connected_to(
         return real("127.0.0.1" if host == "media.example.com" else host, *arguments, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
-    assert answer(saving(f"http://media.example.com:{server.port}/a.jpg")) == not_fetched(NOT_PUBLIC)
+    assert call_api(save_request(f"http://media.example.com:{server.port}/a.jpg")) == fetch_failure(NOT_PUBLIC)
     assert server.connections == 0

@@ -1,4 +1,4 @@
-"""The same request at every door, in every dialect and every shape that clients give it; the answer in its own."""
+"""The endpoints: one request in every dialect and wrapping, answered in its own dialect."""
 
 import json
 from collections.abc import Callable
@@ -12,11 +12,11 @@ from django.utils import timezone
 
 from mms.messages.accept import EXPIRY
 from mms.models import Message, Template
-from tests.api.dialect_requests import DECLARED, JSON, PAIRS, SINCH, SKYCORE, SKYCORE_SAVE, get, post, post_json
+from tests.api.dialect_requests import JSON, PAIRS, SINCH, SKYCORE, SKYCORE_SAVE, XML_DECLARATION, get, post, post_json
 from tests.api.documents import KEY, NUMBER, SEND, failure, request
 
-SINCH_DOORS = ["/ep/v1/", "/ep/v1"]
-SKYCORE_DOORS = ["/API/wxml/1.3/", "/API/wxml/1.3", "/API/wxml/1.3/index.php"]
+SINCH_PATHS = ["/ep/v1/", "/ep/v1"]
+SKYCORE_PATHS = ["/API/wxml/1.3/", "/API/wxml/1.3", "/API/wxml/1.3/index.php"]
 
 
 def multipart(xml: bytes) -> bytes:
@@ -25,7 +25,7 @@ def multipart(xml: bytes) -> bytes:
 
 def sinch_answer(message: Message) -> bytes:
     return (
-        f"{DECLARED}<response><status>Success</status><mms-id>35674</mms-id><tracking-id>{message.tracking_id}"
+        f"{XML_DECLARATION}<response><status>Success</status><mms-id>35674</mms-id><tracking-id>{message.tracking_id}"
         f"</tracking-id><to>{NUMBER}</to><from>28444</from>"
         "<status-details>MMS request accepted and queued for delivery</status-details></response>"
     ).encode()
@@ -33,13 +33,13 @@ def sinch_answer(message: Message) -> bytes:
 
 def skycore_answer(message: Message) -> bytes:
     return (
-        f"{DECLARED}<RESPONSE><STATUS>Success</STATUS><MMSID>35674</MMSID><TRACKINGID>{message.tracking_id}"
+        f"{XML_DECLARATION}<RESPONSE><STATUS>Success</STATUS><MMSID>35674</MMSID><TRACKINGID>{message.tracking_id}"
         f"</TRACKINGID><TO>{NUMBER}</TO><FROM>28444</FROM>"
         "<STATUSDETAILS>MMS request accepted and queued for delivery</STATUSDETAILS></RESPONSE>"
     ).encode()
 
 
-def assert_as_ordered(message: Message) -> None:
+def assert_stored(message: Message) -> None:
     assert (message.number, message.sender, message.template_id) == (NUMBER, "28444", 35674)
     assert message.service
     assert (message.service.code, message.operator_id, message.subject) == ("12345", "31002", "Olá")
@@ -51,7 +51,7 @@ def assert_as_ordered(message: Message) -> None:
     assert (message.from_mask, message.client_reference) == ("Shop_1", "r1")
 
 
-@pytest.mark.parametrize("path", SINCH_DOORS + SKYCORE_DOORS)
+@pytest.mark.parametrize("path", SINCH_PATHS + SKYCORE_PATHS)
 @pytest.mark.parametrize(("xml", "answer"), [(SINCH, sinch_answer), (SKYCORE, skycore_answer)])
 @pytest.mark.parametrize(
     ("wrapped", "content_type"),
@@ -65,7 +65,7 @@ def assert_as_ordered(message: Message) -> None:
     ],
     ids=["raw", "no type", "raw as form", "form field", "form field, no type", "multipart"],
 )
-def test_xml_is_taken_in_either_dialect_and_any_wrapping_at_either_door(
+def test_xml_is_accepted_in_any_wrapping_at_both_endpoints(
     world: SimpleNamespace,
     path: str,
     xml: str,
@@ -76,16 +76,16 @@ def test_xml_is_taken_in_either_dialect_and_any_wrapping_at_either_door(
     answered = post(path, wrapped(xml), content_type)
     message = Message.objects.get()
     assert answered == ("text/xml; charset=utf-8", answer(message))
-    assert_as_ordered(message)
+    assert_stored(message)
 
 
 @pytest.mark.parametrize("upper", [False, True])
-def test_get_with_pairs_is_answered_in_skycore(world: SimpleNamespace, upper: bool) -> None:
+def test_query_string_is_answered_in_skycore_xml(world: SimpleNamespace, upper: bool) -> None:
     pairs = {name.upper() if upper and "data" not in name else name: value for name, value in PAIRS.items()}
     answered = get(urlencode(pairs))
     message = Message.objects.get()
     assert answered == skycore_answer(message)
-    assert_as_ordered(message)
+    assert_stored(message)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-8-sig"])
@@ -100,10 +100,10 @@ def test_json_is_answered_in_json(world: SimpleNamespace, encoding: str) -> None
         "from": "28444",
         "status-details": "MMS request accepted and queued for delivery",
     }
-    assert_as_ordered(message)
+    assert_stored(message)
 
 
-def test_a_merge_tag_may_have_a_space_in_its_name(world: SimpleNamespace) -> None:
+def test_merge_tag_name_may_contain_a_space(world: SimpleNamespace) -> None:
     text = "Dear {{ First Name }}"
     named = {"message-subject": text, "data": {"Name": "Bo", "first name": "Bill"}}
     assert post_json({**JSON, **named})["status"] == "Success"
@@ -112,13 +112,13 @@ def test_a_merge_tag_may_have_a_space_in_its_name(world: SimpleNamespace) -> Non
 
 
 @pytest.mark.parametrize("wrap", [lambda xml: b"xml=" + quote(xml).encode(), multipart])
-def test_the_declared_encoding_counts_in_a_form_too(world: SimpleNamespace, wrap: Callable[[bytes], bytes]) -> None:
+def test_declared_encoding_applies_in_a_form_field(world: SimpleNamespace, wrap: Callable[[bytes], bytes]) -> None:
     xml = ('<?xml version="1.0" encoding="ISO-8859-1"?>' + SINCH).encode("latin-1")
     assert b"Success" in post("/ep/v1/", wrap(xml), "multipart/form-data; boundary=x" if wrap is multipart else "")[1]
     assert Message.objects.get().subject == "Olá"
 
 
-def test_skycore_may_leave_out_the_campaign_unless_the_account_must_name_one(world: SimpleNamespace) -> None:
+def test_skycore_service_is_optional_unless_required(world: SimpleNamespace) -> None:
     xml = SKYCORE.replace("<CAMPAIGNREF>12345</CAMPAIGNREF>", "")
     assert b"Success" in post("/API/wxml/1.3/", xml.encode(), "")[1]
     assert Message.objects.get().service is None
@@ -126,14 +126,14 @@ def test_skycore_may_leave_out_the_campaign_unless_the_account_must_name_one(wor
     assert b"<ERRORINFO>CAMPAIGNREF is missing</ERRORINFO>" in post("/API/wxml/1.3/", xml.encode(), "")[1]
 
 
-def test_a_fallback_text_is_not_required_where_the_fallback_is_off(world: SimpleNamespace) -> None:
+def test_fallback_text_is_not_required_if_fallback_is_disabled(world: SimpleNamespace) -> None:
     type(world.account).objects.update(fallback_text_required=True)
     body = request({**SEND, "disable-fallback-sms": "true"})
     assert b"Success" in post("/ep/v1/", body, "")[1]
     assert b"E622" in post("/ep/v1/", request(SEND), "")[1]
 
 
-def test_a_slide_of_skycore_lasts_five_seconds_unless_an_element_or_attribute_says_otherwise(
+def test_skycore_slide_lasts_five_seconds_by_default(
     world: SimpleNamespace,
 ) -> None:
     slides = "<SLIDE><TEXT>a</TEXT></SLIDE><SLIDE duration='7'><TEXT>b</TEXT></SLIDE>"
@@ -152,47 +152,49 @@ def test_json_stores_content(world: SimpleNamespace) -> None:
     assert list(stored.slides.values_list("text", "duration")) == [("a", 7), ("b", 10)]
 
 
-def test_a_message_expires_when_the_customer_says_within_what_mmscs_take(world: SimpleNamespace) -> None:
-    def ask(**late: float) -> bytes:
-        moment = (timezone.now() + timedelta(**late)).isoformat()
-        return post("/ep/v1/", request({**SEND, **ddm, "mms-expiry-timestamp": moment}), "")[1]
+def test_expiry_is_accepted_up_to_the_maximum_lifetime(world: SimpleNamespace) -> None:
+    def post_expiry(**late: float) -> bytes:
+        timestamp = (timezone.now() + timedelta(**late)).isoformat()
+        return post("/ep/v1/", request({**SEND, **ddm, "mms-expiry-timestamp": timestamp}), "")[1]
 
     ddm: dict[str, str] = {}
-    assert b"Success" in ask(days=3, minutes=1)  # by a clock that is ahead of ours
-    assert ask(days=3, minutes=6) == failure("E100", "mms-expiry-timestamp must be within 3 days from now", NUMBER)
+    assert b"Success" in post_expiry(days=3, minutes=1)  # the customer's clock may be ahead
+    assert post_expiry(days=3, minutes=6) == failure(
+        "E100", "mms-expiry-timestamp must be within 3 days from now", NUMBER
+    )
     ddm = {"ddm-message-text": "Free", "ddm-message-timeout": "60"}
-    assert b"Success" in ask(days=3, minutes=58)
+    assert b"Success" in post_expiry(days=3, minutes=58)
     assert b"Success" in post("/ep/v1/", request(SEND), "")[1]
-    lasted = [message.expires_at - message.created_at for message in Message.objects.order_by("pk")]
-    assert [lasted[0], lasted[2]] == [EXPIRY, EXPIRY]
-    assert timedelta(minutes=57) < lasted[1] - EXPIRY <= timedelta(minutes=58)
+    lifetimes = [message.expires_at - message.created_at for message in Message.objects.order_by("pk")]
+    assert [lifetimes[0], lifetimes[2]] == [EXPIRY, EXPIRY]
+    assert timedelta(minutes=57) < lifetimes[1] - EXPIRY <= timedelta(minutes=58)
 
 
 @pytest.mark.parametrize("offset", ["+23:59", "+05:30:15.5"])
-def test_a_moment_counts_whatever_its_offset(world: SimpleNamespace, offset: str) -> None:
+def test_timestamp_with_any_offset_is_converted_to_utc(world: SimpleNamespace, offset: str) -> None:
     day = timezone.now().date() + timedelta(days=2)
-    moment = f"{day}T12:00:00{offset}"
-    fields = {"mms-expiry-timestamp": moment, "fallback-sms-link-expiration": moment}
+    timestamp = f"{day}T12:00:00{offset}"
+    fields = {"mms-expiry-timestamp": timestamp, "fallback-sms-link-expiration": timestamp}
     assert post_json({**JSON, **fields})["status"] == "Success"
     message = Message.objects.latest("pk")
-    assert message.expires_at == message.fallback_sms_link_expiration == datetime.fromisoformat(moment)
-    listed = post_json({"action": "getMMSTemplates", "start-date": moment})
+    assert message.expires_at == message.fallback_sms_link_expiration == datetime.fromisoformat(timestamp)
+    listed = post_json({"action": "getMMSTemplates", "start-date": timestamp})
     assert (listed["status"], listed["total-results"]) == ("Success", 0)
 
 
 @pytest.mark.parametrize(
-    ("written", "meant"),
+    ("written", "utc"),
     [
-        ("2026-11-22T12:57:35+02:00", "2026-11-22T10:57:35+00:00"),  # the + means a space here
+        ("2026-11-22T12:57:35+02:00", "2026-11-22T10:57:35+00:00"),  # a space, once decoded
         ("2026-11-22T12:57:35%2B02:00", "2026-11-22T10:57:35+00:00"),
         ("2026-11-22+12:57+0000", "2026-11-22T12:57:00+00:00"),
         ("2026-11-22+12:57", "2026-11-22T12:57:00+00:00"),
         ("2026-11-22+12:57:35", "2026-11-22T12:57:35+00:00"),
     ],
 )
-def test_a_moment_in_a_query_may_have_its_plus_as_it_is(world: SimpleNamespace, written: str, meant: str) -> None:
+def test_timestamp_in_a_query_may_have_an_unescaped_plus(world: SimpleNamespace, written: str, utc: str) -> None:
     answer = get(f"action=getMmsIds&api_key={KEY}&startdate={written}")
-    assert f"<STARTDATE>{meant}</STARTDATE>".encode() in answer
+    assert f"<STARTDATE>{utc}</STARTDATE>".encode() in answer
 
 
 @pytest.mark.parametrize(
@@ -207,9 +209,9 @@ def test_other_methods_are_refused(db: None, path: str, method: str, allow: str)
     assert (reply.status_code, reply["Allow"]) == (405, allow)
 
 
-def test_another_door_leads_nowhere(db: None) -> None:
+def test_unknown_path_gets_404(db: None) -> None:
     assert [Client().get(path).status_code for path in ("/ep/v3/", "/API/wxml/1.3/other.php")] == [404, 404]
 
 
-def test_the_failure_of_the_sinch_door_has_not_changed(world: SimpleNamespace) -> None:
+def test_empty_body_gets_a_sinch_failure(world: SimpleNamespace) -> None:
     assert post("/ep/v1/", b"", "")[1] == failure("E100", "The request body is empty")

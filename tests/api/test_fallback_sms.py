@@ -1,4 +1,4 @@
-"""What is to go where an MMS cannot: stored with the content by saveMMS and sendMMS, overruled by each message."""
+"""The fallback SMS: stored with content by saveMMS and sendMMS, and overridden by each message."""
 
 import re
 from collections.abc import Callable
@@ -10,7 +10,7 @@ import pytest
 from mms.models import Message, Template
 from tests.api.documents import NUMBER, SAVE, SEND, Elements, failure, request
 
-Post = Callable[[bytes], bytes]
+CallApi = Callable[[bytes], bytes]
 
 MONTH = (datetime.now(UTC) + timedelta(days=30)).replace(microsecond=0)
 DEFAULTS: Elements = {
@@ -28,67 +28,65 @@ def fallback(row: Message | Template) -> tuple[object, ...]:
 
 
 @pytest.fixture
-def mms_id(answer: Post) -> str:
-    """Content that was saved with all defaults."""
-    found = re.search(rb"<mms-id>(\d+)</mms-id>", answer(request({**SAVE, **DEFAULTS})))
+def mms_id(call_api: CallApi) -> str:
+    """Save content with every fallback parameter, and return its mms-id."""
+    found = re.search(rb"<mms-id>(\d+)</mms-id>", call_api(request({**SAVE, **DEFAULTS})))
     assert found
     return found[1].decode()
 
 
-def test_a_message_that_says_nothing_takes_what_its_content_was_saved_with(answer: Post, mms_id: str) -> None:
+def test_message_inherits_the_fallback_of_its_content(call_api: CallApi, mms_id: str) -> None:
     assert fallback(Template.objects.get(pk=mms_id)) == STORED
-    assert b"Success" in answer(request({**SEND, "mms-id": mms_id}))
+    assert b"Success" in call_api(request({**SEND, "mms-id": mms_id}))
     assert fallback(Message.objects.get()) == STORED
 
 
-def test_what_a_message_says_counts_for_it_alone(answer: Post, mms_id: str) -> None:
-    said = {
+def test_fallback_of_a_message_does_not_change_its_content(call_api: CallApi, mms_id: str) -> None:
+    changes = {
         "fallback-sms-text": "Hello",
         "disable-fallback-sms": "false",
         "disable-fallback-sms-link": "false",
         "fallback-sms-link-expiration": (MONTH - timedelta(days=1)).isoformat(),
     }
-    assert b"Success" in answer(request({**SEND, **said, "mms-id": mms_id}))
+    assert b"Success" in call_api(request({**SEND, **changes, "mms-id": mms_id}))
     assert fallback(Message.objects.get()) == ("Hello", False, False, MONTH - timedelta(days=1))
     assert fallback(Template.objects.get(pk=mms_id)) == STORED
 
 
-def test_content_of_sendmms_keeps_its_fallback_for_later(answer: Post) -> None:
+def test_sendmms_stores_the_fallback_with_the_content(call_api: CallApi) -> None:
     new = {**SAVE, **SEND, **DEFAULTS, "action": "sendMMS", "mms-id": None}
-    assert b"Success" in answer(request(new))
+    assert b"Success" in call_api(request(new))
     template = Template.objects.latest("pk")
     assert fallback(Message.objects.get()) == fallback(template) == STORED
 
 
-def test_a_text_that_was_saved_is_enough_for_an_account_that_must_give_one(
-    answer: Post, world: SimpleNamespace
-) -> None:
+def test_stored_text_satisfies_a_required_fallback_text(call_api: CallApi, world: SimpleNamespace) -> None:
     Template.objects.update(fallback_text="Hello {{firstname}}")
     type(world.account).objects.update(fallback_text_required=True)
     refused = failure(
         "E100", "fallback-sms-text: data has no value for the merge tag firstname; add a value or a default", NUMBER
     )
-    assert answer(request(SEND)) == refused
-    assert b"Success" in answer(request({**SEND, "data": "<firstname>Bill</firstname>"}))
-    assert b"Success" in answer(request({**SEND, "fallback-sms-text": "Hello"}))
+    assert call_api(request(SEND)) == refused
+    assert b"Success" in call_api(request({**SEND, "data": "<firstname>Bill</firstname>"}))
+    assert b"Success" in call_api(request({**SEND, "fallback-sms-text": "Hello"}))
 
 
 @pytest.mark.parametrize("text", ["Hello {{firstname}}", "Hello {{firstname"])
-def test_a_text_that_is_never_sent_need_not_be_filled(answer: Post, text: str) -> None:
+def test_text_of_a_disabled_fallback_is_not_checked(call_api: CallApi, text: str) -> None:
     Template.objects.update(fallback_text=text)
-    assert b"E100" in answer(request(SEND))
-    assert b"Success" in answer(request({**SEND, "disable-fallback-sms": "true"}))
+    assert b"E100" in call_api(request(SEND))
+    assert b"Success" in call_api(request({**SEND, "disable-fallback-sms": "true"}))
     Template.objects.update(disable_fallback_sms=True)
-    assert b"Success" in answer(request(SEND))
+    assert b"Success" in call_api(request(SEND))
 
 
-def test_a_link_that_would_be_dead_is_refused_where_one_would_go(answer: Post) -> None:
+def test_expired_link_is_refused_unless_disabled(call_api: CallApi) -> None:
     Template.objects.update(fallback_sms_link_expiration=datetime.now(UTC))
     info = "The fallback-sms-link-expiration saved with mms-id 35674 has passed; specify a new one"
-    assert answer(request(SEND)) == failure("E100", info, NUMBER)
-    assert b"Success" in answer(request({**SEND, "fallback-sms-link-expiration": MONTH.isoformat()}))
-    assert b"Success" in answer(request({**SEND, "disable-fallback-sms": "true"}))
-    assert b"Success" in answer(request({**SEND, "disable-fallback-sms-link": "true"}))
+    assert call_api(request(SEND)) == failure("E100", info, NUMBER)
+    assert b"Success" in call_api(request({**SEND, "fallback-sms-link-expiration": MONTH.isoformat()}))
+    assert b"Success" in call_api(request({**SEND, "disable-fallback-sms": "true"}))
+    assert b"Success" in call_api(request({**SEND, "disable-fallback-sms-link": "true"}))
 
 
 @pytest.mark.parametrize(
@@ -105,20 +103,23 @@ def test_a_link_that_would_be_dead_is_refused_where_one_would_go(answer: Post) -
         ),
     ],
 )
-def test_a_faulty_default_is_refused_and_nothing_is_stored(answer: Post, change: Elements, expected: bytes) -> None:
-    assert answer(request({**SAVE, **change})) == expected
+def test_invalid_fallback_of_content_is_refused(call_api: CallApi, change: Elements, expected: bytes) -> None:
+    assert call_api(request({**SAVE, **change})) == expected
     assert Template.objects.count() == 1
 
 
 @pytest.mark.parametrize(
-    ("said", "stored"),
+    ("changes", "stored"),
     [({}, True), ({"disable-fallback-sms": "false"}, False), ({"disable-fallback-sms": "true"}, True)],
 )
-def test_new_content_that_does_not_say_it_has_the_accounts_default(
-    answer: Post, world: SimpleNamespace, said: Elements, stored: bool
+def test_new_content_inherits_the_account_setting(
+    call_api: CallApi, world: SimpleNamespace, changes: Elements, stored: bool
 ) -> None:
     type(world.account).objects.update(fallback_disabled=True)
-    saved, sent = answer(request({**SAVE, **said})), answer(request({**SAVE, **SEND, **said, "action": "sendMMS"}))
+    saved, sent = (
+        call_api(request({**SAVE, **changes})),
+        call_api(request({**SAVE, **SEND, **changes, "action": "sendMMS"})),
+    )
     assert b"<status>Success" in saved
     assert b"<status>Success" in sent
     templates = Template.objects.order_by("-pk")[:2]

@@ -1,4 +1,4 @@
-"""Content of any kind: never an HTTP 500, refused by the rules alone, and stored as it was sent."""
+"""Random content: never an HTTP 500; refused only by the documented rules, or stored unchanged."""
 
 import hashlib
 import socket
@@ -16,13 +16,13 @@ from mms.api.dialects import SINCH_JSON
 from mms.api.errors import CATALOGUE
 from mms.models import Slide, Template
 from tests.api.dialect_requests import post_json
-from tests.api.sockets import listening, read_headers
+from tests.api.sockets import read_headers, tcp_server
 from tests.scripted import Scripted
 from tests.wire import photograph
 
 fuzzed = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
-# By the element that asks for it, in the order in which they are fetched. Audio and video are told by their signatures.
+# Element -> its file, in the order of fetching. Audio and video are recognised by their signatures.
 FILES = {
     "image": photograph(64, 48),
     "audio": b"#!AMR\n" + bytes(50),
@@ -32,7 +32,7 @@ FILES = {
     "pdf": b"%PDF-1.4\n%%EOF\n",
 }
 OBJECTS = {"contact", "calendar", "pdf"}
-TOGETHER = [[], ["image"], ["audio"], ["audio", "image"], ["video"], ["contact"], ["calendar"], ["pdf"]]
+COMBINATIONS = [[], ["image"], ["audio"], ["audio", "image"], ["video"], ["contact"], ["calendar"], ["pdf"]]
 TEXTS = st.text(
     st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff"), max_size=60
 )
@@ -52,8 +52,8 @@ AREAS = st.builds(
 
 
 @dataclass(frozen=True)
-class Sent:
-    """A slide that asks for files by the names of their elements; `found` is what the address of the last one has."""
+class RandomSlide:
+    """A random slide; `found` is the element whose file is served for the last of `names`."""
 
     text: str
     names: Sequence[str]
@@ -62,7 +62,7 @@ class Sent:
     areas: Sequence[Area]
 
     def files(self) -> list[tuple[str, str]]:
-        """Element and what its address has, in the order in which they are fetched."""
+        """Return pairs of element and served file, in the order of fetching."""
         pairs = [(name, self.found if name == self.names[-1] else name) for name in self.names]
         return sorted(pairs, key=lambda pair: list(FILES).index(pair[0]))
 
@@ -74,19 +74,19 @@ class Sent:
             media["image"][0]["text-areas"] = [dashed(asdict(area)) for area in self.areas]
         return {"message-text": self.text, "duration": self.duration, **media}
 
-    def drawn(self) -> list[Area]:
+    def text_areas(self) -> list[Area]:
         return list(self.areas) if "image" in self.names else []
 
 
 @st.composite
-def slides(draw: st.DrawFn) -> Sent:
-    """Mostly such that are taken: each rule is broken by one in so many."""
+def slides(draw: st.DrawFn) -> RandomSlide:
+    """Generate mostly valid slides; about one in sixteen breaks a given rule."""
 
     def rare() -> bool:
         return draw(st.integers(0, 15)) == 9
 
-    names = draw(st.lists(st.sampled_from(list(FILES)), max_size=2) if rare() else st.sampled_from(TOGETHER))
-    return Sent(
+    names = draw(st.lists(st.sampled_from(list(FILES)), max_size=2) if rare() else st.sampled_from(COMBINATIONS))
+    return RandomSlide(
         text="" if rare() else draw(TEXTS),
         names=names,
         found=draw(st.sampled_from(list(FILES))) if rare() else [*names, "image"][max(0, len(names) - 1)],
@@ -99,21 +99,21 @@ def dashed(values: dict[str, Any]) -> dict[str, Any]:
     return {name.replace("_", "-"): value for name, value in values.items()}
 
 
-def fault(content: Sequence[Sent]) -> tuple[str, str] | None:
-    """The first breach of the rules: its code, and what the answer says of where it is."""
+def first_fault(content: Sequence[RandomSlide]) -> tuple[str, str] | None:
+    """Return the code and the place of the first broken rule, or None."""
     if not content:
         return "E312", "There are no slides"
     if len(content) > 8:
         return "E225", f"There are {len(content)} slides"
-    before = ((code, number) for number, slide in enumerate(content, 1) if (code := unfetched(slide)))
-    after = ((code, number) for number, slide in enumerate(content, 1) if (code := fetched(slide)))
+    before = ((code, number) for number, slide in enumerate(content, 1) if (code := fault_before_fetch(slide)))
+    after = ((code, number) for number, slide in enumerate(content, 1) if (code := fault_after_fetch(slide)))
     code, number = next(before, None) or next(after, (None, 0))
     return (code, f"slide {number}") if code else None
 
 
-def unfetched(slide: Sent) -> str | None:
+def fault_before_fetch(slide: RandomSlide) -> str | None:
     objects, others = ([name for name in slide.names if (name in OBJECTS) is which] for which in (True, False))
-    together = {
+    faults = {
         "E223": len(objects) > 1,
         "E224": bool(objects and others),
         "E226": set(others) == {"audio", "video"},
@@ -122,59 +122,63 @@ def unfetched(slide: Sent) -> str | None:
         "E313": not slide.names and not slide.text.strip(),
         "E230": slide.duration in {0, 61},
     }
-    return next((code for code, broken in together.items() if broken), None)
+    return next((code for code, broken in faults.items() if broken), None)
 
 
-def fetched(slide: Sent) -> str | None:
+def fault_after_fetch(slide: RandomSlide) -> str | None:
     if any(name != found for name, found in slide.files()):
         return "E629"
-    beyond = (area.left + area.width > 64 or area.top + area.height > 48 for area in slide.drawn())
-    return "E100" if any(beyond) else None
+    is_beyond = (area.left + area.width > 64 or area.top + area.height > 48 for area in slide.text_areas())
+    return "E100" if any(is_beyond) else None
 
 
 @pytest.fixture(scope="module")
 def web() -> Iterator[str]:
-    """A server that has each of the files under the name of its element."""
+    """Serve each file under the name of its element."""
 
     def serve(connection: socket.socket) -> None:
         data = FILES[read_headers(connection).split()[1][1:].decode()]
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b" % (len(data), data))
 
-    with listening(serve) as server:
+    with tcp_server(serve) as server:
         yield server.url
 
 
-def assert_stored(slide: Slide, sent: Sent) -> None:
+def assert_stored(slide: Slide, sent: RandomSlide) -> None:
     assert (slide.text, slide.duration) == (sent.text.strip(), sent.duration or 10)
     stored = sorted(slide.media.values_list("sha256", flat=True))
     assert stored == sorted(hashlib.sha256(FILES[name]).hexdigest() for name in sent.names)
-    assert [row.area() for row in slide.areas.all()] == sent.drawn()
+    assert [row.area() for row in slide.areas.all()] == sent.text_areas()
 
 
-def assert_listed(content: Sequence[Sent]) -> None:
+def assert_listed(content: Sequence[RandomSlide]) -> None:
     (listed,) = post_json({"action": "getMMSTemplates", "items-per-page": 1})["mms-templates"]
     size = sum(len(sent.text.strip().encode()) + sum(len(FILES[name]) for name in sent.names) for sent in content)
     assert (listed["total-slides"], listed["mms-size"]) == (len(content), size)
     assert listed["text-areas"] == [
-        {"slide": number, **dashed(asdict(area))} for number, sent in enumerate(content, 1) for area in sent.drawn()
+        {"slide": number, **dashed(asdict(area))}
+        for number, sent in enumerate(content, 1)
+        for area in sent.text_areas()
     ]
 
 
 @fuzzed
-@given(st.lists(slides(), max_size=3) | st.lists(st.just(Sent("a", (), "image", None, ())), min_size=7, max_size=10))
-def test_content_is_refused_by_the_rules_alone_and_stored_as_it_was_sent(
-    world: SimpleNamespace, web: str, content: list[Sent]
+@given(
+    st.lists(slides(), max_size=3) | st.lists(st.just(RandomSlide("a", (), "image", None, ())), min_size=7, max_size=10)
+)
+def test_random_content_is_stored_or_refused_by_the_rules(
+    world: SimpleNamespace, web: str, content: list[RandomSlide]
 ) -> None:
-    said = post_json(
+    answer = post_json(
         {"action": "saveMMS", "name": "a", "message-subject": "b", "slide": [slide.json(web) for slide in content]}
     )
-    expected = fault(content)
+    expected = first_fault(content)
     if expected:
-        assert (said["status"], said.get("error-code")) == ("Failure", expected[0]), said
-        assert said["error-info"].startswith(expected[1])
+        assert (answer["status"], answer.get("error-code")) == ("Failure", expected[0]), answer
+        assert answer["error-info"].startswith(expected[1])
         return
-    assert said["status"] == "Success", said
-    template = Template.objects.get(pk=said["mms-id"])
+    assert answer["status"] == "Success", answer
+    template = Template.objects.get(pk=answer["mms-id"])
     assert (template.status == "encoding") is any({"audio", "video"} & set(slide.names) for slide in content)
     for slide, sent in zip(template.slides.all(), content, strict=True):
         assert_stored(slide, sent)
@@ -195,11 +199,11 @@ ANYTHING = st.recursive(
 
 @fuzzed
 @given(st.dictionaries(INSIDE, ANYTHING, max_size=4), ANYTHING, ANYTHING)
-def test_content_of_no_sense_is_answered(
+def test_nonsense_content_is_answered(
     world: SimpleNamespace, customer: Scripted, more: dict[str, Any], slide: Any, areas: Any
 ) -> None:
     image = {"url": f"{customer.url}/a", "text-areas": areas}
-    said = post_json(
+    answer = post_json(
         {"name": "a", "message-subject": "b", "slide": [slide, {"image": image}], **more, "action": "saveMMS"}
     )
-    assert said["status"] == "Success" or said["error-code"] in CATALOGUE
+    assert answer["status"] == "Success" or answer["error-code"] in CATALOGUE

@@ -1,4 +1,4 @@
-"""Whatever comes in at the other doors: never an HTTP 500; what is accepted as JSON is stored as it was sent."""
+"""Random JSON and query strings: never an HTTP 500; accepted JSON is stored unchanged."""
 
 import json
 from types import SimpleNamespace
@@ -35,38 +35,38 @@ PRINTABLE = st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"], exclud
 TAGS = st.text(PRINTABLE, min_size=1, max_size=9).filter(lambda name: name.strip() == name)
 
 
-def answered(body: bytes) -> dict[str, Any]:
+def post_json(body: bytes) -> dict[str, Any]:
     reply = Client().generic("POST", "/ep/v2/", body, headers={"x-api-key": KEY})
     assert reply.status_code == 200
-    said: dict[str, Any] = json.loads(reply.content)
-    assert said["status"] == "Success" or said["error-code"] in CATALOGUE
-    return said
+    answer: dict[str, Any] = json.loads(reply.content)
+    assert answer["status"] == "Success" or answer["error-code"] in CATALOGUE
+    return answer
 
 
 @fuzzed
 @given(st.binary() | ANYTHING.map(lambda value: json.dumps(value).encode()))
-def test_bytes_of_any_kind_are_answered_with_a_failure(world: SimpleNamespace, body: bytes) -> None:
-    assert answered(body)["status"] == "Failure"
+def test_random_bytes_get_a_failure(world: SimpleNamespace, body: bytes) -> None:
+    assert post_json(body)["status"] == "Failure"
 
 
 @fuzzed
 @given(CHANGES)
-def test_a_changed_json_request_is_refused_or_stored(world: SimpleNamespace, changes: dict[str, Any]) -> None:
+def test_mutated_json_request_is_refused_or_stored(world: SimpleNamespace, changes: dict[str, Any]) -> None:
     before = Message.objects.count()
-    said = answered(json.dumps({**JSON, **changes, "action": "sendSavedMMS"}).encode())
-    assert Message.objects.count() - before == (said["status"] == "Success")
+    answer = post_json(json.dumps({**JSON, **changes, "action": "sendSavedMMS"}).encode())
+    assert Message.objects.count() - before == (answer["status"] == "Success")
 
 
 @fuzzed
 @given(st.dictionaries(TAGS, st.text("aé日😀\n{}", max_size=30), max_size=4))
-def test_data_of_a_json_request_is_stored_as_it_was_sent(world: SimpleNamespace, data: dict[str, str]) -> None:
+def test_json_data_is_stored_unchanged(world: SimpleNamespace, data: dict[str, str]) -> None:
     data = {name.casefold(): text for name, text in data.items()}
     body = {name: value for name, value in JSON.items() if name not in {"data", "fallback-sms-text"}}
-    assert answered(json.dumps({**body, "data": data}).encode())["status"] == "Success"
+    assert post_json(json.dumps({**body, "data": data}).encode())["status"] == "Success"
     assert Message.objects.latest("pk").data == {name: text.strip() for name, text in data.items()}
 
 
 @fuzzed
 @given(st.text(max_size=50) | CHANGED_QUERIES)
-def test_a_query_of_any_kind_is_answered(world: SimpleNamespace, query: str) -> None:
+def test_random_query_is_answered(world: SimpleNamespace, query: str) -> None:
     assert b"<STATUS>" in get(query)

@@ -1,4 +1,4 @@
-"""Whatever comes in: never an HTTP 500, always XML; what is accepted is stored as it was sent."""
+"""Random XML: never an HTTP 500, always an XML answer; accepted requests are stored unchanged."""
 
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -23,8 +23,8 @@ NAMES = [
 ANY_CHARACTER = st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff")
 LATIN = st.characters(min_codepoint=32, max_codepoint=255, exclude_categories=["Cc", "Cf"], exclude_characters="{}\xa0")
 TEXTS = st.text(ANY_CHARACTER | st.sampled_from("\t\n0123456789{}|"), max_size=200)
-# Texts that mean something somewhere.
-TELLING = st.sampled_from(
+# Texts with a meaning in some parameter.
+SPECIAL_TEXTS = st.sampled_from(
     ["", "0", "-1", "1", "3", "true", "{{pin}}", "{{none}}", "sendSavedMMS", "x" * 5001, KEY, NUMBER]
 )
 TAG = st.from_regex(r"[A-Za-z_][A-Za-z0-9_.-]{0,20}", fullmatch=True)
@@ -32,19 +32,19 @@ TAG = st.from_regex(r"[A-Za-z_][A-Za-z0-9_.-]{0,20}", fullmatch=True)
 Change = Callable[[etree._Element], None]
 
 
-def answered(body: bytes) -> dict[str, str]:
+def post(body: bytes) -> dict[str, str]:
     reply = Client().post("/ep/v1/", body, content_type="text/xml")
     assert reply.status_code == 200
-    said = {element.tag: element.text or "" for element in etree.fromstring(reply.content)}
-    assert said["status"] == "Success" or said["error-code"] in CATALOGUE
-    return said
+    answer = {element.tag: element.text or "" for element in etree.fromstring(reply.content)}
+    assert answer["status"] == "Success" or answer["error-code"] in CATALOGUE
+    return answer
 
 
 @st.composite
 def changes(draw: st.DrawFn) -> Change:
-    """A change of one element, of any depth."""
+    """Generate a change of one element at any depth."""
     kind = draw(st.sampled_from(["remove", "repeat", "insert", "replace", "rename"]))
-    index, name, text = draw(st.integers(0, 30)), draw(st.sampled_from(NAMES)), draw(TEXTS | TELLING)
+    index, name, text = draw(st.integers(0, 30)), draw(st.sampled_from(NAMES)), draw(TEXTS | SPECIAL_TEXTS)
 
     def change(root: etree._Element) -> None:
         elements = [element for element in root.iter() if element is not root]
@@ -88,28 +88,28 @@ def assert_stored_as_sent(root: etree._Element, message: Message) -> None:
 
 @fuzzed
 @given(st.binary() | st.binary().map(lambda inside: b"<request>" + inside + b"</request>"))
-def test_bytes_of_any_kind_are_answered_with_a_failure(world: SimpleNamespace, body: bytes) -> None:
-    assert answered(body)["status"] == "Failure"
+def test_random_bytes_get_a_failure(world: SimpleNamespace, body: bytes) -> None:
+    assert post(body)["status"] == "Failure"
 
 
 @fuzzed
 @given(st.integers(0, len(SEED)), st.integers(0, len(SEED)), st.binary(max_size=10))
-def test_a_damaged_request_is_answered(world: SimpleNamespace, start: int, end: int, inserted: bytes) -> None:
-    answered(SEED.encode()[:start] + inserted + SEED.encode()[end:])
+def test_damaged_request_is_answered(world: SimpleNamespace, start: int, end: int, inserted: bytes) -> None:
+    post(SEED.encode()[:start] + inserted + SEED.encode()[end:])
 
 
 @fuzzed
 @given(st.lists(changes(), min_size=1, max_size=4))
-def test_a_changed_request_is_refused_or_stored_as_it_was_sent(world: SimpleNamespace, all_of: list[Change]) -> None:
+def test_mutated_request_is_refused_or_stored_unchanged(world: SimpleNamespace, mutations: list[Change]) -> None:
     root = etree.fromstring(SEED)
-    for change in all_of:
+    for change in mutations:
         change(root)
-    if answered(etree.tostring(root, encoding="UTF-8"))["status"] == "Success":
+    if post(etree.tostring(root, encoding="UTF-8"))["status"] == "Success":
         assert_stored_as_sent(root, Message.objects.latest("pk"))
 
 
 def plain(text: str) -> bool:
-    """Whether it is something for a slide, without merge tags."""
+    """Return whether the text is not blank and has no merge tags."""
     return bool(text.strip()) and "{{" not in text
 
 
@@ -122,7 +122,7 @@ def plain(text: str) -> bool:
     reference=st.text(ANY_CHARACTER, max_size=200),
     encoding=st.sampled_from(["utf-8", "utf-16", "ascii"]),
 )
-def test_a_good_request_is_stored_as_it_was_sent(
+def test_valid_request_is_stored_unchanged(
     world: SimpleNamespace,
     subject: str,
     texts: dict[str, str],
@@ -134,7 +134,7 @@ def test_a_good_request_is_stored_as_it_was_sent(
     root = etree.fromstring(SEED)
     for element in list(root)[6:]:
         root.remove(element)
-    given_ones = {
+    parameters = {
         "custom-subject": subject,
         "client-reference": reference,
         "ddm-message-subject": ddm[0],
@@ -142,7 +142,7 @@ def test_a_good_request_is_stored_as_it_was_sent(
         "ddm-message-timeout": str(ddm[2]),
         "ddm-force": str(ddm[3]),
     }
-    for name, text in given_ones.items():
+    for name, text in parameters.items():
         etree.SubElement(root, name).text = text
     for slide, text in texts.items():
         custom = etree.SubElement(root, "custom-text")
@@ -151,5 +151,5 @@ def test_a_good_request_is_stored_as_it_was_sent(
     values = etree.SubElement(root, "data")
     for name, text in {name.lower(): text for name, text in data.items()}.items():
         etree.SubElement(values, name).text = text
-    assert answered(cast(bytes, etree.tostring(root, encoding=encoding)))["status"] == "Success"
+    assert post(cast(bytes, etree.tostring(root, encoding=encoding)))["status"] == "Success"
     assert_stored_as_sent(root, Message.objects.latest("pk"))

@@ -113,7 +113,7 @@ def test_accounts_do_not_share_keys(world: SimpleNamespace) -> None:
     assert b"E111" in post({**WITH_KEY, "api-key": other})
 
 
-def test_refused_request_may_be_corrected_under_its_key(world: SimpleNamespace) -> None:
+def test_refused_request_may_be_corrected_with_its_key(world: SimpleNamespace) -> None:
     Price.objects.create(message_class="mms", amount=50)
     assert b"E713" in post(WITH_KEY)
     assert not FirstAnswer.objects.exists()
@@ -145,7 +145,7 @@ def test_key_is_valid_for_a_day(world: SimpleNamespace, *, swept: bool) -> None:
     assert post({**WITH_KEY, "client-reference": "the next day"}) == second
 
 
-def test_sweep_takes_more_than_one_batch(world: SimpleNamespace) -> None:
+def test_sweep_deletes_more_than_one_batch(world: SimpleNamespace) -> None:
     now = timezone.now()
     FirstAnswer.objects.bulk_create(
         FirstAnswer(account=world.account, key=str(n), created_at=now - timedelta(hours=24 if n else 1))
@@ -180,7 +180,7 @@ def test_concurrent_repeats_are_sent_once_with_one_answer(world: SimpleNamespace
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_concurrent_requests_under_one_key_are_sent_once(world: SimpleNamespace) -> None:
+def test_concurrent_requests_with_one_key_are_sent_once(world: SimpleNamespace) -> None:
     answers = call_at_once(4, lambda number: post({**WITH_KEY, "client-reference": str(number)}))
     assert sorted(map(accepted, answers)) == [False, False, False, True]
     assert answers.count(ANOTHER) == 3
@@ -208,8 +208,10 @@ def test_crash_before_commit_leaves_neither_key_nor_message(world: SimpleNamespa
 
 
 def test_header_works_with_json(world: SimpleNamespace) -> None:
-    asked = {"action": "sendSavedMMS", "to": NUMBER, "from": "28444", "service-id": "12345", "mms-id": "35674"}
+    elements = {"action": "sendSavedMMS", "to": NUMBER, "from": "28444", "service-id": "12345", "mms-id": "35674"}
     headers = {"x-api-key": KEY, "Idempotency-Key": "order 7"}
-    first, repeat = (Client().post("/ep/v2/", json.dumps(asked), "application/json", headers=headers) for _ in range(2))
+    first, repeat = (
+        Client().post("/ep/v2/", json.dumps(elements), "application/json", headers=headers) for _ in range(2)
+    )
     assert first.json()["status"] == "Success"
     assert (first.content, Message.objects.count()) == (repeat.content, 1)

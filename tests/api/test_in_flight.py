@@ -1,4 +1,4 @@
-"""Requests in flight: each ends in a reply, or in an honest word on whether the other side can have all of it."""
+"""Requests in in_flight: each ends in a reply, or in a failure that says whether the whole request was sent."""
 
 import socket
 import threading
@@ -9,7 +9,7 @@ from pytest_django import Settings
 
 from mms.runtime.http_client import MAX_BODY_SIZE, NoReply, Reply, Request
 from mms.runtime.in_flight import SLOW, InFlight
-from tests.api.sockets import Serve, listening, read_headers, reset, saying, wait_for_the_client_to_leave
+from tests.api.sockets import Handler, read_headers, reset, respond_with, tcp_server, wait_for_close
 
 LARGE = b"x" * 8_000_000  # more than any socket's buffers hold
 SMALL = b"x" * 100
@@ -17,20 +17,20 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: 2\r\n\r\nok"
 
 
 @pytest.fixture
-def flight() -> Iterator[InFlight[str]]:
-    with InFlight[str](limit=10) as flight:
-        yield flight
+def in_flight() -> Iterator[InFlight[str]]:
+    with InFlight[str](limit=10) as in_flight:
+        yield in_flight
 
 
-def sent(flight: InFlight[str], url: str, body: bytes = SMALL, timeout: float = 5.0) -> Reply | NoReply:
-    flight.launch("one", Request(url, body, {"Content-Type": "text/plain"}, timeout, ("user", "pass:word")))
-    [(key, result)] = flight.completed(wait=10)
+def send(in_flight: InFlight[str], url: str, body: bytes = SMALL, timeout: float = 5.0) -> Reply | NoReply:
+    in_flight.launch("one", Request(url, body, {"Content-Type": "text/plain"}, timeout, ("user", "pass:word")))
+    [(key, result)] = in_flight.completed(wait=10)
     assert key == "one"
     return result
 
 
 def read_request(connection: socket.socket) -> bytes:
-    """One whole request; "" once the client has left."""
+    """Return one complete request; empty once the client has disconnected."""
     received = read_headers(connection)
     head, _, body = received.partition(b"\r\n\r\n")
     length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0] or 0)
@@ -39,7 +39,7 @@ def read_request(connection: socket.socket) -> bytes:
     return head + b"\r\n\r\n" + body
 
 
-def answering(answer: bytes) -> Serve:
+def answering(answer: bytes) -> Handler:
     def serve(connection: socket.socket) -> None:
         read_request(connection)
         connection.sendall(answer)
@@ -47,19 +47,19 @@ def answering(answer: bytes) -> Serve:
     return serve
 
 
-def test_a_request_is_written_whole_and_its_reply_read(flight: InFlight[str]) -> None:
-    came: list[bytes] = []
+def test_request_is_sent_completely_and_its_reply_read(in_flight: InFlight[str]) -> None:
+    received: list[bytes] = []
 
     def serve(connection: socket.socket) -> None:
-        came.append(read_request(connection))
+        received.append(read_request(connection))
         connection.sendall(OK)
 
-    with listening(serve) as server:
-        reply = sent(flight, f"{server.url}/mm7", LARGE)
+    with tcp_server(serve) as server:
+        reply = send(in_flight, f"{server.url}/mm7", LARGE)
     assert isinstance(reply, Reply)
     assert (reply.status, reply.content_type, reply.body) == (200, "text/xml", b"ok")
     assert 0 <= reply.seconds < 5
-    head, _, body = came[0].partition(b"\r\n\r\n")
+    head, _, body = received[0].partition(b"\r\n\r\n")
     lines = head.decode().lower().split("\r\n")
     assert lines[0] == "post /mm7 http/1.1"
     assert {"content-length: 8000000", "content-type: text/plain", "accept-encoding: identity"} <= set(lines)
@@ -69,11 +69,11 @@ def test_a_request_is_written_whole_and_its_reply_read(flight: InFlight[str]) ->
 
 
 @pytest.mark.parametrize("status", [100, 201, 302, 404, 500, 503])
-def test_any_final_status_is_a_reply_and_no_redirect_is_followed(flight: InFlight[str], status: int) -> None:
+def test_any_final_status_is_a_reply_and_redirects_are_ignored(in_flight: InFlight[str], status: int) -> None:
     answer = b"HTTP/1.1 %d X\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n" % status
     final = answer if status != 100 else b"HTTP/1.1 100 Continue\r\n\r\n" + OK
-    with listening(answering(final)) as server:
-        reply = sent(flight, server.url)
+    with tcp_server(answering(final)) as server:
+        reply = send(in_flight, server.url)
         assert server.connections == 1
     assert isinstance(reply, Reply)
     assert reply.status == (status if status != 100 else 200)
@@ -103,24 +103,24 @@ def reset_when_read(connection: socket.socket) -> None:
     ],
     ids=["midway", "when read", "small, when read", "closed", "part", "broken chunk", "no HTTP", "long header"],
 )
-def test_a_broken_exchange_tells_whether_all_was_written(
-    flight: InFlight[str], serve: Serve, body: bytes, written: bool
+def test_broken_exchange_reports_whether_the_request_was_sent(
+    in_flight: InFlight[str], serve: Handler, body: bytes, written: bool
 ) -> None:
-    with listening(serve) as server:
-        result = sent(flight, server.url, body)
+    with tcp_server(serve) as server:
+        result = send(in_flight, server.url, body)
     assert isinstance(result, NoReply)
     assert result.written is written
     assert result.reason
 
 
-def test_a_reply_to_half_a_request_is_a_reply(flight: InFlight[str]) -> None:
+def test_reply_to_a_partial_request_is_a_reply(in_flight: InFlight[str]) -> None:
     def serve(connection: socket.socket) -> None:
         read_headers(connection)
         connection.sendall(b"HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
-        wait_for_the_client_to_leave(connection)
+        wait_for_close(connection)
 
-    with listening(serve) as server:
-        reply = sent(flight, server.url, LARGE)
+    with tcp_server(serve) as server:
+        reply = send(in_flight, server.url, LARGE)
     assert isinstance(reply, Reply)
     assert reply.status == 413
 
@@ -128,35 +128,35 @@ def test_a_reply_to_half_a_request_is_a_reply(flight: InFlight[str]) -> None:
 @pytest.mark.parametrize(
     ("body", "written"), [(SMALL, True), (LARGE, False)], ids=["after the request", "within the request"]
 )
-def test_silence_ends_at_the_time_limit(flight: InFlight[str], body: bytes, written: bool) -> None:
-    over = threading.Event()
+def test_silent_server_ends_at_the_time_limit(in_flight: InFlight[str], body: bytes, written: bool) -> None:
+    finished = threading.Event()
 
     def silent(connection: socket.socket) -> None:
         read_headers(connection)
-        over.wait(timeout=30)
+        finished.wait(timeout=30)
 
-    with listening(silent) as server:
-        result = sent(flight, server.url, body, timeout=0.3)
-        over.set()
+    with tcp_server(silent) as server:
+        result = send(in_flight, server.url, body, timeout=0.3)
+        finished.set()
     assert isinstance(result, NoReply)
     assert (result.written, result.reason) == (written, "no answer in time")
     assert 0.3 <= result.seconds < 5
 
 
-def test_an_answer_that_came_while_the_caller_was_busy_is_no_silence(flight: InFlight[str]) -> None:
+def test_reply_received_while_the_caller_was_busy_counts(in_flight: InFlight[str]) -> None:
     answered = threading.Event()
 
     def serve(connection: socket.socket) -> None:
         read_request(connection)
         connection.sendall(OK)
         answered.set()
-        wait_for_the_client_to_leave(connection)
+        wait_for_close(connection)
 
-    with listening(serve) as server:
-        flight.launch("one", Request(server.url, SMALL, {}, timeout=0.5))
+    with tcp_server(serve) as server:
+        in_flight.launch("one", Request(server.url, SMALL, {}, timeout=0.5))
         assert answered.wait(timeout=10)
-        assert not threading.Event().wait(timeout=0.6)  # the caller is busy for longer than the time-out
-        [(_, result)] = flight.completed(wait=0)
+        assert not threading.Event().wait(timeout=0.6)  # the caller is busy past the timeout
+        [(_, result)] = in_flight.completed(wait=0)
     assert isinstance(result, Reply)
 
 
@@ -173,64 +173,64 @@ def test_an_answer_that_came_while_the_caller_was_busy_is_no_silence(flight: InF
         "http://ü\udcff/",
     ],
 )
-def test_a_request_that_cannot_leave_was_not_written(flight: InFlight[str], url: str) -> None:
-    result = sent(flight, url)
+def test_unsendable_request_was_not_written(in_flight: InFlight[str], url: str) -> None:
+    result = send(in_flight, url)
     assert isinstance(result, NoReply)
     assert not result.written
 
 
-def test_a_refused_connection_has_nothing_written(flight: InFlight[str]) -> None:
-    with listening(saying()) as server:
+def test_refused_connection_has_nothing_written(in_flight: InFlight[str]) -> None:
+    with tcp_server(respond_with()) as server:
         pass
-    result = sent(flight, server.url)
+    result = send(in_flight, server.url)
     assert isinstance(result, NoReply)
     assert not result.written
 
 
-def test_https_is_not_spoken_with_a_server_that_cannot(flight: InFlight[str]) -> None:
-    with listening(lambda connection: connection.sendall(OK)) as server:
-        result = sent(flight, server.url.replace("http:", "https:"))
+def test_https_to_a_plain_server_has_nothing_written(in_flight: InFlight[str]) -> None:
+    with tcp_server(lambda connection: connection.sendall(OK)) as server:
+        result = send(in_flight, server.url.replace("http:", "https:"))
     assert isinstance(result, NoReply)
     assert not result.written
 
 
-def test_the_guard_holds_for_carriers_and_customers_too(flight: InFlight[str], settings: Settings) -> None:
+def test_private_address_is_not_connected_to(in_flight: InFlight[str], settings: Settings) -> None:
     settings.OUTBOUND_ALLOWED_NETWORKS = []
-    with listening(answering(OK)) as server:
-        result = sent(flight, server.url)
+    with tcp_server(answering(OK)) as server:
+        result = send(in_flight, server.url)
         assert server.connections == 0
     assert isinstance(result, NoReply)
     assert (result.written, result.reason) == (False, "AddressBlocked: address 127.0.0.1 is not allowed")
 
 
 @pytest.mark.parametrize("header", ["Content-Type: a\r\nX: b", "é"])
-def test_a_header_that_cannot_be_sent_is_no_exception(flight: InFlight[str], header: str) -> None:
-    with listening(answering(OK)) as server:
-        flight.launch("one", Request(server.url, SMALL, {"X-Reference": header}, 5.0))
-        [(_, result)] = flight.completed(wait=10)
+def test_invalid_header_raises_no_exception(in_flight: InFlight[str], header: str) -> None:
+    with tcp_server(answering(OK)) as server:
+        in_flight.launch("one", Request(server.url, SMALL, {"X-Reference": header}, 5.0))
+        [(_, result)] = in_flight.completed(wait=10)
     assert isinstance(result, Reply) or not result.written
 
 
-def test_a_long_answer_is_cut_at_the_cap(flight: InFlight[str]) -> None:
-    said = 0
+def test_long_reply_is_cut_at_the_size_limit(in_flight: InFlight[str]) -> None:
+    sent_bytes = 0
 
     def serve(connection: socket.socket) -> None:
-        nonlocal said
+        nonlocal sent_bytes
         read_request(connection)
         connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-        while said < 500_000_000:
+        while sent_bytes < 500_000_000:
             connection.sendall(LARGE)
-            said += len(LARGE)
+            sent_bytes += len(LARGE)
 
-    with listening(serve) as server:
-        reply = sent(flight, server.url)
+    with tcp_server(serve) as server:
+        reply = send(in_flight, server.url)
     assert isinstance(reply, Reply)
     assert (len(reply.body), set(reply.body)) == (MAX_BODY_SIZE, {ord("x")})
-    assert said < 100_000_000
+    assert sent_bytes < 100_000_000
 
 
-def keeping(answers: int, ended: threading.Event) -> Serve:
-    """Answers so many requests on a connection, then closes it without having announced that."""
+def keep_alive(answers: int, ended: threading.Event) -> Handler:
+    """Return a handler that answers this many requests on a connection, then closes it unannounced."""
 
     def serve(connection: socket.socket) -> None:
         for _ in range(answers):
@@ -243,57 +243,57 @@ def keeping(answers: int, ended: threading.Event) -> Serve:
     return serve
 
 
-def test_a_connection_is_kept_for_the_next_request(flight: InFlight[str]) -> None:
-    with listening(keeping(3, threading.Event())) as server:
-        assert all(isinstance(sent(flight, server.url), Reply) for _ in range(3))
+def test_connection_is_reused_for_the_next_request(in_flight: InFlight[str]) -> None:
+    with tcp_server(keep_alive(3, threading.Event())) as server:
+        assert all(isinstance(send(in_flight, server.url), Reply) for _ in range(3))
         assert server.connections == 1
 
 
-def test_a_kept_connection_that_the_server_closed_meanwhile_is_noticed(flight: InFlight[str]) -> None:
+def test_closed_idle_connection_is_replaced(in_flight: InFlight[str]) -> None:
     ended = threading.Event()
-    with listening(keeping(1, ended)) as server:
+    with tcp_server(keep_alive(1, ended)) as server:
         for round_number in range(1, 6):
-            assert isinstance(sent(flight, server.url), Reply)
+            assert isinstance(send(in_flight, server.url), Reply)
             assert ended.wait(timeout=10)
             ended.clear()
             assert server.connections == round_number
 
 
-def test_answers_land_as_they_come(flight: InFlight[str]) -> None:
-    let_go = threading.Event()
+def test_replies_are_returned_as_they_arrive(in_flight: InFlight[str]) -> None:
+    release = threading.Event()
 
     def slow(connection: socket.socket) -> None:
         read_request(connection)
-        let_go.wait(timeout=30)
+        release.wait(timeout=30)
         connection.sendall(OK)
 
-    with listening(slow) as slow_one, listening(answering(OK)) as quick_one:
-        flight.launch("slow", Request(slow_one.url, SMALL, {}, 20.0))
-        flight.launch("quick", Request(quick_one.url, SMALL, {}, 20.0))
-        assert (flight.room, sorted(flight.keys)) == (8, ["quick", "slow"])
-        assert [key for key, _ in flight.completed(wait=10)] == ["quick"]
-        assert flight.completed(wait=0) == []
-        let_go.set()
-        [(key, result)] = flight.completed(wait=10)
-        assert (key, isinstance(result, Reply), flight.room) == ("slow", True, 10)
-    assert flight.completed(wait=10) == []
+    with tcp_server(slow) as slow_server, tcp_server(answering(OK)) as quick_server:
+        in_flight.launch("slow", Request(slow_server.url, SMALL, {}, 20.0))
+        in_flight.launch("quick", Request(quick_server.url, SMALL, {}, 20.0))
+        assert (in_flight.room, sorted(in_flight.keys)) == (8, ["quick", "slow"])
+        assert [key for key, _ in in_flight.completed(wait=10)] == ["quick"]
+        assert in_flight.completed(wait=0) == []
+        release.set()
+        [(key, result)] = in_flight.completed(wait=10)
+        assert (key, isinstance(result, Reply), in_flight.room) == ("slow", True, 10)
+    assert in_flight.completed(wait=10) == []
 
 
-def test_what_is_still_in_the_air_is_let_go_of_at_the_end() -> None:
-    over = threading.Event()
+def test_exit_abandons_in_flight_requests() -> None:
+    finished = threading.Event()
 
     def silent(connection: socket.socket) -> None:
         read_request(connection)
-        over.wait(timeout=30)
+        finished.wait(timeout=30)
 
-    with listening(silent) as server:
-        with InFlight[str](limit=1) as flight:
-            flight.launch("one", Request(server.url, SMALL, {}, 20.0))
-            assert flight.completed(wait=0.1) == []
-        over.set()
+    with tcp_server(silent) as server:
+        with InFlight[str](limit=1) as in_flight:
+            in_flight.launch("one", Request(server.url, SMALL, {}, 20.0))
+            assert in_flight.completed(wait=0.1) == []
+        finished.set()
 
 
-def test_nothing_waits_for_a_server_that_is_or_was_slow(flight: InFlight[str]) -> None:
+def test_slow_servers_do_not_delay_other_replies(in_flight: InFlight[str]) -> None:
     answer = threading.Event()
 
     def hang(connection: socket.socket) -> None:
@@ -303,21 +303,21 @@ def test_nothing_waits_for_a_server_that_is_or_was_slow(flight: InFlight[str]) -
 
     def launch(*servers: str, timeout: float = 20.0) -> None:
         for key in servers:
-            flight.launch(key, Request(urls[key], SMALL, {}, timeout))
+            in_flight.launch(key, Request(urls[key], SMALL, {}, timeout))
 
-    with listening(hang) as hanging, listening(answering(OK)) as prompt:
+    with tcp_server(hang) as hanging, tcp_server(answering(OK)) as prompt:
         urls = {"hanging": hanging.url, "prompt": prompt.url}
         launch("prompt")
-        assert flight.expected == 0  # nobody knows it yet
-        assert [key for key, _ in flight.completed(wait=10)] == ["prompt"]
+        assert in_flight.expected == 0  # the server has no history yet
+        assert [key for key, _ in in_flight.completed(wait=10)] == ["prompt"]
         launch("hanging", timeout=SLOW + 0.05)
         launch("prompt")
-        assert flight.expected == 1
-        assert [key for key, _ in flight.completed(wait=10, gather=10)] == ["prompt"]
-        [(_, silence)] = flight.completed(wait=10)
+        assert in_flight.expected == 1
+        assert [key for key, _ in in_flight.completed(wait=10, gather=10)] == ["prompt"]
+        [(_, silence)] = in_flight.completed(wait=10)
         assert isinstance(silence, NoReply)
         launch("hanging", "prompt")
-        assert flight.expected == 1
-        assert [key for key, _ in flight.completed(wait=10, gather=10)] == ["prompt"]
+        assert in_flight.expected == 1
+        assert [key for key, _ in in_flight.completed(wait=10, gather=10)] == ["prompt"]
         answer.set()
-        assert [key for key, _ in flight.completed(wait=10)] == ["hanging"]
+        assert [key for key, _ in in_flight.completed(wait=10)] == ["hanging"]

@@ -1,4 +1,4 @@
-"""When something of ours breaks: E503 with a reference that the log has too, and nothing stored by half."""
+"""Internal errors: E503 with a reference to the log, and nothing partially stored."""
 
 import os
 import re
@@ -17,12 +17,12 @@ from pytest_django import Settings
 
 from mms.models import Medium, Message, Template
 from tests.api.documents import KEY, NUMBER, SAVE, SEND, file, image, request
-from tests.api.sockets import listening, read_headers
+from tests.api.sockets import read_headers, tcp_server
 from tests.scripted import serving
 from tests.wire import photograph
 
 PICTURE = photograph(40, 30)
-# The commit of content waits for who holds this lock.
+# The commit of content waits for the holder of this lock.
 COMMIT_WAITS = """
 CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NULL; END $$;
@@ -49,23 +49,23 @@ def reference(answer: bytes, to: str = "") -> str:
 
 
 def end_connection(backend: int) -> None:
-    """As a server's restart does. For another thread than that whose connection it is."""
+    """End a database connection as a server restart does; call it from another thread than the connection's."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [backend])
     connection.close()
 
 
-def eventually(cursor: CursorWrapper, question: str) -> None:
-    over = time.monotonic() + 30
-    while time.monotonic() < over:
-        cursor.execute(question)
+def eventually(cursor: CursorWrapper, query: str) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        cursor.execute(query)
         if cursor.fetchone() == (True,):
             return
-    raise AssertionError(question)
+    raise AssertionError(query)
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_a_database_connection_that_ends_while_an_image_is_fetched_does_no_harm(
+def test_connection_lost_while_fetching_does_no_harm(
     world: SimpleNamespace, settings: Settings, tmp_path: Path
 ) -> None:
     settings.MEDIA_ROOT = tmp_path
@@ -77,20 +77,20 @@ def test_a_database_connection_that_ends_while_an_image_is_fetched_does_no_harm(
         end_connection(backend)
         client.sendall(b"HTTP/1.1 200 OK\r\n\r\n" + PICTURE)
 
-    with listening(serve) as server:
+    with tcp_server(serve) as server:
         answer = Client().post("/ep/v1/", request({**SAVE, "slide": image(server.url)}), content_type="text/xml")
     assert b"Success" in answer.content
     assert (Template.objects.count(), Medium.objects.count()) == (2, 2)
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_what_is_stored_is_answered_though_the_connection_ends_after_the_commit(
+def test_connection_lost_after_the_commit_still_gets_success(
     world: SimpleNamespace, settings: Settings, tmp_path: Path
 ) -> None:
     settings.MEDIA_ROOT = tmp_path
     stored = False
 
-    def end_after_it(execute: Callable[..., object], *statement: object) -> object:
+    def end_after_commit(execute: Callable[..., object], *statement: object) -> object:
         nonlocal stored
         if stored and not connection.in_atomic_block:
             with ThreadPoolExecutor(1) as other:
@@ -99,7 +99,7 @@ def test_what_is_stored_is_answered_though_the_connection_ends_after_the_commit(
         return execute(*statement)
 
     new = {**SEND, "mms-id": None, "action": "sendMMS", "name": "Spring"}
-    with serving(file(PICTURE)) as server, connection.execute_wrapper(end_after_it):
+    with serving(file(PICTURE)) as server, connection.execute_wrapper(end_after_commit):
         answer = Client().post("/ep/v1/", request({**new, "slide": image(server.url)}), content_type="text/xml")
     connection.close()
     assert b"<status>Success</status>" in answer.content
@@ -107,19 +107,19 @@ def test_what_is_stored_is_answered_though_the_connection_ends_after_the_commit(
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_content_whose_commit_outlives_its_connection_has_its_file(
+def test_content_committed_after_a_lost_connection_has_its_file(
     world: SimpleNamespace, settings: Settings, tmp_path: Path
 ) -> None:
     settings.MEDIA_ROOT = tmp_path
-    used: list[int] = []
+    descriptors: list[int] = []
 
-    def note(execute: Callable[..., object], *statement: object) -> object:
-        used.append(connection.connection.fileno())
+    def record_descriptor(execute: Callable[..., object], *statement: object) -> object:
+        descriptors.append(connection.connection.fileno())
         return execute(*statement)
 
     def save(url: str) -> bytes:
         try:
-            with connection.execute_wrapper(note):
+            with connection.execute_wrapper(record_descriptor):
                 return post(request({**SAVE, "slide": image(url)}))
         finally:
             connection.close()
@@ -130,8 +130,8 @@ def test_content_whose_commit_outlives_its_connection_has_its_file(
         try:
             saved = pool.submit(save, server.url)
             eventually(cursor, "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted)")
-            with socket.socket(fileno=os.dup(used[-1])) as way:
-                way.shutdown(socket.SHUT_RDWR)
+            with socket.socket(fileno=os.dup(descriptors[-1])) as duplicate:
+                duplicate.shutdown(socket.SHUT_RDWR)
             reference(saved.result())
             cursor.execute("SELECT pg_advisory_unlock(1)")
             eventually(cursor, "SELECT count(*) = 2 FROM mms_template")
@@ -140,7 +140,7 @@ def test_content_whose_commit_outlives_its_connection_has_its_file(
     assert [Path(medium.file.path).exists() for medium in Medium.objects.exclude(pk=world.medium.pk)] == [True]
 
 
-def test_a_folder_for_media_that_cannot_be_written(
+def test_unwritable_media_folder_gets_e503(
     world: SimpleNamespace, settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "media").write_text("a file where a folder should be")
@@ -151,10 +151,10 @@ def test_a_folder_for_media_that_cannot_be_written(
     assert (Template.objects.count(), Medium.objects.count()) == (1, 1)
 
 
-def test_rows_that_cannot_be_written_leave_no_file(world: SimpleNamespace, settings: Settings, tmp_path: Path) -> None:
+def test_failed_insert_leaves_no_file(world: SimpleNamespace, settings: Settings, tmp_path: Path) -> None:
     settings.MEDIA_ROOT = tmp_path
     with connection.cursor() as cursor:
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # or the table counts as in use
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # pending triggers would block ALTER TABLE
         cursor.execute("ALTER TABLE mms_slidemedium ADD CONSTRAINT none CHECK (source_url = '') NOT VALID")
     with serving(file(PICTURE)) as server:
         reference(post(request({**SAVE, "slide": image(server.url)})))
@@ -162,9 +162,7 @@ def test_rows_that_cannot_be_written_leave_no_file(world: SimpleNamespace, setti
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
-def test_a_message_that_cannot_be_written_whole_is_not_written(
-    world: SimpleNamespace, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_failed_insert_of_an_event_leaves_no_message(world: SimpleNamespace, caplog: pytest.LogCaptureFixture) -> None:
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE mms_event ADD CONSTRAINT none CHECK (kind = '')")
     answer = post(request(SEND))

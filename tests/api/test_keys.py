@@ -22,7 +22,7 @@ def send(key: str) -> bytes:
     return bytes(Client().post("/ep/v1/", request({**SEND, "api-key": key}), content_type="text/xml").content)
 
 
-def test_new_key_works_at_once_and_is_not_stored(world: SimpleNamespace) -> None:
+def test_new_key_works_immediately_and_is_not_stored(world: SimpleNamespace) -> None:
     key = keys.issue(world.account, label="shop")
     assert b"Success" in send(key)
     row = ApiKey.objects.get(label="shop")
@@ -43,7 +43,7 @@ def test_similar_keys_are_unknown(world: SimpleNamespace, key: str) -> None:
     assert send(key) == UNKNOWN
 
 
-def test_stored_hash_is_no_key(world: SimpleNamespace) -> None:
+def test_stored_hash_is_not_a_key(world: SimpleNamespace) -> None:
     assert send(keys.digest(KEY)) == UNKNOWN
 
 
@@ -52,7 +52,7 @@ def test_hash_depends_on_the_secret(world: SimpleNamespace, settings: Settings) 
     assert send(KEY) == UNKNOWN
 
 
-def test_key_opens_only_its_own_account(world: SimpleNamespace) -> None:
+def test_key_gives_access_to_its_own_account_only(world: SimpleNamespace) -> None:
     key = keys.issue(Account.objects.create(name="Another"))
     assert send(key) == failure("E111", "from is not one of the account's sender addresses: 28444", NUMBER)
 
@@ -69,15 +69,15 @@ def test_accept_takes_nine_queries(world: SimpleNamespace, django_assert_num_que
     assert Message.objects.count() == 2
 
 
-WATCH = """
+RECORD_WRITERS = """
 CREATE TABLE written (transaction xid8);
-CREATE FUNCTION note_writing() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION record_writer() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN INSERT INTO written VALUES (pg_current_xact_id()); RETURN NULL; END $$;
 DO $$ DECLARE watched regclass; BEGIN
     FOR watched IN SELECT format('%I', tablename)::regclass FROM pg_tables
     WHERE schemaname = 'public' AND tablename <> 'written' LOOP
-        EXECUTE format('CREATE TRIGGER note_writing AFTER INSERT OR UPDATE OR DELETE ON %s
-            FOR EACH ROW EXECUTE FUNCTION note_writing()', watched);
+        EXECUTE format('CREATE TRIGGER record_writer AFTER INSERT OR UPDATE OR DELETE ON %s
+            FOR EACH ROW EXECUTE FUNCTION record_writer()', watched);
     END LOOP;
 END $$;
 """
@@ -93,9 +93,9 @@ def writing_transactions(transactional_db: None) -> Iterator[Callable[[], int]]:
             return int(cursor.fetchone()[0])
 
     with connection.cursor() as cursor:
-        cursor.execute(WATCH)
+        cursor.execute(RECORD_WRITERS)
         yield count
-        cursor.execute("DROP FUNCTION note_writing CASCADE; DROP TABLE written")
+        cursor.execute("DROP FUNCTION record_writer CASCADE; DROP TABLE written")
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)

@@ -1,4 +1,4 @@
-"""Bodies that are no request, odd but good ones, and methods and headers that a careless client sends."""
+"""Malformed requests, unusual but valid ones, and wrong methods and headers."""
 
 import codecs
 from collections.abc import Callable
@@ -10,10 +10,10 @@ from django.test import Client
 from mms.models import Message
 from tests.api.documents import KEY, SEND, failure, request
 
-Post = Callable[[bytes], bytes]
+CallApi = Callable[[bytes], bytes]
 
 GOOD = request(SEND)
-DECLARED = '<?xml version="1.0" encoding="{}"?>'
+DECLARATION = '<?xml version="1.0" encoding="{}"?>'
 NO_DTD = "A document type declaration is not allowed"
 NO_REQUEST = "The request body is empty"
 LAUGHS = "".join(f'<!ENTITY a{n} "{f"&a{n - 1};" * 10 if n else "lol"}">' for n in range(10))
@@ -31,21 +31,21 @@ def with_subject(text: str) -> str:
 
 ESCAPED = "write &amp; as &amp;amp; and &lt; as &amp;lt; in text"
 NO_XML = "XML starts with &lt;; post it as the body or in the form field xml"
-CUT_OFF = "the document is incomplete"
-MORE = "there is content after the root element"
-OTHER_NAME = "the end tag does not match its start tag"
+INCOMPLETE = "the document is incomplete"
+TRAILING = "there is content after the root element"
+END_TAG = "the end tag does not match its start tag"
 CHARACTER = "this character is not allowed in XML"
 BYTES = "the bytes do not match the declared encoding, or UTF-8 if none is declared"
 ENTITY = "the entity is unknown; write the character itself"
 NOT_WELL_FORMED: dict[str, tuple[bytes, bytes]] = {
-    "cut off": (b"<request>", not_well_formed(1, 10, CUT_OFF)),
-    "wrong end tag": (b"<request>\n  <to>1</from>\n</request>", not_well_formed(2, 15, OTHER_NAME)),
-    "after white space": (b"  <request>", not_well_formed(1, 12, CUT_OFF)),
-    "after blank lines": (b"\r\n\n  <request>", not_well_formed(3, 12, CUT_OFF)),
+    "cut off": (b"<request>", not_well_formed(1, 10, INCOMPLETE)),
+    "wrong end tag": (b"<request>\n  <to>1</from>\n</request>", not_well_formed(2, 15, END_TAG)),
+    "after white space": (b"  <request>", not_well_formed(1, 12, INCOMPLETE)),
+    "after blank lines": (b"\r\n\n  <request>", not_well_formed(3, 12, INCOMPLETE)),
     "after a BOM": (codecs.BOM_UTF8 + b"\n <request>\n<", not_well_formed(3, 2, ESCAPED)),
     "BOM alone": (codecs.BOM_UTF8, not_well_formed(1, 1, NO_XML)),
-    "columns count characters": ("<request>日本<a></request>".encode(), not_well_formed(1, 25, OTHER_NAME)),
-    "two roots": (b"<request/><request/>", not_well_formed(1, 11, MORE)),
+    "columns count characters": ("<request>日本<a></request>".encode(), not_well_formed(1, 25, END_TAG)),
+    "two roots": (b"<request/><request/>", not_well_formed(1, 11, TRAILING)),
     "text": (b"Hello", not_well_formed(1, 1, NO_XML)),
     "JSON": (b'{"to": "14044790000"}', not_well_formed(1, 1, NO_XML)),
     "form without the field": (b"to=14044790000&from=28444", not_well_formed(1, 1, NO_XML)),
@@ -57,15 +57,15 @@ NOT_WELL_FORMED: dict[str, tuple[bytes, bytes]] = {
     "surrogate by reference": (b"<request>&#xD800;</request>", not_well_formed(1, 18, CHARACTER)),
     "invalid UTF-8": (b"<request>\xe9</request>", not_well_formed(1, 10, BYTES)),
     "invalid UTF-8, declared": (
-        DECLARED.format("UTF-8").encode() + b"<request>\xe9</request>",
+        DECLARATION.format("UTF-8").encode() + b"<request>\xe9</request>",
         not_well_formed(1, 48, BYTES),
     ),
     "encoded surrogate": (b"<request>\xed\xa0\x80</request>", not_well_formed(1, 10, BYTES)),
     "unknown encoding": (
-        DECLARED.format("klingon").encode() + b"<request/>",
+        DECLARATION.format("klingon").encode() + b"<request/>",
         not_well_formed(1, 39, "the declared encoding is unknown"),
     ),
-    "UTF-16 declared, not used": (DECLARED.format("UTF-16").encode() + GOOD, not_well_formed(1, 38)),
+    "UTF-16 declared, not used": (DECLARATION.format("UTF-16").encode() + GOOD, not_well_formed(1, 38)),
     "UTF-16 without a BOM": (GOOD.decode().encode("utf-16-le"), not_well_formed(1, 2, CHARACTER)),
     "unknown entity": (b"<request>&writer;</request>", not_well_formed(1, 18, ENTITY)),
     "bare &": (b"<request>A & B</request>", not_well_formed(1, 13, ESCAPED)),
@@ -97,7 +97,7 @@ NOT_WELL_FORMED: dict[str, tuple[bytes, bytes]] = {
     "external DTD": (b'<!DOCTYPE request SYSTEM "http://127.0.0.1:1/request.dtd"><request/>', failure("E108", NO_DTD)),
     "bare document type": (b"<!DOCTYPE request>" + GOOD, failure("E108", NO_DTD)),
 }
-NO_REQUESTS: dict[str, tuple[bytes, bytes]] = {
+NON_REQUESTS: dict[str, tuple[bytes, bytes]] = {
     "nothing": (b"", failure("E100", NO_REQUEST)),
     "white space": (b" \r\n\t", failure("E100", NO_REQUEST)),
     "answer": (b"<response/>", failure("E100", "The root element must be request or REQUEST")),
@@ -114,21 +114,21 @@ NO_REQUESTS: dict[str, tuple[bytes, bytes]] = {
 
 
 @pytest.mark.parametrize(("body", "expected"), NOT_WELL_FORMED.values(), ids=NOT_WELL_FORMED)
-def test_what_is_not_well_formed_is_answered_with_where(answer: Post, body: bytes, expected: bytes) -> None:
-    assert answer(body) == expected
+def test_malformed_xml_is_refused_with_its_position(call_api: CallApi, body: bytes, expected: bytes) -> None:
+    assert call_api(body) == expected
 
 
-@pytest.mark.parametrize(("body", "expected"), NO_REQUESTS.values(), ids=NO_REQUESTS)
-def test_what_is_no_request_is_answered_with_what_is_missing(answer: Post, body: bytes, expected: bytes) -> None:
-    assert answer(body) == expected
+@pytest.mark.parametrize(("body", "expected"), NON_REQUESTS.values(), ids=NON_REQUESTS)
+def test_non_request_is_refused_with_a_reason(call_api: CallApi, body: bytes, expected: bytes) -> None:
+    assert call_api(body) == expected
 
 
 @pytest.mark.parametrize(
     "body",
     [
         codecs.BOM_UTF8 + GOOD,
-        b"\n\r\n " + DECLARED.format("utf-8").encode() + GOOD,
-        codecs.BOM_UTF8 + b"\n" + DECLARED.format("UTF-8").encode() + GOOD,
+        b"\n\r\n " + DECLARATION.format("utf-8").encode() + GOOD,
+        codecs.BOM_UTF8 + b"\n" + DECLARATION.format("UTF-8").encode() + GOOD,
         b"<!-- sent by a shop --><?shop 7?>" + GOOD + b"<!-- end -->\n",
         GOOD.replace(b"<request>", b'<request xmlns="http://www.example.com/mms">'),
         GOOD.replace(b"request>", b"m:request>").replace(b"<m:request>", b'<m:request xmlns:m="urn:m">', 1),
@@ -144,24 +144,24 @@ def test_what_is_no_request_is_answered_with_what_is_missing(answer: Post, body:
         request({**SEND, "mms-id": "&#51;5674"}),
     ],
 )
-def test_a_good_request_may_be_written_oddly(answer: Post, body: bytes) -> None:
-    assert b"<to>14044790000</to><from>28444</from>" in answer(body)
+def test_unusual_but_valid_xml_is_accepted(call_api: CallApi, body: bytes) -> None:
+    assert b"<to>14044790000</to><from>28444</from>" in call_api(body)
 
 
 @pytest.mark.parametrize(
     ("document", "encoding"),
     [
         (with_subject("Olá"), "utf-8"),
-        (DECLARED.format("utf-8") + with_subject("Olá €"), "utf-8"),
-        (DECLARED.format("ISO-8859-1") + with_subject("Olá"), "latin-1"),
-        (DECLARED.format("windows-1252") + with_subject("Olá €"), "cp1252"),
-        (DECLARED.format("UTF-16") + with_subject("Olá €"), "utf-16"),
+        (DECLARATION.format("utf-8") + with_subject("Olá €"), "utf-8"),
+        (DECLARATION.format("ISO-8859-1") + with_subject("Olá"), "latin-1"),
+        (DECLARATION.format("windows-1252") + with_subject("Olá €"), "cp1252"),
+        (DECLARATION.format("UTF-16") + with_subject("Olá €"), "utf-16"),
         (with_subject("Olá €"), "utf-16"),
-        (DECLARED.format("Shift_JIS") + with_subject("ΔΣ"), "shift_jis"),
+        (DECLARATION.format("Shift_JIS") + with_subject("ΔΣ"), "shift_jis"),
     ],
 )
-def test_the_declared_encoding_counts(answer: Post, document: str, encoding: str) -> None:
-    assert b"Success" in answer(document.encode(encoding))
+def test_declared_encoding_is_used(call_api: CallApi, document: str, encoding: str) -> None:
+    assert b"Success" in call_api(document.encode(encoding))
     assert f"<custom-subject>{Message.objects.get().subject}</custom-subject>" in document
 
 
@@ -177,19 +177,19 @@ def test_the_declared_encoding_counts(answer: Post, document: str, encoding: str
         "",
     ],
 )
-def test_the_content_type_does_not_matter(world: SimpleNamespace, content_type: str) -> None:
+def test_content_type_is_ignored(world: SimpleNamespace, content_type: str) -> None:
     reply = Client().generic("POST", "/ep/v1/", GOOD, content_type=content_type)
     assert b"<status>Success</status>" in reply.content
 
 
 @pytest.mark.parametrize("accept", ["application/json", "text/html", "nonsense", "*/*;q=0"])
-def test_the_answer_is_xml_whatever_the_client_accepts(world: SimpleNamespace, accept: str) -> None:
+def test_accept_header_is_ignored(world: SimpleNamespace, accept: str) -> None:
     reply = Client().post("/ep/v1/?format=json", GOOD, content_type="text/xml", headers={"accept": accept})
     assert (reply.status_code, reply["Content-Type"]) == (200, "text/xml; charset=utf-8")
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "SPRING"])
-def test_only_post_is_allowed(db: None, method: str) -> None:
+def test_methods_other_than_post_are_refused(db: None, method: str) -> None:
     reply = Client().generic(method, "/ep/v1/", GOOD, content_type="text/xml")
     assert (reply.status_code, reply["Allow"]) == (405, "POST")
     assert reply.content == failure("E100", "POST an XML request")

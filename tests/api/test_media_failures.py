@@ -1,4 +1,4 @@
-"""What is refused of audio, video and objects, byte for byte: the slide is named, and what to change."""
+"""The exact failures for audio, video and objects."""
 
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -12,7 +12,7 @@ from tests.api.documents import NUMBER, SAVE, SEND, failure, file, request
 from tests.scripted import Say, Scripted, serving
 from tests.wire import photograph
 
-Post = Callable[[bytes], bytes]
+CallApi = Callable[[bytes], bytes]
 
 HELLO = "<message-text>Hello</message-text>"
 
@@ -25,8 +25,8 @@ def slide_with(*names: str) -> str:
     return HELLO + "".join(map(medium, names))
 
 
-# The media of slide 2 -> the answer.
-TOGETHER_FAILURES: list[tuple[str, bytes]] = [
+# Media of slide 2 -> answer.
+EXCLUSIVE_FAILURES: list[tuple[str, bytes]] = [
     (
         slide_with("vcard", "pdf"),
         failure("E223", "slide 2: vcard and pdf cannot be in the same slide; use two slides"),
@@ -60,7 +60,7 @@ TOGETHER_FAILURES: list[tuple[str, bytes]] = [
 ]
 AUDIO, VIDEO = sound(), film()
 VCARD = b"BEGIN:VCARD\r\nVERSION:3.0\r\nFN:Ann\r\nEND:VCARD\r\n"
-# The element, what the web server says -> the answer.
+# Element, web server's response -> answer.
 FILE_FAILURES: list[tuple[str, Say, bytes]] = [
     *(
         (name, Say(status=404), failure(code, f"slide 1: {words} could not be fetched: its server answered HTTP 404"))
@@ -116,7 +116,7 @@ FILE_FAILURES: list[tuple[str, Say, bytes]] = [
         failure("E629", "slide 1: the video is not a valid 3GP, MP4, MPEG, AVI, WMV, MOV or WebM file"),
     ),
 ]
-# The status of the template that is to be sent -> the answer.
+# Status of the template -> answer.
 STATUS_FAILURES: list[tuple[str, bytes]] = [
     (
         "encoding",
@@ -131,23 +131,23 @@ STATUS_FAILURES: list[tuple[str, bytes]] = [
 ]
 
 
-@pytest.mark.parametrize(("second", "expected"), TOGETHER_FAILURES)
-def test_what_cannot_be_in_one_slide_is_refused_before_anything_is_fetched(
-    answer: Post, customer: Scripted, second: str, expected: bytes
+@pytest.mark.parametrize(("second", "expected"), EXCLUSIVE_FAILURES)
+def test_exclusive_media_are_refused_before_any_fetch(
+    call_api: CallApi, customer: Scripted, second: str, expected: bytes
 ) -> None:
     body = request({**SAVE, "slide": [slide_with("image"), second]}).replace(b"{server}", customer.url.encode())
-    assert answer(body) == expected
+    assert call_api(body) == expected
     assert customer.received == []
 
 
-@pytest.mark.parametrize(("name", "said", "expected"), FILE_FAILURES)
-def test_a_file_that_cannot_be_taken_is_answered_in_these_bytes(
-    answer: Post, world: SimpleNamespace, name: str, said: Say, expected: bytes
+@pytest.mark.parametrize(("name", "served", "expected"), FILE_FAILURES)
+def test_unusable_file_gets_the_exact_failure(
+    call_api: CallApi, world: SimpleNamespace, name: str, served: Say, expected: bytes
 ) -> None:
-    caps = {f"{kind}_bytes_max": 1_000 for kind in ("audio", "video", "object")}
-    type(world.account).objects.update(**caps)
-    with serving(said) as server:
-        assert answer(request({**SAVE, "slide": medium(name).replace("{server}", server.url)})) == expected
+    limits = {f"{kind}_bytes_max": 1_000 for kind in ("audio", "video", "object")}
+    type(world.account).objects.update(**limits)
+    with serving(served) as server:
+        assert call_api(request({**SAVE, "slide": medium(name).replace("{server}", server.url)})) == expected
     assert (Template.objects.count(), Medium.objects.count()) == (1, 1)
 
 
@@ -155,23 +155,23 @@ def test_a_file_that_cannot_be_taken_is_answered_in_these_bytes(
     ("name", "data", "declared"),
     [("audio", VIDEO, "audio/mp4"), ("video", AUDIO, "video/mpeg"), ("image", AUDIO, "image/jpeg")],
 )
-def test_a_file_of_another_kind_than_its_element_is_e629(answer: Post, name: str, data: bytes, declared: str) -> None:
+def test_file_of_the_wrong_kind_gets_e629(call_api: CallApi, name: str, data: bytes, declared: str) -> None:
     with serving(file(data, declared)) as server:
-        said = answer(request({**SAVE, "slide": medium(name).replace("{server}", server.url)}))
-    assert b"<error-code>E629</error-code>" in said
+        answer = call_api(request({**SAVE, "slide": medium(name).replace("{server}", server.url)}))
+    assert b"<error-code>E629</error-code>" in answer
     assert Template.objects.count() == 1
 
 
-def test_the_element_to_send_a_file_as_is_named_in_the_customers_dialect(world: SimpleNamespace) -> None:
+def test_suggested_element_is_named_in_the_dialect(world: SimpleNamespace) -> None:
     with serving(file(VCARD, "audio/mpeg")) as server:
         slide = {"audio": {"url": f"{server.url}/a"}}
-        said = post_json({"action": "saveMMS", "name": "a", "message-subject": "a", "slide": slide})
-    assert said["error-info"] == "slide 1: the audio is text/x-vcard; send it as contact, or send another file"
+        answer = post_json({"action": "saveMMS", "name": "a", "message-subject": "a", "slide": slide})
+    assert answer["error-info"] == "slide 1: the audio is text/x-vcard; send it as contact, or send another file"
 
 
 @pytest.mark.parametrize(("status", "expected"), STATUS_FAILURES)
-def test_a_template_that_is_locked_or_failed_cannot_be_sent(
-    answer: Post, world: SimpleNamespace, status: str, expected: bytes
+def test_template_being_encoded_or_failed_cannot_be_sent(
+    call_api: CallApi, world: SimpleNamespace, status: str, expected: bytes
 ) -> None:
     Template.objects.update(status=status, problem="slide 1: the audio could not be encoded: why")
-    assert answer(request(SEND)) == expected
+    assert call_api(request(SEND)) == expected

@@ -1,4 +1,4 @@
-"""What customers read back: their content page by page, a message's timeline, whether their key is good."""
+"""The read actions: getMMSTemplates, getMessage and loginUser."""
 
 import json
 from collections.abc import Callable
@@ -9,10 +9,10 @@ import pytest
 from pytest_django import DjangoAssertNumQueries
 
 from mms.models import Message, Template
-from tests.api.dialect_requests import DECLARED, get, post, post_json
+from tests.api.dialect_requests import XML_DECLARATION, get, post, post_json
 from tests.api.documents import KEY, SEND, Elements, failure, request
 
-Post = Callable[[bytes], bytes]
+CallApi = Callable[[bytes], bytes]
 
 LIST: Elements = {"action": "getMMSTemplates", "api-key": KEY}
 READ: Elements = {"action": "getMessage", "api-key": KEY}
@@ -37,8 +37,8 @@ READ_FAILURES: list[tuple[Elements, bytes]] = [
 
 
 @pytest.fixture
-def three(world: SimpleNamespace) -> list[Template]:
-    """Three templates of the account, the newest first, and one of another account."""
+def templates(world: SimpleNamespace) -> list[Template]:
+    """Create three templates, returned newest first, and one of another account."""
     Template.objects.update(created_at=CREATED)
     two = [Template.objects.create(account=world.account, name=f"T{n}", subject=f"s{n}") for n in (2, 3)]
     another = type(world.account).objects.create(name="Another")
@@ -50,12 +50,12 @@ def names(answer: bytes) -> list[str]:
     return [part.split("<")[0] for part in answer.decode().split("<mms-name>")[1:]]
 
 
-def test_templates_are_listed_with_all_their_fields(world: SimpleNamespace, answer: Post) -> None:
+def test_templates_are_listed_with_all_their_fields(world: SimpleNamespace, call_api: CallApi) -> None:
     Template.objects.update(created_at=CREATED)
     texts = "Dear {{firstname|customer}}" + "Your number is {{accountnumber|unknown}}."
     size = world.medium.size + len(texts)
-    assert answer(request({**LIST, "start-date": "2026-11-22T13:57:35+01:00"})).decode() == (
-        f"{DECLARED}<response><status>Success</status><start-date>2026-11-22T12:57:35+00:00</start-date>"
+    assert call_api(request({**LIST, "start-date": "2026-11-22T13:57:35+01:00"})).decode() == (
+        f"{XML_DECLARATION}<response><status>Success</status><start-date>2026-11-22T12:57:35+00:00</start-date>"
         "<page-number>1</page-number><items-per-page>100</items-per-page><total-results>1</total-results>"
         "<mms-template><mms-id>35674</mms-id><mms-name>Spring</mms-name><mms-subject>Spring is here</mms-subject>"
         f"<date-created>2026-11-22T12:57:35+00:00</date-created><total-slides>2</total-slides>"
@@ -63,7 +63,7 @@ def test_templates_are_listed_with_all_their_fields(world: SimpleNamespace, answ
     )
 
 
-def test_skycore_takes_its_older_spellings_and_names_them_in_refusals(world: SimpleNamespace) -> None:
+def test_skycore_aliases_are_accepted_and_named_in_errors(world: SimpleNamespace) -> None:
     pages = "<START_DATE>2026-11-22</START_DATE><PAGE_NUMBER>2</PAGE_NUMBER><ITEMS_PER_PAGE>7</ITEMS_PER_PAGE>"
     xml = f"<REQUEST><ACTION>getMmsIds</ACTION><API_KEY>{KEY}</API_KEY>{pages}</REQUEST>"
     answer = post("/API/wxml/1.3/", xml.encode(), "")[1].decode()
@@ -75,11 +75,11 @@ def test_skycore_takes_its_older_spellings_and_names_them_in_refusals(world: Sim
     assert b"<ERRORINFO>page_number and pagenumber mean the same; send only one of them</ERRORINFO>" in refused
 
 
-def test_templates_are_listed_in_the_other_dialects(world: SimpleNamespace) -> None:
+def test_templates_are_listed_in_other_dialects(world: SimpleNamespace) -> None:
     Template.objects.update(created_at=CREATED)
     world.template.slides.all().delete()
     assert get(f"action=GETMMSIDS&api_key={KEY}&itemsperpage=7").decode() == (
-        f"{DECLARED}<RESPONSE><STATUS>Success</STATUS><PAGENUMBER>1</PAGENUMBER><ITEMSPERPAGE>7</ITEMSPERPAGE>"
+        f"{XML_DECLARATION}<RESPONSE><STATUS>Success</STATUS><PAGENUMBER>1</PAGENUMBER><ITEMSPERPAGE>7</ITEMSPERPAGE>"
         "<TOTALRESULTS>1</TOTALRESULTS><MMSTEMPLATE><MMSID>35674</MMSID><MMSNAME>Spring</MMSNAME>"
         "<MMSSUBJECT>Spring is here</MMSSUBJECT><DATECREATED>2026-11-22T12:57:35+00:00</DATECREATED>"
         "<TOTALSLIDES>0</TOTALSLIDES><MMSSIZE>0</MMSSIZE></MMSTEMPLATE></RESPONSE>"
@@ -104,55 +104,54 @@ def test_templates_are_listed_in_the_other_dialects(world: SimpleNamespace) -> N
     assert post_json({"action": "getMMSTemplates", "page-number": 2})["mms-templates"] == []
 
 
-def test_templates_come_the_newest_first_page_by_page(three: list[Template], answer: Post) -> None:
+def test_templates_are_paged_newest_first(templates: list[Template], call_api: CallApi) -> None:
     def page(number: int, items: int) -> list[str]:
-        return names(answer(request({**LIST, "page-number": str(number), "items-per-page": str(items)})))
+        return names(call_api(request({**LIST, "page-number": str(number), "items-per-page": str(items)})))
 
     assert page(1, 1000) == ["T3", "T2", "Spring"]
     assert [page(number, 2) for number in (1, 2, 3)] == [["T3", "T2"], ["Spring"], []]
-    late = answer(request({**LIST, "start-date": "2026-11-22T12:57:36", "items-per-page": "1"}))
-    assert (names(late), b"<total-results>2</total-results>" in late) == (["T3"], True)
+    later = call_api(request({**LIST, "start-date": "2026-11-22T12:57:36", "items-per-page": "1"}))
+    assert (names(later), b"<total-results>2</total-results>" in later) == (["T3"], True)
 
 
-def test_a_list_costs_as_many_queries_however_long_it_is(
-    three: list[Template], answer: Post, django_assert_num_queries: DjangoAssertNumQueries
+def test_listing_templates_takes_a_fixed_number_of_queries(
+    templates: list[Template], call_api: CallApi, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    answer(request(LIST))  # the use of a key is noted once a minute
-    # key, templates, their number, slides, media, text areas
+    call_api(request(LIST))  # key use is recorded once per minute
+    # key, templates, count, slides, media, text areas
     with django_assert_num_queries(6):
-        answer(request(LIST))
+        call_api(request(LIST))
 
 
 @pytest.mark.parametrize(("change", "expected"), LIST_FAILURES)
-def test_a_fault_of_getmmstemplates_is_answered_in_these_bytes(answer: Post, change: Elements, expected: bytes) -> None:
-    assert answer(request({**LIST, **change})) == expected
+def test_invalid_getmmstemplates_gets_the_exact_failure(call_api: CallApi, change: Elements, expected: bytes) -> None:
+    assert call_api(request({**LIST, **change})) == expected
 
 
 @pytest.mark.parametrize(("change", "expected"), READ_FAILURES)
-def test_a_fault_of_getmessage_is_answered_in_these_bytes(answer: Post, change: Elements, expected: bytes) -> None:
-    assert answer(request({**READ, **change})) == expected
+def test_invalid_getmessage_gets_the_exact_failure(call_api: CallApi, change: Elements, expected: bytes) -> None:
+    assert call_api(request({**READ, **change})) == expected
 
 
-def test_a_customer_is_not_shown_who_works_here_nor_another_customers_messages(
-    world: SimpleNamespace, answer: Post
-) -> None:
-    answer(request(SEND))
+def test_getmessage_hides_operators_and_other_accounts(world: SimpleNamespace, call_api: CallApi) -> None:
+    call_api(request(SEND))
     message = Message.objects.get()
     message.events.create(at=CREATED, kind="resolved", text="olga: it was sent")
-    shown = answer(request({**READ, "tracking-id": message.tracking_id}))
-    assert b"<type>resolved</type></event>" in shown
+    answer = call_api(request({**READ, "tracking-id": message.tracking_id}))
+    assert b"<type>resolved</type></event>" in answer
     Message.objects.update(account=type(world.account).objects.create(name="Another"))
-    assert b"E100" in answer(request({**READ, "tracking-id": message.tracking_id}))
+    assert b"E100" in call_api(request({**READ, "tracking-id": message.tracking_id}))
 
 
-@pytest.mark.parametrize("door", ["/ep/v1/", "/API/wxml/1.3/"])
-def test_a_key_is_checked(world: SimpleNamespace, door: str) -> None:
+@pytest.mark.parametrize("path", ["/ep/v1/", "/API/wxml/1.3/"])
+def test_loginuser_checks_the_key(world: SimpleNamespace, path: str) -> None:
     body = "<REQUEST><ACTION>loginUser</ACTION><API_KEY>{}</API_KEY></REQUEST>"
-    good, bad = (post(door, body.format(key).encode(), "")[1].decode() for key in (KEY, "x"))
-    assert good == (
-        f"{DECLARED}<RESPONSE><STATUS>Success</STATUS><STATUSDETAILS>Logged in as Customer</STATUSDETAILS></RESPONSE>"
+    valid, invalid = (post(path, body.format(key).encode(), "")[1].decode() for key in (KEY, "x"))
+    assert valid == (
+        f"{XML_DECLARATION}<RESPONSE><STATUS>Success</STATUS>"
+        "<STATUSDETAILS>Logged in as Customer</STATUSDETAILS></RESPONSE>"
     )
-    assert "<ERRORCODE>E104</ERRORCODE><ERRORINFO>API_KEY is unknown</ERRORINFO>" in bad
+    assert "<ERRORCODE>E104</ERRORCODE><ERRORINFO>API_KEY is unknown</ERRORINFO>" in invalid
     assert json.dumps(post_json({"action": "loginUser"})) == (
         '{"status": "Success", "status-details": "Logged in as Customer"}'
     )

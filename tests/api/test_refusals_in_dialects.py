@@ -1,11 +1,11 @@
-"""Refusals speak the customer's dialect: its codes, and each parameter by the name that he wrote."""
+"""Failures use the customer's dialect: its error codes, and parameter names as the customer wrote them."""
 
 from types import SimpleNamespace
 from urllib.parse import urlencode
 
 import pytest
 
-from tests.api.dialect_requests import DECLARED, JSON, PAIRS, SKYCORE, SKYCORE_SAVE, get, post, post_json
+from tests.api.dialect_requests import JSON, PAIRS, SKYCORE, SKYCORE_SAVE, XML_DECLARATION, get, post, post_json
 from tests.api.documents import KEY, NUMBER, file
 from tests.scripted import serving
 
@@ -39,10 +39,10 @@ from tests.scripted import serving
          "<error-info>Not well-formed at line 1, column 10: the document is incomplete</error-info></response>")),
     ],
 )  # fmt: skip
-def test_a_fault_is_answered_in_the_dialect_of_the_request_or_else_of_the_door(
+def test_failure_uses_the_dialect_of_the_request_or_endpoint(
     world: SimpleNamespace, path: str, body: bytes, expected: str
 ) -> None:
-    assert post(path, body, "text/xml")[1].decode() == DECLARED + expected
+    assert post(path, body, "text/xml")[1].decode() == XML_DECLARATION + expected
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_a_fault_is_answered_in_the_dialect_of_the_request_or_else_of_the_door(
         ({"data_a\x1b": "b"}, "E100", "a contains the character U+001B, which is not allowed"),
     ],
 )
-def test_a_refusal_of_get_names_the_parameter_as_it_was_written(
+def test_get_failure_names_the_parameter_as_written(
     world: SimpleNamespace, change: dict[str, str], code: str, info: str
 ) -> None:
     answer = get(urlencode(PAIRS | change)).decode()
@@ -86,7 +86,7 @@ def test_a_refusal_of_get_names_the_parameter_as_it_was_written(
         ("to=1&to=2", "E100", "action is missing"),
     ],
 )
-def test_a_query_that_is_no_request_is_refused(world: SimpleNamespace, query: str, code: str, info: str) -> None:
+def test_invalid_query_is_refused(world: SimpleNamespace, query: str, code: str, info: str) -> None:
     answer = get(query).decode()
     assert f"<ERRORCODE>{code}</ERRORCODE>" in answer
     assert f"<ERRORINFO>{info}</ERRORINFO>" in answer
@@ -132,36 +132,36 @@ def test_a_query_that_is_no_request_is_refused(world: SimpleNamespace, query: st
         (JSON | {"action": "sendMMS", "name": "", "slide": {}}, "E311", "name must have 1 to 200 characters"),
     ],
 )  # fmt: skip
-def test_a_refusal_of_json_names_the_parameter_as_it_was_written(
+def test_json_failure_names_the_parameter_as_written(
     world: SimpleNamespace, body: object, code: str, info: str
 ) -> None:
     answer = post_json(body)
     assert (answer["status"], answer["error-code"], answer["error-info"]) == ("Failure", code, info)
 
 
-@pytest.mark.parametrize("strange", ["\ud800", "\x00", "\ufffe"])
-def test_an_answer_can_be_read_whatever_names_the_request_has(world: SimpleNamespace, strange: str) -> None:
-    cannot = f"a contains the character U+{ord(strange):04X}, which is not allowed"
-    for value, info in ((True, cannot), ({"b": 1}, cannot), ([[1]], "a contains an array within an array")):
-        assert post_json(JSON | {"data": {f"a{strange}": value}})["error-info"] == info
+@pytest.mark.parametrize("invalid", ["\ud800", "\x00", "\ufffe"])
+def test_answer_is_valid_json_for_any_request_names(world: SimpleNamespace, invalid: str) -> None:
+    not_allowed = f"a contains the character U+{ord(invalid):04X}, which is not allowed"
+    for value, info in ((True, not_allowed), ({"b": 1}, not_allowed), ([[1]], "a contains an array within an array")):
+        assert post_json(JSON | {"data": {f"a{invalid}": value}})["error-info"] == info
 
 
-def test_an_answer_can_be_read_whatever_a_file_server_says(world: SimpleNamespace) -> None:
+def test_answer_is_valid_json_for_any_content_type(world: SimpleNamespace) -> None:
     with serving(file(content_type="text/\xff")) as web:
         slide = {"image": {"url": f"{web.url}/a.jpg"}}
         answer = post_json({"action": "saveMMS", "name": "a", "message-subject": "a", "slide": slide})
-    said = "slide 1: the file is image/jpeg, but its server declares text/; correct the Content-Type"
-    assert answer["error-info"] == said
+    expected = "slide 1: the file is image/jpeg, but its server declares text/; correct the Content-Type"
+    assert answer["error-info"] == expected
 
 
-def test_json_names_its_key_by_the_header(world: SimpleNamespace) -> None:
+def test_json_failure_names_the_key_header(world: SimpleNamespace) -> None:
     assert post_json(JSON, key="") == {
         "status": "Failure", "error-code": "E104", "to": NUMBER, "error-info": "x-api-key is missing"
     }  # fmt: skip
     assert post_json({**JSON, "x-api-key": KEY}, key="")["error-code"] == "E104"
 
 
-REPLAYS: list[tuple[dict[str, str], str]] = [
+REPLAY_FAILURES: list[tuple[dict[str, str], str]] = [
     ({}, "Specify exactly one of EVENTID, TRACKINGID and SINCE"),
     ({"TRACKINGID": "x"}, "There is no TRACKINGID x in this account"),
     ({"SINCE": "noon"}, "SINCE must be an ISO 8601 date or time, such as 2026-11-22T12:57:35Z"),
@@ -173,8 +173,8 @@ REPLAYS: list[tuple[dict[str, str], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("given", "info"), REPLAYS)
-def test_a_refused_replay_names_its_parameters_in_the_dialect(
+@pytest.mark.parametrize(("given", "info"), REPLAY_FAILURES)
+def test_replay_failure_names_parameters_in_the_dialect(
     world: SimpleNamespace, given: dict[str, str], info: str
 ) -> None:
     pairs = {"ACTION": "replayPostbacks", "API_KEY": KEY, **given}
@@ -187,7 +187,7 @@ def test_a_refused_replay_names_its_parameters_in_the_dialect(
     assert f"<ERRORINFO>{lower}</ERRORINFO>" in get(urlencode({n.lower(): v for n, v in pairs.items()})).decode()
 
 
-def test_skycore_is_told_of_its_data_and_its_idempotency_key(world: SimpleNamespace) -> None:
+def test_skycore_failure_names_data_and_idempotency_key(world: SimpleNamespace) -> None:
     def info(subject: str) -> str:
         changed = SKYCORE.replace("Olá", subject).replace("</REQUEST>", "<IDEMPOTENCYKEY>a</IDEMPOTENCYKEY></REQUEST>")
         return post("/API/wxml/1.3/", changed.encode(), "")[1].decode().partition("<ERRORINFO>")[2].partition("<")[0]
@@ -226,11 +226,9 @@ SKYCORE_FAILURES: list[tuple[str, str, str]] = [
 
 
 @pytest.mark.parametrize(("rest", "code", "info"), SKYCORE_FAILURES)
-def test_skycore_has_its_own_codes_for_what_is_missing_in_content(
-    world: SimpleNamespace, rest: str, code: str, info: str
-) -> None:
+def test_skycore_content_failures_have_their_own_codes(world: SimpleNamespace, rest: str, code: str, info: str) -> None:
     body = SKYCORE_SAVE.format(key=KEY, rest=rest).encode()
     assert post("/API/wxml/1.3/", body, "")[1].decode() == (
-        f"{DECLARED}<RESPONSE><STATUS>Failure</STATUS><ERRORCODE>{code}</ERRORCODE>"
+        f"{XML_DECLARATION}<RESPONSE><STATUS>Failure</STATUS><ERRORCODE>{code}</ERRORCODE>"
         f"<ERRORINFO>{info}</ERRORINFO></RESPONSE>"
     )

@@ -1,4 +1,4 @@
-"""Content that saveMMS takes, and how it is stored: once for each picture, all of a request or nothing."""
+"""saveMMS: content is stored completely or not at all, and identical files once."""
 
 import hashlib
 import re
@@ -19,10 +19,10 @@ from PIL import Image
 from mms.models import Medium, Message, Template
 from tests.adaptation.pictures import saved
 from tests.api.documents import SAVE, SEND, file, image, request
-from tests.api.sockets import listening, read_headers
+from tests.api.sockets import read_headers, tcp_server
 from tests.scripted import Scripted, serving
 
-Post = Callable[[bytes], bytes]
+CallApi = Callable[[bytes], bytes]
 
 PICTURE = Image.radial_gradient("L").resize((64, 48)).convert("RGB")
 
@@ -74,34 +74,32 @@ def stored(answer: bytes) -> Template:
         (saved(PICTURE, "HEIF"), "image/heic", "image/heic", 1),
         (saved(PICTURE, "AVIF"), "image/avif", "image/avif", 1),
         (saved(PICTURE, "BMP"), "image/bmp", "image/bmp", 1),
-        # The bytes tell what a picture is; a server may say of it no more than that it is one.
+        # The bytes determine the type; the declared type only has to be an image or unknown.
         (saved(PICTURE, "PNG"), "image/jpeg; charset=binary", "image/png", 1),
         (saved(PICTURE, "PNG"), "application/octet-stream", "image/png", 1),
         (saved(PICTURE, "PNG"), "BINARY/octet-stream", "image/png", 1),
         (saved(PICTURE, "PNG"), "", "image/png", 1),
     ],
 )
-def test_a_picture_is_stored_as_it_came(
-    answer: Post, web: Scripted, data: bytes, declared: str, mime_type: str, frames: int
+def test_picture_is_stored_unchanged(
+    call_api: CallApi, web: Scripted, data: bytes, declared: str, mime_type: str, frames: int
 ) -> None:
     web.first(file(data, declared))
-    template = stored(answer(request({**SAVE, "slide": image(f"{web.url}/picture")})))
+    template = stored(call_api(request({**SAVE, "slide": image(f"{web.url}/picture")})))
     medium = template.slides.get().media.get()
     assert (medium.sha256, medium.mime_type, medium.frames) == (hashlib.sha256(data).hexdigest(), mime_type, frames)
     assert (medium.size, medium.width, medium.height, content(medium)) == (len(data), 64, 48, data)
 
 
-def test_a_subject_is_as_long_as_its_defaults_however_long_its_merge_tags_are(
-    answer: Post, world: SimpleNamespace
-) -> None:
+def test_subject_length_counts_defaults_instead_of_merge_tags(call_api: CallApi, world: SimpleNamespace) -> None:
     subject = "{{the_name_that_our_records_have_of_the_customer|dear customer}}" + "x" * 67
-    template = stored(answer(request({**SAVE, "message-subject": subject})))
+    template = stored(call_api(request({**SAVE, "message-subject": subject})))
     assert template.subject == subject
-    assert b"Success" in answer(request({**SEND, "mms-id": str(template.pk)}))
+    assert b"Success" in call_api(request({**SEND, "mms-id": str(template.pk)}))
     assert Message.objects.get().subject == "dear customer" + "x" * 67
 
 
-def test_slides_keep_their_order_texts_and_durations(answer: Post, web: Scripted) -> None:
+def test_slides_keep_their_order_texts_and_durations(call_api: CallApi, web: Scripted) -> None:
     pictures = [saved(PICTURE.rotate(angle), "PNG") for angle in (0, 90)]
     web.first(*[file(picture, "image/png") for picture in pictures])
     slides = [
@@ -111,7 +109,7 @@ def test_slides_keep_their_order_texts_and_durations(answer: Post, web: Scripted
         *["<message-text>{{name|you}}</message-text><duration/>"] * 5,
     ]
     template = stored(
-        answer(request({**SAVE, "name": "ü" * 200, "message-subject": "{{name}}, hello", "slide": slides}))
+        call_api(request({**SAVE, "name": "ü" * 200, "message-subject": "{{name}}, hello", "slide": slides}))
     )
     assert (template.name, template.subject, template.account.name) == ("ü" * 200, "{{name}}, hello", "Customer")
     rows = [(slide.position, slide.text, slide.duration) for slide in template.slides.all()]
@@ -127,54 +125,54 @@ def test_slides_keep_their_order_texts_and_durations(answer: Post, web: Scripted
     assert list(urls) == [f"{web.url}/1", f"{web.url}/2"]
 
 
-def test_the_same_bytes_are_stored_once(answer: Post, web: Scripted, media_folder: Path) -> None:
+def test_identical_files_are_stored_once(call_api: CallApi, web: Scripted, media_folder: Path) -> None:
     before = Medium.objects.count()
     web.default = file(saved(PICTURE, "PNG"))
-    first = stored(answer(request({**SAVE, "slide": [image(f"{web.url}/1"), image(f"{web.url}/2")]})))
-    second = stored(answer(request({**SAVE, "slide": image(f"{web.url}/3")})))
+    first = stored(call_api(request({**SAVE, "slide": [image(f"{web.url}/1"), image(f"{web.url}/2")]})))
+    second = stored(call_api(request({**SAVE, "slide": image(f"{web.url}/3")})))
     medium = Medium.objects.latest("pk")
     assert Medium.objects.count() == before + 1
     assert [slide.media.get() for template in (first, second) for slide in template.slides.all()] == [medium] * 3
     assert files(media_folder) == [medium.sha256]
 
 
-def test_nothing_is_stored_of_a_request_that_fails_late(answer: Post, web: Scripted, media_folder: Path) -> None:
+def test_request_that_fails_late_stores_nothing(call_api: CallApi, web: Scripted, media_folder: Path) -> None:
     web.first(file(saved(PICTURE, "PNG")), file(b"Hello"))
-    assert b"E629" in answer(request({**SAVE, "slide": [image(f"{web.url}/1"), image(f"{web.url}/2")]}))
+    assert b"E629" in call_api(request({**SAVE, "slide": [image(f"{web.url}/1"), image(f"{web.url}/2")]}))
     assert (Template.objects.count(), Medium.objects.count(), files(media_folder)) == (1, 1, [])
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_the_same_bytes_stored_at_the_same_moment_are_stored_once(
+def test_concurrent_identical_files_are_stored_once(
     world: SimpleNamespace, media_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pictures = [saved(PICTURE.rotate(angle), "PNG") for angle in (0, 90)]
     hashes = [hashlib.sha256(picture).hexdigest() for picture in pictures]
-    together = threading.Barrier(4)
+    barrier = threading.Barrier(4)
     save_file = default_storage.save
 
     def save_with_the_others(name: str, data: "File[bytes]") -> str:
-        kept = save_file(name, data)
-        together.wait(timeout=30)
-        return kept
+        stored_name = save_file(name, data)
+        barrier.wait(timeout=30)
+        return stored_name
 
     def serve(connection: socket.socket) -> None:
         picture = pictures[int(read_headers(connection).split()[1][1:])]
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(picture), picture))
 
-    def save(order: tuple[int, int]) -> bytes:
-        slides = [image(f"{gallery.url}/{number}") for number in order]
+    def save(sequence: tuple[int, int]) -> bytes:
+        slides = [image(f"{gallery.url}/{number}") for number in sequence]
         try:
             return bytes(Client().post("/ep/v1/", request({**SAVE, "slide": slides}), content_type="text/xml").content)
         finally:
             connection.close()
 
     monkeypatch.setattr(default_storage, "save", save_with_the_others)
-    orders = [(0, 1), (1, 0)] * 2
-    with listening(serve) as gallery, ThreadPoolExecutor(4) as pool:
-        templates = [stored(answer) for answer in pool.map(save, orders)]
-    for template, order in zip(templates, orders, strict=True):
-        assert [slide.media.get().sha256 for slide in template.slides.all()] == [hashes[number] for number in order]
+    sequences = [(0, 1), (1, 0)] * 2
+    with tcp_server(serve) as gallery, ThreadPoolExecutor(4) as pool:
+        templates = [stored(answer) for answer in pool.map(save, sequences)]
+    for template, sequence in zip(templates, sequences, strict=True):
+        assert [slide.media.get().sha256 for slide in template.slides.all()] == [hashes[number] for number in sequence]
     assert Medium.objects.filter(sha256__in=hashes).count() == 2
     assert files(media_folder) == sorted(hashes)
     assert {content(medium) for medium in Medium.objects.filter(sha256__in=hashes)} == set(pictures)
@@ -182,19 +180,19 @@ def test_the_same_bytes_stored_at_the_same_moment_are_stored_once(
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 @pytest.mark.parametrize("action", ["saveMMS", "sendMMS"])
-def test_no_connection_to_the_database_is_held_while_media_are_fetched(
-    world: SimpleNamespace, media_folder: Path, answer: Post, action: str
+def test_fetching_media_holds_no_database_connection(
+    world: SimpleNamespace, media_folder: Path, call_api: CallApi, action: str
 ) -> None:
-    held: list[int] = []
+    connections_in_use: list[int] = []
 
     def serve(client: socket.socket) -> None:
         read_headers(client)
         counts = connection.pool.get_stats()  # type: ignore[attr-defined]  # PostgreSQL's has it
-        held.append(counts["pool_size"] - counts["pool_available"])
+        connections_in_use.append(counts["pool_size"] - counts["pool_available"])
         picture = saved(PICTURE, "PNG")
         client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(picture), picture))
 
-    with listening(serve) as gallery:
-        answered = answer(request({**SEND, **SAVE, "action": action, "slide": image(f"{gallery.url}/a")}))
-    assert b"Success" in answered
-    assert held == [0]
+    with tcp_server(serve) as gallery:
+        response = call_api(request({**SEND, **SAVE, "action": action, "slide": image(f"{gallery.url}/a")}))
+    assert b"Success" in response
+    assert connections_in_use == [0]

@@ -1,4 +1,4 @@
-"""Every Failure of saveMMS, byte for byte."""
+"""The exact failures of saveMMS."""
 
 from collections.abc import Callable
 
@@ -11,13 +11,13 @@ from tests.api.documents import SAVE, Elements, failure, file, image, request
 from tests.scripted import Say, Scripted, serving
 from tests.wire import photograph
 
-Post = Callable[[bytes], bytes]
+CallApi = Callable[[bytes], bytes]
 
 LONG = "x" * 5001
-AN_IMAGE = image("{server}/a.jpg")
+IMAGE = image("{server}/a.jpg")
 HELLO = "<message-text>Hello</message-text>"
 
-# What differs from a saveMMS that is accepted -> the answer; {server} stands for the address of a web server.
+# Change to a valid saveMMS -> answer; {server} is the URL of a web server.
 NO_TAG = "is not a merge tag; write {{name}} or {{name|default}}"
 SAVE_FAILURES: list[tuple[Elements, bytes]] = [
     ({"name": None}, failure("E311", "name must have 1 to 200 characters")),
@@ -47,7 +47,7 @@ SAVE_FAILURES: list[tuple[Elements, bytes]] = [
     ({"slide": [HELLO, ""]}, failure("E313", "slide 2 is empty; it needs a text or a medium")),
     ({"slide": [HELLO, "<duration>5</duration>"]}, failure("E313", "slide 2 is empty; it needs a text or a medium")),
     ({"slide": HELLO * 2}, failure("E100", "slide 1: message-text is given more than once")),
-    ({"slide": AN_IMAGE * 2}, failure("E100", "slide 1: image is given more than once")),
+    ({"slide": IMAGE * 2}, failure("E100", "slide 1: image is given more than once")),
     (
         {"slide": "<message-text>a <b>b</b></message-text>"},
         failure("E100", "slide 1: message-text must contain only text; write &lt; as &amp;lt;"),
@@ -71,7 +71,7 @@ SAVE_FAILURES: list[tuple[Elements, bytes]] = [
 ]
 
 NO_PICTURE = "slide 1: the file is not a JPEG, PNG, GIF, WebP, HEIC, AVIF or BMP picture"
-# What the web server answers to the request for the image of slide 1 -> the answer.
+# Web server's response for the image of slide 1 -> answer.
 IMAGE_FAILURES: list[tuple[Say, bytes]] = [
     (file(photograph()[:-500]), failure("E341", "slide 1: the picture is damaged or incomplete")),
     (file(b"\x89PNG\r\n\x1a\n and no more"), failure("E341", "slide 1: the picture is damaged or incomplete")),
@@ -102,25 +102,25 @@ IMAGE_FAILURES: list[tuple[Say, bytes]] = [
 
 
 @pytest.mark.parametrize(("change", "expected"), SAVE_FAILURES)
-def test_a_fault_of_savemms_is_answered_in_these_bytes_before_anything_is_fetched(
-    answer: Post, customer: Scripted, change: Elements, expected: bytes
+def test_invalid_savemms_gets_the_exact_failure_before_any_fetch(
+    call_api: CallApi, customer: Scripted, change: Elements, expected: bytes
 ) -> None:
     body = request({**SAVE, **change}).replace(b"{server}", customer.url.encode())
-    assert answer(body) == expected
+    assert call_api(body) == expected
     assert (Template.objects.count(), customer.received) == (1, [])
 
 
-@pytest.mark.parametrize(("said", "expected"), IMAGE_FAILURES)
-def test_an_image_that_cannot_be_taken_is_answered_in_these_bytes(answer: Post, said: Say, expected: bytes) -> None:
-    with serving(said) as server:
-        assert answer(request({**SAVE, "slide": image(f"{server.url}/a.jpg")})) == expected
+@pytest.mark.parametrize(("served", "expected"), IMAGE_FAILURES)
+def test_unusable_image_gets_the_exact_failure(call_api: CallApi, served: Say, expected: bytes) -> None:
+    with serving(served) as server:
+        assert call_api(request({**SAVE, "slide": image(f"{server.url}/a.jpg")})) == expected
     assert (Template.objects.count(), Medium.objects.count()) == (1, 1)
 
 
-def test_the_slide_at_fault_is_named(answer: Post) -> None:
+def test_failure_names_the_slide(call_api: CallApi) -> None:
     with serving(file()) as server:
         server.first(file(), Say(status=404))
         slides = [HELLO, image(f"{server.url}/a.jpg"), image(f"{server.url}/b.jpg")]
-        assert answer(request({**SAVE, "slide": slides})) == failure(
+        assert call_api(request({**SAVE, "slide": slides})) == failure(
             "E351", "slide 3: the image could not be fetched: its server answered HTTP 404"
         )

@@ -1,4 +1,4 @@
-"""The machine-readable contracts: served, sound, and of the same names as the code."""
+"""The schemas: served, valid, and with the same names as the code."""
 
 import pytest
 import yaml
@@ -18,7 +18,7 @@ def served(path: str, content_type: str) -> bytes:
 
 
 @pytest.mark.parametrize(("name", "dialect"), [("sinch", SINCH), ("skycore", SKYCORE)])
-def test_a_schema_holds_every_name_of_its_dialect(name: str, dialect: Dialect) -> None:
+def test_xml_schema_declares_every_name_of_its_dialect(name: str, dialect: Dialect) -> None:
     document = etree.fromstring(served(f"/ep/v1/schema/{name}.xsd", "application/xml"))
     etree.XMLSchema(document)
     named = {element.get("name") for element in document.iter(f"{XS}element")}
@@ -42,20 +42,20 @@ def test_a_schema_holds_every_name_of_its_dialect(name: str, dialect: Dialect) -
         ("sinch", "<response><status>Failure</status><error-code>E1</error-code></response>", False),
     ],
 )
-def test_a_schema_tells_good_documents_from_bad_ones(name: str, document: str, valid: bool) -> None:
+def test_xml_schema_distinguishes_valid_documents(name: str, document: str, valid: bool) -> None:
     schema = etree.XMLSchema(etree.fromstring(served(f"/ep/v1/schema/{name}.xsd", "application/xml")))
     assert schema.validate(etree.fromstring(document)) is valid
 
 
-def test_the_openapi_description_is_sound_and_holds_every_name() -> None:
-    contract = yaml.safe_load(served("/ep/v2/openapi.yaml", "application/yaml"))
-    validate(contract)
-    schemas = contract["components"]["schemas"]
+def test_openapi_is_valid_and_declares_every_name() -> None:
+    description = yaml.safe_load(served("/ep/v2/openapi.yaml", "application/yaml"))
+    validate(description)
+    schemas = description["components"]["schemas"]
     parts = {name for part in ("Slide", "Picture", "TextArea") for name in schemas[part]["properties"]}
     texts = {"custom-message-text", "custom-slide"}
     assert {*schemas["Request"]["properties"], *parts, *texts, "x-api-key"} == SINCH_JSON.known_names
 
 
 @pytest.mark.parametrize("path", ["/ep/v1/schema/other.xsd", "/ep/v1/schema/sinch", "/ep/v2/openapi.json"])
-def test_there_are_no_other_contracts(path: str) -> None:
+def test_unknown_schema_gets_404(path: str) -> None:
     assert Client().get(path).status_code == 404

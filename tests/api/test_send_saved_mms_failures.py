@@ -1,4 +1,4 @@
-"""Every Failure of sendSavedMMS, byte for byte."""
+"""The exact failures of sendSavedMMS."""
 
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -9,9 +9,9 @@ import pytest
 from billing import keys
 from billing.models import BlockedNumber, SenderAddress
 from mms.models import Message, NumberPrefix, Template
-from tests.api.documents import NUMBER, SEND, Elements, called_just_now, failure, request
+from tests.api.documents import NUMBER, SEND, Elements, exhaust_rate_limits, failure, request
 
-Post = Callable[[bytes], bytes]
+CallApi = Callable[[bytes], bytes]
 
 
 def refused(code: str, info: str, to: str = NUMBER) -> bytes:
@@ -30,13 +30,13 @@ NO_TAG = "is not a merge tag; write {{name}} or {{name|default}}"
 DDM = {"ddm-message-text": "Hello"}
 LONG = "x" * 5001
 INTERNATIONAL = "a number in international format: country code and digits without separators, such as 14044790000"
-CODE_FIRST = "it must start with the country code, without a 0 before or after it"
+COUNTRY_CODE_HINT = "it must start with the country code, without a 0 before or after it"
 
-# More digits than E.164 has, in numbering plans that are said to allow them.
+# More digits than E.164 allows, in numbering plans whose metadata permits them.
 TOO_LONG = ["4917777777777777", "6217777777777777777", "8117777777777777777", "8217777777777777", "23417777777777777",
             "5981777777777777"]  # fmt: skip
 
-# What differs from a sendSavedMMS that is accepted -> the answer.
+# Change to a valid sendSavedMMS -> answer.
 SEND_FAILURES: list[tuple[Elements, bytes]] = [
     # request and action
     ({"action": None}, refused("E100", "action is missing")),
@@ -65,7 +65,7 @@ SEND_FAILURES: list[tuple[Elements, bytes]] = [
         for to in ("+1 404 479 0000", "1-404-479-0000", "1404479,0000", "+", "++14044790000", "١٤٠٤٤٧٩٠٠٠٠")
     ),
     *(
-        ({"to": to}, refused("E110", f"to is not a possible number: {digits}; {CODE_FIRST}", to=to[:50]))
+        ({"to": to}, refused("E110", f"to is not a possible number: {digits}; {COUNTRY_CODE_HINT}", to=to[:50]))
         for to, digits in (
             ("4047", "4047"),
             ("+4047", "4047"),
@@ -252,7 +252,7 @@ def template_subject(text: str) -> Callable[[SimpleNamespace], None]:
     return change
 
 
-def blocked_by_us(world: SimpleNamespace) -> None:
+def blocked_by_the_platform(world: SimpleNamespace) -> None:
     BlockedNumber.objects.create(number=NUMBER)
 
 
@@ -274,16 +274,16 @@ def provisioned_on(operator: int) -> Callable[[SimpleNamespace], None]:
     return change
 
 
-def paced(**limit: Any) -> Callable[[SimpleNamespace], None]:
+def rate_limited(**limit: Any) -> Callable[[SimpleNamespace], None]:
     def change(world: SimpleNamespace) -> None:
         account(**limit)(world)
-        called_just_now(world.account)
+        exhaust_rate_limits(world.account)
 
     return change
 
 
-# What differs in the world from that of a sendSavedMMS that is accepted -> the answer.
-WORLD_FAILURES: list[tuple[Callable[[SimpleNamespace], None], bytes]] = [
+# Change to the stored state of a valid sendSavedMMS -> answer.
+STATE_FAILURES: list[tuple[Callable[[SimpleNamespace], None], bytes]] = [
     (account(status="blocked"), refused("E103", "This account is blocked; contact support")),
     (account(api_access=False), refused("E105", "This account has no API access; contact support")),
     (
@@ -296,9 +296,9 @@ WORLD_FAILURES: list[tuple[Callable[[SimpleNamespace], None], bytes]] = [
         key_for("savemms"),
         refused("E107", "This api-key may not be used for sendSavedMMS; use another key of the account"),
     ),
-    (paced(minimum_interval=500), refused("E106", "Requests must be at least 500 ms apart; wait, then retry")),
+    (rate_limited(minimum_interval=500), refused("E106", "Requests must be at least 500 ms apart; wait, then retry")),
     (
-        paced(throughput={"sendsavedMMS": 1}),
+        rate_limited(throughput={"sendsavedMMS": 1}),
         refused("E113", "The rate limit of this action is 1 per second; wait, then retry"),
     ),
     (
@@ -323,7 +323,7 @@ WORLD_FAILURES: list[tuple[Callable[[SimpleNamespace], None], bytes]] = [
         no_carrier,
         refused("E618", "The carrier of this number could not be found; try again later or specify operator-id"),
     ),
-    (blocked_by_us, refused("E114", "The recipient is on the platform's block list")),
+    (blocked_by_the_platform, refused("E114", "The recipient is on the platform's block list")),
     (blocked_by_the_account, refused("E114", "The recipient is on this account's block list")),
     (
         provisioned_on(31003),
@@ -337,17 +337,17 @@ WORLD_FAILURES: list[tuple[Callable[[SimpleNamespace], None], bytes]] = [
 
 
 @pytest.mark.parametrize(("change", "expected"), SEND_FAILURES)
-def test_a_fault_of_sendsavedmms_is_answered_in_these_bytes(answer: Post, change: Elements, expected: bytes) -> None:
-    assert answer(request({**SEND, **change})) == expected
+def test_invalid_sendsavedmms_gets_the_exact_failure(call_api: CallApi, change: Elements, expected: bytes) -> None:
+    assert call_api(request({**SEND, **change})) == expected
     assert not Message.objects.exists()
 
 
-@pytest.mark.parametrize(("change", "expected"), WORLD_FAILURES)
-def test_a_hindrance_of_sendsavedmms_is_answered_in_these_bytes(
-    world: SimpleNamespace, answer: Post, change: Callable[[SimpleNamespace], None], expected: bytes
+@pytest.mark.parametrize(("change", "expected"), STATE_FAILURES)
+def test_refused_sendsavedmms_gets_the_exact_failure(
+    world: SimpleNamespace, call_api: CallApi, change: Callable[[SimpleNamespace], None], expected: bytes
 ) -> None:
     change(world)
-    assert answer(request(SEND)) == expected
+    assert call_api(request(SEND)) == expected
     assert not Message.objects.exists()
 
 
@@ -367,19 +367,19 @@ def another_key_is_limited(world: SimpleNamespace) -> None:
         key_for("sendsavedmms"),
         provisioned_on(31002),
         account(allowed_networks=["127.0.0.1"]),
-        paced(throughput={"saveMMS": 1}),
+        rate_limited(throughput={"saveMMS": 1}),
     ],
 )
-def test_what_concerns_others_hinders_nobody(
-    world: SimpleNamespace, answer: Post, change: Callable[[SimpleNamespace], None]
+def test_settings_of_others_do_not_affect_the_request(
+    world: SimpleNamespace, call_api: CallApi, change: Callable[[SimpleNamespace], None]
 ) -> None:
     change(world)
-    assert b"<status>Success</status>" in answer(request(SEND))
+    assert b"<status>Success</status>" in call_api(request(SEND))
 
 
 @pytest.mark.parametrize("number", TOO_LONG)
-def test_a_number_of_more_than_15_digits_is_not_possible(world: SimpleNamespace, answer: Post, number: str) -> None:
+def test_number_of_more_than_15_digits_is_refused(world: SimpleNamespace, call_api: CallApi, number: str) -> None:
     SenderAddress.objects.create(account=world.account, address="49555", country="DE", default=True)
     NumberPrefix.objects.create(prefix=number[:2], carrier=world.carrier)
     for changes in ({}, {"dry-run": "true"}):
-        assert b"E110" in answer(request({**SEND, "to": number, **changes}))
+        assert b"E110" in call_api(request({**SEND, "to": number, **changes}))

@@ -1,4 +1,4 @@
-"""Customers whose file servers take a call's request and say nothing: they hold up nobody but themselves."""
+"""Customers' file servers that hang: they delay only requests of their own account."""
 
 import socket
 import threading
@@ -19,16 +19,16 @@ from mms.api.slides import CONCURRENT_FETCHES_MAX
 from mms.content import downloads
 from mms.content.downloads import DownloadError, Downloads
 from tests.api.documents import KEY, SAVE, failure, file, image, request
-from tests.api.sockets import listening, read_headers
+from tests.api.sockets import read_headers, tcp_server
 from tests.scripted import Scripted, serving
 from tests.wire import photograph
 
-Post = Callable[[bytes], bytes]
-PATIENCE = 20  # seconds
+CallApi = Callable[[bytes], bytes]
+TIMEOUT = 20  # seconds
 
 
-def ask(body: bytes) -> bytes:
-    """What the web process answers, which works on as many requests at once as it ever does."""
+def call_wsgi(body: bytes) -> bytes:
+    """Send a request through the WSGI application, with its request slots, and return the answer."""
     called = {"REQUEST_METHOD": "POST", "PATH_INFO": "/ep/v1/", "HTTP_HOST": "localhost"}
     environ = {**called, "CONTENT_LENGTH": str(len(body)), "wsgi.input": BytesIO(body)}
     setup_testing_defaults(environ)
@@ -36,34 +36,38 @@ def ask(body: bytes) -> bytes:
         return b"".join(answered)
 
 
-def saving(key: str, url: str) -> bytes:
+def save_request(key: str, url: str) -> bytes:
     return request({**SAVE, "api-key": key, "slide": image(url)})
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_servers_that_hang_hold_up_their_own_accounts_alone(world: SimpleNamespace) -> None:
+def test_hanging_servers_delay_only_their_own_accounts(world: SimpleNamespace) -> None:
     others = [Account.objects.create(name=f"Hanging {number}") for number in range(SLOTS // CONCURRENT_FETCHES_MAX)]
     hanging = [keys.issue(account) for account in others]
-    asked, over = threading.Semaphore(0), threading.Event()
+    arrived, finished = threading.Semaphore(0), threading.Event()
 
     def hang(connection: socket.socket) -> None:
         read_headers(connection)
-        asked.release()
-        over.wait(PATIENCE)
+        arrived.release()
+        finished.wait(TIMEOUT)
 
-    with listening(hang) as server, ThreadPoolExecutor(SLOTS + 1) as pool:
-        calls = [pool.submit(ask, saving(key, server.url)) for key in hanging for _ in range(CONCURRENT_FETCHES_MAX)]
+    with tcp_server(hang) as server, ThreadPoolExecutor(SLOTS + 1) as pool:
+        calls = [
+            pool.submit(call_wsgi, save_request(key, server.url))
+            for key in hanging
+            for _ in range(CONCURRENT_FETCHES_MAX)
+        ]
         try:
-            assert all(asked.acquire(timeout=PATIENCE) for _ in calls)
-            at_last = pool.submit(ask, request({"action": "loginUser", "api-key": KEY}))
-            assert b"Success" in at_last.result(PATIENCE / 2)
-            one_more = pool.submit(ask, saving(hanging[0], server.url)).result(PATIENCE / 2)
+            assert all(arrived.acquire(timeout=TIMEOUT) for _ in calls)
+            login = pool.submit(call_wsgi, request({"action": "loginUser", "api-key": KEY}))
+            assert b"Success" in login.result(TIMEOUT / 2)
+            refused = pool.submit(call_wsgi, save_request(hanging[0], server.url)).result(TIMEOUT / 2)
         finally:
-            over.set()
+            finished.set()
     busy = "4 requests of this account are already fetching files; retry when one of them has finished"
-    assert one_more == failure("E113", busy)
+    assert refused == failure("E113", busy)
     assert all(b"E351" in call.result() for call in calls)
-    assert b"E351" in ask(saving(hanging[0], server.url))
+    assert b"E351" in call_wsgi(save_request(hanging[0], server.url))
 
 
 @pytest.fixture
@@ -72,15 +76,17 @@ def web() -> Iterator[Scripted]:
         yield server
 
 
-def test_the_files_of_a_call_are_bounded_together(answer: Post, web: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
-    most = 2 * len(photograph()) - 1
-    monkeypatch.setattr(downloads, "BYTES_MAX", most)
-    refused = f"slide 2: the image is too large: the files of a request may not exceed {most} bytes in total"
-    assert answer(request({**SAVE, "slide": [image(web.url)] * 2})) == failure("E331", refused)
-    assert b"Success" in answer(request({**SAVE, "slide": image(web.url)}))
+def test_total_size_of_the_files_of_a_call_is_limited(
+    call_api: CallApi, web: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit = 2 * len(photograph()) - 1
+    monkeypatch.setattr(downloads, "BYTES_MAX", limit)
+    refused = f"slide 2: the image is too large: the files of a request may not exceed {limit} bytes in total"
+    assert call_api(request({**SAVE, "slide": [image(web.url)] * 2})) == failure("E331", refused)
+    assert b"Success" in call_api(request({**SAVE, "slide": image(web.url)}))
 
 
-def test_a_call_whose_time_is_over_asks_no_further_server(web: Scripted) -> None:
+def test_call_past_its_deadline_fetches_nothing_more(web: Scripted) -> None:
     call = Downloads(deadline=0.0)
     with pytest.raises(DownloadError, match="all files of a request must arrive within 20 seconds"):
         call.fetch(web.url, 1_000_000)

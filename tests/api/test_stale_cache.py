@@ -1,4 +1,4 @@
-"""Checks against cached data: they never accept what is forbidden by now, and never refuse."""
+"""Checks against the stale cache: they accept nothing that current data forbids, and never refuse."""
 
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -25,15 +25,15 @@ def accepted(answer: bytes) -> bool:
     return b"<status>Success</status>" in answer
 
 
-def of_account(**changes: object) -> Change:
+def update_account(**changes: object) -> Change:
     return lambda world: type(world.account).objects.update(**changes)
 
 
-def of_senders(**changes: object) -> Change:
+def update_senders(**changes: object) -> Change:
     return lambda _: SenderAddress.objects.update(**changes)
 
 
-def of_templates(**changes: object) -> Change:
+def update_templates(**changes: object) -> Change:
     return lambda _: Template.objects.update(**changes)
 
 
@@ -43,18 +43,18 @@ def of_templates(**changes: object) -> Change:
         (lambda world: world.account.api_keys.update(revoked_at=timezone.now()), "E104"),
         (lambda world: world.account.api_keys.update(allowed_actions=["savemms"]), "E107"),
         (lambda world: world.account.api_keys.all().delete(), "E104"),
-        (of_account(status="blocked"), "E103"),
-        (of_account(status="billing-suspended"), "E713"),
-        (of_account(api_access=False), "E105"),
-        (of_account(allowed_networks=["192.0.2.1"]), "E112"),
-        (of_account(fallback_text_required=True), "E622"),
+        (update_account(status="blocked"), "E103"),
+        (update_account(status="billing-suspended"), "E713"),
+        (update_account(api_access=False), "E105"),
+        (update_account(allowed_networks=["192.0.2.1"]), "E112"),
+        (update_account(fallback_text_required=True), "E622"),
         (lambda world: world.account.blocked_numbers.create(number=NUMBER), "E114"),
         (lambda _: BlockedNumber.objects.create(number=NUMBER), "E114"),
-        (of_templates(deleted_at=timezone.now()), "E241"),
+        (update_templates(deleted_at=timezone.now()), "E241"),
         (lambda _: Balance.objects.update(balance=0), "E713"),
     ],
 )
-def test_cached_permission_ends_at_once(world: SimpleNamespace, change: Change, code: str) -> None:
+def test_cached_permission_ends_immediately(world: SimpleNamespace, change: Change, code: str) -> None:
     Price.objects.create(message_class="mms", amount=1)
     ledger.top_up(world.account, 100, "", timezone.now())
     assert accepted(send())
@@ -66,13 +66,13 @@ def test_cached_permission_ends_at_once(world: SimpleNamespace, change: Change, 
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        (of_senders(address="28445"), of_senders(address="28444")),
-        (of_account(status="blocked"), of_account(status="active")),
-        (of_templates(status="encoding"), of_templates(status="ready")),
-        (of_account(minimum_interval=60_000), of_account(minimum_interval=0)),
+        (update_senders(address="28445"), update_senders(address="28444")),
+        (update_account(status="blocked"), update_account(status="active")),
+        (update_templates(status="encoding"), update_templates(status="ready")),
+        (update_account(minimum_interval=60_000), update_account(minimum_interval=0)),
     ],
 )
-def test_cached_refusal_ends_at_once(world: SimpleNamespace, before: Change, after: Change) -> None:
+def test_cached_refusal_ends_immediately(world: SimpleNamespace, before: Change, after: Change) -> None:
     before(world)
     send()
     assert not accepted(send())
@@ -81,16 +81,16 @@ def test_cached_refusal_ends_at_once(world: SimpleNamespace, before: Change, aft
 
 
 def test_call_checked_twice_is_counted_once(world: SimpleNamespace) -> None:
-    of_account(minimum_interval=60_000)(world)
+    update_account(minimum_interval=60_000)(world)
     world.account.blocked_numbers.create(number=NUMBER)
     assert b"<error-code>E114</error-code>" in send()
     assert b"<error-code>E106</error-code>" in send(to="14044790001")
 
 
 def test_call_is_counted_once_when_limits_change(world: SimpleNamespace) -> None:
-    of_account(minimum_interval=60_000)(world)
+    update_account(minimum_interval=60_000)(world)
     assert keys.find(KEY, Freshness.CACHED)
-    of_account(minimum_interval=50_000)(world)
+    update_account(minimum_interval=50_000)(world)
     assert accepted(send())
 
 

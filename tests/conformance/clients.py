@@ -1,7 +1,7 @@
-"""Clients of the customer API in each dialect, which speak it over real HTTP and know nothing of the platform.
+"""Clients of the customer API in each dialect, over real HTTP and independent of the platform's code.
 
-A request is written in the names of Sinch XML, and so is its answer; each client translates both, and holds what it
-sends and what comes back against the contract of its dialect.
+Tests use the names of Sinch XML. Each client translates requests and answers, and validates both against the schema of
+its dialect.
 """
 
 import json
@@ -14,7 +14,7 @@ from urllib.request import Request, urlopen
 import jsonschema
 from lxml import etree
 
-# Text, or elements, or a list of either: an element that is repeated.
+# Name -> text, nested content, or a list of either for a repeated element.
 Content = Mapping[str, Any]
 
 SKYCORE_NAMES = {
@@ -28,7 +28,7 @@ SKYCORE_NAMES = {
     "from-mask": "FROM_MASK",
     "mms-expiry-timestamp": "MMSEXPIRYTIMESTAMP",
 }
-SWITCHES = ("disable-fallback-sms", "disable-fallback-sms-link", "ddm-force", "dry-run")
+BOOLEANS = ("disable-fallback-sms", "disable-fallback-sms-link", "ddm-force", "dry-run")
 JSON_MEDIA = {"vcard": "contact", "ical": "calendar"}
 JSON_LISTS = {"mms-templates": "mms-template", "events": "event", "renditions": "rendition", "text-areas": "text-area"}
 REPEATED = ("mms-template", "event", "rendition", "text-area")
@@ -36,7 +36,7 @@ REPEATED = ("mms-template", "event", "rendition", "text-area")
 
 @dataclass(frozen=True)
 class Server:
-    """Where the platform is, and what it knows: a key, its sender address and service, and a number to send to."""
+    """The URL of the platform, a key, its sender address and service, and a recipient."""
 
     url: str
     key: str
@@ -48,18 +48,18 @@ class Server:
         with urlopen(self.url + path, timeout=30) as reply:
             return str(reply.read().decode())
 
-    def ask(self, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> bytes:
+    def send(self, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> bytes:
         with urlopen(Request(self.url + path, body, dict(headers or {})), timeout=30) as reply:
             return bytes(reply.read())
 
 
 class Client(Protocol):
-    """Calls an action, and returns the answer in the names of Sinch XML."""
+    """A client that calls an action and returns the answer in the names of Sinch XML."""
 
     def __call__(self, action: str, **content: Any) -> dict[str, Any]: ...
 
     def name_of(self, name: str) -> str:
-        """What the parameter of that name in Sinch XML is called here."""
+        """Return the name of a Sinch XML parameter in this dialect."""
         ...
 
 
@@ -92,7 +92,7 @@ class Sinch:
 
     def __call__(self, action: str, **content: Any) -> dict[str, Any]:
         document = xml("request", {"action": action, "api-key": self.server.key, **dashed(content)})
-        answer = etree.fromstring(self.server.ask("/ep/v1/", etree.tostring(document, encoding="UTF-8")))
+        answer = etree.fromstring(self.server.send("/ep/v1/", etree.tostring(document, encoding="UTF-8")))
         self.schema.assertValid(answer)
         if answer.findtext("status") == "Success":
             self.schema.assertValid(document)
@@ -111,7 +111,7 @@ class Skycore:
         given = skycore({"action": action, "api-key": self.server.key, **dashed(content)})
         document = xml("REQUEST", given)
         body = urlencode({"xml": etree.tostring(document, encoding="unicode")}).encode()
-        answer = etree.fromstring(self.server.ask("/API/wxml/1.3/index.php", body))
+        answer = etree.fromstring(self.server.send("/API/wxml/1.3/index.php", body))
         self.schema.assertValid(answer)
         if answer.findtext("STATUS") == "Success":
             self.schema.assertValid(document)
@@ -123,14 +123,14 @@ class Skycore:
 
 @dataclass(frozen=True)
 class Get(Skycore):
-    """Skycore's key/value pairs. Content cannot be stored by them: what has slides goes by XML."""
+    """Skycore's key/value pairs; requests with slides, which they cannot carry, are sent as XML."""
 
     def __call__(self, action: str, **content: Any) -> dict[str, Any]:
         if "slide" in content:
             return super().__call__(action, **content)
         given = skycore({"action": action, "api-key": self.server.key, **dashed(content)})
         query = urlencode(list(pairs(given)))
-        answer = etree.fromstring(self.server.ask(f"/API/wxml/1.3/index.php?{query}"))
+        answer = etree.fromstring(self.server.send(f"/API/wxml/1.3/index.php?{query}"))
         self.schema.assertValid(answer)
         return fields(from_skycore(answer))
 
@@ -141,7 +141,7 @@ class Get(Skycore):
 @dataclass(frozen=True)
 class Json:
     server: Server
-    contract: Mapping[str, Any]
+    description: Mapping[str, Any]
 
     def __call__(self, action: str, **content: Any) -> dict[str, Any]:
         given = dashed(content)
@@ -155,22 +155,22 @@ class Json:
             given["slide"] = [json_slide(slide) for slide in slides]
         document = {"action": action, **given}
         headers = {"x-api-key": self.server.key, "content-type": "application/json"}
-        answer = json.loads(self.server.ask("/ep/v2/", json.dumps(document).encode(), headers))
+        answer = json.loads(self.server.send("/ep/v2/", json.dumps(document).encode(), headers))
         if answer["status"] == "Success":
-            self.hold("Request", document)
-        self.hold("Answer", answer)
+            self.validate("Request", document)
+        self.validate("Answer", answer)
         return {JSON_LISTS.get(name, name): value for name, value in answer.items()}
 
     def name_of(self, name: str) -> str:
         return {"custom-subject": "message-subject", "custom-text": "custom-slides"}.get(name, name)
 
-    def hold(self, part: str, document: object) -> None:
-        schema = {"$ref": f"#/components/schemas/{part}", "components": self.contract["components"]}
+    def validate(self, part: str, document: object) -> None:
+        schema = {"$ref": f"#/components/schemas/{part}", "components": self.description["components"]}
         jsonschema.validate(document, schema, cls=jsonschema.Draft202012Validator)
 
 
 def json_slide(slide: Content) -> Content:
-    """The slide in the names of the JSON: those of some media, and of the texts on a picture."""
+    """Return the slide with the JSON names of its media and text areas."""
     media = {JSON_MEDIA.get(name, name): part for name, part in slide.items()}
     if areas := slide.get("image", {}).get("text-area"):
         media["image"] = {"url": slide["image"]["url"], "text-areas": areas}
@@ -178,16 +178,16 @@ def json_slide(slide: Content) -> Content:
 
 
 def dashed(content: Content) -> dict[str, Any]:
-    """Keyword arguments as names: underscores for hyphens, `from_` for `from`."""
+    """Return keyword arguments as Sinch names: hyphens for underscores, `from` for `from_`."""
     return {name.rstrip("_").replace("_", "-"): value for name, value in content.items()}
 
 
 def skycore(content: Any, inside: str = "") -> Any:
-    """The names and the switches of Skycore; the names in data are the customer's own."""
+    """Return the content with Skycore's names and booleans; the names in `data` are merge tags and stay."""
     if isinstance(content, list):
         return [skycore(item, inside) for item in content]
     if not isinstance(content, Mapping):
-        return {"true": "yes", "false": "no"}[content] if inside in SWITCHES else content
+        return {"true": "yes", "false": "no"}[content] if inside in BOOLEANS else content
     if inside == "data":
         return content
     return {skycore_name(name): skycore(value, name) for name, value in content.items()}
@@ -198,7 +198,7 @@ def skycore_name(name: str) -> str:
 
 
 def pairs(content: Content) -> Iterator[tuple[str, str]]:
-    """A request in Skycore's names as pairs."""
+    """Yield a request with Skycore's names as key/value pairs."""
     for name, value in content.items():
         if name == "CUSTOMTEXT":
             yield from ((f"customtext_{text['SLIDE']}", text["VALUE"]) for text in value)
@@ -209,7 +209,7 @@ def pairs(content: Content) -> Iterator[tuple[str, str]]:
 
 
 def from_skycore(answer: etree._Element) -> etree._Element:
-    """The answer in the names of Sinch XML, which are those of Skycore's with hyphens."""
+    """Return the answer with the names of Sinch XML, which are Skycore's in lower case with hyphens."""
     known = [
         "mms-id",
         "tracking-id",

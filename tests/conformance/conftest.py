@@ -1,7 +1,7 @@
-"""`pytest tests/conformance` runs the suite against a server of its own; with --base-url, against any other.
+"""The conformance suite runs against a test server, or with --base-url against any other server.
 
-The other server must know an account with the key, sender address and service that the options name; their defaults
-are the demo's.
+That server must have an account with the key, sender address and service given by the options, whose defaults are those
+of the demo.
 """
 
 import pytest
@@ -18,11 +18,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--api-key", default=KEY)
     group.addoption("--sender", default="28444")
     group.addoption("--service", default="12345")
-    group.addoption("--number", default=NUMBER, help="the number that messages go to")
+    group.addoption("--number", default=NUMBER, help="the recipient of the messages")
 
 
 def _option(request: pytest.FixtureRequest, name: str, default: str = "") -> str:
-    # Unknown where the whole of tests/ is run: options are read before this file is.
+    # The option is unknown if all of tests/ is run: pytest parses options before it loads this file.
     return request.config.getoption(name, default=None) or default
 
 
@@ -41,7 +41,7 @@ def server(request: pytest.FixtureRequest) -> Server:
     )
 
 
-# The XML dialects, by the clients that speak them and the schemas that hold for them.
+# Dialect -> its client, and the name of its XML schema.
 XML: dict[str, tuple[type[Sinch] | type[Skycore], str]] = {
     "sinch": (Sinch, "sinch"),
     "skycore": (Skycore, "skycore"),
@@ -53,6 +53,6 @@ XML: dict[str, tuple[type[Sinch] | type[Skycore], str]] = {
 def client(request: pytest.FixtureRequest, server: Server) -> Client:
     if request.param == "json":
         return Json(server, yaml.safe_load(server.fetch("/ep/v2/openapi.yaml")))
-    speaks, schema = XML[request.param]
+    client_type, schema = XML[request.param]
     document = server.fetch(f"/ep/v1/schema/{schema}.xsd").encode()
-    return speaks(server, etree.XMLSchema(etree.fromstring(document)))
+    return client_type(server, etree.XMLSchema(etree.fromstring(document)))

@@ -1,4 +1,4 @@
-"""Every action, in every dialect, over HTTP: what a client of the API may rely on."""
+"""Every action in every dialect over HTTP: the behaviour that API clients may rely on."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -11,13 +11,13 @@ from tests.conformance.clients import Client, Server, Skycore
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
 SLIDES = [{"message-text": "Dear {{firstname|customer}}", "duration": "8"}, {"message-text": "Bye"}]
-# Failures of content in the Skycore dialect -> in the others.
+# Code in the Skycore dialect -> code in the others.
 SKYCORE_CODES = {"E301": "E311", "E302": "E312", "E303": "E313", "E304": "E314"}
 
 
 @pytest.fixture
 def mms_id(client: Client) -> Iterator[str]:
-    """Content that is stored for the test."""
+    """Store content for the test, and return its mms-id."""
     answer = client("saveMMS", name="Conformance", message_subject="Hello", slide=SLIDES)
     assert answer["status"] == "Success", answer
     yield answer["mms-id"]
@@ -25,8 +25,8 @@ def mms_id(client: Client) -> Iterator[str]:
 
 
 @pytest.fixture
-def order(server: Server, mms_id: str) -> dict[str, Any]:
-    """What a sendSavedMMS must give."""
+def required(server: Server, mms_id: str) -> dict[str, Any]:
+    """Return the required parameters of sendSavedMMS."""
     return {"to": server.number, "from_": server.sender, "service_id": server.service, "mms_id": mms_id}
 
 
@@ -36,15 +36,15 @@ def code(client: Client, answer: dict[str, Any]) -> str:
     return SKYCORE_CODES.get(found, found) if isinstance(client, Skycore) else found
 
 
-def test_a_key_is_good(client: Client) -> None:
+def test_loginuser_accepts_a_valid_key(client: Client) -> None:
     assert client("loginUser")["status"] == "Success"
 
 
-def test_stored_content_is_sent(client: Client, server: Server, order: dict[str, Any]) -> None:
-    answer = client("sendSavedMMS", **order)
+def test_sendsavedmms_is_accepted(client: Client, server: Server, required: dict[str, Any]) -> None:
+    answer = client("sendSavedMMS", **required)
     assert answer == {
         "status": "Success",
-        "mms-id": order["mms_id"],
+        "mms-id": required["mms_id"],
         "tracking-id": answer["tracking-id"],
         "to": server.number,
         "from": server.sender,
@@ -52,57 +52,57 @@ def test_stored_content_is_sent(client: Client, server: Server, order: dict[str,
     }
 
 
-def test_new_content_is_stored_and_sent_in_one(client: Client, server: Server) -> None:
-    who = {"to": server.number, "from_": server.sender, "service_id": server.service}
-    sent = client("sendMMS", **who, name="Conformance", message_subject="Hello", slide=SLIDES)
+def test_sendmms_stores_content_and_sends_it(client: Client, server: Server) -> None:
+    recipient = {"to": server.number, "from_": server.sender, "service_id": server.service}
+    sent = client("sendMMS", **recipient, name="Conformance", message_subject="Hello", slide=SLIDES)
     assert (sent["status"], sent["to"], sent["from"]) == ("Success", server.number, server.sender), sent
     assert client("getMessage", tracking_id=sent["tracking-id"])["mms-id"] == sent["mms-id"]
-    assert client("sendSavedMMS", **who, mms_id=sent["mms-id"])["status"] == "Success"
+    assert client("sendSavedMMS", **recipient, mms_id=sent["mms-id"])["status"] == "Success"
     assert client("deleteMMSID", mms_id=sent["mms-id"])["status"] == "Success"
 
 
-def test_a_dry_run_foretells_and_stores_nothing(client: Client, server: Server, order: dict[str, Any]) -> None:
-    foretold = client("sendSavedMMS", **order, dry_run="true")
-    assert (foretold["status"], foretold["to"], foretold["route"]) == ("Success", server.number, "MMS"), foretold
-    new = {name: value for name, value in order.items() if name != "mms_id"}
-    foretold = client("sendMMS", **new, name="Conformance", message_subject="Hello", slide=SLIDES, dry_run="true")
-    assert foretold["route"] == "MMS", foretold
-    assert foretold["ddm"] in ("false", False)
-    assert client("getMMSTemplates", items_per_page="1")["mms-template"][0]["mms-id"] == order["mms_id"]
+def test_dry_run_previews_and_stores_nothing(client: Client, server: Server, required: dict[str, Any]) -> None:
+    preview = client("sendSavedMMS", **required, dry_run="true")
+    assert (preview["status"], preview["to"], preview["route"]) == ("Success", server.number, "MMS"), preview
+    new = {name: value for name, value in required.items() if name != "mms_id"}
+    preview = client("sendMMS", **new, name="Conformance", message_subject="Hello", slide=SLIDES, dry_run="true")
+    assert preview["route"] == "MMS", preview
+    assert preview["ddm"] in ("false", False)
+    assert client("getMMSTemplates", items_per_page="1")["mms-template"][0]["mms-id"] == required["mms_id"]
 
 
-def test_a_repeat_under_its_key_gets_the_same_answer(client: Client, order: dict[str, Any], mms_id: str) -> None:
-    repeated = order | {"idempotency_key": f"conformance {mms_id}"}
+def test_repeat_with_its_key_gets_the_same_answer(client: Client, required: dict[str, Any], mms_id: str) -> None:
+    repeated = required | {"idempotency_key": f"conformance {mms_id}"}
     assert client("sendSavedMMS", **repeated) == client("sendSavedMMS", **repeated)
 
 
-def test_postbacks_are_sent_again(client: Client, order: dict[str, Any]) -> None:
-    sent = client("sendSavedMMS", **order)
+def test_replaypostbacks_counts_replayed_postbacks(client: Client, required: dict[str, Any]) -> None:
+    sent = client("sendSavedMMS", **required)
     again = client("replayPostbacks", tracking_id=sent["tracking-id"])
     assert (again["status"], again["tracking-id"]) == ("Success", sent["tracking-id"])
     assert client("replayPostbacks", since=datetime.now(UTC).isoformat())["replayed"] in ("0", 0)
 
 
-def test_a_refusal_names_the_parameter_as_the_client_writes_it(client: Client, order: dict[str, Any]) -> None:
-    asked: list[tuple[str, dict[str, str], str]] = [
+def test_failure_names_the_parameter_in_the_dialect(client: Client, required: dict[str, Any]) -> None:
+    cases: list[tuple[str, dict[str, str], str]] = [
         ("replayPostbacks", {}, "tracking-id"),
         ("replayPostbacks", {"since": "noon"}, "since"),
         ("replayPostbacks", {"tracking_id": "x"}, "tracking-id"),
         ("replayPostbacks", {"event_id": "1", "since": "2026-11-22"}, "since"),
         ("replayPostbacks", {"event_id": "x"}, "event-id"),
         ("replayPostbacks", {"until": "2026-11-22"}, "until"),
-        ("sendSavedMMS", {**order, "ddm_message_timeout": "soon"}, "ddm-message-timeout"),
-        ("sendSavedMMS", {**order, "custom_subject": "x" * 81}, "custom-subject"),
+        ("sendSavedMMS", {**required, "ddm_message_timeout": "soon"}, "ddm-message-timeout"),
+        ("sendSavedMMS", {**required, "custom_subject": "x" * 81}, "custom-subject"),
     ]
-    for action, content, name in asked:
+    for action, content, name in cases:
         assert client.name_of(name) in client(action, **content)["error-info"].replace(":", "").split()
 
 
-def test_everything_that_may_be_given_is_taken(client: Client, order: dict[str, Any]) -> None:
+def test_every_parameter_is_accepted(client: Client, required: dict[str, Any]) -> None:
     soon = (datetime.now(UTC) + timedelta(hours=1)).isoformat(timespec="seconds")
     answer = client(
         "SENDSAVEDMMS",
-        **{**order, "to": f"+{order['to']}", "from_": f"+{order['from_']}"},
+        **{**required, "to": f"+{required['to']}", "from_": f"+{required['from_']}"},
         fallback_sms_text="Hello {{firstname}}",
         disable_fallback_sms="false",
         disable_fallback_sms_link="true",
@@ -122,15 +122,15 @@ def test_everything_that_may_be_given_is_taken(client: Client, order: dict[str, 
     assert client("getMessage", tracking_id=answer["tracking-id"])["client-reference"] == "conformance"
 
 
-def test_a_message_is_read(client: Client, server: Server, order: dict[str, Any]) -> None:
-    sent = client("sendSavedMMS", **order)
+def test_getmessage_returns_the_message(client: Client, server: Server, required: dict[str, Any]) -> None:
+    sent = client("sendSavedMMS", **required)
     read = client("getMessage", tracking_id=sent["tracking-id"])
-    assert [read[name] for name in ("status", "mms-id", "to")] == ["Success", order["mms_id"], server.number]
+    assert [read[name] for name in ("status", "mms-id", "to")] == ["Success", required["mms_id"], server.number]
     assert read["event"][0]["type"] == "accepted"
     assert abs(datetime.fromisoformat(read["event"][0]["timestamp"]) - datetime.now(UTC)) < timedelta(minutes=5)
 
 
-def test_content_is_listed_the_newest_first(client: Client, mms_id: str) -> None:
+def test_getmmstemplates_lists_content_newest_first(client: Client, mms_id: str) -> None:
     start = (datetime.now(UTC) - timedelta(minutes=5)).isoformat(timespec="seconds")
     listed = client("getMMSTemplates", start_date=start, page_number="1", items_per_page="1")
     (newest,) = listed["mms-template"]
@@ -140,12 +140,12 @@ def test_content_is_listed_the_newest_first(client: Client, mms_id: str) -> None
     assert client("getMmsIds", items_per_page="1")["mms-template"][0]["mms-id"] == mms_id
 
 
-def test_content_is_deleted_once(client: Client, order: dict[str, Any]) -> None:
-    sent = client("sendSavedMMS", **order)
-    deleted = client("deleteMMSID", mms_id=order["mms_id"])
-    assert deleted == {"status": "Success", "mms-id": order["mms_id"]}
-    assert code(client, client("deleteMMSID", mms_id=order["mms_id"])) == "E241"
-    assert code(client, client("sendSavedMMS", **order)) == "E241"
+def test_deletemmsid_deletes_content_once(client: Client, required: dict[str, Any]) -> None:
+    sent = client("sendSavedMMS", **required)
+    deleted = client("deleteMMSID", mms_id=required["mms_id"])
+    assert deleted == {"status": "Success", "mms-id": required["mms_id"]}
+    assert code(client, client("deleteMMSID", mms_id=required["mms_id"])) == "E241"
+    assert code(client, client("sendSavedMMS", **required)) == "E241"
     assert client("getMessage", tracking_id=sent["tracking-id"])["status"] == "Success"
 
 
@@ -173,18 +173,18 @@ FAILURES: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-def test_the_faults_of_sendsavedmms_have_their_codes(client: Client, order: dict[str, Any]) -> None:
-    answers = [client("sendSavedMMS", **{**order, **change}) for change, _ in FAILURES]
+def test_invalid_sendsavedmms_gets_the_documented_codes(client: Client, required: dict[str, Any]) -> None:
+    answers = [client("sendSavedMMS", **{**required, **change}) for change, _ in FAILURES]
     assert [code(client, answer) for answer in answers] == [expected for _, expected in FAILURES]
     assert all(answer["error-info"] for answer in answers)
-    assert [answer.get("to", "") for answer in answers] == [change.get("to", order["to"]) for change, _ in FAILURES]
+    assert [answer.get("to", "") for answer in answers] == [change.get("to", required["to"]) for change, _ in FAILURES]
 
 
 AREA = {"text": "Dear {{name}}", "left": "0", "top": "0", "width": "100", "height": "40", "font-size": "20"}
 
 
-def drawn(**changes: str) -> dict[str, Any]:
-    """A slide whose picture has a text drawn onto it; the picture cannot be fetched."""
+def with_text_area(**changes: str) -> dict[str, Any]:
+    """Return content with a text area on a picture that cannot be fetched."""
     area = AREA | {name.replace("_", "-"): text for name, text in changes.items()}
     return {"slide": [{"image": {"url": "ftp://www.example.com/a.jpg", "text-area": [area]}}]}
 
@@ -204,16 +204,16 @@ SAVE_FAILURES: list[tuple[dict[str, Any], str]] = [
     ({"slide": [{"ical": {"url": "ftp://www.example.com/a.ics"}}]}, "E356"),
     ({"slide": [{"pdf": {"url": "ftp://www.example.com/a.pdf"}}]}, "E357"),
     ({"slide": [{"passbook": {"url": "ftp://www.example.com/a.pkpass"}}]}, "E358"),
-    (drawn(), "E351"),
-    (drawn(text=""), "E100"),
-    (drawn(left="-1"), "E100"),
-    (drawn(font_size="5"), "E100"),
-    (drawn(font="Comic Sans"), "E100"),
-    (drawn(color="red"), "E100"),
-    (drawn(align="justify"), "E100"),
-    (drawn(vertical_align="up"), "E100"),
-    (drawn(text="日本"), "E100"),
-    (drawn(text="This is too long for so small a box. " * 3), "E334"),
+    (with_text_area(), "E351"),
+    (with_text_area(text=""), "E100"),
+    (with_text_area(left="-1"), "E100"),
+    (with_text_area(font_size="5"), "E100"),
+    (with_text_area(font="Comic Sans"), "E100"),
+    (with_text_area(color="red"), "E100"),
+    (with_text_area(align="justify"), "E100"),
+    (with_text_area(vertical_align="up"), "E100"),
+    (with_text_area(text="日本"), "E100"),
+    (with_text_area(text="This is too long for so small a box. " * 3), "E334"),
     ({"slide": [{"vcard": {"url": ""}, "ical": {"url": ""}}]}, "E223"),
     ({"slide": [{"pdf": {"url": ""}, "video": {"url": ""}}]}, "E224"),
     ({"slide": [{"audio": {"url": ""}, "video": {"url": ""}}]}, "E226"),
@@ -221,9 +221,9 @@ SAVE_FAILURES: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-def test_the_faults_of_savemms_have_their_codes(client: Client) -> None:
-    good = {"name": "Conformance", "message_subject": "Hello", "slide": SLIDES}
-    codes = [code(client, client("saveMMS", **{**good, **change})) for change, _ in SAVE_FAILURES]
+def test_invalid_savemms_gets_the_documented_codes(client: Client) -> None:
+    valid = {"name": "Conformance", "message_subject": "Hello", "slide": SLIDES}
+    codes = [code(client, client("saveMMS", **{**valid, **change})) for change, _ in SAVE_FAILURES]
     assert codes == [expected for _, expected in SAVE_FAILURES]
 
 
@@ -235,21 +235,21 @@ SEND_FAILURES: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-def test_sendmms_has_the_faults_of_the_order_and_of_the_content(client: Client, server: Server) -> None:
-    good = {"to": server.number, "from_": server.sender, "service_id": server.service, "name": "a", "slide": SLIDES}
-    codes = [code(client, client("sendMMS", **{**good, **change})) for change, _ in SEND_FAILURES]
+def test_invalid_sendmms_gets_the_documented_codes(client: Client, server: Server) -> None:
+    valid = {"to": server.number, "from_": server.sender, "service_id": server.service, "name": "a", "slide": SLIDES}
+    codes = [code(client, client("sendMMS", **{**valid, **change})) for change, _ in SEND_FAILURES]
     assert codes == [expected for _, expected in SEND_FAILURES]
 
 
 LIST_FAILURES = [({"page_number": "0"}, "E212"), ({"items_per_page": "1001"}, "E213"), ({"start_date": "x"}, "E214")]
 
 
-def test_the_faults_of_getmmstemplates_have_their_codes(client: Client) -> None:
+def test_invalid_getmmstemplates_gets_the_documented_codes(client: Client) -> None:
     codes = [code(client, client("getMMSTemplates", **change)) for change, _ in LIST_FAILURES]
     assert codes == [expected for _, expected in LIST_FAILURES]
 
 
-def test_other_faults_have_their_codes(client: Client) -> None:
+def test_other_invalid_requests_get_the_documented_codes(client: Client) -> None:
     assert code(client, client("")) == "E100"
     assert code(client, client("sendPigeon")) == "E107"
     assert code(client, client("getMessage", tracking_id="TU1TXw==")) == "E100"

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 
 from mms.models import Message
-from tests.api.dialect_requests import DECLARED, get, post_json
+from tests.api.dialect_requests import XML_DECLARATION, get, post_json
 from tests.api.documents import KEY, NUMBER, SEND, request
 from tests.wire import IPHONE, Drive
 
@@ -34,7 +34,7 @@ def test_get_message_returns_the_timeline_in_every_dialect(
         for kind, text in timeline
     )
     assert post(request({**READ, "tracking-id": message.tracking_id}).decode()).decode() == (
-        f"{DECLARED}<response><status>Success</status><tracking-id>{message.tracking_id}</tracking-id>"
+        f"{XML_DECLARATION}<response><status>Success</status><tracking-id>{message.tracking_id}</tracking-id>"
         f"<mms-id>35674</mms-id><to>{NUMBER}</to><from>28444</from><message-status>delivered</message-status>"
         f"<sent-as>MMS</sent-as><client-reference>r1</client-reference>{events}</response>"
     )

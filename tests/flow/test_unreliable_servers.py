@@ -12,7 +12,7 @@ from django.utils import timezone
 from billing.models import Account
 from mms.models import Message, Postback
 from mms.postbacks import notifier, outbox
-from tests.api.sockets import listening, saying
+from tests.api.sockets import respond_with, tcp_server
 from tests.scripted import Scripted
 from tests.wire import Drive
 
@@ -69,7 +69,7 @@ def test_hanging_name_servers_do_not_block_other_accounts(
 def test_http_200_with_a_truncated_body_counts(
     world: SimpleNamespace, send: Send, drive: Drive, answer: bytes, kept: str
 ) -> None:
-    with listening(saying(answer)) as server:
+    with tcp_server(respond_with(answer)) as server:
         Account.objects.update(postback_url=server.url)
         send()
         drive()
@@ -79,7 +79,7 @@ def test_http_200_with_a_truncated_body_counts(
 
 
 def test_http_500_with_a_truncated_body_is_retried(world: SimpleNamespace, send: Send, drive: Drive) -> None:
-    with listening(saying(b"HTTP/1.1 500 Oh\r\nContent-Length: 100\r\n\r\nNo")) as server:
+    with tcp_server(respond_with(b"HTTP/1.1 500 Oh\r\nContent-Length: 100\r\n\r\nNo")) as server:
         Account.objects.update(postback_url=server.url)
         send()
         drive()

@@ -12,7 +12,7 @@ from pytest_django import Settings
 from mms.content.downloads import DownloadedFile, DownloadError, Downloads
 from mms.runtime.http_client import NoReply, Request, is_allowed
 from mms.runtime.in_flight import InFlight
-from tests.api.sockets import listening, read_headers, saying
+from tests.api.sockets import read_headers, respond_with, tcp_server
 from tests.scripted import Say, Scripted, serving
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\n"
@@ -68,7 +68,7 @@ def test_public_address_is_allowed(settings: Settings, address: str) -> None:
 
 def test_only_allowed_addresses_of_a_name_are_tried(resolved: Resolve, settings: Settings) -> None:
     settings.OUTBOUND_ALLOWED_NETWORKS = ["127.0.0.1/32"]
-    with listening(saying(OK + b"Content-Length: 1\r\n\r\nx")) as server:
+    with tcp_server(respond_with(OK + b"Content-Length: 1\r\n\r\nx")) as server:
         resolved([["127.0.0.2", "127.0.0.1", "127.0.0.3"]])
         assert fetch(f"http://{NAME}:{server.port}/", 10).data == b"x"
         resolved([["127.0.0.2", "127.0.0.3"]])
@@ -80,7 +80,7 @@ def test_only_allowed_addresses_of_a_name_are_tried(resolved: Resolve, settings:
 def test_dns_rebinding_is_refused(resolved: Resolve, settings: Settings) -> None:
     settings.OUTBOUND_ALLOWED_NETWORKS = ["127.0.0.1/32"]
     resolved([["127.0.0.1"], ["127.0.0.2"]])
-    with serving(Say()) as server, listening(saying(OK)) as inner:
+    with serving(Say()) as server, tcp_server(respond_with(OK)) as inner:
         port = server.url.rpartition(":")[2]
         server.first(Say(302, headers=(("Location", f"http://{NAME.upper()}.:{inner.port}/"),)))
         with pytest.raises(DownloadError):
@@ -105,7 +105,7 @@ def test_line_end_in_url_injects_no_header(place: str, break_off: str) -> None:
         seen.append(read_headers(connection))
         connection.sendall(OK + b"Content-Length: 1\r\nConnection: close\r\n\r\nx")
 
-    with listening(serve) as server:
+    with tcp_server(serve) as server:
         url = place.replace("{port}", str(server.port)).replace("{x}", break_off)
         with suppress(DownloadError):
             fetch(url, 10)
@@ -124,7 +124,7 @@ def test_url_password_is_not_sent_to_redirect_target() -> None:
 def test_compressed_response_is_not_expanded(encoding: str) -> None:
     bomb = gzip.compress(bytes(50_000_000), 1)
     head = OK + f"Content-Encoding: {encoding}\r\nContent-Length: {len(bomb)}\r\n\r\n".encode()
-    with listening(saying(head, bomb)) as server:
+    with tcp_server(respond_with(head, bomb)) as server:
         began = time.process_time()
         assert fetch(server.url, 1_000_000).data == bomb
         assert time.process_time() - began < 0.5
@@ -135,7 +135,7 @@ def test_compressed_response_is_not_expanded(encoding: str) -> None:
 )
 def test_response_of_another_protocol_is_not_disclosed(said: bytes) -> None:
     with (
-        listening(saying(said)) as server,
+        tcp_server(respond_with(said)) as server,
         pytest.raises(DownloadError, match="closed the connection or does not speak HTTP"),
     ):
         fetch(server.url, 1000)
@@ -143,7 +143,7 @@ def test_response_of_another_protocol_is_not_disclosed(said: bytes) -> None:
 
 def test_endless_headers_are_refused() -> None:
     with (
-        listening(saying(OK, *[b"X-A: " + b"a" * 60_000 + b"\r\n"] * 20)) as server,
+        tcp_server(respond_with(OK, *[b"X-A: " + b"a" * 60_000 + b"\r\n"] * 20)) as server,
         pytest.raises(DownloadError),
     ):
         fetch(server.url, 1000)
