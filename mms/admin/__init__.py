@@ -1,4 +1,4 @@
-"""The operators' console on messages, their content and their carriers."""
+"""The admin of messages, content, postbacks and carriers, and the dashboard."""
 
 from django.contrib import admin
 

@@ -1,4 +1,4 @@
-"""Carriers: how to reach their MMSC, and what they may call us with."""
+"""The admin of carriers: how to reach the MMSC, its access to the platform, and its MM7 dialect."""
 
 import ipaddress
 from typing import Any
@@ -18,17 +18,21 @@ from mms.models import Carrier, NumberPrefix
 from mms.protocol.reports import ReportStatus
 from mms.protocol.submit import Outcome
 
-KEEPS = "Left empty, it stays as it is. Without a user there is no password."
+PASSWORD_HELP = "Leave empty to keep the current password. It is removed when the username is empty."  # noqa: S105
 
 
 class CarrierForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the type checker alone
-    """Passwords go in and never come out: an empty field keeps the one that is stored."""
+    """The form of a carrier. It never shows passwords; an empty field keeps the stored one."""
 
     mmsc_password = forms.CharField(
-        label="MMSC password", max_length=100, required=False, widget=UnfoldAdminPasswordWidget, help_text=KEEPS
+        label="MMSC password", max_length=100, required=False, widget=UnfoldAdminPasswordWidget, help_text=PASSWORD_HELP
     )
     inbound_password = forms.CharField(
-        label="Its password here", max_length=100, required=False, widget=UnfoldAdminPasswordWidget, help_text=KEEPS
+        label="Inbound password",
+        max_length=100,
+        required=False,
+        widget=UnfoldAdminPasswordWidget,
+        help_text=PASSWORD_HELP,
     )
 
     def clean(self) -> dict[str, Any] | None:
@@ -44,27 +48,29 @@ class CarrierForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the
             try:
                 ipaddress.ip_network(network)
             except ValueError as error:
-                raise forms.ValidationError(f"{network} is no network in CIDR notation: {error}.") from error
+                raise forms.ValidationError(f"{network} is not a network in CIDR notation: {error}.") from error
         return networks
 
     def clean_code_overrides(self) -> dict[str, Any]:
         overrides = self.cleaned_data["code_overrides"] or {}
         if not isinstance(overrides, dict):
-            raise forms.ValidationError('A JSON object from code to outcome, such as {"3001": "permanent"}.')
+            raise forms.ValidationError('Enter a JSON object of code and outcome, such as {"3001": "permanent"}.')
         outcomes = [outcome.value for outcome in Outcome]
         for code, outcome in overrides.items():
             if not (code.isascii() and code.isdigit()) or outcome not in outcomes:
-                raise forms.ValidationError(f"{code}: a code is digits, its outcome one of {', '.join(outcomes)}.")
+                raise forms.ValidationError(
+                    f"{code}: enter a code of digits and one of these outcomes: {', '.join(outcomes)}."
+                )
         return overrides
 
     def clean_status_overrides(self) -> dict[str, Any]:
         overrides = self.cleaned_data["status_overrides"] or {}
         if not isinstance(overrides, dict):
-            raise forms.ValidationError('A JSON object from MMStatus to its meaning, such as {"4": "Rejected"}.')
-        meanings = [status.value for status in ReportStatus]
-        for word, meaning in overrides.items():
+            raise forms.ValidationError('Enter a JSON object of MMStatus and meaning, such as {"4": "Rejected"}.')
+        meanings = [meaning.value for meaning in ReportStatus]
+        for status, meaning in overrides.items():
             if meaning not in meanings:
-                raise forms.ValidationError(f"{word}: its meaning is one of {', '.join(meanings)}.")
+                raise forms.ValidationError(f"{status}: enter one of these meanings: {', '.join(meanings)}.")
         return overrides
 
 
@@ -89,7 +95,7 @@ class CarrierAdmin(MaskingAdmin):
     fieldsets = (
         (None, {"fields": (("name", "enabled"), ("operator_id", "slug"))}),
         (
-            "To its MMSC",
+            "Outbound: submits to the MMSC",
             {
                 "fields": (
                     "mmsc_url",
@@ -100,7 +106,7 @@ class CarrierAdmin(MaskingAdmin):
             },
         ),
         (
-            "From its MMSC",
+            "Inbound: requests from the MMSC",
             {"fields": (("inbound_username", "inbound_password"), "inbound_networks")},
         ),
         (
@@ -117,5 +123,5 @@ class CarrierAdmin(MaskingAdmin):
         return bool(self.has_change_permission(request))
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """A carrier is switched off, not deleted: its messages stay."""
+        """Refuse: a carrier is disabled instead, and its messages stay."""
         return False

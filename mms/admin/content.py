@@ -1,4 +1,4 @@
-"""Stored content: templates with their slides, media and the renditions made of them."""
+"""The admin of content: templates, media and renditions."""
 
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -17,14 +17,14 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import display
 
-from mms.admin import pictures, search
-from mms.admin.audit import AuditAdmin
-from mms.admin.tables import MOST, Row, Table, bytes_of, label, link, moment, unbroken
+from mms.admin import file_responses, search
+from mms.admin.records import RecordAdmin
+from mms.admin.tables import MAX_ROWS, Row, Table, format_size, label, link, no_wrap, timestamp
 from mms.models import Encoding, Medium, Rendition, Slide, Template
 
 
-def shown(stored: Medium | Rendition) -> SafeString:
-    """Its thumbnail, or the type of what has none, as a link to the file itself."""
+def file_link(stored: Medium | Rendition) -> SafeString:
+    """Return a link to the file: its thumbnail, or its MIME type if it is not an image."""
     name = f"admin:mms_{stored._meta.model_name}"
     if not stored.mime_type.startswith("image/"):
         return format_html(
@@ -39,17 +39,18 @@ def shown(stored: Medium | Rendition) -> SafeString:
     )
 
 
-def pixels(stored: Medium | Rendition) -> str:
+def pixel_size(stored: Medium | Rendition) -> str:
+    """Return width and height in pixels, or "-" if there are none."""
     return f"{stored.width} x {stored.height}" if stored.width else "-"
 
 
-class StoredAdmin(AuditAdmin):
-    """Pages over stored files."""
+class StoredAdmin(RecordAdmin):
+    """The base class of admin pages for stored files."""
 
     def get_urls(self) -> list[URLPattern]:
         return [
-            self._path("file", pictures.original),
-            self._path("thumbnail", pictures.thumbnail),
+            self._path("file", file_responses.file_response),
+            self._path("thumbnail", file_responses.thumbnail_response),
             *super().get_urls(),
         ]
 
@@ -67,25 +68,25 @@ class StoredAdmin(AuditAdmin):
 
     @display(description="")
     def preview(self, stored: Medium | Rendition) -> SafeString:
-        return shown(stored)
+        return file_link(stored)
 
-    @display(description="pixels")
+    @display(description="dimensions")
     def pixels(self, stored: Medium | Rendition) -> str:
-        return pixels(stored)
+        return pixel_size(stored)
 
     @display(description="size")
     def bytes(self, stored: Medium | Rendition) -> str:
-        return bytes_of(stored.size)
+        return format_size(stored.size)
 
 
 @admin.register(Template)
-class TemplateAdmin(AuditAdmin):
+class TemplateAdmin(RecordAdmin):
     list_display = ("id", "name", "account", "subject", "shown_status", "created_at", "deleted_at")
     list_display_links = ("id", "name")
     list_select_related = ("account",)
     list_filter = (("account", AutocompleteSelectFilter), "status")
     search_fields = ("name",)
-    search_help_text = "mms-id, name or account"
+    search_help_text = "MMS ID, name or account"
     fields = (
         ("id", "name"),
         ("account", "subject"),
@@ -106,23 +107,23 @@ class TemplateAdmin(AuditAdmin):
 
     def tables(self, row: Template) -> Iterable[Table]:
         slides = row.slides.prefetch_related("media", "areas")
-        headers = ("Slide", "Seconds", "Text", "Media", "On its picture")
+        headers = ("Slide", "Seconds", "Text", "Media", "Text areas")
         return (Table("Slides", headers, [_slide(slide) for slide in slides]),)
 
 
 def _templates(term: str) -> Q:
-    named = Q(name__icontains=term.strip()) | search.of_account(term)
+    named = Q(name__icontains=term.strip()) | search.by_account(term)
     return named | Q(pk=int(term)) if search.NUMBER.fullmatch(term.strip()) else named
 
 
 def _slide(slide: Slide) -> Row:
     media = (
-        (shown(medium), link(medium, unbroken(f"{pixels(medium)}, {bytes_of(medium.size)}")))
+        (file_link(medium), link(medium, no_wrap(f"{pixel_size(medium)}, {format_size(medium.size)}")))
         for medium in slide.media.all()
     )
-    texts = len(slide.areas.all())
-    drawn = link(slide, unbroken(f"{texts} text{pluralize(texts)}"))
-    return Row((slide.position, slide.duration, slide.text, format_html_join("", "{}{}", media), drawn))
+    count = len(slide.areas.all())
+    areas = link(slide, no_wrap(f"{count} text area{pluralize(count)}"))
+    return Row((slide.position, slide.duration, slide.text, format_html_join("", "{}{}", media), areas))
 
 
 @admin.register(Medium)
@@ -130,7 +131,7 @@ class MediumAdmin(StoredAdmin):
     list_display = ("preview", "__str__", "mime_type", "pixels", "bytes", "created_at")
     list_display_links = ("__str__",)
     search_fields = ("sha256__startswith",)
-    search_help_text = "The beginning of its SHA-256"
+    search_help_text = "First digits of the SHA-256"
     fields = (
         "preview",
         "sha256",
@@ -141,53 +142,56 @@ class MediumAdmin(StoredAdmin):
     )
 
     def get_fields(self, request: HttpRequest, obj: Medium | None = None) -> Any:
-        picture = obj is None or obj.kind == Medium.Kind.IMAGE
-        return self.fields if picture else ("preview", "sha256", ("mime_type", "bytes"), "created_at")
+        is_image = obj is None or obj.kind == Medium.Kind.IMAGE
+        return self.fields if is_image else ("preview", "sha256", ("mime_type", "bytes"), "created_at")
 
     def tables(self, row: Medium) -> Iterable[Table]:
-        headers = ("", "Recipe", "Type", "Pixels", "Size", "Quality", "SSIM", "Made")
-        made = row.renditions.order_by("pk")[:MOST]
-        renditions = Table("Renditions", headers, [_rendition(rendition) for rendition in made])
+        headers = ("", "Recipe", "Type", "Dimensions", "Size", "Quality", "SSIM", "Created")
+        rows = row.renditions.order_by("pk")[:MAX_ROWS]
+        renditions = Table("Renditions", headers, [_rendition(rendition) for rendition in rows])
         encodings = [_encoding(encoding) for encoding in Encoding.objects.filter(medium=row)]
         return (renditions, *([Table("Encoding", ENCODING_HEADERS, encodings)] if encodings else []))
 
 
-ENCODING_HEADERS = ("Status", "Due", "Tries", "Seconds", "Problem")
+ENCODING_HEADERS = ("Status", "Due", "Tries", "Duration (s)", "Problem")
 
 
 def _encoding(encoding: Encoding) -> Row:
-    at = moment(encoding.due_at)
+    at = timestamp(encoding.due_at)
     return Row((label(encoding.status), at, encoding.tries, encoding.seconds, encoding.problem))
 
 
+def _format_ssim(rendition: Rendition) -> str:
+    return "-" if rendition.ssim is None else f"{rendition.ssim:.4f}"
+
+
 def _rendition(rendition: Rendition) -> Row:
-    likeness = "-" if rendition.ssim is None else f"{rendition.ssim:.4f}"
     return Row(
         (
-            shown(rendition),
+            file_link(rendition),
             link(rendition),
             rendition.mime_type,
-            pixels(rendition),
-            bytes_of(rendition.size),
+            pixel_size(rendition),
+            format_size(rendition.size),
             rendition.quality,
-            likeness,
-            moment(rendition.created_at),
+            _format_ssim(rendition),
+            timestamp(rendition.created_at),
         )
     )
 
 
 @admin.register(Rendition)
 class RenditionAdmin(StoredAdmin):
-    list_display = ("preview", "recipe", "mime_type", "pixels", "bytes", "quality", "likeness", "created_at")
+    list_display = ("preview", "recipe", "mime_type", "pixels", "bytes", "quality", "similarity", "created_at")
     list_display_links = ("recipe",)
     fields = (
         ("preview", "medium"),
         ("recipe", "mime_type"),
         ("pixels", "bytes"),
-        ("quality", "likeness"),
+        ("quality", "similarity"),
         "created_at",
     )
 
     @display(description="SSIM")
-    def likeness(self, rendition: Rendition) -> str:
-        return "-" if rendition.ssim is None else f"{rendition.ssim:.4f}"
+    def similarity(self, rendition: Rendition) -> str:
+        return _format_ssim(rendition)

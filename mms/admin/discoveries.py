@@ -1,4 +1,4 @@
-"""Discoveries: the DDM to a number, its report, and the messages that share it."""
+"""The admin of discoveries, with the submit attempts of their DDMs and the messages that share them."""
 
 from collections.abc import Iterable
 
@@ -9,20 +9,20 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import display
 
-from mms.admin import search, stories
-from mms.admin.audit import AuditAdmin
+from mms.admin import history, search
 from mms.admin.filters import StatusFilter
+from mms.admin.records import RecordAdmin
 from mms.admin.tables import Table, label
 from mms.models import Discovery
 
 
 @admin.register(Discovery)
-class DiscoveryAdmin(AuditAdmin):
+class DiscoveryAdmin(RecordAdmin):
     list_display = ("__str__", "number", "account", "status_label", "created_at", "answered_at", "expires_at")
     list_select_related = ("account",)
     list_filter = (StatusFilter, ("account", AutocompleteSelectFilter), ("carrier", AutocompleteSelectFilter))
     search_fields = ("number",)
-    search_help_text = "Number, account"
+    search_help_text = "Number or account"
     fields = (
         ("number", "sender"),
         ("status_label", "tries"),
@@ -44,4 +44,4 @@ class DiscoveryAdmin(AuditAdmin):
         return (queryset.filter(found) if search_term else queryset), False
 
     def tables(self, row: Discovery) -> Iterable[Table]:
-        return (stories.waiting(row), stories.attempts(row))
+        return (history.messages_table(row), history.attempts_table(row))

@@ -1,4 +1,4 @@
-"""Filters of the lists."""
+"""Filters of the admin's lists."""
 
 from django.contrib.admin import ModelAdmin
 from django.db.models import Model, QuerySet, TextChoices
@@ -8,12 +8,12 @@ from unfold.contrib.filters.admin import DropdownFilter
 from mms.models import Postback, Status
 from mms.models.messages import FINAL
 
-# What waits for nothing more.
-OVER = {*FINAL, Postback.Status.DELIVERED, Postback.Status.GIVEN_UP}
+# Statuses without a due_at.
+ENDED = {*FINAL, Postback.Status.DELIVERED, Postback.Status.GIVEN_UP}
 
 
 class StatusFilter(DropdownFilter):
-    """By status. One that waits is found by the partial index over what has a due_at, however few there are."""
+    """Filter by status. Other than final statuses use the partial index of rows with a due_at."""
 
     title = "status"
     parameter_name = "status"
@@ -26,7 +26,7 @@ class StatusFilter(DropdownFilter):
         if self.value() not in self.statuses.values:
             return queryset
         found = queryset.filter(status=self.value())
-        return found if self.value() in OVER else found.filter(due_at__isnull=False)
+        return found if self.value() in ENDED else found.filter(due_at__isnull=False)
 
 
 class PostbackStatusFilter(StatusFilter):
@@ -34,13 +34,13 @@ class PostbackStatusFilter(StatusFilter):
 
 
 class MatchFilter(DropdownFilter):
-    """Delivery reports that name something we sent, and those that do not (yet)."""
+    """Filter delivery reports that match an attempt, or that match none (yet)."""
 
     title = "match"
     parameter_name = "match"
 
     def lookups(self, request: HttpRequest, model_admin: "ModelAdmin[Model]") -> list[tuple[str, str]]:
-        return [("yes", "matched"), ("no", "unmatched")]
+        return [("yes", "Matched"), ("no", "Unmatched")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Model]) -> QuerySet[Model]:
         return queryset.filter(attempt__isnull=self.value() == "no") if self.value() else queryset

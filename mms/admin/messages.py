@@ -1,4 +1,4 @@
-"""Messages: found by tracking id, number or account; each with all that happened to it."""
+"""The admin of messages: search, timeline, and resolving messages in doubt."""
 
 from collections.abc import Iterable
 
@@ -15,26 +15,26 @@ from unfold.forms import BaseDialogForm
 
 from base import logs
 from billing.amounts import format_amount
-from mms.admin import search, stories
-from mms.admin.audit import AuditAdmin
+from mms.admin import history, search
 from mms.admin.filters import StatusFilter
-from mms.admin.tables import Table, label, lines
+from mms.admin.records import RecordAdmin
+from mms.admin.tables import Table, field_lines, label
 from mms.messages import transitions
 from mms.models import Message, Status
 
-DELIVERED = "It was sent: wait for its delivery report"
-SEND_AGAIN = "It was not sent: send it again"
+SENT = "Mark as sent and wait for the delivery report"
+SEND_AGAIN = "Send again"
 
 
 @admin.register(Message)
-class MessageAdmin(AuditAdmin):
+class MessageAdmin(RecordAdmin):
     list_display = ("tracking_id", "number", "account", "status_label", "handset_name", "created_at")
     list_select_related = ("account", "handset__profile")
     list_filter = (StatusFilter, ("account", AutocompleteSelectFilter), ("carrier", AutocompleteSelectFilter))
     search_fields = ("number",)
-    search_help_text = "Tracking id, number, account"
+    search_help_text = "Tracking ID, number or account"
     replacements = {
-        **AuditAdmin.replacements,
+        **RecordAdmin.replacements,
         "texts_by_slide": "masked_texts",
         "merge_data": "masked_data",
         "client_reference": "masked_reference",
@@ -63,9 +63,9 @@ class MessageAdmin(AuditAdmin):
                 "classes": ["tab"],
             },
         ),
-        ("Price", {"fields": (("as_mms", "of_ddm"), ("held", "pays_ddm")), "classes": ["tab"]}),
+        ("Price", {"fields": (("mms_price", "ddm_price"), ("reserved_amount", "pays_ddm")), "classes": ["tab"]}),
         (
-            "As ordered",
+            "Request",
             {
                 "fields": (
                     ("texts_by_slide", "merge_data"),
@@ -87,33 +87,33 @@ class MessageAdmin(AuditAdmin):
         handset = message.handset
         return str(handset.profile or handset)[:60] if handset else "-"
 
-    @display(description="price as MMS")
-    def as_mms(self, message: Message) -> str:
+    @display(description="MMS price")
+    def mms_price(self, message: Message) -> str:
         return format_amount(message.price_mms, message.account.currency)
 
-    @display(description="price of a DDM")
-    def of_ddm(self, message: Message) -> str:
+    @display(description="DDM price")
+    def ddm_price(self, message: Message) -> str:
         return format_amount(message.price_ddm, message.account.currency)
 
-    @display(description="reserved at accept")
-    def held(self, message: Message) -> str:
+    @display(description="reserved")
+    def reserved_amount(self, message: Message) -> str:
         return format_amount(message.reserved, message.account.currency)
 
-    @display(description="texts of slides")
+    @display(description="slide texts")
     def texts_by_slide(self, message: Message) -> SafeString:
-        return lines(message.texts)
+        return field_lines(message.texts)
 
     @display(description="merge data")
     def merge_data(self, message: Message) -> SafeString:
-        return lines(message.data)
+        return field_lines(message.data)
 
-    @display(description="texts of slides")
+    @display(description="slide texts")
     def masked_texts(self, message: Message) -> SafeString:
-        return lines(message.texts, logs.mask)
+        return field_lines(message.texts, logs.mask)
 
     @display(description="merge data")
     def masked_data(self, message: Message) -> SafeString:
-        return lines(message.data, logs.mask)
+        return field_lines(message.data, logs.mask)
 
     @display(description="client reference")
     def masked_reference(self, message: Message) -> str:
@@ -122,40 +122,45 @@ class MessageAdmin(AuditAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Message], search_term: str
     ) -> tuple[QuerySet[Message], bool]:
-        found = search.messages(search_term, whole=not self.may_see(request))
+        found = search.by_tracking_id_or_number(search_term, whole=not self.may_see(request))
         return (queryset.filter(found) if search_term else queryset), False
 
     def tables(self, row: Message) -> Iterable[Table]:
-        return (stories.timeline(row), stories.attempts(row), stories.postbacks(row), stories.money(row))
+        return (
+            history.timeline_table(row),
+            history.attempts_table(row),
+            history.postbacks_table(row),
+            history.ledger_table(row),
+        )
 
-    # --- messages in doubt: an operator who asked the carrier says what became of them -------------------------
+    # Messages in doubt: the operator asks the carrier and records the answer.
 
     def has_resolve_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
-        """On a message's page, only while it is in doubt."""
+        """Offer the actions of a message's page only while it is in doubt."""
         in_doubt = object_id is None or Message.objects.filter(pk=object_id, status=Status.IN_DOUBT).exists()
         return self.may_act(request) and in_doubt
 
-    @action(description=f"In doubt. {DELIVERED}", permissions=["resolve"])
+    @action(description=f"In doubt: {SENT[0].lower()}{SENT[1:]}", permissions=["resolve"])
     def resolve_sent(self, request: HttpRequest, queryset: QuerySet[Message]) -> None:
         self._resolve(request, queryset, sent=True)
 
-    @action(description=f"In doubt. {SEND_AGAIN}", permissions=["resolve"])
+    @action(description=f"In doubt: {SEND_AGAIN[0].lower()}{SEND_AGAIN[1:]}", permissions=["resolve"])
     def resolve_unsent(self, request: HttpRequest, queryset: QuerySet[Message]) -> None:
         self._resolve(request, queryset, sent=False)
 
     @action(
-        description=DELIVERED,
+        description=SENT,
         permissions=["resolve"],
         variant=ActionVariant.PRIMARY,
         dialog={
-            "title": DELIVERED,
-            "description": "The customer is told that the message was sent.",
+            "title": "Mark as sent",
+            "description": "Use this if the carrier has the message. The customer gets a postback that it was sent.",
             "form_class": BaseDialogForm,
-            "form_submit_text": "It was sent",
+            "form_submit_text": "Mark as sent",
         },
     )
     def confirm_sent(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
-        return self._confirmed(request, object_id, sent=True)
+        return self._resolve_one(request, object_id, sent=True)
 
     @action(
         description=SEND_AGAIN,
@@ -163,25 +168,25 @@ class MessageAdmin(AuditAdmin):
         variant=ActionVariant.DANGER,
         dialog={
             "title": SEND_AGAIN,
-            "description": "If the carrier did take it after all, the recipient gets it twice.",
+            "description": "Use this if the carrier does not have the message. Otherwise the recipient gets it twice.",
             "form_class": BaseDialogForm,
             "form_submit_text": "Send again",
         },
     )
     def confirm_unsent(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
-        return self._confirmed(request, object_id, sent=False)
+        return self._resolve_one(request, object_id, sent=False)
 
-    def _confirmed(self, request: HttpRequest, object_id: str, *, sent: bool) -> HttpResponse:
+    def _resolve_one(self, request: HttpRequest, object_id: str, *, sent: bool) -> HttpResponse:
         self._resolve(request, Message.objects.filter(pk=object_id), sent=sent)
         page = reverse("admin:mms_message_change", args=[object_id])
         return HttpResponse(headers={"HX-Redirect": page})
 
-    def _resolve(self, request: HttpRequest, chosen: QuerySet[Message], *, sent: bool) -> None:
+    def _resolve(self, request: HttpRequest, selected: QuerySet[Message], *, sent: bool) -> None:
         now, by = timezone.now(), request.user.get_username()
-        rows = list(chosen.select_related("account", "carrier"))
+        rows = list(selected.select_related("account", "carrier"))
         resolved = sum(transitions.resolve_in_doubt(message, sent, by, now) for message in rows)
-        left = len(rows) - resolved
-        word = "wait for their delivery report" if sent else "are sent again"
-        messages.success(request, f"Messages that {word}: {resolved}.")
-        if left:
-            messages.warning(request, f"Not in doubt, and left as they are: {left}.")
+        skipped = len(rows) - resolved
+        result = "marked as sent" if sent else "to be sent again"
+        messages.success(request, f"Messages {result}: {resolved}.")
+        if skipped:
+            messages.warning(request, f"Skipped, because not in doubt: {skipped}.")

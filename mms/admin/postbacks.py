@@ -1,4 +1,4 @@
-"""Postbacks, and sending them again."""
+"""The admin of postbacks, with their replay."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -17,64 +17,68 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from base import logs
 from billing.models import Account
-from mms.admin import masking, search, stories
-from mms.admin.audit import AuditAdmin
+from mms.admin import history, masking, search
 from mms.admin.filters import PostbackStatusFilter
-from mms.admin.tables import Table, label, lines, link
+from mms.admin.records import RecordAdmin
+from mms.admin.tables import Table, field_lines, label, link
 from mms.models import Postback
 from mms.models.tracking_ids import parse_tracking_id
 from mms.postbacks import outbox
 from mms.postbacks.notices import FIELD_ORDER
 
 
-class MomentField(forms.DateTimeField):
+class DateTimeInputField(forms.DateTimeField):
+    """A date and time to the second, entered with the browser's own input."""
+
     widget = UnfoldAdminTextInputWidget(attrs={"type": "datetime-local", "step": "1"})
 
 
 class GivenUpForm(BaseDialogForm):
-    """Whose postbacks are to be sent again, and from which stretch of time."""
+    """The account and the period whose postbacks are sent again."""
 
     account = forms.ModelChoiceField(Account.objects.order_by("name"), widget=UnfoldAdminSelectWidget)
-    since = MomentField(label="Given up since", help_text="UTC, as all times of the console.")
-    until = MomentField(label="and before", required=False, help_text="Empty: until now.")
+    since = DateTimeInputField(label="Given up since", help_text="In UTC.")
+    until = DateTimeInputField(label="Given up before", required=False, help_text="In UTC. Leave empty for no end.")
 
 
 @admin.register(Postback)
-class PostbackAdmin(AuditAdmin):
-    list_display = ("__str__", "of", "account", "status_label", "tries", "due_at", "created_at")
+class PostbackAdmin(RecordAdmin):
+    list_display = ("__str__", "message_link", "account", "status_label", "tries", "due_at", "created_at")
     list_select_related = ("account", "message")
     list_filter = (PostbackStatusFilter, ("account", AutocompleteSelectFilter))
     search_fields = ("message",)
-    search_help_text = "Tracking id, account"
+    search_help_text = "Tracking ID or account"
     actions = ("send_again",)
     actions_list = ("send_given_up",)
     actions_detail = ("send_this_again",)
     fields = (
-        ("of", "account"),
+        ("message_link", "account"),
         ("code", "status_label"),
         ("dialect", "tries"),
         ("created_at", "ended_at"),
         "due_at",
-        "told",
+        "field_values",
     )
-    replacements = {"told": "masked_told"}
+    replacements = {"field_values": "masked_field_values"}
 
     @display(description="message")
-    def of(self, postback: Postback) -> SafeString:
+    def message_link(self, postback: Postback) -> SafeString:
         return link(postback.message)
 
     @display(description="status")
     def status_label(self, postback: Postback) -> SafeString:
-        return label(postback.status)
+        return label(postback.status, postback.get_status_display())
 
     @display(description="fields")
-    def told(self, postback: Postback) -> SafeString:
-        return _lines(postback.fields)
+    def field_values(self, postback: Postback) -> SafeString:
+        return _ordered_lines(postback.fields)
 
     @display(description="fields")
-    def masked_told(self, postback: Postback) -> SafeString:
-        numbers = {name: masking.masked(postback.fields[name]) for name in ("from", "to") if name in postback.fields}
-        return _lines({**postback.fields, **numbers}, logs.mask)
+    def masked_field_values(self, postback: Postback) -> SafeString:
+        numbers = {
+            name: masking.mask_number(postback.fields[name]) for name in ("from", "to") if name in postback.fields
+        }
+        return _ordered_lines({**postback.fields, **numbers}, logs.mask)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Postback], search_term: str
@@ -82,27 +86,27 @@ class PostbackAdmin(AuditAdmin):
         return (queryset.filter(_postbacks(search_term)) if search_term else queryset), False
 
     def tables(self, row: Postback) -> Iterable[Table]:
-        return (stories.handovers(row),)
+        return (history.postback_attempts_table(row),)
 
     def has_send_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
-        """On a postback's page, only once it is taken or given up."""
-        over = object_id is None or outbox.ended(Postback.objects.filter(pk=object_id)).exists()
-        return self.may_act(request) and over
+        """Offer the action of a postback's page only once it is delivered or given up."""
+        has_ended = object_id is None or outbox.ended(Postback.objects.filter(pk=object_id)).exists()
+        return self.may_act(request) and has_ended
 
     @action(description="Send again", permissions=["send"])
     def send_again(self, request: HttpRequest, queryset: QuerySet[Postback]) -> None:
-        chosen = queryset.count()
-        sent = outbox.replay(queryset, timezone.now())
-        messages.success(request, f"Postbacks to be sent again: {sent}.")
-        if sent < chosen:
-            messages.warning(request, f"Still on their way, and left as they are: {chosen - sent}.")
+        selected = queryset.count()
+        replayed = outbox.replay(queryset, timezone.now())
+        messages.success(request, f"Postbacks to be sent again: {replayed}.")
+        if replayed < selected:
+            messages.warning(request, f"Skipped, because not delivered or given up yet: {selected - replayed}.")
 
     @action(
         description="Send again",
         permissions=["send"],
         dialog={
             "title": "Send again",
-            "description": "The customer's server gets this postback once more, with the same content.",
+            "description": "Sends this postback to the customer again, with the same content.",
             "form_class": BaseDialogForm,
             "form_submit_text": "Send again",
         },
@@ -112,27 +116,27 @@ class PostbackAdmin(AuditAdmin):
         return HttpResponse(headers={"HX-Redirect": reverse("admin:mms_postback_change", args=[object_id])})
 
     @action(
-        description="Send again what was given up",
+        description="Send given-up postbacks again",
         permissions=["send"],
         icon="replay",
         dialog={
-            "title": "Send again what was given up",
-            "description": "For a customer whose server was down: every postback that it did not take is due now.",
+            "title": "Send given-up postbacks again",
+            "description": "For a customer whose server was down: sends all postbacks given up in this period.",
             "form_class": GivenUpForm,
             "form_submit_text": "Send again",
         },
     )
     def send_given_up(self, request: HttpRequest, form: GivenUpForm) -> HttpResponse:
-        chosen = outbox.given_up_between(**{name: form.cleaned_data[name] for name in ("account", "since", "until")})
-        sent = outbox.replay(chosen, timezone.now())
-        messages.success(request, f"Postbacks to be sent again: {sent}.")
+        given_up = outbox.given_up_between(**{name: form.cleaned_data[name] for name in ("account", "since", "until")})
+        replayed = outbox.replay(given_up, timezone.now())
+        messages.success(request, f"Postbacks to be sent again: {replayed}.")
         return HttpResponse(headers={"HX-Redirect": reverse("admin:mms_postback_changelist")})
 
 
-def _lines(fields: dict[str, Any], words: Callable[[str], str] = str) -> SafeString:
-    return lines({name: fields[name] for name in FIELD_ORDER if name in fields}, words)
+def _ordered_lines(fields: dict[str, Any], transform: Callable[[str], str] = str) -> SafeString:
+    return field_lines({name: fields[name] for name in FIELD_ORDER if name in fields}, transform)
 
 
 def _postbacks(term: str) -> Q:
     key = parse_tracking_id(term.strip())
-    return Q(message=key) if key is not None else search.of_account(term)
+    return Q(message=key) if key is not None else search.by_account(term)

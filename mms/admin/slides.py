@@ -1,4 +1,4 @@
-"""Slides: what a customer stored is read, the texts that are drawn onto its picture are set here too."""
+"""The admin of slides: read-only content, editable text areas, and a preview."""
 
 from collections.abc import Iterator
 from dataclasses import fields
@@ -23,16 +23,16 @@ from unfold.widgets import UnfoldAdminColorInputWidget, UnfoldAdminTextareaWidge
 from base import logs
 from mms.adaptation import text_drawing
 from mms.adaptation.content import AREAS_MAX, Area
-from mms.admin import pictures, search
-from mms.admin.audit import AuditAdmin
+from mms.admin import file_responses, search
+from mms.admin.records import RecordAdmin
 from mms.models import Medium, Slide, TextArea
 from mms.rendering import compose
 
-LISTED = 120  # characters of a text, which may have 5,000
+LISTED_CHARACTERS = 120  # a text may have 5,000
 
 
-def still(slide: Slide) -> Medium | None:
-    """The picture that texts can be drawn onto, if the slide has one."""
+def still_picture(slide: Slide) -> Medium | None:
+    """Return the slide's still picture, onto which texts can be drawn, if it has one."""
     return slide.media.filter(kind=Medium.Kind.IMAGE, frames=1).first()
 
 
@@ -41,9 +41,9 @@ class TextAreaForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for th
         widgets = {"text": UnfoldAdminTextareaWidget({"rows": 2}), "color": UnfoldAdminColorInputWidget}
 
     def clean(self) -> dict[str, Any]:
-        """Refuses what saveMMS would refuse."""
+        """Refuse the same text areas as saveMMS."""
         cleaned = super().clean() or {}
-        picture = still(self.instance.slide)
+        picture = still_picture(self.instance.slide)
         if self.errors or picture is None:
             return cleaned
         area = Area(**{field.name: cleaned[field.name] for field in fields(Area)})
@@ -71,16 +71,18 @@ class TextAreaInline(StackedInline):
     max_num = AREAS_MAX
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return isinstance(obj, Slide) and still(obj) is not None and bool(super().has_add_permission(request, obj))
+        return (
+            isinstance(obj, Slide) and still_picture(obj) is not None and bool(super().has_add_permission(request, obj))
+        )
 
 
 @admin.register(Slide)
-class SlideAdmin(AuditAdmin):
-    list_display = ("id", "template", "position", "duration", "beginning")
+class SlideAdmin(RecordAdmin):
+    list_display = ("id", "template", "position", "duration", "short_text")
     list_select_related = ("template",)
     search_fields = ("template",)
-    search_help_text = "mms-id"
-    replacements = {**AuditAdmin.replacements, "beginning": "masked_beginning"}
+    search_help_text = "MMS ID of the template"
+    replacements = {**RecordAdmin.replacements, "short_text": "masked_short_text"}
     fields = (("template", "position"), ("duration", "text"), "preview")
     readonly_fields = ("template", "position", "duration", "text", "preview")
     inlines = (TextAreaInline,)
@@ -93,7 +95,7 @@ class SlideAdmin(AuditAdmin):
         return (found if term else queryset), False
 
     def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        """To set its text areas; its own fields stay as they are."""
+        """Allow editing of the text areas; the slide's own fields are read-only."""
         return self.may_act(request)
 
     def get_urls(self) -> list[URLPattern]:
@@ -104,24 +106,24 @@ class SlideAdmin(AuditAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         slide = get_object_or_404(Slide, pk=key)
-        picture = still(slide)
+        picture = still_picture(slide)
         if picture is None:
             raise Http404
-        return pictures.lettered(picture, _samples(slide))
+        return file_responses.preview_response(picture, _samples(slide))
 
     @display(description="text")
-    def beginning(self, slide: Slide) -> str:
-        return Truncator(slide.text).chars(LISTED) or "-"
+    def short_text(self, slide: Slide) -> str:
+        return Truncator(slide.text).chars(LISTED_CHARACTERS) or "-"
 
     @display(description="text")
-    def masked_beginning(self, slide: Slide) -> str:
-        return Truncator(logs.mask(slide.text)).chars(LISTED) or "-"
+    def masked_short_text(self, slide: Slide) -> str:
+        return Truncator(logs.mask(slide.text)).chars(LISTED_CHARACTERS) or "-"
 
-    @display(description="as it may look")
+    @display(description="preview")
     def preview(self, slide: Slide) -> SafeString:
-        """The picture with its texts, as they are stored; a merge tag shows its default or its name."""
-        if still(slide) is None:
-            return SafeString("The slide has no still picture that texts could be drawn onto.")
+        """Return the picture with the stored texts; a merge tag shows its default or its name."""
+        if still_picture(slide) is None:
+            return SafeString("The slide has no still picture to draw texts onto.")
         image = format_html(
             '<img class="rounded-default" style="max-width: 100%" src="{}" alt="">',
             reverse("admin:mms_slide_picture", args=[slide.pk]),

@@ -1,4 +1,4 @@
-"""Statements for the console: the download that the page of an account links to."""
+"""The download of an account's monthly statement."""
 
 from datetime import UTC, datetime
 
@@ -11,13 +11,13 @@ from mms.messages import statements
 
 
 def download(request: HttpRequest, account: int, month: str) -> HttpResponse:
-    """The statement of the month, given as 2026-11, as CSV; for whoever may read the ledger."""
+    """Return the statement of a month, such as 2026-11, as CSV. It requires the permission to view the ledger."""
     if not request.user.has_perm("billing.view_ledgerentry"):
         raise PermissionDenied
-    of = get_object_or_404(Account, pk=account)
+    row = get_object_or_404(Account, pk=account)
     try:
-        statement = statements.statement_for(of, datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC).date())
-    except ValueError:  # no month, or the last one that there is
+        statement = statements.statement_for(row, datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC).date())
+    except ValueError:  # not a month, or December 9999, which has no next one
         raise Http404 from None
     disposition = f'attachment; filename="{statement.name}"'
     return HttpResponse(

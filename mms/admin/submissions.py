@@ -1,4 +1,4 @@
-"""What went to MMSCs and what came back."""
+"""The admin of submit attempts and delivery reports."""
 
 from collections.abc import Iterable
 
@@ -9,45 +9,54 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import display
 
-from mms.admin import stories
-from mms.admin.audit import AuditAdmin
+from mms.admin import history
 from mms.admin.filters import MatchFilter
-from mms.admin.tables import Table, bytes_of, label, link, moment
+from mms.admin.records import RecordAdmin
+from mms.admin.tables import Table, format_size, label, link, timestamp
 from mms.models import Attempt, Carrier, Report
 from mms.models.tracking_ids import parse_tracking_id
 
 
 @admin.register(Attempt)
-class AttemptAdmin(AuditAdmin):
-    list_display = ("began", "of", "carrier", "try_number", "outcome_label", "code", "text", "mmsc_id")
-    list_display_links = ("began",)
+class AttemptAdmin(RecordAdmin):
+    list_display = (
+        "started",
+        "message_or_discovery",
+        "carrier",
+        "try_number",
+        "outcome_label",
+        "code",
+        "text",
+        "mmsc_id",
+    )
+    list_display_links = ("started",)
     list_select_related = ("carrier", "message", "discovery")
     list_filter = (("carrier", AutocompleteSelectFilter),)
     search_fields = ("mmsc_id",)
-    search_help_text = "MessageID, tracking id"
+    search_help_text = "MessageID or tracking ID"
     fields = (
-        ("of", "carrier"),
+        ("message_or_discovery", "carrier"),
         ("outcome_label", "try_number"),
         ("started_at", "finished_at"),
         ("code", "text"),
         ("mmsc_id", "request_size"),
     )
 
-    @display(description="began")
-    def began(self, attempt: Attempt) -> SafeString:
-        return moment(attempt.started_at)
+    @display(description="started")
+    def started(self, attempt: Attempt) -> SafeString:
+        return timestamp(attempt.started_at)
 
-    @display(description="sent")
-    def of(self, attempt: Attempt) -> SafeString:
+    @display(description="message or discovery")
+    def message_or_discovery(self, attempt: Attempt) -> SafeString:
         return link(attempt.message or attempt.discovery)
 
     @display(description="outcome")
     def outcome_label(self, attempt: Attempt) -> SafeString:
         return label(attempt.outcome or "unknown")
 
-    @display(description="size of the request")
+    @display(description="request size")
     def request_size(self, attempt: Attempt) -> str:
-        return bytes_of(attempt.size)
+        return format_size(attempt.size)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Attempt], search_term: str
@@ -55,7 +64,7 @@ class AttemptAdmin(AuditAdmin):
         return (queryset.filter(_attempts(search_term)) if search_term else queryset), False
 
     def tables(self, row: Attempt) -> Iterable[Table]:
-        return (stories.reports(row.reports.all()),)
+        return (history.reports_table(row.reports.all()),)
 
 
 def _attempts(term: str) -> Q:
@@ -64,20 +73,20 @@ def _attempts(term: str) -> Q:
 
 
 def _with_message_id(term: str) -> Q:
-    """By MessageID, among every carrier's: the indexes begin with the carrier, and there are few of those."""
+    """Return the condition for a MessageID of any carrier. The indexes start with the carrier, so all are listed."""
     return Q(carrier__in=Carrier.objects.all(), mmsc_id=term.strip())
 
 
 @admin.register(Report)
-class ReportAdmin(AuditAdmin):
-    list_display = ("received", "carrier", "number", "status_label", "raw_status", "identity", "sent")
+class ReportAdmin(RecordAdmin):
+    list_display = ("received", "carrier", "number", "status_label", "raw_status", "identity", "message_or_discovery")
     list_display_links = ("received",)
     list_select_related = ("carrier", "attempt__message", "attempt__discovery")
     list_filter = (MatchFilter, ("carrier", AutocompleteSelectFilter))
     search_fields = ("mmsc_id",)
-    search_help_text = "MessageID, tracking id"
+    search_help_text = "MessageID or tracking ID"
     fields = (
-        ("sent", "carrier"),
+        ("message_or_discovery", "carrier"),
         ("status_label", "raw_status"),
         ("number", "identity"),
         ("received_at", "reported_at"),
@@ -87,14 +96,14 @@ class ReportAdmin(AuditAdmin):
 
     @display(description="received")
     def received(self, report: Report) -> SafeString:
-        return moment(report.received_at)
+        return timestamp(report.received_at)
 
     @display(description="status")
     def status_label(self, report: Report) -> SafeString:
         return label(report.status)
 
-    @display(description="of")
-    def sent(self, report: Report) -> SafeString | str:
+    @display(description="message or discovery")
+    def message_or_discovery(self, report: Report) -> SafeString | str:
         attempt = report.attempt
         return link(attempt.message or attempt.discovery) if attempt else "unmatched"
 

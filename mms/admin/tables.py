@@ -1,4 +1,4 @@
-"""Tables on the pages of the console: rows of cells, where a row may have a table of its own below it."""
+"""Tables of related rows on admin pages. A row may have nested rows below it."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -12,9 +12,9 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-# A page shows so many rows of one table at most, however many there are.
-MOST = 200
-COLOURS = {
+# A page shows at most this many rows of a table.
+MAX_ROWS = 200
+COLORS = {
     "encoding": "info",
     "accepted": "info",
     "discovering": "info",
@@ -25,7 +25,7 @@ COLOURS = {
     "expired": "warning",
     "rejected": "danger",
     "failed": "danger",
-    # outcomes of attempts
+    # attempt outcomes
     "transient": "warning",
     "limited": "warning",
     "permanent": "danger",
@@ -38,7 +38,7 @@ COLOURS = {
     "retrieved": "success",
     "forwarded": "info",
     "unrecognised": "warning",
-    # steps of a timeline that are named otherwise
+    # timeline events without a status of the same name
     "in-doubt": "warning",
     "retry": "warning",
     "lost": "warning",
@@ -61,7 +61,7 @@ COLOURS = {
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The cells of a row, and below them rows that belong to it. A JSON object becomes a line for each field."""
+    """The cells of a row, with optional nested rows. A dict in a cell is shown as one line per field."""
 
     cols: Sequence[object]
     headers: Sequence[str] = ()
@@ -75,61 +75,61 @@ class Table:
     rows: Sequence[Row]
 
 
-def label(value: str | None) -> SafeString:
-    """A status or a kind as a coloured label."""
+def label(value: str | None, text: str = "") -> SafeString:
+    """Return a colored label for a status or a kind, with the given text or the value itself."""
     if not value:
         return SafeString("-")
-    text = value.replace("_", " ")
-    return render_to_string("unfold/helpers/label.html", {"text": text, "type": COLOURS.get(value.lower())})
+    text = text or value.replace("_", " ")
+    return render_to_string("unfold/helpers/label.html", {"text": text, "type": COLORS.get(value.lower())})
 
 
 def link(row: Model | None, text: object = None) -> SafeString:
-    """A link to the row's own page, called as given or else as the row calls itself."""
+    """Return a link to the row's page, with the given text or the row's name."""
     if row is None:
         return SafeString("-")
     url = reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
     return format_html('<a class="text-link" href="{}">{}</a>', url, row if text is None else text)
 
 
-def unbroken(text: str) -> SafeString:
-    """A text that stays in one line, however narrow its column."""
+def no_wrap(text: str) -> SafeString:
+    """Return the text marked to stay on one line."""
     return format_html('<span class="whitespace-nowrap">{}</span>', text)
 
 
-def moment(at: datetime | None) -> SafeString:
-    """Date and time to the millisecond: steps of one message follow each other fast."""
-    return unbroken(f"{timezone.localtime(at):%Y-%m-%d %H:%M:%S.%f}"[:-3] if at else "-")
+def timestamp(at: datetime | None) -> SafeString:
+    """Return date and time with milliseconds, because events of a message follow each other quickly."""
+    return no_wrap(f"{timezone.localtime(at):%Y-%m-%d %H:%M:%S.%f}"[:-3] if at else "-")
 
 
-def worded(tables: Iterable[Table], words: Callable[[str], str]) -> list[Table]:
-    """The tables with their texts in these words: whatever is no element of ours, such as a label or a link."""
-    return [replace(table, rows=[_row(row, words) for row in table.rows]) for table in tables]
+def transform_texts(tables: Iterable[Table], transform: Callable[[str], str]) -> list[Table]:
+    """Return the tables with all plain texts transformed. Safe strings such as labels and links stay unchanged."""
+    return [replace(table, rows=[_row(row, transform) for row in table.rows]) for table in tables]
 
 
-def _row(row: Row, words: Callable[[str], str]) -> Row:
-    return replace(row, cols=_cells(row.cols, words), rows=[_cells(cells, words) for cells in row.rows])
+def _row(row: Row, transform: Callable[[str], str]) -> Row:
+    return replace(row, cols=_cells(row.cols, transform), rows=[_cells(cells, transform) for cells in row.rows])
 
 
-def _cells(cells: Sequence[object], words: Callable[[str], str]) -> tuple[object, ...]:
-    return tuple(_cell(cell, words) for cell in cells)
+def _cells(cells: Sequence[object], transform: Callable[[str], str]) -> tuple[object, ...]:
+    return tuple(_cell(cell, transform) for cell in cells)
 
 
-def _cell(cell: object, words: Callable[[str], str]) -> object:
+def _cell(cell: object, transform: Callable[[str], str]) -> object:
     if isinstance(cell, dict):
-        return lines(cell, words)
-    return words(cell) if isinstance(cell, str) and not isinstance(cell, SafeString) else cell
+        return field_lines(cell, transform)
+    return transform(cell) if isinstance(cell, str) and not isinstance(cell, SafeString) else cell
 
 
-def lines(values: dict[str, Any], words: Callable[[str], str] = str) -> SafeString:
-    """A JSON object, a line for each of its fields and for each entry of a list in it."""
-    pairs = ((name, words(str(value))) for name, given in values.items() for value in _each(given))
+def field_lines(values: dict[str, Any], transform: Callable[[str], str] = str) -> SafeString:
+    """Return one line for each field of a JSON object, and for each entry of a list in it."""
+    pairs = ((name, transform(str(value))) for name, given in values.items() for value in _as_list(given))
     return format_html_join("", '<div><span class="text-subtle">{}:</span> {}</div>', pairs)
 
 
-def _each(value: Any) -> Iterable[Any]:
+def _as_list(value: Any) -> Iterable[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def bytes_of(size: int) -> str:
-    """A size in bytes, as people read it and exactly."""
+def format_size(size: int) -> str:
+    """Return a size in kB, or in bytes if it is below 1 kB."""
     return f"{size / 1000:,.1f} kB" if size >= 1000 else f"{size} bytes"

@@ -1,4 +1,4 @@
-"""Media and renditions shown to operators. They have no public address: only the console streams them."""
+"""HTTP responses with stored media, renditions and previews. Only the admin serves these files."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -14,33 +14,34 @@ from mms.adaptation.decoding import ImageError, open_image
 from mms.models import Medium, Rendition
 from mms.rendering import compose
 
-THUMBNAIL = (240, 240)  # pixels, at most
-LETTERED = (960, 960)
+# Largest width and height in pixels.
+THUMBNAIL_SIZE = (240, 240)
+PREVIEW_SIZE = (960, 960)
 
 
-def original(stored: Medium | Rendition) -> HttpResponseBase:
-    """The file as it is stored. It came from a customer, so it may do nothing in the operator's browser."""
-    return _guarded(FileResponse(stored.file.open(), content_type=stored.mime_type))
+def file_response(stored: Medium | Rendition) -> HttpResponseBase:
+    """Return the stored file. Customers supply it, so the browser must not run anything in it."""
+    return _secure(FileResponse(stored.file.open(), content_type=stored.mime_type))
 
 
-def thumbnail(stored: Medium | Rendition) -> HttpResponseBase:
-    """A small upright picture of it; 404 where it cannot be opened."""
+def thumbnail_response(stored: Medium | Rendition) -> HttpResponseBase:
+    """Return a small upright image of the file, or 404 if it cannot be opened."""
     with stored.file.open() as file:
         data = bytes(file.read())
     try:
         with open_image(data) as image:
-            image.thumbnail(THUMBNAIL)
+            image.thumbnail(THUMBNAIL_SIZE)
             small = ImageOps.exif_transpose(image).convert("RGBA")
     except ImageError as error:
         return HttpResponse(str(error), status=404, content_type="text/plain")
-    return _guarded(_webp(small))
+    return _secure(_webp(small))
 
 
-def lettered(medium: Medium, areas: Iterable[Area]) -> HttpResponseBase:
-    """The picture with these texts drawn onto it, their boxes outlined; that of one that cannot be drawn is empty."""
+def preview_response(medium: Medium, areas: Iterable[Area]) -> HttpResponseBase:
+    """Return the picture with the text areas outlined and drawn; a text that cannot be drawn is left out."""
     size = compose.source_of(medium).upright_size
     with medium.file.open() as file, open_image(bytes(file.read())) as image:
-        image.thumbnail(LETTERED)
+        image.thumbnail(PREVIEW_SIZE)
         picture = ImageOps.exif_transpose(image).convert("RGBA")
     for area in areas:
         _outline(picture, area, picture.width / size[0])
@@ -62,8 +63,8 @@ def _webp(picture: Image.Image) -> HttpResponse:
     return HttpResponse(out.getvalue(), content_type="image/webp")
 
 
-def _guarded(response: HttpResponseBase) -> HttpResponseBase:
+def _secure(response: HttpResponseBase) -> HttpResponseBase:
     response["Content-Security-Policy"] = "default-src 'none'; sandbox"
-    # A file never changes: it is stored under the hash of its bytes.
+    # A file never changes, because it is stored under the hash of its content.
     response["Cache-Control"] = "private, max-age=86400, immutable"
     return response
