@@ -1,4 +1,4 @@
-"""Amounts: micro-units inside, decimals to people."""
+"""Formatting and parsing of amounts."""
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -19,14 +19,14 @@ AMOUNTS = [
 
 
 @pytest.mark.parametrize(("amount", "text"), AMOUNTS)
-def test_an_amount_is_shown_exactly_and_read_back_as_it_was(amount: int, text: str) -> None:
+def test_amount_is_formatted_exactly_and_parsed_back(amount: int, text: str) -> None:
     assert format_decimal(amount) == text
     assert AmountField().prepare_value(amount) == text
     assert AmountField().clean(text) == amount
     assert not AmountField().has_changed(amount, text)
 
 
-def test_an_amount_has_its_currency() -> None:
+def test_amount_is_formatted_with_its_currency() -> None:
     assert format_amount(30_000, "EUR") == "0.03 EUR"
     assert format_amount(-1_234_567_890_000, "JPY") == "-1,234,567.89 JPY"
 
@@ -42,12 +42,12 @@ def test_an_amount_has_its_currency() -> None:
         ("", "This field is required."),
     ],
 )
-def test_what_is_no_amount_is_refused(typed: str, error: str) -> None:
+def test_invalid_amount_is_refused(typed: str, error: str) -> None:
     with pytest.raises(ValidationError, match=error):
         AmountField(min_value=0, max_value=2_000_000).clean(typed)
 
 
-def test_an_amount_that_may_be_empty_is_none() -> None:
+def test_empty_optional_amount_is_none() -> None:
     field = AmountField(required=False)
     assert field.clean("") is None
     assert not field.has_changed(None, "")

@@ -1,4 +1,4 @@
-"""The ledger: nothing is overdrawn, nothing booked twice, and the balances are what the lines add up to."""
+"""The ledger: no overdraft, no double booking, and balances equal to the sum of the entries."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -31,7 +31,7 @@ def kinds() -> list[str]:
     return list(LedgerEntry.objects.values_list("kind", flat=True))
 
 
-def test_a_message_is_reserved_settled_and_the_rest_released(account: Account) -> None:
+def test_charge_releases_the_rest_of_the_reservation(account: Account) -> None:
     ledger.reserve(account, 1, 3 * UNIT, NOW)
     assert amounts(account) == (10 * UNIT, 3 * UNIT)
     ledger.charge([Charge(account.pk, 1, 2 * UNIT, 3 * UNIT)], NOW)
@@ -40,7 +40,7 @@ def test_a_message_is_reserved_settled_and_the_rest_released(account: Account) -
     assert ledger.reconcile() == []
 
 
-def test_what_is_reserved_cannot_be_reserved_again(account: Account) -> None:
+def test_reserved_amount_is_not_available(account: Account) -> None:
     ledger.reserve(account, 1, 7 * UNIT, NOW)
     with pytest.raises(InsufficientFunds, match="top up"):
         ledger.reserve(account, 2, 4 * UNIT, NOW)
@@ -48,7 +48,7 @@ def test_what_is_reserved_cannot_be_reserved_again(account: Account) -> None:
     assert kinds() == ["top-up", "reserve"]
 
 
-def test_a_credit_limit_lets_a_prepaid_balance_go_below_zero(account: Account) -> None:
+def test_credit_limit_allows_a_negative_prepaid_balance(account: Account) -> None:
     account.credit_limit = 5 * UNIT
     account.save()
     ledger.reserve(account, 1, 15 * UNIT, NOW)
@@ -57,9 +57,7 @@ def test_a_credit_limit_lets_a_prepaid_balance_go_below_zero(account: Account) -
 
 
 @pytest.mark.parametrize(("limit", "accepted"), [(None, 3), (7 * UNIT, 2), (0, 0)])
-def test_a_postpaid_account_spends_up_to_its_limit_of_the_month(
-    account: Account, limit: int | None, accepted: int
-) -> None:
+def test_postpaid_account_spends_up_to_its_limit(account: Account, limit: int | None, accepted: int) -> None:
     account.billing, account.spend_limit = "postpaid", limit
     account.save()
     done = 0
@@ -73,7 +71,7 @@ def test_a_postpaid_account_spends_up_to_its_limit_of_the_month(
     assert done == accepted
 
 
-def test_a_booking_that_comes_after_the_month_s_end_leaves_what_the_next_month_has_spent(account: Account) -> None:
+def test_late_booking_leaves_the_next_months_spending(account: Account) -> None:
     account.billing, account.spend_limit = "postpaid", 3 * UNIT
     account.save()
     december = datetime(2026, 12, 1, tzinfo=UTC)
@@ -86,7 +84,7 @@ def test_a_booking_that_comes_after_the_month_s_end_leaves_what_the_next_month_h
             ledger.reserve(account, 3, 2 * UNIT, moment)
 
 
-def test_a_new_month_begins_with_the_whole_limit(account: Account) -> None:
+def test_new_month_starts_with_the_full_spend_limit(account: Account) -> None:
     account.billing, account.spend_limit = "postpaid", 3 * UNIT
     account.save()
     ledger.reserve(account, 1, 3 * UNIT, NOW)
@@ -96,7 +94,7 @@ def test_a_new_month_begins_with_the_whole_limit(account: Account) -> None:
     ledger.reserve(account, 2, 3 * UNIT, datetime(2026, 12, 1, tzinfo=UTC))
 
 
-def test_what_is_given_back_can_be_spent_again_in_the_month(account: Account) -> None:
+def test_refund_is_available_again_in_the_same_month(account: Account) -> None:
     account.billing, account.spend_limit = "postpaid", 3 * UNIT
     account.save()
     ledger.reserve(account, 1, 3 * UNIT, NOW)
@@ -106,7 +104,7 @@ def test_what_is_given_back_can_be_spent_again_in_the_month(account: Account) ->
     assert amounts(account) == (10 * UNIT, 3 * UNIT)
 
 
-def test_a_step_that_is_repeated_books_nothing(account: Account) -> None:
+def test_repeated_step_books_nothing(account: Account) -> None:
     ledger.reserve(account, 1, 3 * UNIT, NOW)
     for _ in range(3):
         ledger.charge([Charge(account.pk, 1, 2 * UNIT, 3 * UNIT)], NOW)
@@ -116,20 +114,20 @@ def test_a_step_that_is_repeated_books_nothing(account: Account) -> None:
     assert ledger.reconcile() == []
 
 
-def test_a_message_cannot_be_reserved_twice(account: Account) -> None:
+def test_message_cannot_be_reserved_twice(account: Account) -> None:
     ledger.reserve(account, 1, UNIT, NOW)
     with pytest.raises(IntegrityError), transaction.atomic():
         ledger.reserve(account, 1, UNIT, NOW)
     assert ledger.reconcile() == []
 
 
-def test_what_costs_nothing_is_not_booked(account: Account) -> None:
+def test_amount_of_zero_is_not_booked(account: Account) -> None:
     ledger.reserve(account, 1, 0, NOW)
     ledger.charge([Charge(account.pk, 1, 0, 0)], NOW)
     assert kinds() == ["top-up"]
 
 
-def test_many_messages_of_many_accounts_are_booked_together(account: Account) -> None:
+def test_charges_of_several_accounts_are_booked_in_one_call(account: Account) -> None:
     other = Account.objects.create(name="Other")
     ledger.top_up(other, UNIT, "", NOW)
     for message in range(4):
@@ -139,13 +137,13 @@ def test_many_messages_of_many_accounts_are_booked_together(account: Account) ->
     assert ledger.reconcile() == []
 
 
-def test_the_proof_finds_a_balance_that_is_not_its_ledger(account: Account) -> None:
+def test_reconciliation_finds_a_wrong_balance(account: Account) -> None:
     Balance.objects.update(balance=1)
     assert ledger.reconcile() == [ledger.Difference(account.pk, stored=(1, 0), computed=(10 * UNIT, 0))]
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_32_connections_with_funds_for_exactly_n_messages_accept_exactly_n() -> None:
+def test_concurrent_reservations_do_not_overdraw() -> None:
     account = Account.objects.create(name="Customer")
     ledger.top_up(account, 50 * UNIT, "", NOW)
 
@@ -166,7 +164,7 @@ def test_32_connections_with_funds_for_exactly_n_messages_accept_exactly_n() -> 
     assert ledger.reconcile() == []
 
 
-def test_the_command_proves_the_books(account: Account, capsys: pytest.CaptureFixture[str]) -> None:
+def test_books_command_prints_differences(account: Account, capsys: pytest.CaptureFixture[str]) -> None:
     call_command("books")
     assert capsys.readouterr().out == "ledger entries: 1; all balances match\n"
     Balance.objects.update(balance=1)

@@ -1,4 +1,4 @@
-"""Low-balance notices: one a fall, by e-mail, tried again where the mail server does not take it."""
+"""Low-balance notices: when one is written, and how its e-mail is retried."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,7 +19,7 @@ UNIT = 1_000_000
 
 @pytest.fixture
 def account(db: None) -> Account:
-    """10.00 USD, to be told below 5.00."""
+    """An account with 10.00 USD and a threshold of 5.00."""
     account = Account.objects.create(name="Customer", low_balance_at=5 * UNIT, billing_email="bills@customer.example")
     ledger.top_up(account, 10 * UNIT, "invoice 1", NOW)
     return account
@@ -30,7 +30,7 @@ def change(account: Account, **values: Any) -> None:
     account.refresh_from_db()
 
 
-def test_one_notice_is_written_when_the_available_amount_falls_below_the_mark(account: Account) -> None:
+def test_one_notice_is_written_below_the_threshold(account: Account) -> None:
     ledger.reserve(account, 1, 5 * UNIT, NOW)
     assert low_balance.write_notices(NOW) == 0
     ledger.reserve(account, 2, 1, NOW)
@@ -39,7 +39,7 @@ def test_one_notice_is_written_when_the_available_amount_falls_below_the_mark(ac
     assert (notice.available, notice.low_balance_at, notice.due_at) == (5 * UNIT - 1, 5 * UNIT, NOW)
 
 
-def test_a_release_does_not_rearm_and_a_top_up_above_the_mark_does(account: Account) -> None:
+def test_only_a_top_up_above_the_threshold_rearms(account: Account) -> None:
     ledger.reserve(account, 1, 6 * UNIT, NOW)
     assert low_balance.write_notices(NOW) == 1
     ledger.charge([Charge(account.pk, 1, 0, 6 * UNIT)], NOW)
@@ -53,13 +53,13 @@ def test_a_release_does_not_rearm_and_a_top_up_above_the_mark_does(account: Acco
     assert low_balance.write_notices(NOW) == 1
 
 
-def test_a_credit_limit_counts_as_available(account: Account) -> None:
+def test_credit_limit_counts_as_available(account: Account) -> None:
     change(account, credit_limit=UNIT)
     ledger.reserve(account, 1, 6 * UNIT, NOW)
     assert (available_amount(account, NOW), low_balance.write_notices(NOW)) == (5 * UNIT, 0)
 
 
-def test_a_changed_mark_lets_the_next_fall_be_noticed(account: Account) -> None:
+def test_changed_threshold_rearms(account: Account) -> None:
     ledger.reserve(account, 1, 6 * UNIT, NOW)
     assert low_balance.write_notices(NOW) == 1
     change(account, low_balance_at=2 * UNIT)
@@ -69,7 +69,7 @@ def test_a_changed_mark_lets_the_next_fall_be_noticed(account: Account) -> None:
     assert low_balance.write_notices(NOW) == 1
 
 
-def test_a_postpaid_account_is_told_once_a_month(account: Account) -> None:
+def test_postpaid_account_gets_one_notice_a_month(account: Account) -> None:
     change(account, billing="postpaid", spend_limit=8 * UNIT)
     ledger.reserve(account, 1, 4 * UNIT, NOW)
     ledger.charge([Charge(account.pk, 1, 4 * UNIT, 4 * UNIT)], NOW)
@@ -80,13 +80,13 @@ def test_a_postpaid_account_is_told_once_a_month(account: Account) -> None:
 
 
 @pytest.mark.parametrize("values", [{"low_balance_at": None}, {"billing": "postpaid", "spend_limit": None}])
-def test_who_set_no_mark_or_has_no_limit_is_told_nothing(account: Account, values: dict[str, Any]) -> None:
+def test_account_without_threshold_or_limit_gets_no_notice(account: Account, values: dict[str, Any]) -> None:
     change(account, **values)
     ledger.reserve(account, 1, 10 * UNIT, NOW)
     assert low_balance.write_notices(NOW) == 0
 
 
-def test_the_notice_goes_out_once_by_mail(account: Account, mailoutbox: list[Any]) -> None:
+def test_notice_is_mailed_once(account: Account, mailoutbox: list[Any]) -> None:
     ledger.reserve(account, 1, 7 * UNIT, NOW)
     low_balance.write_notices(NOW)
     low_balance.send_notices(NOW)
@@ -101,7 +101,7 @@ def test_the_notice_goes_out_once_by_mail(account: Account, mailoutbox: list[Any
     assert (notice.sent_at, notice.due_at, notice.tries) == (NOW, None, 1)
 
 
-def test_without_an_address_the_notice_is_only_written(account: Account, mailoutbox: list[Any]) -> None:
+def test_notice_without_an_address_is_not_mailed(account: Account, mailoutbox: list[Any]) -> None:
     change(account, billing_email="")
     ledger.reserve(account, 1, 7 * UNIT, NOW)
     low_balance.write_notices(NOW)
@@ -110,12 +110,12 @@ def test_without_an_address_the_notice_is_only_written(account: Account, mailout
     assert LowBalanceNotice.objects.get().due_at is None
 
 
-def test_a_mail_server_that_is_away_is_tried_again_and_then_given_up(
+def test_unreachable_mail_server_is_retried_then_given_up(
     account: Account, settings: Settings, mailoutbox: list[Any]
 ) -> None:
     ledger.reserve(account, 1, 7 * UNIT, NOW)
     low_balance.write_notices(NOW)
-    at_hand, settings.EMAIL_BACKEND = settings.EMAIL_BACKEND, "django.core.mail.backends.smtp.EmailBackend"
+    backend, settings.EMAIL_BACKEND = settings.EMAIL_BACKEND, "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", free_port()
     now = NOW
     for step in low_balance.RETRY_SCHEDULE:
@@ -126,12 +126,12 @@ def test_a_mail_server_that_is_away_is_tried_again_and_then_given_up(
         now += step
     low_balance.send_notices(now)
     assert LowBalanceNotice.objects.get().due_at is None
-    settings.EMAIL_BACKEND = at_hand
+    settings.EMAIL_BACKEND = backend
     low_balance.send_notices(now + timedelta(days=9))
     assert mailoutbox == []
 
 
-def test_a_notice_whose_worker_died_is_sent_when_its_lease_is_over(account: Account, mailoutbox: list[Any]) -> None:
+def test_notice_is_sent_after_the_lease_of_a_dead_worker(account: Account, mailoutbox: list[Any]) -> None:
     ledger.reserve(account, 1, 7 * UNIT, NOW)
     low_balance.write_notices(NOW)
     LowBalanceNotice.objects.update(due_at=NOW + low_balance.LEASE, tries=1)

@@ -1,4 +1,4 @@
-"""Which price counts, of those that are for a message."""
+"""Selection of the price that applies to a message."""
 
 from itertools import product
 
@@ -14,11 +14,11 @@ def account(db: None) -> Account:
     return Account.objects.create(name="Customer")
 
 
-def test_the_accounts_price_counts_first_then_the_operators_then_the_countrys(account: Account) -> None:
+def test_most_specific_price_applies(account: Account) -> None:
     ranks = product([None, account], [None, 31002], ["", "US"])
-    for rank, (whose, operator, country) in enumerate(ranks):
+    for rank, (owner, operator, country) in enumerate(ranks):
         Price.objects.create(
-            message_class="mms", account=whose, operator_id=operator, country=country, amount=100 - rank
+            message_class="mms", account=owner, operator_id=operator, country=country, amount=100 - rank
         )
     for rank in reversed(range(8)):
         assert quote(Freshness.CURRENT, account, "US", 31002) == Quote(mms=100 - rank)
@@ -26,13 +26,13 @@ def test_the_accounts_price_counts_first_then_the_operators_then_the_countrys(ac
     assert quote(Freshness.CURRENT, account, "US", 31002) == Quote()
 
 
-def test_a_price_of_nothing_counts_as_any(account: Account) -> None:
+def test_price_of_zero_overrides_a_general_price(account: Account) -> None:
     Price.objects.create(message_class="mms", amount=50)
     Price.objects.create(message_class="mms", account=account, amount=0)
     assert quote(Freshness.CURRENT, account, "US", 31002) == Quote()
 
 
-def test_prices_of_others_do_not_count(account: Account) -> None:
+def test_other_prices_do_not_apply(account: Account) -> None:
     Price.objects.create(message_class="mms", account=Account.objects.create(name="Another"), amount=1)
     Price.objects.create(message_class="mms", country="GB", amount=2)
     Price.objects.create(message_class="mms", operator_id=31003, amount=3)

@@ -1,0 +1,61 @@
+"""The admin of carriers."""
+
+from types import SimpleNamespace
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from mms.models import Carrier
+from tests.admin.forms import form_values, save_form
+
+
+@pytest.mark.parametrize(
+    ("user", "typed", "stored"),
+    [("us", "", "mmsc-password"), ("us", "new", "new"), ("them", "", "mmsc-password"), ("", "", ""), ("", "new", "")],
+)
+def test_empty_password_field_keeps_the_password(
+    superuser: Client, sample: SimpleNamespace, user: str, typed: str, stored: str
+) -> None:
+    address = reverse("admin:mms_carrier_change", args=[sample.carrier.pk])
+    page = superuser.get(address).content.decode()
+    assert "mmsc-password" not in page
+    assert "inbound-password" not in page
+    form = form_values(superuser, address) | {"mmsc_username": user, "mmsc_password": typed, "inbound_password": ""}
+    save_form(superuser, address, form)
+    sample.carrier.refresh_from_db()
+    assert (sample.carrier.mmsc_password, sample.carrier.inbound_password) == (stored, "inbound-password")
+
+
+@pytest.mark.parametrize(
+    ("field", "typed", "error"),
+    [
+        (
+            "code_overrides",
+            '{"3001": "sometimes"}',
+            "3001: enter a code of digits and one of these outcomes: submitted, ",
+        ),
+        ("code_overrides", '{"busy": "transient"}', "busy: enter a code of digits"),
+        ("code_overrides", "[1]", "Enter a JSON object of code and outcome"),
+        ("status_overrides", '{"4": "Eaten"}', "4: enter one of these meanings: Expired, Retrieved, "),
+        ("status_overrides", "[1]", "Enter a JSON object of MMStatus and meaning"),
+        ("inbound_networks", "10.0.0.0/8,10.0.0.1/8", "10.0.0.1/8 is not a network in CIDR notation"),
+        ("inbound_networks", "everyone", "everyone is not a network in CIDR notation"),
+        ("prefixes-0-prefix", "+1", "Enter digits only."),
+    ],
+)
+def test_invalid_carrier_is_refused(
+    superuser: Client, sample: SimpleNamespace, field: str, typed: str, error: str
+) -> None:
+    address = reverse("admin:mms_carrier_change", args=[sample.carrier.pk])
+    answer = superuser.post(address, form_values(superuser, address) | {field: typed})
+    assert answer.status_code == 200
+    assert error in answer.content.decode()
+
+
+def test_carrier_is_added_with_its_prefixes(superuser: Client, sample: SimpleNamespace) -> None:
+    address = reverse("admin:mms_carrier_add")
+    typed = {"name": "Other", "slug": "other", "operator_id": "7", "vaspid": "v", "vasid": "v"}
+    prefix = {"prefixes-TOTAL_FORMS": "1", "prefixes-0-prefix": "44"}
+    save_form(superuser, address, form_values(superuser, address) | typed | prefix)
+    assert Carrier.objects.get(slug="other").prefixes.get().prefix == "44"
