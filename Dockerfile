@@ -3,7 +3,7 @@ FROM python:3.13-slim
 ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PYTHONPATH=/srv/mms:/srv/mms/platform
 WORKDIR /srv/mms
 
-# Every dependency comes as a wheel, checked against its hash: no compiler is needed, then or now.
+# Every dependency is a wheel, checked against its hash: no compiler is needed.
 COPY requirements.txt ./
 RUN pip install --no-cache-dir --disable-pip-version-check --only-binary :all: --require-hashes -r requirements.txt
 
@@ -13,7 +13,7 @@ COPY mms mms
 COPY handsets handsets
 COPY billing billing
 
-# The URLs are never opened here: collectstatic only wants settings that can be read.
+# The URLs are not opened here: collectstatic only needs settings that can be loaded.
 RUN DATABASE_URL=postgresql://unused REDIS_URL=redis://unused SECRET_KEY=unused \
         python manage.py collectstatic --no-input \
     && useradd --system --uid 10001 --no-create-home mms \
@@ -22,7 +22,7 @@ USER mms
 VOLUME /srv/mms/var/media
 
 EXPOSE 8000
-# Threads, because each waits for the body of a request; config/wsgi.py says how many requests are worked on at once.
+# Many threads, because each may wait for a request body; config/wsgi.py limits how many requests are processed.
 CMD ["granian", "--interface", "wsgi", "--host", "0.0.0.0", "--port", "8000", \
      "--workers", "2", "--blocking-threads", "256", "--log-config", "platform/config/granian.json", \
      "config.wsgi:application"]

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Django's command line, for a checkout whether or not it is installed in the environment."""
+"""Django's command line for this checkout, whether or not it is installed in the environment."""
 
 import os
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from django.core.management import execute_from_command_line
 
-# Before an installed copy: this file's own checkout is meant.
+# Before an installed copy, so that this checkout is used.
 sys.path.insert(1, str(Path(__file__).resolve().parent / "platform"))
 
 if __name__ == "__main__":
