@@ -1,4 +1,4 @@
-"""Checks of the backlog, failed work and the ledger audit."""
+"""Checks of the backlog, failed work and the ledger reconciliation."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -15,7 +15,7 @@ from mms.observation import backlog
 
 # How long a due row may wait before it counts as late, and as stuck.
 LATE, STUCK = timedelta(minutes=1), timedelta(minutes=10)
-MAX_AUDIT_AGE: Final = timedelta(days=2)
+MAX_RECONCILIATION_AGE: Final = timedelta(days=2)
 GIVEN_UP_WINDOW: Final = timedelta(days=1)
 SERVED_BY: Final = {"postbacks": "postbacks", "low-balance-notices": "postbacks", "encodings": "media"}
 
@@ -72,20 +72,20 @@ def postbacks() -> Iterable[Finding]:
 
 
 def books() -> Iterable[Finding]:
-    """Check the result and the age of the last ledger audit."""
+    """Check the result and the age of the last ledger reconciliation."""
     last, now = Proof.objects.order_by("pk").last(), timezone.now()
     if last is None:
-        yield warn("the ledger was never audited", "Run: python manage.py books. Beat schedules it each night.")
+        yield warn("the ledger was never reconciled", "Run: python manage.py books. Beat schedules it each night.")
     elif last.accounts:
         when = timesince(last.at, now)
         text = f"accounts whose balance differed from their ledger, {when} ago: {last.accounts}"
         yield fail(text, "Run: python manage.py books. It lists them.")
-    elif now - last.at > MAX_AUDIT_AGE:
+    elif now - last.at > MAX_RECONCILIATION_AGE:
         yield warn(
-            f"last audited {timesince(last.at, now)} ago", "Run: python manage.py books; and check that beat runs."
+            f"last reconciled {timesince(last.at, now)} ago", "Run: python manage.py books; and check that beat runs."
         )
     else:
-        yield ok(f"audited {timesince(last.at, now)} ago")
+        yield ok(f"reconciled {timesince(last.at, now)} ago")
 
 
 CHECKS: Final[dict[str, Check]] = {

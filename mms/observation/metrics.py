@@ -156,10 +156,8 @@ def _sweeps(now: datetime) -> Iterator[Metric]:
 
 def _books() -> Iterator[Metric]:
     last = Proof.objects.order_by("pk").last()
-    proven = GaugeMetricFamily("mms_books_proven_timestamp_seconds", "Time of the last ledger audit")
-    drift = GaugeMetricFamily(
-        "mms_books_differing_accounts", "Accounts whose balance differed from their ledger in that audit"
-    )
+    proven = GaugeMetricFamily("mms_books_proven_timestamp_seconds", "Time of the last ledger reconciliation")
+    drift = GaugeMetricFamily("mms_books_differing_accounts", "Accounts whose balance differed from their ledger then")
     if last:
         proven.add_metric([], last.at.timestamp())
         drift.add_metric([], last.accounts)

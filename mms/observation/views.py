@@ -39,7 +39,7 @@ def readyz(_: HttpRequest) -> HttpResponse:
 
 
 def metrics_view(request: HttpRequest) -> HttpResponse:
-    """Return the metrics if the bearer token is METRICS_TOKEN; without that setting, nobody gets them."""
+    """Return the metrics if the bearer token is METRICS_TOKEN; without that setting, refuse."""
     if not settings.METRICS_TOKEN:
         return HttpResponse("set METRICS_TOKEN to have metrics\n", status=404, content_type=PLAIN)
     expected = f"Bearer {settings.METRICS_TOKEN}".encode()

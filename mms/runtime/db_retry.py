@@ -1,4 +1,4 @@
-"""Retry across a database restart, for replies and results that cannot be asked for again."""
+"""Retry across a database restart, for replies and results that cannot be requested again."""
 
 import time
 from collections.abc import Callable, Sequence

@@ -78,7 +78,7 @@ class GroupCommit(Generic[Item, Result]):
     Undecided items do not count.
 
     If `commit` raises, it must have committed nothing: each thread then calls `on_batch_failure` with its own item,
-    once, as it does if its result is UNDECIDED. An exception of `on_batch_failure` is raised to the caller.
+    once, as it does if its result is UNDECIDED. An exception of `on_batch_failure` is raised by `submit`.
     """
 
     def __init__(

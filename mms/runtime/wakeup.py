@@ -1,4 +1,4 @@
-"""Wake-up: tells the workers through the broker that something is due.
+"""Wake-up: notifies the workers through the broker that rows are due.
 
 A wake-up may be lost, doubled or late: the rows in the database decide what is done. While a task waits in the queue
 no other is sent: no worker is free then, and busy workers look for due rows anyway. So however many wake-ups are
@@ -33,7 +33,7 @@ BROKER_ERRORS = (redis.RedisError, KombuError, OSError)
 
 def connection() -> redis.Redis:
     """Return a connection to the broker with short time-outs: no answer of it is worth a long wait."""
-    # Without retry: the client's own would make a caller wait 4 seconds for a broker that is down.
+    # Without retry: the client's default would wait 4 seconds for a broker that is down.
     return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=0.5, socket_connect_timeout=0.5, retry=None)
 
 
@@ -112,7 +112,7 @@ def record_poll(task: str) -> None:
 def consume_wake(task: str) -> bool:
     """Return whether the task was woken since it started or since the last call, and clear that.
 
-    For a task that is running. Of several running ones, only the first caller gets True.
+    For a task that is running. Of several running ones, only one gets True.
     """
     return _wakeup.consume_wake(task)
 

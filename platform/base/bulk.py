@@ -1,7 +1,7 @@
 """Bulk inserts and updates in one statement, with the values sent as JSON or as one array per column.
 
-Django's bulk_create() and bulk_update() write an expression for every value, and take longer to build their SQL than
-PostgreSQL takes to run it.
+Django's bulk_create() and bulk_update() write an expression for every value, and building their SQL costs more than
+running it.
 """
 
 import json

@@ -141,22 +141,22 @@ CELERY_BEAT_SCHEDULE = {
     "sweep messages": {"task": "mms.work", "schedule": 1.0},
     "sweep postbacks": {"task": "mms.notify", "schedule": 1.0},
     "sweep media": {"task": "mms.encode", "schedule": 1.0},
-    "end what carriers held too long": {
+    "fail what expired at disabled carriers": {
         "task": "mms.fail_expired_at_disabled_carriers",
         "schedule": 60,
         "options": {"queue": "flow", "expires": 600},
     },
-    "discard orphans": {
+    "remove orphaned files": {
         "task": "mms.remove_orphaned_files",
         "schedule": 3600,
         "options": {"queue": "media", "expires": 3600},
     },
-    "low balances": {
+    "notify low balances": {
         "task": "mms.notify_low_balances",
         "schedule": 60,
         "options": {"queue": "postbacks", "expires": 600},
     },
-    "audit": {
+    "reconcile the ledger": {
         "task": "billing.audit",
         "schedule": crontab(hour="3", minute="30"),
         "options": {"queue": "postbacks", "expires": 3600},

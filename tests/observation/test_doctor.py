@@ -148,7 +148,7 @@ def test_given_up_postbacks_and_retried_encodings_warn(world: SimpleNamespace) -
     assert worst(traffic.encodings).level == Level.WARN
 
 
-def test_ledger_audit_must_be_recent_and_clean(db: None) -> None:
+def test_ledger_reconciliation_must_be_recent_and_clean(db: None) -> None:
     assert worst(traffic.books).level == Level.WARN
     Proof.objects.create(at=later(days=-3), accounts=0)
     assert worst(traffic.books).level == Level.WARN

@@ -131,7 +131,7 @@ def test_in_doubt_messages_and_open_discoveries_are_counted(
     assert scrape("mms_discoveries_open") == 0
 
 
-def test_last_ledger_audit_is_reported(world: SimpleNamespace, scrape: Callable[..., float]) -> None:
+def test_last_ledger_reconciliation_is_reported(world: SimpleNamespace, scrape: Callable[..., float]) -> None:
     Balance.objects.create(account=world.account, balance=5)
     ledger.record_reconciliation(datetime.now(UTC))
     assert scrape("mms_books_differing_accounts") == 1

@@ -1,4 +1,4 @@
-"""With seconds, and in the order that sorts: operators compare them with logs."""
+"""ISO-like formats with seconds, so that operators can compare them with logs."""
 
 DATE_FORMAT = SHORT_DATE_FORMAT = "Y-m-d"
 TIME_FORMAT = "H:i:s"
