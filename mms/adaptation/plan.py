@@ -25,8 +25,7 @@ PICTURE_BYTES_MIN = 1_500
 
 # Formats that pictures can be re-encoded in, in order of preference.
 TARGET_FORMATS = {"image/jpeg": "JPEG", "image/png": "PNG", "image/gif": "GIF"}
-# Bytes per pixel at the best quality, for an ordinary photograph and for pure noise. The higher figure is granted only
-# from bytes that no other medium needs.
+# Bytes per pixel at the best quality, for a photograph and for noise. The latter is granted only from surplus bytes.
 USUAL_DENSITY = {"image/jpeg": 0.4, "image/png": 2.0, "image/gif": 0.7}
 HIGHEST_DENSITY = {"image/jpeg": 1.1, "image/png": 4.1, "image/gif": 1.2}
 FILE_HEADERS = 1_500
@@ -123,7 +122,7 @@ def plan(content: Content, limits: Limits) -> Plan | CannotFit:
     within `limits.message_bytes`.
     """
     pictures, candidates = _pictures(content, limits), list_attachments(content, limits)
-    if reason := _why_impossible(content, limits, pictures, candidates):
+    if reason := _rejection(content, limits, pictures, candidates):
         return CannotFit(reason)
     spare = limits.message_bytes - _fixed_bytes(content, limits, pictures, candidates)
     attachments = choose(candidates, [picture.wanted_bytes for picture in pictures], spare)
@@ -141,14 +140,14 @@ def plan(content: Content, limits: Limits) -> Plan | CannotFit:
     return Plan(_plan_slides(content, images, attachments), limits, sentences)
 
 
-def _why_impossible(
+def _rejection(
     content: Content, limits: Limits, pictures: Sequence[_Picture], candidates: Sequence[Attachment]
 ) -> str | None:
     """Return why the content cannot be sent at any size, if so."""
     if not limits.takes_mms:
         return "the handset does not support MMS"
-    taken = [*pictures, *(attachment for attachment in candidates if attachment.variants)]
-    if not taken and not any(slide.text for slide in content.slides):
+    supported = [*pictures, *(attachment for attachment in candidates if attachment.variants)]
+    if not supported and not any(slide.text for slide in content.slides):
         return "the message has nothing that the handset can show"
     return None
 
@@ -159,10 +158,8 @@ def _pictures(content: Content, limits: Limits) -> list[_Picture]:
     if target is None:
         return []
     return [
-        _Picture(
-            number, source, _fitted_size(source, limits), target, tuple(_obstacles(slide, source, limits)), slide.areas
-        )
-        for number, slide in enumerate(content.slides, 1)
+        _Picture(n, source, _fitted_size(source, limits), target, tuple(_obstacles(slide, source, limits)), slide.areas)
+        for n, slide in enumerate(content.slides, 1)
         for source in slide.media
         if source.kind is Kind.IMAGE
     ]
@@ -278,10 +275,8 @@ def _describe_changes(
     """Yield (slide number, sentence) for each difference from the customer's texts and pictures."""
     for number, slide in enumerate(content.slides, 1):
         if any(medium.kind is Kind.IMAGE for medium in slide.media) and not images:
-            yield (
-                number,
-                f"the picture is left out: the handset does not support {_join_with_or(TARGET_FORMATS.values())}",
-            )
+            formats = _join_with_or(TARGET_FORMATS.values())
+            yield number, f"the picture is left out: the handset does not support {formats}"
         for picture, image in images:
             if picture.slide == number and isinstance(image, Resize):
                 yield number, _describe_resize(picture, image.recipe)
@@ -290,8 +285,8 @@ def _describe_changes(
 
 
 def _join_with_or(names: Iterable[str]) -> str:
-    *other_media, last = names
-    return f"{', '.join(other_media)} or {last}"
+    *others, last = names
+    return f"{', '.join(others)} or {last}"
 
 
 def _describe_resize(picture: _Picture, recipe: Recipe) -> str:

@@ -1,4 +1,4 @@
-"""Audio and video that the tests make, as customers would upload them."""
+"""Generated audio and video files, like those that customers upload."""
 
 from fractions import Fraction
 from functools import cache
@@ -12,8 +12,8 @@ from PIL import Image
 
 
 @cache
-def sound(container: str = "mp3", codec: str = "mp3", seconds: int = 2, rate: int = 44_100) -> bytes:
-    """A tone."""
+def make_audio(container: str = "mp3", codec: str = "mp3", seconds: int = 2, rate: int = 44_100) -> bytes:
+    """Return an audio file with a tone."""
     file = BytesIO()
     with av.open(file, "w", format=container) as written:
         stream = cast(AudioStream, written.add_stream(codec, rate=rate, layout="mono"))
@@ -33,14 +33,14 @@ def _tone(number: int, rate: int) -> av.AudioFrame:
 
 
 @cache
-def film(
+def make_video(
     container: str = "mp4",
     codec: str = "libx264",
     audio: str = "aac",
     seconds: int = 2,
     size: tuple[int, int] = (320, 240),
 ) -> bytes:
-    """A bar that moves, with a tone unless `audio` is empty."""
+    """Return a video file of a moving bar, with a tone unless `audio` is empty."""
     file = BytesIO()
     with av.open(file, "w", format=container) as written:
         video = cast(VideoStream, written.add_stream(codec, rate=25))

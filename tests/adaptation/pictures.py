@@ -1,4 +1,4 @@
-"""Pictures and limits that the tests of adaptation are made with."""
+"""Pictures, content and limits for the adaptation tests."""
 
 from dataclasses import replace
 from functools import cache
@@ -47,21 +47,21 @@ def content(*slides: tuple[str, Source | None], subject: str = "Hello") -> Conte
     return Content(subject, tuple(SlideContent(5, text, (source,) if source else ()) for text, source in slides))
 
 
-def saved(image: Image.Image, name: str, **options: Any) -> bytes:
+def encode_picture(image: Image.Image, name: str, **options: Any) -> bytes:
     file = BytesIO()
     image.save(file, name, **options)
     return file.getvalue()
 
 
-def read(data: bytes) -> Image.Image:
+def decode_picture(data: bytes) -> Image.Image:
     image = Image.open(BytesIO(data))
     image.load()
     return image
 
 
 @cache
-def scenery(width: int, height: int) -> Image.Image:
-    """A gradient under noise of two grains, which costs bytes as a photograph does."""
+def make_photo(width: int, height: int) -> Image.Image:
+    """Return a gradient with coarse and fine noise, which compresses like a photograph."""
     slope = Image.linear_gradient("L").resize((width, height))
     fine = Image.effect_noise((width, height), 40)
     coarse = Image.effect_noise((max(1, width // 8), max(1, height // 8)), 90).resize((width, height))

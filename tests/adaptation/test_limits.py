@@ -12,7 +12,7 @@ sides = st.integers(1, 5_000)
     ("given", "expected"),
     [((), 300_000), ((None,), 300_000), ((None, 100_000), 100_000), ((1_048_576, 614_400), 300_000)],
 )
-def test_the_tightest_limit_is_the_smallest_given(given: tuple[int | None, ...], expected: int) -> None:
+def test_restrict_applies_the_smallest_limit(given: tuple[int | None, ...], expected: int) -> None:
     assert restrict(limits(), *given) == limits(message_bytes=expected)
 
 
@@ -29,14 +29,14 @@ def test_the_tightest_limit_is_the_smallest_given(given: tuple[int | None, ...],
         ((160, 120), (128, 128), (128, 96)),
     ],
 )
-def test_a_picture_is_fitted_into_the_box_upright_or_turned(
+def test_picture_fits_the_box_in_either_orientation(
     size: tuple[int, int], box: tuple[int, int], fitted: tuple[int, int]
 ) -> None:
     assert fit(*size, *box) == fitted
 
 
 @given(sides, sides, sides, sides)
-def test_a_fitted_picture_fits_and_is_not_enlarged(width: int, height: int, long: int, short: int) -> None:
+def test_fitted_picture_fits_and_is_not_enlarged(width: int, height: int, long: int, short: int) -> None:
     fitted = fit(width, height, long, short)
     assert fits(*fitted, long, short)
     assert fitted[0] <= width
@@ -46,6 +46,6 @@ def test_a_fitted_picture_fits_and_is_not_enlarged(width: int, height: int, long
 
 
 @given(sides, sides, sides, sides)
-def test_fitting_into_the_fitted_size_changes_nothing(width: int, height: int, long: int, short: int) -> None:
+def test_fitting_is_idempotent(width: int, height: int, long: int, short: int) -> None:
     fitted = fit(width, height, long, short)
     assert fit(width, height, *fitted) == fitted

@@ -13,7 +13,7 @@ from tests.adaptation.pictures import content, limits, photo
 LARGE = photo(size=4_000_000, width=4_000, height=3_000)
 
 
-def planned(message: Content, within: Limits) -> Plan:
+def plan_for(message: Content, within: Limits) -> Plan:
     result = plan(message, within)
     assert isinstance(result, Plan), result
     return result
@@ -27,8 +27,8 @@ def media_bytes(result: Plan) -> int:
     return sum(image.source.size if isinstance(image, Keep) else image.recipe.max_bytes for image in images(result))
 
 
-def test_a_picture_within_all_limits_goes_out_as_it_is() -> None:
-    result = planned(content(("Hi", photo())), limits())
+def test_picture_within_all_limits_is_kept() -> None:
+    result = plan_for(content(("Hi", photo())), limits())
     assert images(result) == [Keep(photo())]
     assert result.changes == ()
     assert [(slide.duration, slide.text) for slide in result.slides] == [(5, "Hi")]
@@ -46,10 +46,8 @@ def test_a_picture_within_all_limits_goes_out_as_it_is() -> None:
         (photo(), {"message_bytes": 30_000}, "its 90,000 bytes are more than its share of the message"),
     ],
 )
-def test_a_picture_beyond_a_limit_is_made_anew_and_the_reason_told(
-    source: Source, within: dict[str, Any], reason: str
-) -> None:
-    result = planned(content(("", source)), limits(**within))
+def test_picture_beyond_a_limit_is_reencoded_with_a_reason(source: Source, within: dict[str, Any], reason: str) -> None:
+    result = plan_for(content(("", source)), limits(**within))
     (image,) = images(result)
     assert isinstance(image, Resize)
     assert (image.recipe.box_width, image.recipe.box_height) == (640, 480)
@@ -59,10 +57,10 @@ def test_a_picture_beyond_a_limit_is_made_anew_and_the_reason_told(
     assert change.endswith(f": {reason}")
 
 
-def test_all_that_is_done_and_all_reasons_are_told_together() -> None:
+def test_change_lists_every_step_and_reason() -> None:
     portrait = photo(mime_type="image/heic", width=3_024, height=4_032, transparent=True)
     within = limits(message_bytes=1_000_000)
-    assert planned(content(("Look", None), ("", portrait)), within).changes == (
+    assert plan_for(content(("Look", None), ("", portrait)), within).changes == (
         (
             "slide 2: the picture is re-encoded as JPEG of at most 480 x 640 pixels and 339,420 bytes, "
             "transparent parts white: the handset does not support image/heic, it is larger than 640 x 480 "
@@ -71,24 +69,24 @@ def test_all_that_is_done_and_all_reasons_are_told_together() -> None:
     )
 
 
-def test_an_animation_that_cannot_be_kept_becomes_a_still() -> None:
+def test_animation_that_cannot_be_kept_becomes_a_still() -> None:
     animation = photo(mime_type="image/gif", frames=12, width=1_000)
-    (change,) = planned(content(("", animation)), limits()).changes
+    (change,) = plan_for(content(("", animation)), limits()).changes
     assert change.startswith("slide 1: the first frame of the animation is re-encoded as JPEG")
 
 
-def test_an_animated_gif_within_all_limits_is_kept() -> None:
+def test_animated_gif_within_all_limits_is_kept() -> None:
     animation = photo(mime_type="image/gif", frames=12)
-    assert images(planned(content(("", animation)), limits())) == [Keep(animation)]
+    assert images(plan_for(content(("", animation)), limits())) == [Keep(animation)]
 
 
 @pytest.mark.parametrize("size", [(640, 480), (480, 640)])
-def test_the_box_takes_a_picture_upright_or_turned(size: tuple[int, int]) -> None:
+def test_image_box_applies_in_either_orientation(size: tuple[int, int]) -> None:
     source = photo(width=size[0], height=size[1])
-    assert images(planned(content(("", source)), limits())) == [Keep(source)]
+    assert images(plan_for(content(("", source)), limits())) == [Keep(source)]
 
 
-def test_the_recipe_does_not_depend_on_limits_that_do_not_matter() -> None:
+def test_recipe_ignores_limits_that_do_not_apply() -> None:
     small = photo(mime_type="image/png", width=100, height=80)
     recipes = {
         image.recipe
@@ -97,42 +95,42 @@ def test_the_recipe_does_not_depend_on_limits_that_do_not_matter() -> None:
             limits(image_width=1_600, image_height=1_200),
             limits(message_bytes=1_000_000),
         )
-        for image in images(planned(content(("", small)), within))
+        for image in images(plan_for(content(("", small)), within))
         if isinstance(image, Resize)
     }
     assert recipes == {Recipe(100, 80, 10_300, "image/jpeg")}
 
 
-def test_personal_texts_of_a_few_bytes_share_renditions() -> None:
+def test_slightly_different_texts_share_renditions() -> None:
     texts = ["Dear Al", "Dear Bartholomew", "Dear Bill Smith, your PIN is 13579"]
     slides = [content((text, LARGE), ("", LARGE), ("", LARGE)) for text in texts]
-    assert len({tuple(images(planned(message, limits()))) for message in slides}) == 1
+    assert len({tuple(images(plan_for(message, limits()))) for message in slides}) == 1
 
 
-def test_the_key_of_a_recipe_names_all_of_it() -> None:
+def test_recipe_key_contains_box_bytes_and_format() -> None:
     assert Recipe(640, 480, 98_304, "image/jpeg").key == "640x480-98304-jpeg"
     assert Recipe(640, 480, 98_304, "image/png").key == "640x480-98304-png"
 
 
-def test_a_small_picture_is_not_starved_for_a_large_one() -> None:
+def test_large_picture_does_not_starve_a_small_one() -> None:
     small, large = photo(size=60_000), photo(size=290_000)
-    kept, made = images(planned(content(("", small), ("", large)), limits()))
+    kept, made = images(plan_for(content(("", small), ("", large)), limits()))
     assert kept == Keep(small)
     assert isinstance(made, Resize)
     assert made.recipe.max_bytes > 200_000
 
 
-def test_what_a_large_picture_gives_up_saves_the_next() -> None:
+def test_bytes_freed_by_the_largest_picture_keep_the_others() -> None:
     # Equal shares would be 95,000 bytes; the largest, made anew, leaves more to the others.
     sources = [photo(size=size, width=320, height=240) for size in (280_000, 120_000, 100_000)]
-    largest, *others = images(planned(content(*(("", source) for source in sources)), limits()))
+    largest, *others = images(plan_for(content(*(("", source) for source in sources)), limits()))
     assert isinstance(largest, Resize)
     assert others == [Keep(source) for source in sources[1:]]
 
 
-def test_what_nobody_needs_goes_to_pictures_that_can_use_it() -> None:
-    (alone,) = images(planned(content(("", LARGE)), limits()))
-    first, second = images(planned(content(("", LARGE), ("", photo(size=1_000))), limits()))
+def test_surplus_bytes_go_to_pictures_that_can_use_them() -> None:
+    (alone,) = images(plan_for(content(("", LARGE)), limits()))
+    first, second = images(plan_for(content(("", LARGE), ("", photo(size=1_000))), limits()))
     assert isinstance(alone, Resize)
     assert isinstance(first, Resize)
     assert second == Keep(photo(size=1_000))
@@ -161,15 +159,13 @@ def test_what_nobody_needs_goes_to_pictures_that_can_use_it() -> None:
         ),
     ],
 )
-def test_content_that_cannot_fit_gets_a_verdict_with_its_reason(
-    message: Content, within: dict[str, Any], reason: str
-) -> None:
+def test_content_that_cannot_fit_gets_a_reason(message: Content, within: dict[str, Any], reason: str) -> None:
     assert plan(message, limits(**within)) == CannotFit(reason)
 
 
-def test_pictures_are_left_out_where_the_handset_takes_none() -> None:
+def test_pictures_are_left_out_if_handset_supports_none() -> None:
     message = content(("First", photo()), ("", photo()), ("Third", None))
-    result = planned(message, limits(mime_types=frozenset({"text/plain"})))
+    result = plan_for(message, limits(mime_types=frozenset({"text/plain"})))
     assert [(slide.text, slide.images) for slide in result.slides] == [("First", ()), ("Third", ())]
     assert result.changes == (
         "slide 1: the picture is left out: the handset does not support JPEG, PNG or GIF",
@@ -185,22 +181,22 @@ def test_pictures_are_left_out_where_the_handset_takes_none() -> None:
         ({"image/gif"}, "image/gif"),
     ],
 )
-def test_a_picture_is_made_anew_in_the_best_format_taken(mime_types: set[str], target: str) -> None:
-    (image,) = images(planned(content(("", LARGE)), limits(mime_types=frozenset(mime_types))))
+def test_picture_is_reencoded_in_the_best_supported_format(mime_types: set[str], target: str) -> None:
+    (image,) = images(plan_for(content(("", LARGE)), limits(mime_types=frozenset(mime_types))))
     assert isinstance(image, Resize)
     assert image.recipe.mime_type == target
 
 
-def test_replaced_characters_are_told() -> None:
-    result = planned(content(("plain", None), ("50 €\nonly", None)), limits(charset="iso-8859-1"))
+def test_replaced_characters_are_reported() -> None:
+    result = plan_for(content(("plain", None), ("50 €\nonly", None)), limits(charset="iso-8859-1"))
     assert result.changes == ("slide 2: characters missing in iso-8859-1 are replaced",)
 
 
-def test_texts_and_presentation_are_counted_before_pictures() -> None:
-    bare = planned(content(("", LARGE)), limits(message_bytes=100_000, smil=False))
-    texted = planned(content(("x" * 5_000, LARGE)), limits(message_bytes=100_000))
-    assert media_bytes(bare) <= 100_000
-    assert media_bytes(texted) <= 95_000
+def test_texts_and_smil_are_budgeted_before_pictures() -> None:
+    without_text = plan_for(content(("", LARGE)), limits(message_bytes=100_000, smil=False))
+    with_text = plan_for(content(("x" * 5_000, LARGE)), limits(message_bytes=100_000))
+    assert media_bytes(without_text) <= 100_000
+    assert media_bytes(with_text) <= 95_000
 
 
 sources = st.builds(
@@ -213,7 +209,7 @@ sources = st.builds(
     frames=st.integers(1, 3),
 )
 slides = st.lists(st.tuples(st.text("aé€\n", max_size=200), st.none() | sources), min_size=1, max_size=8)
-ranges = st.builds(
+limit_sets = st.builds(
     limits,
     message_bytes=st.integers(0, 700_000),
     image_width=st.integers(1, 2_000),
@@ -223,8 +219,8 @@ ranges = st.builds(
 )
 
 
-@given(slides, ranges)
-def test_no_plan_exceeds_its_limits(parts: list[tuple[str, Source | None]], within: Limits) -> None:
+@given(slides, limit_sets)
+def test_plan_never_exceeds_its_limits(parts: list[tuple[str, Source | None]], within: Limits) -> None:
     result = plan(content(*parts), within)
     if isinstance(result, CannotFit):
         assert result.reason
@@ -242,8 +238,8 @@ def test_no_plan_exceeds_its_limits(parts: list[tuple[str, Source | None]], with
             assert recipe.mime_type in within.mime_types
 
 
-@given(slides, ranges)
-def test_more_room_never_turns_a_plan_into_a_verdict(parts: list[tuple[str, Source | None]], within: Limits) -> None:
+@given(slides, limit_sets)
+def test_more_bytes_never_make_content_unfit(parts: list[tuple[str, Source | None]], within: Limits) -> None:
     if isinstance(plan(content(*parts), within), Plan):
         roomier = replace(within, message_bytes=within.message_bytes * 2)
         assert isinstance(plan(content(*parts), roomier), Plan)
@@ -251,4 +247,4 @@ def test_more_room_never_turns_a_plan_into_a_verdict(parts: list[tuple[str, Sour
 
 def test_slides_keep_their_durations() -> None:
     message = Content("", (SlideContent(2.5, "a", ()), SlideContent(30, "b", ())))
-    assert [slide.duration for slide in planned(message, limits()).slides] == [2.5, 30]
+    assert [slide.duration for slide in plan_for(message, limits()).slides] == [2.5, 30]

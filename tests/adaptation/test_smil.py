@@ -74,13 +74,13 @@ TEXT = SmilSlide(2.5, None, "slide2.txt")
     ],
     ids=["portrait", "landscape", "image-only", "text-only", "image-then-text", "escapes"],
 )
-def test_the_presentation_has_the_regions_in_use_and_a_par_for_each_slide(
+def test_smil_has_used_regions_and_one_par_per_slide(
     slides: list[SmilSlide], screen: tuple[int, int], document: bytes
 ) -> None:
     assert build_smil(tuple(slides), *screen) == document
 
 
-def test_parts_are_named_by_slide_and_type() -> None:
+def test_locations_are_built_from_slide_and_type() -> None:
     assert (media_location(1, "image/jpeg"), media_location(2, "image/png"), text_location(8)) == (
         "slide1.jpg",
         "slide2.png",

@@ -1,4 +1,4 @@
-"""Texts on pictures: laid out in the source's pixels, drawn sharply at any scale, never outside their boxes."""
+"""Tests of text areas: layout in source pixels, drawing at any scale, clipping to the box."""
 
 from typing import Any, cast
 
@@ -19,7 +19,7 @@ from mms.adaptation.text_drawing import (
     draw_areas,
     lay_out,
 )
-from tests.adaptation.pictures import photo, read, saved
+from tests.adaptation.pictures import decode_picture, encode_picture, photo
 
 SIZE = (400, 200)
 WHITE = Image.new("RGB", SIZE, "white")
@@ -29,8 +29,8 @@ def area(text: str, **changes: Any) -> Area:
     return Area(**{"text": text, "left": 50, "top": 40, "width": 300, "height": 120, "font_size": 40, **changes})
 
 
-def ink(picture: Image.Image) -> tuple[int, int, int, int] | None:
-    """The box that differs from white."""
+def drawn_box(picture: Image.Image) -> tuple[int, int, int, int] | None:
+    """Return the box of all pixels that are not white."""
     return ImageChops.difference(picture.convert("RGB"), Image.new("RGB", picture.size, "white")).getbbox()
 
 
@@ -54,9 +54,7 @@ def colours(picture: Image.Image) -> set[tuple[int, ...]]:
         ("Donaudampfschifffahrtsgesellschaft", ("Donaudampfschifffahrtsgesellschaft",), 0),
     ],
 )
-def test_a_text_is_wrapped_at_words_and_made_smaller_where_it_must_be(
-    text: str, lines: tuple[str, ...], font_size: float
-) -> None:
+def test_text_wraps_at_words_and_shrinks_to_fit(text: str, lines: tuple[str, ...], font_size: float) -> None:
     if not font_size:
         with pytest.raises(TextTooLong):
             lay_out(area(text))
@@ -99,18 +97,18 @@ def test_undrawable_character_is_refused_by_name(text: str, character: str) -> N
 
 @pytest.mark.parametrize("text", ["Grüße, Łukasz", "Καλημέρα", "Привет", "Բարեւ", "გამარჯობა", "€ 5 ½ — “x” ☺ 😀"])
 @pytest.mark.parametrize("font", Font)
-def test_the_scripts_of_europe_and_common_signs_are_drawn(text: str, font: Font) -> None:
-    assert ink(draw_areas(WHITE, [area(text, font=font, font_size=24)], SIZE))
+def test_european_scripts_and_common_symbols_are_drawn(text: str, font: Font) -> None:
+    assert drawn_box(draw_areas(WHITE, [area(text, font=font, font_size=24)], SIZE))
 
 
 @pytest.mark.parametrize("text", ["{{first}} 日", "Far too long: " + "word " * 60, "{{a|" + "word " * 60 + "}}"])
-def test_what_no_message_could_draw_is_refused_with_the_template(text: str) -> None:
+def test_area_that_no_message_can_draw_is_refused(text: str) -> None:
     with pytest.raises(TextDrawingError):
         check_area(area(text))
-    check_area(area("{{first}} " + "word " * 20))  # with a value it may be too long, or not: nobody knows yet
+    check_area(area("{{first}} " + "word " * 20))  # the length is not known until the tag has a value
 
 
-def test_a_box_lies_on_its_picture() -> None:
+def test_box_beyond_the_picture_is_reported() -> None:
     assert bounds_problem(area("a"), (350, 160)) is None
     assert bounds_problem(area("a"), (349, 160)) == "it reaches to 350 x 160 pixels; the image has 349 x 160"
     assert bounds_problem(area("a"), (350, 159)) == "it reaches to 350 x 160 pixels; the image has 350 x 159"
@@ -118,8 +116,8 @@ def test_a_box_lies_on_its_picture() -> None:
 
 @pytest.mark.parametrize("align", Align)
 @pytest.mark.parametrize("vertical_align", VerticalAlign)
-def test_a_text_stands_where_its_alignment_says(align: Align, vertical_align: VerticalAlign) -> None:
-    box = ink(draw_areas(WHITE, [area("HH", align=align, vertical_align=vertical_align)], SIZE))
+def test_text_is_aligned_in_its_box(align: Align, vertical_align: VerticalAlign) -> None:
+    box = drawn_box(draw_areas(WHITE, [area("HH", align=align, vertical_align=vertical_align)], SIZE))
     assert box
     left, top, right, bottom = box[0] - 50, box[1] - 40, 350 - box[2], 160 - box[3]
     assert {Align.LEFT: left < 6, Align.CENTER: abs(left - right) < 3, Align.RIGHT: right < 6}[align]
@@ -131,14 +129,14 @@ def test_a_text_stands_where_its_alignment_says(align: Align, vertical_align: Ve
     assert places[vertical_align]
 
 
-def test_fonts_and_colours_are_the_ones_that_were_set() -> None:
+def test_text_has_the_requested_font_and_colour() -> None:
     plain, bold = (draw_areas(WHITE, [area("Bill", font=font, color="#Ff0000")], SIZE) for font in Font)
     assert sum(bold.convert("L").histogram()[:128]) > 1.3 * sum(plain.convert("L").histogram()[:128]) > 0
     assert (255, 0, 0) in colours(plain)
     assert {red for red, *_ in colours(plain)} == {255}
 
 
-def test_on_transparent_pixels_a_text_has_its_full_colour() -> None:
+def test_text_has_full_colour_on_transparent_pixels() -> None:
     drawn = draw_areas(Image.new("RGBA", SIZE), [area("Bill", color="#ff0000")], SIZE)
     assert {colour[:3] for colour in colours(drawn) if colour[3]} == {(255, 0, 0)}
 
@@ -152,7 +150,7 @@ def test_on_transparent_pixels_a_text_has_its_full_colour() -> None:
     vertical_align=st.sampled_from(VerticalAlign),
     scale=st.sampled_from([0.05, 0.32, 0.5, 0.77, 1.0]),
 )
-def test_nothing_outside_the_box_is_ever_touched_and_the_same_text_gives_the_same_pixels(
+def test_drawing_is_clipped_to_the_box_and_deterministic(
     text: str,
     box: tuple[int, int, int, int],
     font_size: int,
@@ -161,33 +159,33 @@ def test_nothing_outside_the_box_is_ever_touched_and_the_same_text_gives_the_sam
     scale: float,
 ) -> None:
     left, top, width, height = box
-    there = Area(text, left, top, width, height, font_size, align=align, vertical_align=vertical_align)
+    placed = Area(text, left, top, width, height, font_size, align=align, vertical_align=vertical_align)
     small = WHITE.resize((round(400 * scale), round(200 * scale)))
     try:
-        drawn = draw_areas(small, [there], SIZE)
+        drawn = draw_areas(small, [placed], SIZE)
     except TextTooLong:
         return
-    touched = ink(drawn)
+    touched = drawn_box(drawn)
     if touched:
         assert touched[0] >= round(left * scale)
         assert touched[1] >= round(top * scale)
         assert touched[2] <= max(round((left + width) * scale), round(left * scale) + 1)
         assert touched[3] <= max(round((top + height) * scale), round(top * scale) + 1)
-    assert drawn.tobytes() == draw_areas(small, [there], SIZE).tobytes()
+    assert drawn.tobytes() == draw_areas(small, [placed], SIZE).tobytes()
 
 
-def test_a_text_is_drawn_after_the_picture_was_made_small_and_turned_upright() -> None:
-    """Drawn small letters are sharp: they reach black, which letters that were made small with the picture do not."""
+def test_text_is_drawn_after_resizing_and_rotation() -> None:
+    """Text drawn at the final size reaches full black; text resized with the picture would not."""
     lying = photo(width=1600, height=3200, orientation=6)
     exif = Image.Exif()
     exif[274] = 6
-    data = saved(Image.new("RGB", (1600, 3200), "white"), "JPEG", exif=exif.tobytes())
+    data = encode_picture(Image.new("RGB", (1600, 3200), "white"), "JPEG", exif=exif.tobytes())
     assert lying.upright_size == (3200, 1600)
     text = area("Illiterate", left=400, top=320, width=2400, height=960, font_size=100)
     made = resize(
         data, Recipe(400, 400, 50_000, "image/jpeg"), lambda picture: draw_areas(picture, [text], lying.upright_size)
     )
-    picture = read(made.data)
+    picture = decode_picture(made.data)
     dark = picture.convert("L").point(lambda value: 255 if value < 128 else 0).getbbox()
     assert picture.size == (400, 200)
     assert dark

@@ -41,11 +41,11 @@ def test_merge_tags_are_filled(text: str, merged: str) -> None:
         ("{{" + "x" * 5000, "{{" + "x" * 30),
     ],
 )
-def test_what_is_opened_and_is_no_tag_is_found(text: str, found: str) -> None:
+def test_malformed_merge_tag_is_found(text: str, found: str) -> None:
     assert find_malformed_tag(text) == found
 
 
-def test_a_tag_without_value_or_default_is_named() -> None:
+def test_missing_value_names_the_tag() -> None:
     with pytest.raises(MissingValue, match=r"no value for \{\{LastName\}\}") as missing:
         merge("{{pin}} {{LastName}}", DATA)
     assert missing.value.name == "LastName"
@@ -76,21 +76,21 @@ def test_lines_end_in_crlf(text: str, lines: str) -> None:
         ("?", "us-ascii", b"?"),
     ],
 )
-def test_characters_that_a_charset_lacks_are_replaced_by_the_nearest(text: str, charset: str, data: bytes) -> None:
+def test_missing_characters_become_the_closest_match(text: str, charset: str, data: bytes) -> None:
     assert encode(text, charset) == data
 
 
-def test_an_unknown_charset_is_an_error() -> None:
+def test_unknown_charset_raises_lookup_error() -> None:
     with pytest.raises(LookupError, match="klingon"):
         encode("text", "klingon")
 
 
 @pytest.mark.parametrize("subject", ["Déjà vu: 50 € {ok} [~]", "ΔΦΓΛΩΠΨΣΘΞ", "x" * 80, ""])
-def test_plain_subjects_have_no_problem(subject: str) -> None:
+def test_gsm_and_latin_1_subjects_are_accepted(subject: str) -> None:
     assert subject_problem(subject) is None
 
 
-def test_a_subject_is_not_longer_than_80_characters() -> None:
+def test_subject_over_80_characters_is_refused() -> None:
     assert subject_problem("é" * 81) == "the subject has 81 characters; at most 80 are allowed"
 
 
@@ -103,5 +103,5 @@ def test_a_subject_is_not_longer_than_80_characters() -> None:
         ("a\nb", "(U+000A control character)"),
     ],
 )
-def test_the_first_character_that_mmscs_refuse_is_named(subject: str, character: str) -> None:
+def test_first_forbidden_character_of_a_subject_is_named(subject: str, character: str) -> None:
     assert subject_problem(subject) == f"the subject contains {character}; only plain GSM or Latin text is allowed"

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from mms.models import Medium, Template
-from tests.adaptation.clips import film, sound
+from tests.adaptation.clips import make_audio, make_video
 from tests.api.dialect_requests import post_json
 from tests.api.documents import NUMBER, SAVE, SEND, failure, file, request
 from tests.scripted import Say, Scripted, serving
@@ -58,7 +58,7 @@ EXCLUSIVE_FAILURES: list[tuple[str, bytes]] = [
     ),
     ("<pdf/>", failure("E357", "slide 2: the PDF requires a url of 1 to 2000 characters")),
 ]
-AUDIO, VIDEO = sound(), film()
+AUDIO, VIDEO = make_audio(), make_video()
 VCARD = b"BEGIN:VCARD\r\nVERSION:3.0\r\nFN:Ann\r\nEND:VCARD\r\n"
 # Element, web server's response -> answer.
 FILE_FAILURES: list[tuple[str, Say, bytes]] = [

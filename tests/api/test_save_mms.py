@@ -17,7 +17,7 @@ from django.test import Client
 from PIL import Image
 
 from mms.models import Medium, Message, Template
-from tests.adaptation.pictures import saved
+from tests.adaptation.pictures import encode_picture
 from tests.api.documents import SAVE, SEND, file, image, request
 from tests.api.sockets import read_headers, tcp_server
 from tests.scripted import Scripted, serving
@@ -61,24 +61,24 @@ def stored(answer: bytes) -> Template:
 @pytest.mark.parametrize(
     ("data", "declared", "mime_type", "frames"),
     [
-        (saved(PICTURE, "JPEG"), "image/jpeg", "image/jpeg", 1),
-        (saved(PICTURE, "PNG"), "image/png", "image/png", 1),
-        (saved(PICTURE.convert("P"), "GIF"), "image/gif", "image/gif", 1),
+        (encode_picture(PICTURE, "JPEG"), "image/jpeg", "image/jpeg", 1),
+        (encode_picture(PICTURE, "PNG"), "image/png", "image/png", 1),
+        (encode_picture(PICTURE.convert("P"), "GIF"), "image/gif", "image/gif", 1),
         (
-            saved(PICTURE, "GIF", save_all=True, append_images=[PICTURE.rotate(90)]),
+            encode_picture(PICTURE, "GIF", save_all=True, append_images=[PICTURE.rotate(90)]),
             "image/gif",
             "image/gif",
             2,
         ),
-        (saved(PICTURE, "WEBP"), "image/webp", "image/webp", 1),
-        (saved(PICTURE, "HEIF"), "image/heic", "image/heic", 1),
-        (saved(PICTURE, "AVIF"), "image/avif", "image/avif", 1),
-        (saved(PICTURE, "BMP"), "image/bmp", "image/bmp", 1),
+        (encode_picture(PICTURE, "WEBP"), "image/webp", "image/webp", 1),
+        (encode_picture(PICTURE, "HEIF"), "image/heic", "image/heic", 1),
+        (encode_picture(PICTURE, "AVIF"), "image/avif", "image/avif", 1),
+        (encode_picture(PICTURE, "BMP"), "image/bmp", "image/bmp", 1),
         # The bytes determine the type; the declared type only has to be an image or unknown.
-        (saved(PICTURE, "PNG"), "image/jpeg; charset=binary", "image/png", 1),
-        (saved(PICTURE, "PNG"), "application/octet-stream", "image/png", 1),
-        (saved(PICTURE, "PNG"), "BINARY/octet-stream", "image/png", 1),
-        (saved(PICTURE, "PNG"), "", "image/png", 1),
+        (encode_picture(PICTURE, "PNG"), "image/jpeg; charset=binary", "image/png", 1),
+        (encode_picture(PICTURE, "PNG"), "application/octet-stream", "image/png", 1),
+        (encode_picture(PICTURE, "PNG"), "BINARY/octet-stream", "image/png", 1),
+        (encode_picture(PICTURE, "PNG"), "", "image/png", 1),
     ],
 )
 def test_picture_is_stored_unchanged(
@@ -100,7 +100,7 @@ def test_subject_length_counts_defaults_instead_of_merge_tags(call_api: CallApi,
 
 
 def test_slides_keep_their_order_texts_and_durations(call_api: CallApi, web: Scripted) -> None:
-    pictures = [saved(PICTURE.rotate(angle), "PNG") for angle in (0, 90)]
+    pictures = [encode_picture(PICTURE.rotate(angle), "PNG") for angle in (0, 90)]
     web.first(*[file(picture, "image/png") for picture in pictures])
     slides = [
         f"<duration> 60 </duration><message-text> Two\nlines </message-text>{image(f'{web.url}/1')}",
@@ -127,7 +127,7 @@ def test_slides_keep_their_order_texts_and_durations(call_api: CallApi, web: Scr
 
 def test_identical_files_are_stored_once(call_api: CallApi, web: Scripted, media_folder: Path) -> None:
     before = Medium.objects.count()
-    web.default = file(saved(PICTURE, "PNG"))
+    web.default = file(encode_picture(PICTURE, "PNG"))
     first = stored(call_api(request({**SAVE, "slide": [image(f"{web.url}/1"), image(f"{web.url}/2")]})))
     second = stored(call_api(request({**SAVE, "slide": image(f"{web.url}/3")})))
     medium = Medium.objects.latest("pk")
@@ -137,7 +137,7 @@ def test_identical_files_are_stored_once(call_api: CallApi, web: Scripted, media
 
 
 def test_request_that_fails_late_stores_nothing(call_api: CallApi, web: Scripted, media_folder: Path) -> None:
-    web.first(file(saved(PICTURE, "PNG")), file(b"Hello"))
+    web.first(file(encode_picture(PICTURE, "PNG")), file(b"Hello"))
     assert b"E629" in call_api(request({**SAVE, "slide": [image(f"{web.url}/1"), image(f"{web.url}/2")]}))
     assert (Template.objects.count(), Medium.objects.count(), files(media_folder)) == (1, 1, [])
 
@@ -146,7 +146,7 @@ def test_request_that_fails_late_stores_nothing(call_api: CallApi, web: Scripted
 def test_concurrent_identical_files_are_stored_once(
     world: SimpleNamespace, media_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pictures = [saved(PICTURE.rotate(angle), "PNG") for angle in (0, 90)]
+    pictures = [encode_picture(PICTURE.rotate(angle), "PNG") for angle in (0, 90)]
     hashes = [hashlib.sha256(picture).hexdigest() for picture in pictures]
     barrier = threading.Barrier(4)
     save_file = default_storage.save
@@ -189,7 +189,7 @@ def test_fetching_media_holds_no_database_connection(
         read_headers(client)
         counts = connection.pool.get_stats()  # type: ignore[attr-defined]  # PostgreSQL's has it
         connections_in_use.append(counts["pool_size"] - counts["pool_available"])
-        picture = saved(PICTURE, "PNG")
+        picture = encode_picture(PICTURE, "PNG")
         client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(picture), picture))
 
     with tcp_server(serve) as gallery:

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from mms.models import Medium, Template
-from tests.adaptation.pictures import saved
+from tests.adaptation.pictures import encode_picture
 from tests.api.documents import SAVE, Elements, failure, file, image, request
 from tests.scripted import Say, Scripted, serving
 from tests.wire import photograph
@@ -78,7 +78,7 @@ IMAGE_FAILURES: list[tuple[Say, bytes]] = [
     (file(b"", "image/jpeg"), failure("E629", NO_PICTURE)),
     (file(b"Hello", "text/plain"), failure("E629", NO_PICTURE)),
     (file(b"<svg xmlns='http://www.w3.org/2000/svg'/>", "image/svg+xml"), failure("E629", NO_PICTURE)),
-    (file(saved(Image.new("RGB", (8, 8)), "TIFF"), "image/tiff"), failure("E629", NO_PICTURE)),
+    (file(encode_picture(Image.new("RGB", (8, 8)), "TIFF"), "image/tiff"), failure("E629", NO_PICTURE)),
     (
         file(content_type="video/mp4"),
         failure("E629", "slide 1: the file is image/jpeg, but its server declares video/mp4; correct the Content-Type"),

@@ -17,7 +17,7 @@ from mms.adaptation.content import Align, Area, Font, VerticalAlign
 from mms.api.dialects import SINCH, SKYCORE, Dialect
 from mms.api.schema_views import openapi, xml_schema
 from mms.models import Message, Template, TextArea
-from tests.adaptation.pictures import saved
+from tests.adaptation.pictures import encode_picture
 from tests.api.dialect_requests import SKYCORE_SAVE, get, post, post_json
 from tests.api.documents import KEY, NUMBER, SAVE, SEND, Elements, failure, file, request
 from tests.scripted import Scripted, serving
@@ -160,13 +160,13 @@ def test_misplaced_text_areas_are_refused(call_api: CallApi, customer: Scripted,
 def rotated_picture() -> bytes:
     exif = Image.Exif()
     exif[274] = 6
-    return saved(Image.new("RGB", (600, 800)), "JPEG", exif=exif.tobytes())
+    return encode_picture(Image.new("RGB", (600, 800)), "JPEG", exif=exif.tobytes())
 
 
 PICTURE_FAILURES: list[tuple[bytes, str, dict[str, str | None], str]] = [
-    (saved(Image.new("P", (800, 600)), "GIF", save_all=True, append_images=[Image.new("P", (800, 600), 9)]),
+    (encode_picture(Image.new("P", (800, 600)), "GIF", save_all=True, append_images=[Image.new("P", (800, 600), 9)]),
      "image/gif", {**AREA}, "slide 1: the image is animated; text-area requires a still image"),
-    (saved(Image.new("RGB", (439, 600)), "PNG"), "image/png", {**AREA},
+    (encode_picture(Image.new("RGB", (439, 600)), "PNG"), "image/png", {**AREA},
      "slide 1, text-area 1: it reaches to 440 x 180 pixels; the image has 439 x 600"),
     (rotated_picture(), "image/jpeg", area_with(top="500"),
      "slide 1, text-area 1: it reaches to 440 x 620 pixels; the image has 800 x 600"),

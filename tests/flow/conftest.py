@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 
 from mms.models import Message, Template
-from tests.adaptation.clips import sound
+from tests.adaptation.clips import make_audio
 from tests.api.documents import SAVE, Elements, file, request
 from tests.flow.media import CallApi, Save, slide
 from tests.scripted import Scripted, serving
@@ -53,7 +53,7 @@ def drive() -> Drive:
 
 @pytest.fixture
 def web() -> Iterator[Scripted]:
-    with serving(file(sound(), "audio/mpeg")) as server:
+    with serving(file(make_audio(), "audio/mpeg")) as server:
         yield server
 
 

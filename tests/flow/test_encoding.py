@@ -13,7 +13,7 @@ from mms.encoding import queue, worker
 from mms.messages import sweeper
 from mms.models import Encoding, Message, Postback, Rendition
 from mms.rendering import renditions
-from tests.adaptation.clips import film, sound
+from tests.adaptation.clips import make_audio, make_video
 from tests.api.documents import KEY, SEND, file
 from tests.flow.media import CallApi, Save, child
 from tests.scripted import Scripted
@@ -44,7 +44,7 @@ def test_template_with_audio_is_locked_until_encoded(
 def test_message_has_the_format_that_the_handset_supports(
     save: Save, call_api: CallApi, drive: Drive, mmsc: Scripted, web: Scripted
 ) -> None:
-    web.first(file(sound(), "audio/mpeg"), file(film(), "video/mp4"))
+    web.first(file(make_audio(), "audio/mpeg"), file(make_video(), "video/mp4"))
     template = save("audio", "video")
     worker.run()
     call_api({**SEND, "mms-id": str(template.pk)})
@@ -230,7 +230,7 @@ def test_deletion_does_not_wait_for_a_running_encoding(save: Save, call_api: Cal
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_simultaneous_last_encodings_unlock_the_template_once(save: Save, web: Scripted) -> None:
-    web.first(file(sound(seconds=1), "audio/mpeg"), file(sound(seconds=3), "audio/mpeg"))
+    web.first(file(make_audio(seconds=1), "audio/mpeg"), file(make_audio(seconds=3), "audio/mpeg"))
     template = save("audio", "audio")
     now = datetime.now(UTC)
     claimed = [queue.claim(now), queue.claim(now)]

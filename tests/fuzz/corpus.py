@@ -1,4 +1,4 @@
-"""What the fuzzed inputs are made of: requests, reports, answers and identities as they really come."""
+"""The corpora of the fuzzer: realistic requests, reports, answers and handset identities."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from mms.api.dialects import PARAMETERS, SINCH_JSON, SKYCORE_GET
 from tests.api.dialect_requests import JSON, PAIRS, SINCH, SKYCORE
 from tests.api.documents import KEY
-from tests.fuzz.mutation import Corpus, Given
+from tests.fuzz.mutation import Corpus, FuzzInput
 from tests.wire import IPHONE, SEED
 
 SAMPLES = Path(__file__).parents[1] / "samples" / "mm7"
@@ -52,8 +52,15 @@ NAMES = tuple(
     sorted({name.encode() for names in PARAMETERS.values() for name in names} | {b"request", b"REQUEST", b"data_"})
 )
 ELEMENTS = tuple(b"<%b>" % name for name in NAMES) + tuple(b"</%b>" % name for name in NAMES)
-MEMBERS = (*(b',"%b":' % name.encode() for name in sorted(SINCH_JSON.known_names)), b"[[", b"]]", b'{"a":', b'"', b",")
-PAIRS_OF = (
+JSON_FRAGMENTS = (
+    *(b',"%b":' % name.encode() for name in sorted(SINCH_JSON.known_names)),
+    b"[[",
+    b"]]",
+    b'{"a":',
+    b'"',
+    b",",
+)
+QUERY_FRAGMENTS = (
     *(b"&%b=" % name.encode() for name in sorted(SKYCORE_GET.known_names)),
     b"&customtext_1=",
     b"&data_a=",
@@ -67,15 +74,18 @@ MULTIPART = (
 
 CUSTOMERS = Corpus(
     seeds=(
-        *(Given("xml", "text/xml", text.encode()) for text in (SEED, SINCH, SKYCORE, SAVE, SKYCORE_SAVE, LIST)),
-        Given("xml", "text/xml; charset=utf-16", SEED.encode("utf-16")),
-        Given("xml", "application/x-www-form-urlencoded", urlencode({"XML": SKYCORE}).encode()),
-        Given("xml", "multipart/form-data; boundary=b", MULTIPART.encode()),
-        *(Given("json", "application/json", json.dumps(body, indent=1).encode()) for body in (JSON, SAVE_JSON)),
-        Given("pairs", "", urlencode(PAIRS).encode()),
+        *(FuzzInput("xml", "text/xml", text.encode()) for text in (SEED, SINCH, SKYCORE, SAVE, SKYCORE_SAVE, LIST)),
+        FuzzInput("xml", "text/xml; charset=utf-16", SEED.encode("utf-16")),
+        FuzzInput("xml", "application/x-www-form-urlencoded", urlencode({"XML": SKYCORE}).encode()),
+        FuzzInput("xml", "multipart/form-data; boundary=b", MULTIPART.encode()),
+        *(FuzzInput("json", "application/json", json.dumps(body, indent=1).encode()) for body in (JSON, SAVE_JSON)),
+        FuzzInput("pairs", "", urlencode(PAIRS).encode()),
     ),
     values=(*VALUES, *NAMES),
-    pieces=(*VALUES, *XML, *NAMES, *ELEMENTS, *MEMBERS, *PAIRS_OF, b"\r\n--b", b"--b--", b"; name*=klingon''xml"),
+    pieces=(
+        *VALUES, *XML, *NAMES, *ELEMENTS, *JSON_FRAGMENTS, *QUERY_FRAGMENTS, b"\r\n--b", b"--b--",
+        b"; name*=klingon''xml",
+    ),
     content_types=(
         "", "text/xml", "nonsense", "application/x-www-form-urlencoded", "multipart/form-data; boundary=b",
         "multipart/form-data", "multipart/form-data; boundary=", "text/xml; charset=klingon",
@@ -106,21 +116,23 @@ CONTENT_TYPES = (
 )  # fmt: skip
 
 
-def _samples() -> list[Given]:
+def _samples() -> list[FuzzInput]:
     paths = sorted(SAMPLES.glob("*.*"))
-    return [Given(door, _claimed(path), path.read_bytes()) for path in paths for door in ("request", "answer")]
+    return [
+        FuzzInput(parser, _content_type(path), path.read_bytes()) for path in paths for parser in ("request", "answer")
+    ]
 
 
-def _claimed(path: Path) -> str:
+def _content_type(path: Path) -> str:
     return "text/xml; charset=utf-8" if path.suffix == ".xml" else "multipart/related; boundary=b"
 
 
 MM7 = Corpus(seeds=_samples(), values=MM7_VALUES, pieces=MM7_PIECES, content_types=CONTENT_TYPES)
 
-# What stands in a delivery report for the handset, in the ways that carriers write it.
+# The handset element of a delivery report, in the notations of different carriers.
 HANDSETS = Corpus(
     seeds=tuple(
-        Given("report", "text/xml; charset=utf-8", capabilities.encode())
+        FuzzInput("report", "text/xml; charset=utf-8", capabilities.encode())
         for capabilities in (
             f'<UACapabilities UAProf="{IPHONE}"/>',
             f'<mm7:UACapabilities mm7:UAProf="{IPHONE}" TimeStamp="2026-11-22T12:00:00Z"/>',

@@ -1,4 +1,4 @@
-"""Feeds a target with inputs, the same ones for the same seed, and stops at the first that it does not stand."""
+"""Run a target on reproducible random inputs and stop at the first crash."""
 
 import resource
 import signal
@@ -10,60 +10,60 @@ from dataclasses import dataclass
 from random import Random
 from types import FrameType
 
-from tests.fuzz.mutation import Given, mutated
+from tests.fuzz.mutation import FuzzInput, mutate
 from tests.fuzz.targets import Target
 
-SECONDS_MAX = 1.0  # of processor, for one input
-MEMORY_MAX = 200  # megabytes that the process may grow by
+SECONDS_MAX = 1.0  # of processor time per input
+MEMORY_MAX = 200  # megabytes of process growth
 
 
 class TooSlow(Exception):
-    """An input took more than its second of processor."""
+    """An input exceeded the limit of processor time."""
 
 
 class Crash(Exception):
-    """An input that a parser did not stand; its cause says how."""
+    """A parser crashed on an input; the cause is the error."""
 
-    def __init__(self, target: Target, seed: int, number: int, given: Given) -> None:
-        super().__init__(f"{target.name}: input {number} of seed {seed}: {given}")
-        self.given = given
+    def __init__(self, target: Target, seed: int, number: int, fuzz_input: FuzzInput) -> None:
+        super().__init__(f"{target.name}: input {number} of seed {seed}: {fuzz_input}")
+        self.fuzz_input = fuzz_input
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
-    """Of a run: how the inputs ended, seconds in all, of the slowest in processor seconds, megabytes grown."""
+class Statistics:
+    """Statistics of a run: outcomes, total seconds, processor seconds of the slowest input, megabytes of growth."""
 
-    endings: Counter[str]
+    outcomes: Counter[str]
     seconds: float
     slowest: float
     megabytes: float
 
 
-def given(target: Target, seed: int, number: int) -> Given:
-    """The input of that number: known without those before it."""
-    return mutated(target.corpus, Random(f"{seed}/{target.name}/{number}"))
+def make_input(target: Target, seed: int, number: int) -> FuzzInput:
+    """Return the input with this number, independently of those before it."""
+    return mutate(target.corpus, Random(f"{seed}/{target.name}/{number}"))
 
 
-def run(target: Target, seed: int, inputs: int) -> Figures:
-    """Raises Crash."""
-    endings: Counter[str] = Counter()
+def run(target: Target, seed: int, inputs: int) -> Statistics:
+    """Run the target on the first `inputs` inputs of the seed. Raises Crash."""
+    outcomes: Counter[str] = Counter()
     began, before, slowest = time.monotonic(), _megabytes(), 0.0
     for number in range(inputs):
-        one = given(target, seed, number)
+        fuzz_input = make_input(target, seed, number)
         started = time.process_time()
         try:
             with _limited():
-                endings[target.read(one)] += 1
+                outcomes[target.read(fuzz_input)] += 1
             assert _megabytes() - before < MEMORY_MAX, "the process grew too large"
         except Exception as problem:
-            raise Crash(target, seed, number, one) from problem
+            raise Crash(target, seed, number, fuzz_input) from problem
         slowest = max(slowest, time.process_time() - started)
-    return Figures(endings, time.monotonic() - began, slowest, _megabytes() - before)
+    return Statistics(outcomes, time.monotonic() - began, slowest, _megabytes() - before)
 
 
 @contextmanager
 def _limited() -> Iterator[None]:
-    """Processor time, not the clock's: a busy machine makes nothing slow."""
+    """Limit processor time rather than wall-clock time, so that a busy machine causes no failures."""
     before = signal.signal(signal.SIGPROF, _too_slow)
     signal.setitimer(signal.ITIMER_PROF, SECONDS_MAX)
     try:
@@ -74,7 +74,7 @@ def _limited() -> Iterator[None]:
 
 
 def _too_slow(_: int, __: FrameType | None) -> None:
-    raise TooSlow(f"more than {SECONDS_MAX:g} s of processor")
+    raise TooSlow(f"more than {SECONDS_MAX:g} s of processor time")
 
 
 def _megabytes() -> float:

@@ -1,7 +1,7 @@
-"""The three parsers of what others send, each driven as its door drives it, up to where the database would be asked.
+"""The fuzz targets: the three parsers of external input, called as in production, up to the first database query.
 
-A target raises what the parser should not have raised, and AssertionError where what it read could not be kept: a
-character that PostgreSQL or XML cannot hold, a text that is longer than its column.
+A target raises any unexpected error of the parser, and AssertionError if a parsed value cannot be stored: a character
+that PostgreSQL or XML cannot represent, or a text longer than its column.
 """
 
 import json
@@ -31,24 +31,24 @@ from mms.models import Template
 from mms.protocol.submit import SubmitResult
 from mms.runtime.xml import NOT_XML
 from tests.fuzz import corpus
-from tests.fuzz.mutation import Corpus, Given
+from tests.fuzz.mutation import Corpus, FuzzInput
 
 Reader = Callable[[Node], object]
 
-SLIDES = 2  # of the content that a sendSavedMMS is taken to name
+SLIDES = 2  # slides of the template that a sendSavedMMS refers to
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A parser under test. `read` raises for a crash alone; what it returns tells how the input ended."""
+    """A parser under test. `read` raises only for a crash; otherwise it returns the outcome."""
 
     name: str
     corpus: Corpus
-    read: Callable[[Given], str]
+    read: Callable[[FuzzInput], str]
 
 
 def _texts(node: Node) -> None:
-    """What sendSavedMMS and saveMMS fill and look at before they ask the database."""
+    """Run the text handling of sendSavedMMS and saveMMS that precedes database queries."""
     data = send_parameters.merge_data(node)
     texts = send_parameters.custom_texts(node, SLIDES)
     with suppress(Refusal):
@@ -57,10 +57,10 @@ def _texts(node: Node) -> None:
         send_parameters.check_texts(node, {slide.position: slide.text for slide in wanted}, illustrated, "", data)
         text_areas.check_filled({slide.position: slide.areas for slide in wanted}, data, node)
     subject = send_parameters.filled_subject(node, Template(subject="{{name|you}}"), data)
-    _keep([subject, *texts.values(), *data, *data.values()])
+    _check_storable([subject, *texts.values(), *data, *data.values()])
 
 
-# Each reads its parameters whatever the others are, so that a fault in one hides none in another.
+# Each runs regardless of the others, so that one error does not hide another.
 READERS: Final[Sequence[Reader]] = (
     _texts,
     parameters.recipient,
@@ -69,7 +69,7 @@ READERS: Final[Sequence[Reader]] = (
     save_mms.parse_name,
     slides.parse,
     idempotency.fingerprint,
-    lambda node: _keep([str(value) for value in asdict(fallback_sms.parse(node, Template())).values()]),
+    lambda node: _check_storable([str(value) for value in asdict(fallback_sms.parse(node, Template())).values()]),
     lambda node: parameters.check_subject(parameters.text_of(node, "subject"), "subject"),
     lambda node: parameters.check_subject(parameters.text_of(node, "ddm_subject"), "ddm_subject"),
     lambda node: parameters.long_text(node, "ddm_text"),
@@ -85,15 +85,15 @@ READERS: Final[Sequence[Reader]] = (
 )
 
 
-def read_customer(given: Given) -> str:
-    """A request of a customer, read, each of its parameters read, and every refusal answered."""
-    own, parse = DOORS[given.door]
+def read_customer(fuzz_input: FuzzInput) -> str:
+    """Parse a customer's request and each of its parameters; render every refusal."""
+    own, parse = PARSERS[fuzz_input.parser]
     try:
-        node = parse(given)
+        node = parse(fuzz_input)
     except Refusal as refusal:
         _check_answer(own, refusal)
         return "refused"
-    _keep(_all_texts(node))
+    _check_storable(_all_texts(node))
     for reader in READERS:
         try:
             reader(node)
@@ -102,17 +102,17 @@ def read_customer(given: Given) -> str:
     return "read"
 
 
-def _body(parser: XmlParser | JsonParser, given: Given) -> Node:
-    environ: dict[str, Any] = {"REQUEST_METHOD": "POST", "CONTENT_TYPE": given.content_type}
+def _body(parser: XmlParser | JsonParser, fuzz_input: FuzzInput) -> Node:
+    environ: dict[str, Any] = {"REQUEST_METHOD": "POST", "CONTENT_TYPE": fuzz_input.content_type}
     setup_testing_defaults(environ)
     request = WSGIRequest(without_encoded_parameters(environ))
-    return parser.parse(BytesIO(given.body), given.content_type, {"request": request})
+    return parser.parse(BytesIO(fuzz_input.body), fuzz_input.content_type, {"request": request})
 
 
-DOORS: Final[dict[str, tuple[Dialect, Callable[[Given], Node]]]] = {
-    "xml": (SINCH, lambda given: _body(XmlParser(), given)),
-    "json": (SINCH_JSON, lambda given: _body(JsonParser(), given)),
-    "pairs": (SKYCORE, lambda given: parse_query.parse(given.body.decode("latin-1"))),
+PARSERS: Final[dict[str, tuple[Dialect, Callable[[FuzzInput], Node]]]] = {
+    "xml": (SINCH, lambda fuzz_input: _body(XmlParser(), fuzz_input)),
+    "json": (SINCH_JSON, lambda fuzz_input: _body(JsonParser(), fuzz_input)),
+    "pairs": (SKYCORE, lambda fuzz_input: parse_query.parse(fuzz_input.body.decode("latin-1"))),
 }
 
 
@@ -130,43 +130,43 @@ def _all_texts(node: Node) -> Iterator[str]:
         yield from _all_texts(child)
 
 
-def _keep(texts: "Iterator[str] | Sequence[str]", longest: int | None = None) -> None:
-    """Fails where a text could not be stored and sent on as it is."""
+def _check_storable(texts: "Iterator[str] | Sequence[str]", longest: int | None = None) -> None:
+    """Assert that each text can be stored and forwarded unchanged."""
     for text in texts:
-        strange = NOT_XML.search(text)
-        assert strange is None, f"holds U+{ord(strange[0]):04X}, which cannot be stored"
+        forbidden = NOT_XML.search(text)
+        assert forbidden is None, f"holds U+{ord(forbidden[0]):04X}, which cannot be stored"
         assert longest is None or len(text) <= longest, f"has {len(text)} characters, more than {longest}"
 
 
-def read_mm7(given: Given) -> str:
-    """A request of an MMSC, with what is answered to it; or its answer to one of ours."""
-    if given.door == "answer":
-        said = read_answer(200, given.content_type, given.body)
+def read_mm7(fuzz_input: FuzzInput) -> str:
+    """Parse an MMSC's request and write the response, or parse its answer to a submit."""
+    if fuzz_input.parser == "answer":
+        said = read_answer(200, fuzz_input.content_type, fuzz_input.body)
         assert isinstance(said, SubmitResult)
-        _keep([said.text], MAX_TEXT)
-        _keep([said.message_id or ""])
+        _check_storable([said.text], MAX_TEXT)
+        _check_storable([said.message_id or ""])
         return f"answer: {said.outcome}"
     try:
-        request = read_request(given.content_type, given.body)
+        request = read_request(fuzz_input.content_type, fuzz_input.body)
     except Malformed as refusal:
-        return _faulted(write_fault("", 2007, str(refusal)), "refused")
+        return _check_xml(write_fault("", 2007, str(refusal)), "refused")
     except UnsupportedOperation as refusal:
-        return _faulted(write_fault(refusal.transaction_id, 4003, str(refusal), refusal.namespace), "not supported")
+        return _check_xml(write_fault(refusal.transaction_id, 4003, str(refusal), refusal.namespace), "not supported")
     _check_request(request)
-    return _faulted(write_response(request), "read")
+    return _check_xml(write_response(request), "read")
 
 
-def _faulted(reply: bytes, ending: str) -> str:
+def _check_xml(reply: bytes, outcome: str) -> str:
     etree.fromstring(reply)
-    return ending
+    return outcome
 
 
 def _check_request(request: Request) -> None:
     values: dict[str, Any] = asdict(request)
-    _keep([value for value in values.values() if isinstance(value, str)], None)
-    _keep([request.transaction_id, request.message_id or ""], MAX_ID)
-    _keep([*request.recipients, *request.senders], 15)
-    _keep([values.get("raw_status", ""), values.get("status_text", ""), values.get("subject", "")], MAX_TEXT)
+    _check_storable([value for value in values.values() if isinstance(value, str)], None)
+    _check_storable([request.transaction_id, request.message_id or ""], MAX_ID)
+    _check_storable([*request.recipients, *request.senders], 15)
+    _check_storable([values.get("raw_status", ""), values.get("status_text", ""), values.get("subject", "")], MAX_TEXT)
 
 
 REPORT: Final = (
@@ -176,18 +176,18 @@ REPORT: Final = (
 )
 
 
-def read_handset(given: Given) -> str:
-    """What a delivery report says of the handset, as far as the identity that the cache would keep."""
+def read_handset(fuzz_input: FuzzInput) -> str:
+    """Parse the handset identity of a delivery report, as the handset cache would store it."""
     try:
-        request = read_request(given.content_type, REPORT.replace(b"%b", given.body))
+        request = read_request(fuzz_input.content_type, REPORT.replace(b"%b", fuzz_input.body))
     except (Malformed, UnsupportedOperation):
         return "refused"
     identity = parse_identity(getattr(request, "handset", None))
     if identity is None:
-        return "says nothing"
-    _keep([identity], IDENTITY_MAX)
+        return "no identity"
+    _check_storable([identity], IDENTITY_MAX)
     assert identity == identity.strip()
-    return "named"
+    return "identity"
 
 
 TARGETS: Final = (

@@ -1,4 +1,4 @@
-"""What MMSCs answer to a submit, as captured and as they mangle it."""
+"""Tests of MMSC answers to a submit, from captured and malformed samples."""
 
 from pathlib import Path
 
@@ -54,7 +54,7 @@ def soap(body: str) -> bytes:
     ],
 )
 @pytest.mark.parametrize("http_status", [200, 202, 400, 500])
-def test_an_answer_is_read_under_any_http_status(
+def test_answer_is_read_under_any_http_status(
     http_status: int, sample: str, content_type: str, expected: SubmitResult
 ) -> None:
     assert read_answer(http_status, content_type, (SAMPLES / sample).read_bytes()) == expected
@@ -95,7 +95,7 @@ def test_an_answer_is_read_under_any_http_status(
         ),
     ],
 )
-def test_without_readable_soap_the_http_status_decides(http_status: int, expected: Outcome, body: bytes) -> None:
+def test_http_status_decides_without_readable_soap(http_status: int, expected: Outcome, body: bytes) -> None:
     answer = read_answer(http_status, XML, body)
     assert (answer.outcome, answer.code, answer.message_id) == (expected, None, None)
     assert answer.text.startswith(f"HTTP {http_status}: ")
@@ -131,31 +131,31 @@ def test_without_readable_soap_the_http_status_decides(http_status: int, expecte
         ),
     ],
 )
-def test_incomplete_answers_say_what_they_can(body: str, expected: SubmitResult) -> None:
+def test_incomplete_answer_is_read_as_far_as_possible(body: str, expected: SubmitResult) -> None:
     assert read_answer(200, XML, soap(body)) == expected
 
 
-def test_a_carriers_own_outcomes_go_first() -> None:
+def test_carrier_overrides_take_precedence() -> None:
     body = soap("<SubmitRsp><Status><StatusCode>3003</StatusCode></Status></SubmitRsp>")
     assert read_answer(200, XML, body).outcome is Outcome.PERMANENT
     assert read_answer(200, XML, body, SINCH_OVERRIDES).outcome is Outcome.TRANSIENT
 
 
-def test_a_long_explanation_is_cut() -> None:
+def test_long_explanation_is_truncated() -> None:
     status = f"<StatusCode>2000</StatusCode><StatusText>{'x' * 9000}</StatusText>"
     body = soap(f"<SubmitRsp><Status>{status}</Status></SubmitRsp>")
     assert read_answer(200, XML, body).text == "x" * 500
 
 
 @pytest.mark.parametrize("half", ["&#xD800;", "&#xdfff;", "&#55296;", "&#0;"])
-def test_a_reference_to_no_character_is_left_out(half: str) -> None:
+def test_invalid_character_reference_is_dropped(half: str) -> None:
     status = f"<StatusCode>1000</StatusCode><StatusText>ta{half}ken</StatusText>"
     body = soap(f"<SubmitRsp><Status>{status}</Status><MessageID>m-3</MessageID></SubmitRsp>")
     assert read_answer(200, XML, body) == SubmitResult(Outcome.SUBMITTED, 1000, "taken", "m-3")
 
 
 @pytest.mark.parametrize("answer", ["<SubmitRsp>{}</SubmitRsp>", "<Fault>{}</Fault>"])
-def test_a_name_longer_than_is_stored_is_cut(answer: str) -> None:
+def test_message_id_is_truncated_to_its_column(answer: str) -> None:
     name = "n" * 201
     found = read_answer(200, XML, soap(answer.format(f"<MessageID>{name}</MessageID>")))
     assert found.message_id == name[:200]

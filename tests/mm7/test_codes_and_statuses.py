@@ -1,4 +1,4 @@
-"""The tables that turn an MMSC's words into ours."""
+"""Tests of the tables for status codes and MMStatus values."""
 
 import pytest
 
@@ -25,7 +25,7 @@ P, T = Outcome.PERMANENT, Outcome.TRANSIENT
         ((2569, 3500, 3510), T),
     ],
 )
-def test_a_known_code_has_its_outcome(codes: tuple[int, ...], expected: Outcome) -> None:
+def test_known_code_has_its_outcome(codes: tuple[int, ...], expected: Outcome) -> None:
     assert {outcome(code) for code in codes} == {expected}
 
 
@@ -33,11 +33,11 @@ def test_a_known_code_has_its_outcome(codes: tuple[int, ...], expected: Outcome)
     ("code", "expected"),
     [(1999, Outcome.SUBMITTED), (2999, P), (3999, T), (4999, P), (0, P), (6102, P), (100000, P)],
 )
-def test_an_unknown_code_is_handled_by_its_thousand(code: int, expected: Outcome) -> None:
+def test_unknown_code_follows_its_range(code: int, expected: Outcome) -> None:
     assert outcome(code) is expected
 
 
-def test_a_carriers_own_table_goes_first() -> None:
+def test_carrier_overrides_take_precedence_for_codes() -> None:
     assert outcome(3003, SINCH_OVERRIDES) is T
     assert outcome(6102, {6102: Outcome.LIMITED}) is Outcome.LIMITED
     assert outcome(3001, SINCH_OVERRIDES) is P
@@ -64,18 +64,18 @@ def test_a_carriers_own_table_goes_first() -> None:
         ("", ReportStatus.UNKNOWN),
     ],
 )
-def test_a_status_is_known_in_any_spelling(text: str, expected: ReportStatus) -> None:
+def test_status_is_recognised_in_any_spelling(text: str, expected: ReportStatus) -> None:
     assert read_status(text) is expected
 
 
-def test_numbers_are_read_by_the_carriers_table() -> None:
-    numbers = {"1000": ReportStatus.RETRIEVED, "Forwarded": ReportStatus.RETRIEVED}
-    assert read_status(" 1000 ", numbers) is ReportStatus.RETRIEVED
-    assert read_status("Forwarded", numbers) is ReportStatus.RETRIEVED
-    assert read_status("Expired", numbers) is ReportStatus.EXPIRED
+def test_carrier_overrides_take_precedence_for_statuses() -> None:
+    overrides = {"1000": ReportStatus.RETRIEVED, "Forwarded": ReportStatus.RETRIEVED}
+    assert read_status(" 1000 ", overrides) is ReportStatus.RETRIEVED
+    assert read_status("Forwarded", overrides) is ReportStatus.RETRIEVED
+    assert read_status("Expired", overrides) is ReportStatus.EXPIRED
 
 
-def test_only_statuses_that_may_still_change_are_not_final() -> None:
+def test_only_interim_statuses_are_not_final() -> None:
     assert {status for status in ReportStatus if not status.is_final} == {
         ReportStatus.FORWARDED,
         ReportStatus.DEFERRED,

@@ -1,4 +1,4 @@
-"""Whatever arrives, reading ends in a value or in one of our two refusals."""
+"""Property tests: any input gives a value, Malformed or UnsupportedOperation."""
 
 from pathlib import Path
 
@@ -50,7 +50,7 @@ BODIES = st.one_of(st.binary(max_size=300), mutated_samples())
 
 @settings(max_examples=200, deadline=None)
 @given(CONTENT_TYPES, BODIES)
-def test_a_request_is_read_or_refused_and_can_be_answered(content_type: str, body: bytes) -> None:
+def test_any_request_gets_a_response_or_a_fault(content_type: str, body: bytes) -> None:
     try:
         reply = write_response(read_request(content_type, body))
     except Malformed as refusal:
@@ -62,5 +62,5 @@ def test_a_request_is_read_or_refused_and_can_be_answered(content_type: str, bod
 
 @settings(max_examples=200, deadline=None)
 @given(st.integers(200, 599), CONTENT_TYPES, BODIES)
-def test_an_answer_is_always_read(http_status: int, content_type: str, body: bytes) -> None:
+def test_any_answer_gives_a_submit_result(http_status: int, content_type: str, body: bytes) -> None:
     assert isinstance(read_answer(http_status, content_type, body), SubmitResult)

@@ -1,4 +1,4 @@
-"""What MMSCs send us, as captured and as they mangle it."""
+"""Tests of MMSC requests, from captured and malformed samples."""
 
 import base64
 from datetime import UTC, datetime
@@ -25,7 +25,7 @@ def sample(name: str) -> bytes:
 
 
 def report(fields: str, content_type: str = XML) -> DeliveryReportReq:
-    """A report of these fields besides a MessageID and a status."""
+    """Parse a report with these fields after MessageID and MMStatus."""
     xml = (
         "<Envelope><Header><TransactionID>t</TransactionID></Header><Body><DeliveryReportReq>"
         f"<MessageID>m</MessageID><MMStatus>Retrieved</MMStatus>{fields}"
@@ -123,12 +123,12 @@ REPORTS = {
     "content_type",
     ["text/xml", "", "application/soap+xml; charset=utf-8", "multipart/related; boundary=none"],
 )
-def test_a_captured_report_is_read_whole(name: str, content_type: str) -> None:
+def test_captured_report_is_read_completely(name: str, content_type: str) -> None:
     assert read_request(content_type, sample(name)) == REPORTS[name]
 
 
 @pytest.mark.parametrize("codec", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
-def test_a_report_is_read_by_what_its_bytes_are(codec: str) -> None:
+def test_bytes_take_precedence_over_declared_encoding(codec: str) -> None:
     body = sample("report-plain.xml").decode().encode(codec)
     assert read_request("text/xml; charset=iso-8859-1", body) == REPORTS["report-plain.xml"]
 
@@ -145,7 +145,7 @@ def test_a_report_is_read_by_what_its_bytes_are(codec: str) -> None:
     ],
 )
 @pytest.mark.parametrize("name", ["deliver-multipart-lf.txt", "deliver-multipart-crlf.txt"])
-def test_a_message_from_a_handset_is_read_from_its_multipart(name: str, content_type: str) -> None:
+def test_deliver_request_is_read_from_its_multipart(name: str, content_type: str) -> None:
     assert read_request(content_type, sample(name)) == DeliverReq(
         transaction_id="vas00324-dlvr",
         version="5.6.0",
@@ -159,7 +159,7 @@ def test_a_message_from_a_handset_is_read_from_its_multipart(name: str, content_
     )
 
 
-def test_the_envelope_is_the_part_that_start_names() -> None:
+def test_envelope_is_the_part_named_by_start() -> None:
     body = (
         b"--b\r\nContent-Type: application/smil\r\n\r\n<smil/>\r\n"
         b"--b\r\nContent-Type: application/octet-stream\r\nContent-ID: <root>\r\n\r\n"
@@ -170,7 +170,7 @@ def test_the_envelope_is_the_part_that_start_names() -> None:
     assert request == REPORTS["report-plain.xml"]
 
 
-def test_without_a_start_the_envelope_is_the_first_xml_part() -> None:
+def test_envelope_is_the_first_xml_part_without_start() -> None:
     body = (
         b"--b\r\nContent-Type: image/gif\r\n\r\nGIF89a\r\n--b\r\nContent-Type: Text/XML\r\n\r\n"
         + sample("report-plain.xml")
@@ -179,7 +179,7 @@ def test_without_a_start_the_envelope_is_the_first_xml_part() -> None:
     assert read_request("multipart/related; boundary=b", body) == REPORTS["report-plain.xml"]
 
 
-def test_an_envelope_in_base64_is_read() -> None:
+def test_base64_envelope_is_read() -> None:
     body = (
         b"--b\r\nContent-Type: text/xml\r\nContent-Transfer-Encoding: Base64\r\n\r\n"
         + base64.encodebytes(sample("report-plain.xml"))
@@ -188,7 +188,7 @@ def test_an_envelope_in_base64_is_read() -> None:
     assert read_request("multipart/related; boundary=b", body) == REPORTS["report-plain.xml"]
 
 
-def test_a_read_reply_is_read() -> None:
+def test_read_reply_is_read() -> None:
     assert read_request(XML, sample("read-reply.xml")) == ReadReplyReq(
         transaction_id="rr-77",
         version="6.5.0",
@@ -220,7 +220,7 @@ def test_a_read_reply_is_read() -> None:
         ("", ""),
     ],
 )
-def test_a_number_is_its_digits_in_every_form(address: str, expected: str) -> None:
+def test_number_is_reduced_to_digits_in_every_notation(address: str, expected: str) -> None:
     assert digits(address) == expected
 
 
@@ -244,9 +244,7 @@ def test_a_number_is_its_digits_in_every_form(address: str, expected: str) -> No
         ("<Recipient><RFC2822Address>bill99@example.net</RFC2822Address></Recipient>", (), ()),
     ],
 )
-def test_addresses_are_found_wherever_they_are(
-    fields: str, recipients: tuple[str, ...], senders: tuple[str, ...]
-) -> None:
+def test_numbers_are_found_at_any_depth(fields: str, recipients: tuple[str, ...], senders: tuple[str, ...]) -> None:
     request = report(fields)
     assert (request.recipients, request.senders) == (recipients, senders)
 
@@ -272,7 +270,7 @@ def test_addresses_are_found_wherever_they_are(
         ("", None),
     ],
 )
-def test_a_handset_is_named_in_many_ways(fields: str, handset: str | None) -> None:
+def test_handset_identity_is_read_in_every_notation(fields: str, handset: str | None) -> None:
     assert report(fields).handset == handset
 
 
@@ -291,11 +289,11 @@ def test_a_handset_is_named_in_many_ways(fields: str, handset: str | None) -> No
         ("", None),
     ],
 )
-def test_a_date_is_utc_or_nothing(fields: str, expected: datetime | None) -> None:
+def test_date_is_utc_or_none(fields: str, expected: datetime | None) -> None:
     assert report(fields).date == expected
 
 
-def test_a_status_code_stands_in_for_the_status_and_the_carriers_table_reads_it() -> None:
+def test_status_code_replaces_a_missing_mmstatus() -> None:
     body = (
         b"<Envelope><Body><DeliveryReportReq><MessageID>m</MessageID><Status><StatusCode>1000</StatusCode>"
         b"<StatusText>OK</StatusText></Status></DeliveryReportReq></Body></Envelope>"

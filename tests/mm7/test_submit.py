@@ -1,4 +1,4 @@
-"""What leaves for an MMSC, byte for byte."""
+"""Tests of the encoded SubmitReq, byte for byte."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
@@ -33,12 +33,12 @@ SUBMISSION = Submission(
 )
 
 
-# What the boundaries and ids of that submission are made of.
+# The token in the boundaries and IDs of that submission.
 TOKEN = "6dbcb0602a71faec2def5159"
 
 
 def parse(encoded: EncodedRequest) -> Message:
-    """As an implementation other than ours reads it."""
+    """Parse the request with the standard library, independently of our parser."""
     head = f"MIME-Version: 1.0\r\nContent-Type: {encoded.headers['Content-Type']}\r\n\r\n"
     return message_from_bytes(head.encode() + encoded.body)
 
@@ -49,13 +49,13 @@ def parts_of(message: Message) -> list[Message]:
     return [part for part in payload if isinstance(part, Message)]
 
 
-def envelope_of(submission: Submission, flavour: MM7Options) -> str:
-    envelope = parts_of(parse(encode(submission, flavour)))[0].get_payload(decode=True)
+def envelope_of(submission: Submission, options: MM7Options) -> str:
+    envelope = parts_of(parse(encode(submission, options)))[0].get_payload(decode=True)
     assert isinstance(envelope, bytes)
     return envelope.decode()
 
 
-def test_a_message_with_slides_is_these_bytes() -> None:
+def test_message_with_slides_is_encoded_byte_for_byte() -> None:
     encoded = encode(SUBMISSION, MM7Options())
     assert encoded.headers == {
         "Content-Type": (f'multipart/related; boundary="mm7-{TOKEN}"; type="text/xml"; start="<envelope-{TOKEN}>"'),
@@ -64,7 +64,7 @@ def test_a_message_with_slides_is_these_bytes() -> None:
     assert encoded.body == (SAMPLES / "submit-slides.bin").read_bytes()
 
 
-def test_the_content_goes_through_unchanged_and_the_smil_is_its_root() -> None:
+def test_content_is_unchanged_and_smil_is_the_root() -> None:
     envelope, content = parts_of(parse(encode(SUBMISSION, MM7Options())))
     assert envelope.get_content_type() == "text/xml"
     assert content.get_content_type() == "multipart/related"
@@ -75,12 +75,12 @@ def test_the_content_goes_through_unchanged_and_the_smil_is_its_root() -> None:
     assert [part.get_payload(decode=True) for part in parts] == [SMIL.data, TEXT.data, PHOTO.data]
 
 
-def test_content_without_smil_is_mixed() -> None:
+def test_content_without_smil_is_multipart_mixed() -> None:
     encoded = encode(replace(SUBMISSION, parts=(TEXT,)), MM7Options())
     assert parts_of(parse(encoded))[1].get_content_type() == "multipart/mixed"
 
 
-def test_a_carrier_that_takes_no_binary_gets_base64() -> None:
+def test_base64_option_encodes_the_parts() -> None:
     big = replace(PHOTO, data=bytes(range(256)) * 4)
     encoded = encode(replace(SUBMISSION, parts=(SMIL, big)), MM7Options(base64_parts=True))
     assert max(encoded.body) < 128
@@ -90,7 +90,7 @@ def test_a_carrier_that_takes_no_binary_gets_base64() -> None:
     assert photo.get_payload(decode=True) == big.data
 
 
-def test_version_and_namespace_are_the_carriers() -> None:
+def test_version_and_namespace_come_from_the_options() -> None:
     envelope = envelope_of(SUBMISSION, MM7Options(version="5.3.0", namespace=REL_5))
     assert f'<mm7:TransactionID xmlns:mm7="{REL_5}" env:mustUnderstand="1">' in envelope
     assert f'<SubmitReq xmlns="{REL_5}"><MM7Version>5.3.0</MM7Version>' in envelope
@@ -105,13 +105,13 @@ def test_version_and_namespace_are_the_carriers() -> None:
         ("14045550100", "", "<Number>14045550100</Number>"),
     ],
 )
-def test_a_sender_is_a_short_code_up_to_six_digits(sender: str, prefix: str, address: str) -> None:
+def test_sender_of_up_to_six_digits_is_a_short_code(sender: str, prefix: str, address: str) -> None:
     envelope = envelope_of(replace(SUBMISSION, sender=sender), MM7Options(number_prefix=prefix))
     assert f"<SenderAddress>{address}</SenderAddress>" in envelope
     assert f"<To><Number>{prefix}14044790000</Number></To>" in envelope
 
 
-def test_what_is_empty_is_left_out() -> None:
+def test_empty_fields_are_omitted() -> None:
     bare = replace(SUBMISSION, vasid="", subject="", service_code=None, linked_id=None)
     envelope = envelope_of(bare, MM7Options())
     assert not [name for name in ("VASID", "Subject", "ServiceCode", "LinkedID") if f"<{name}" in envelope]
@@ -126,17 +126,17 @@ def test_what_is_empty_is_left_out() -> None:
         ("smile \U0001f600", "<Subject>smile \U0001f600</Subject>"),
     ],
 )
-def test_a_subject_cannot_leave_its_element(subject: str, element: str) -> None:
+def test_subject_is_escaped_on_one_line(subject: str, element: str) -> None:
     assert element in envelope_of(replace(SUBMISSION, subject=subject), MM7Options())
 
 
-def test_a_retry_is_the_same_bytes_and_another_transaction_is_not() -> None:
+def test_retry_has_same_bytes_and_other_transactions_differ() -> None:
     first = encode(SUBMISSION, MM7Options())
     assert encode(replace(SUBMISSION), MM7Options()) == first
     assert encode(replace(SUBMISSION, transaction_id="t-35674-2"), MM7Options()).headers != first.headers
 
 
-def test_content_that_holds_the_boundary_gets_another_one() -> None:
+def test_boundary_in_content_is_avoided() -> None:
     attack = f"\r\n--mms-{TOKEN}--\r\n--mm7-{TOKEN}--\r\n".encode()
     encoded = encode(replace(SUBMISSION, parts=(replace(TEXT, data=attack),)), MM7Options())
     assert TOKEN not in encoded.headers["Content-Type"]
@@ -161,7 +161,7 @@ def test_content_that_holds_the_boundary_gets_another_one() -> None:
         ("charset", ""),
     ],
 )
-def test_a_part_that_would_break_its_header_is_refused(field: str, value: str) -> None:
+def test_part_that_would_break_its_header_is_refused(field: str, value: str) -> None:
     with pytest.raises(ValueError, match=f"^{field}: "):
         replace(PHOTO, **{field: value})  # type: ignore[arg-type]
 
@@ -180,6 +180,6 @@ def test_a_part_that_would_break_its_header_is_refused(field: str, value: str) -
         ("expires_at", datetime(2024, 3, 16)),  # noqa: DTZ001
     ],
 )
-def test_a_submission_that_no_mmsc_would_take_is_refused(field: str, value: object) -> None:
+def test_invalid_submission_is_refused(field: str, value: object) -> None:
     with pytest.raises(ValueError, match=f"^{field}: "):
         replace(SUBMISSION, **{field: value})  # type: ignore[arg-type]

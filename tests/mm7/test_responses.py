@@ -1,4 +1,4 @@
-"""What we answer to an MMSC, byte for byte."""
+"""Tests of responses and Faults to an MMSC, byte for byte."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def sample(name: str) -> bytes:
         ("read-reply.xml", "rr-77", SCHEMAS + "REL-6-MM7-1-2", "6.5.0", "ReadReplyRsp"),
     ],
 )
-def test_the_answer_speaks_the_language_of_the_request(
+def test_response_uses_namespace_and_version_of_the_request(
     name: str, transaction_id: str, namespace: str, version: str, response: str
 ) -> None:
     assert (
@@ -42,14 +42,14 @@ def test_the_answer_speaks_the_language_of_the_request(
 @pytest.mark.parametrize(
     ("namespace", "version"), [(REL_5, "5.3.0"), (REL_6, "6.8.0"), ("", "6.8.0"), ("urn:carrier", "6.8.0")]
 )
-def test_a_version_that_the_request_did_not_say_is_that_of_its_schema(namespace: str, version: str) -> None:
+def test_missing_version_defaults_to_that_of_the_schema(namespace: str, version: str) -> None:
     report = f"<ReadReplyReq xmlns='{namespace}'><MessageID>m</MessageID></ReadReplyReq>"
     request = read_request("text/xml", f"<Envelope><Body>{report}</Body></Envelope>".encode())
     assert f"<MM7Version>{version}<".encode() in write_response(request)
 
 
 @pytest.mark.parametrize(("code", "side"), [(2007, "Client"), (4003, "Server"), (3000, "Server")])
-def test_a_fault_carries_the_error_of_a_vasp(code: int, side: str) -> None:
+def test_fault_contains_a_vasp_error_response(code: int, side: str) -> None:
     assert (
         write_fault("t<1>", code, "no & never", REL_5)
         == (
@@ -64,5 +64,5 @@ def test_a_fault_carries_the_error_of_a_vasp(code: int, side: str) -> None:
     )
 
 
-def test_a_fault_without_a_transaction_has_no_transaction_id() -> None:
+def test_fault_without_transaction_omits_the_transaction_id() -> None:
     assert b"<env:Header></env:Header>" in write_fault("", 2007, "the body is not XML")
