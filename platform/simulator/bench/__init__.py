@@ -1,8 +1,8 @@
-"""`manage.py bench`: what the platform reaches, each figure beside the machine's own limit in the same run.
+"""Benchmarks of the platform (`manage.py bench`), each with a baseline measured in the same run.
 
-A measure is one function from a Stage to its Figures; measures.py lists them.
+A benchmark is a function that takes an Environment and returns Figures; benchmarks.py lists them.
 """
 
 
 class BenchError(Exception):
-    """A figure cannot be taken, or would not mean what it says; the message tells why."""
+    """A figure cannot be measured, or would be meaningless; the message gives the reason."""

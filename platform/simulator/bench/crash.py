@@ -1,4 +1,4 @@
-"""Whether an acknowledged message can be lost: web and database are killed under full load, again and again."""
+"""Benchmark of durability: web process and database are repeatedly killed under full load, and losses counted."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,20 +16,19 @@ from config import embedded
 from config.embedded import ServersError
 from config.embedded.ports import HOST
 from mms.models import Message
-from simulator.bench import BenchError, accept, web
+from simulator.bench import BenchError, accept, web_process
+from simulator.bench.environment import Environment, child_environment, default_database
 from simulator.bench.figures import Figure, Series, at_most
-from simulator.bench.load import drive_until_broken
-from simulator.bench.stage import Stage, child_environment, standing_on
+from simulator.bench.load import post_until_disconnected
 from simulator.demo.processes import Processes
 
-TIMES = 5
-# Accepts before the kill, some more each time.
-BEFORE, LATER = 200, 37
-# Seconds that the load would go on without the kill.
-LONGEST = 60
+CRASHES = 5
+# Accepted messages before the first crash, and how many more before each further one.
+INITIAL_ACCEPTS, ADDITIONAL_ACCEPTS = 200, 37
+LOAD_TIMEOUT = 60  # seconds
 
-# Of these messages, those that are there whole: accepted once in their timeline, reserved once in the ledger.
-WHOLE = """
+# Counts the messages that are complete: one event "accepted" and one reservation each.
+COMPLETE_MESSAGES = """
 SELECT count(*) FROM mms_message
 WHERE id = ANY(%s)
   AND (SELECT count(*) FROM mms_event WHERE message_id = mms_message.id AND kind = 'accepted') = 1
@@ -39,98 +38,105 @@ WHERE id = ANY(%s)
 
 @dataclass(frozen=True, slots=True)
 class Crash:
-    """A kill under load: the messages that were acknowledged before it, and those of them that it took away."""
+    """A crash under load: the number of messages acknowledged before it, and of those lost."""
 
     acknowledged: int
     lost: int
 
 
-def crashes(stage: Stage) -> list[Figure]:
-    """Acknowledged messages that are gone after web and database were killed. Raises BenchError.
+def measure_losses(environment: Environment) -> list[Figure]:
+    """Count the acknowledged messages lost when web process and database are killed. Raises BenchError.
 
-    On servers of its own, as those of DATABASE_URL may have other work.
+    Uses its own servers, because those of DATABASE_URL may have other users.
     """
     with TemporaryDirectory(prefix="mms-bench-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         try:
-            _prepare(stage, folder)
-            kills = [_crash(stage, folder, BEFORE + LATER * number) for number in range(TIMES)]
+            _prepare(environment, folder)
+            crashes = [
+                _crash(environment, folder, INITIAL_ACCEPTS + ADDITIONAL_ACCEPTS * number) for number in range(CRASHES)
+            ]
         except ServersError as error:
             raise BenchError(str(error)) from error
         finally:
             embedded.destroy(folder)
     return [
         Figure(
-            # Their sum: a median would hide a single loss.
-            Series(f"accepts acknowledged and lost in {TIMES} kills", "messages", (sum(kill.lost for kill in kills),)),
+            # The sum, because a median would hide a single loss.
+            Series(
+                f"acknowledged messages lost in {CRASHES} crashes", "messages", (sum(crash.lost for crash in crashes),)
+            ),
             None,
             at_most(0),
-            _circumstances(sum(kill.acknowledged for kill in kills)),
+            _conditions(sum(crash.acknowledged for crash in crashes)),
         )
     ]
 
 
-def _circumstances(acknowledged: int) -> tuple[str, ...]:
+def _conditions(acknowledged: int) -> tuple[str, ...]:
     return (
-        f"web and database killed -9 under {accept.CONNECTIONS} connections and started again",
-        f"{acknowledged:,} acknowledged messages looked for, each with its event and its reservation",
-        "the kernel lives on: this proves that no accept is acknowledged before its commit",
-        "that a commit has reached the disk by then, PostgreSQL answers for: fsync and synchronous_commit are on",
+        f"web process and database killed with SIGKILL under {accept.CONNECTIONS} connections, then restarted",
+        f"{acknowledged:,} acknowledged messages checked, each with event and reservation",
+        "the kernel keeps running: this shows that no message is acknowledged before its commit",
+        "PostgreSQL guarantees that a commit is on disk: fsync and synchronous_commit are on",
     )
 
 
-def _prepare(stage: Stage, folder: Path) -> None:
-    """The database with its world, funded to the end."""
+def _prepare(environment: Environment, folder: Path) -> None:
+    """Start the servers and create the database with its data."""
     url = embedded.start(folder).database_url
-    with standing_on(url):
+    with default_database(url):
         call_command("migrate", verbosity=0)
-        with web.serving(replace(stage, database_url=url)) as port:
-            accept.make_world(port)
+        with web_process.running_web(replace(environment, database_url=url)) as port:
+            accept.prepare_data(port)
 
 
-def _crash(stage: Stage, folder: Path, accepts: int) -> Crash:
+def _crash(environment: Environment, folder: Path, accepts: int) -> Crash:
     servers = embedded.start(folder)
-    with Processes(settings.BASE_DIR, _environment(servers), stage.folder) as processes, ThreadPoolExecutor(1) as pool:
-        door = f"http://{HOST}:{web.start(processes)}/ep/v1/"
-        load = pool.submit(drive_until_broken, door, accept.requests(), accept.CONNECTIONS, LONGEST)
-        with standing_on(servers.database_url):
-            already = _messages()
-            processes.wait_for("accepts", lambda: _messages() >= already + accepts, LONGEST)
-        _kill(servers.postgres_pid, *processes.pids("web").values())
+    with (
+        Processes(settings.BASE_DIR, _environment(servers), environment.folder) as processes,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        url = f"http://{HOST}:{web_process.start_web(processes)}/ep/v1/"
+        load = pool.submit(post_until_disconnected, url, accept.requests(), accept.CONNECTIONS, LOAD_TIMEOUT)
+        with default_database(servers.database_url):
+            initial = _count_messages()
+            processes.wait_for("accepted messages", lambda: _count_messages() >= initial + accepts, LOAD_TIMEOUT)
+        _kill_with_children(servers.postgres_pid, *processes.pids("web").values())
         keys = acknowledged(load.result().answers)
-    with standing_on(embedded.start(folder).database_url):
-        return Crash(len(keys), len(keys) - _whole(keys))
+    with default_database(embedded.start(folder).database_url):
+        return Crash(len(keys), len(keys) - _count_complete(keys))
 
 
 def _environment(servers: embedded.Servers) -> dict[str, str]:
     return child_environment(DATABASE_URL=servers.database_url, REDIS_URL=servers.redis_url)
 
 
-def _messages() -> int:
+def _count_messages() -> int:
     return Message.objects.count()
 
 
 def acknowledged(answers: Sequence[str]) -> list[int]:
-    """The primary keys of the messages that were answered with Success, each once. Raises BenchError."""
-    # The web process may live to tell a last caller that the database is gone.
-    keys = [accept.message_of(answer) for answer in answers if "<status>Success</status>" in answer]
+    """Return the primary keys of the messages answered with Success. Raises BenchError on duplicates, or if none."""
+    # The web process may still answer a last request with a failure after the database is gone.
+    keys = [accept.message_key(answer) for answer in answers if "<status>Success</status>" in answer]
     if not keys or len(keys) != len(set(keys)):
-        raise BenchError(f"{len(keys)} acknowledged accepts of {len(set(keys))} messages before the kill")
+        raise BenchError(f"{len(keys)} acknowledgements of {len(set(keys))} messages before the crash")
     return keys
 
 
-def _kill(*programs: int) -> None:
-    """kill -9 to the programs and then to all that they started."""
+def _kill_with_children(*programs: int) -> None:
+    """Send SIGKILL to the programs, then to their descendants."""
     processes = [psutil.Process(pid) for pid in programs]
-    started = [child for process in processes for child in process.children(recursive=True)]
-    for process in (*processes, *started):
+    children = [child for process in processes for child in process.children(recursive=True)]
+    for process in (*processes, *children):
         with suppress(psutil.NoSuchProcess):
             process.kill()
 
 
-def _whole(keys: list[int]) -> int:
-    """How many of these messages are in the database with all that belongs to them."""
+def _count_complete(keys: list[int]) -> int:
+    """Return how many of these messages are in the database with event and reservation."""
     with connection.cursor() as cursor:
-        cursor.execute(WHOLE, [keys])
-        (whole,) = cursor.fetchone()
-    return int(whole)
+        cursor.execute(COMPLETE_MESSAGES, [keys])
+        (count,) = cursor.fetchone()
+    return int(count)

@@ -1,4 +1,4 @@
-"""Customers for a load: with prices, and funds that no run can spend."""
+"""Customers for the load, with prices and more funds than a run can spend."""
 
 from pathlib import Path
 
@@ -18,13 +18,13 @@ FUNDS = 1_000_000 * UNIT
 
 
 def fund(account: Account) -> None:
-    """Gives the account the demo's prices and funds to the end."""
+    """Give the account the demo's prices and sufficient funds."""
     sample_data.fund(account)
     ledger.top_up(account, FUNDS, "for the bench", timezone.now())
 
 
-def seed(name: str) -> str:
-    """The demo's sendSavedMMS, of a new customer of this name with a template of his own."""
+def create_customer(name: str) -> str:
+    """Create a customer with its own template, and return the demo's sendSavedMMS request for it."""
     account = Account.objects.create(name=name)
     SenderAddress.objects.create(account=account, address=sample_data.SENDER, country="US", default=True)
     Service.objects.create(account=account, code=sample_data.SERVICE)

@@ -1,4 +1,4 @@
-"""Figures: a measure beside its yardstick, taken in turns so that a busy moment of the machine meets both. Pure."""
+"""Figures: a measurement and its baseline, in alternating rounds so that other load on the machine affects both."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from statistics import median
 from typing import TypeVar
 
 Measured = TypeVar("Measured")
-Yardstick = TypeVar("Yardstick")
+Baseline = TypeVar("Baseline")
 
 
 class Aim(StrEnum):
@@ -17,27 +17,29 @@ class Aim(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a figure is held against: the bound that is asked for, and the one hoped for, if there is one."""
+    """Target of a figure: the required bound, and an optional stretch goal."""
 
     aim: Aim
     bound: float
-    wanted: float | None = None
+    stretch: float | None = None
 
-    def met_by(self, value: float) -> bool:
+    def is_met_by(self, value: float) -> bool:
         return value >= self.bound if self.aim is Aim.AT_LEAST else value <= self.bound
 
 
-def at_least(bound: float, wanted: float | None = None) -> Target:
-    return Target(Aim.AT_LEAST, bound, wanted)
+def at_least(bound: float, stretch: float | None = None) -> Target:
+    """Return the target of a figure that must not fall below the bound."""
+    return Target(Aim.AT_LEAST, bound, stretch)
 
 
-def at_most(bound: float, wanted: float | None = None) -> Target:
-    return Target(Aim.AT_MOST, bound, wanted)
+def at_most(bound: float, stretch: float | None = None) -> Target:
+    """Return the target of a figure that must not exceed the bound."""
+    return Target(Aim.AT_MOST, bound, stretch)
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """What one thing reached in each round."""
+    """The measured values of all rounds."""
 
     name: str
     unit: str
@@ -50,34 +52,34 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A measure and its yardstick, round by round. One without a yardstick is itself held against its target."""
+    """A measurement and its baseline. Without a baseline, the target applies to the measurement itself."""
 
     measured: Series
-    yardstick: Series | None
+    baseline: Series | None
     target: Target
     notes: tuple[str, ...] = ()
 
     @property
     def value(self) -> float:
-        """What the target is about: the ratio of the medians, or the median where there is no yardstick."""
-        return self.measured.median / (self.yardstick.median if self.yardstick else 1)
+        """The value compared with the target: the ratio of the medians, or the median if there is no baseline."""
+        return self.measured.median / (self.baseline.median if self.baseline else 1)
 
     @property
     def values(self) -> tuple[float, ...]:
-        """Each round's own value: their spread says how far the figure can be trusted."""
-        if self.yardstick is None:
+        """The value of each round; their spread shows how reliable the figure is."""
+        if self.baseline is None:
             return self.measured.rounds
-        pairs = zip(self.measured.rounds, self.yardstick.rounds, strict=True)
-        return tuple(measured / yardstick for measured, yardstick in pairs)
+        pairs = zip(self.measured.rounds, self.baseline.rounds, strict=True)
+        return tuple(measured / baseline for measured, baseline in pairs)
 
     @property
-    def met(self) -> bool:
-        return self.target.met_by(self.value)
+    def is_met(self) -> bool:
+        return self.target.is_met_by(self.value)
 
 
 def alternate(
-    rounds: int, measure: Callable[[], Measured], yardstick: Callable[[], Yardstick]
-) -> tuple[list[Measured], list[Yardstick]]:
-    """The results of both, called in turns: A B A B."""
-    pairs = [(measure(), yardstick()) for _ in range(rounds)]
-    return [measured for measured, _ in pairs], [yard for _, yard in pairs]
+    rounds: int, measure: Callable[[], Measured], baseline: Callable[[], Baseline]
+) -> tuple[list[Measured], list[Baseline]]:
+    """Call both functions alternately (A B A B) and return their results."""
+    pairs = [(measure(), baseline()) for _ in range(rounds)]
+    return [measured for measured, _ in pairs], [compared for _, compared in pairs]

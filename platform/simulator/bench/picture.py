@@ -1,4 +1,4 @@
-"""What a photograph of 12 megapixels costs to adapt, beside libvips, which is known as the cheapest there is."""
+"""Benchmark of adapting a 12-megapixel photograph, compared with libvips, the most efficient library known."""
 
 import logging
 import time
@@ -14,33 +14,33 @@ from mms.adaptation.image_encoding import HIGHEST_QUALITY, LOWEST_QUALITY
 from mms.adaptation.plan import Recipe
 from mms.adaptation.similarity import ssim
 from simulator.bench import BenchError
+from simulator.bench.environment import Environment
 from simulator.bench.figures import Figure, Series, alternate, at_most
-from simulator.bench.stage import Stage
 from simulator.demo import pictures
 
 RECIPE = Recipe(640, 480, 100_000, "image/jpeg")
-# The photograph stands upright, and a handset turns the box with it.
+# The upright photograph fits the rotated box.
 SIZE = (480, 640)
-TIMES = 10  # a round; the middle one counts
-# How much less like the whole photograph ours may be than libvips'.
-AS_LIKE = 0.01
+REPETITIONS = 10  # per round, of which the median counts
+# By how much our similarity to the original may be lower than that of libvips.
+SIMILARITY_TOLERANCE = 0.01
 
 
-def adaptation(stage: Stage) -> list[Figure]:
-    """Processor time of decoding, turning, shrinking and encoding below a number of bytes. Raises BenchError."""
-    pictures.generate_missing(stage.folder / "pictures")
-    photograph = (stage.folder / "pictures" / pictures.PHOTOGRAPH).read_bytes()
-    pyvips.cache_set_max(0)  # or it would remember the result
-    logging.getLogger("pyvips").setLevel(logging.WARNING)  # or it would tell of each step, which costs it time
-    results = {"ours": _ours(photograph), "libvips": _theirs(photograph)}
-    notes = _compared(photograph, results)
-    ours, theirs = alternate(
-        stage.rounds, lambda: _milliseconds(_ours, photograph), lambda: _milliseconds(_theirs, photograph)
+def measure_adaptation(environment: Environment) -> list[Figure]:
+    """Measure the CPU time of decoding, rotating, scaling and encoding within a size limit. Raises BenchError."""
+    pictures.generate_missing(environment.folder / "pictures")
+    photograph = (environment.folder / "pictures" / pictures.PHOTOGRAPH).read_bytes()
+    pyvips.cache_set_max(0)  # libvips would cache the result
+    logging.getLogger("pyvips").setLevel(logging.WARNING)  # logging each step would take time
+    results = {"ours": _ours(photograph), "libvips": _libvips(photograph)}
+    notes = _compare(photograph, results)
+    ours, libvips = alternate(
+        environment.rounds, lambda: _milliseconds(_ours, photograph), lambda: _milliseconds(_libvips, photograph)
     )
     return [
         Figure(
-            Series("12 megapixels to 640x480 within 100 KB", "ms of processor", tuple(ours)),
-            Series("libvips", "ms of processor", tuple(theirs)),
+            Series("12-megapixel JPEG to 640x480, at most 100 KB", "ms CPU", tuple(ours)),
+            Series("libvips", "ms CPU", tuple(libvips)),
             at_most(1.0),
             notes,
         )
@@ -48,11 +48,11 @@ def adaptation(stage: Stage) -> list[Figure]:
 
 
 def _milliseconds(adapt: Callable[[bytes], bytes], photograph: bytes) -> float:
-    return median(_processor_time(adapt, photograph) for _ in range(TIMES)) * 1000
+    return median(_cpu_time(adapt, photograph) for _ in range(REPETITIONS)) * 1000
 
 
-def _processor_time(adapt: Callable[[bytes], bytes], photograph: bytes) -> float:
-    """In seconds, of all threads: libvips has several."""
+def _cpu_time(adapt: Callable[[bytes], bytes], photograph: bytes) -> float:
+    """Return the CPU time in seconds, of all threads: libvips uses several."""
     begin = time.process_time()
     adapt(photograph)
     return time.process_time() - begin
@@ -62,25 +62,25 @@ def _ours(photograph: bytes) -> bytes:
     return images.resize(photograph, RECIPE).data
 
 
-def _theirs(photograph: bytes) -> bytes:
-    """The highest quality that fits, with the same subsampling of colours. It is turned upright on the way."""
+def _libvips(photograph: bytes) -> bytes:
+    """Encode with the highest quality that fits and the same chroma subsampling; libvips also rotates the picture."""
     small = pyvips.Image.thumbnail_buffer(photograph, SIZE[0], height=SIZE[1], size="down").copy_memory()
     qualities = range(HIGHEST_QUALITY, LOWEST_QUALITY - 1, -1)
     files = (small.jpegsave_buffer(Q=q, keep="none", optimize_coding=True, subsample_mode="on") for q in qualities)
     return bytes(next(file for file in files if len(file) <= RECIPE.max_bytes))
 
 
-def _compared(photograph: bytes, results: dict[str, bytes]) -> tuple[str, ...]:
-    """What the two results are. Raises BenchError where they are not the same in size, or ours is the poorer."""
-    whole = ImageOps.exif_transpose(Image.open(BytesIO(photograph))).resize(SIZE, Image.Resampling.LANCZOS)
+def _compare(photograph: bytes, results: dict[str, bytes]) -> tuple[str, ...]:
+    """Describe both results. Raises BenchError if their sizes differ or ours is of lower quality."""
+    original = ImageOps.exif_transpose(Image.open(BytesIO(photograph))).resize(SIZE, Image.Resampling.LANCZOS)
     opened = {name: Image.open(BytesIO(file)) for name, file in results.items()}
-    likeness = {name: ssim(whole, copy) for name, copy in opened.items()}
+    similarity = {name: ssim(original, copy) for name, copy in opened.items()}
     notes = tuple(
-        f"{name}: {copy.width} x {copy.height}, {len(results[name]):,} bytes, SSIM {likeness[name]:.3f} with the "
-        "photograph shrunk whole"
+        f"{name}: {copy.width} x {copy.height}, {len(results[name]):,} bytes, SSIM {similarity[name]:.3f} to the "
+        "scaled original"
         for name, copy in opened.items()
     )
-    sizes = all(copy.size == SIZE and len(results[name]) <= RECIPE.max_bytes for name, copy in opened.items())
-    if not sizes or likeness["ours"] < likeness["libvips"] - AS_LIKE:
-        raise BenchError(f"not the same result: {'; '.join(notes)}")
+    same_sizes = all(copy.size == SIZE and len(results[name]) <= RECIPE.max_bytes for name, copy in opened.items())
+    if not same_sizes or similarity["ours"] < similarity["libvips"] - SIMILARITY_TOLERANCE:
+        raise BenchError(f"the results differ: {'; '.join(notes)}")
     return notes

@@ -1,4 +1,4 @@
-"""What a sweep costs where 1,000 messages and their discoveries are due: among a million that wait, or alone."""
+"""Benchmark of the sweep: 1,000 due messages with their discoveries, among a million waiting ones and alone."""
 
 import time
 from datetime import datetime, timedelta
@@ -10,14 +10,14 @@ from django.utils import timezone
 from mms.messages import sweeper
 from mms.models import Carrier, Discovery, Message, Status, Template
 from simulator.bench import BenchError
+from simulator.bench.environment import Environment, default_database, temporary_environment
 from simulator.bench.figures import Figure, Series, alternate, at_most
-from simulator.bench.stage import Stage, staged, standing_on
 from simulator.demo import sample_data
 
 DUE, WAITING = 1_000, 1_000_000
-NO_SIMULATOR = "http://127.0.0.1:9"
+UNUSED_SIMULATOR = "http://127.0.0.1:9"
 
-# Discoveries whose ends are a millisecond apart, in another order than that in which they were stored.
+# Discoveries that expire a millisecond apart, in a different order than they are stored.
 DISCOVERIES = """
 INSERT INTO mms_discovery
     (number, sender, carrier_id, account_id, subject, text, status, due_at, expires_at, created_at, tries, losses)
@@ -27,7 +27,7 @@ FROM (SELECT n, %(first)s + row_number() OVER (ORDER BY n / 50000, hashint4(n)) 
       FROM generate_series(1, %(count)s) n) numbers
 ORDER BY n
 """
-# A message for each, that waits as long, and whose customer was told of the DDM.
+# One message per discovery with the same deadline, whose customer has got the postback on the DDM.
 MESSAGES = """
 WITH message AS (
     INSERT INTO mms_message
@@ -47,75 +47,77 @@ SELECT id, created_at, 'ddm-sent', 'the MMSC accepted the DDM', '{}' FROM messag
 """
 
 
-class Crowd:
-    """Messages and discoveries that wait in the database of a stage, of which the next 1,000 can be swept."""
+class WaitingMessages:
+    """Waiting messages and discoveries in one database, which are swept 1,000 at a time."""
 
-    def __init__(self, stage: Stage) -> None:
-        self._stage = stage
+    def __init__(self, environment: Environment) -> None:
+        self._stage = environment
         self._begin = timezone.now()
-        self._waited = self._swept = 0
+        self._stored = self._swept = 0
 
-    def wait(self, count: int) -> None:
-        """So many more wait."""
-        with standing_on(self._stage.database_url), connection.cursor() as cursor:
-            store(self._waited, count, self._begin)
-            # What goes on in the background after so much was written would be taken for the sweep's.
+    def add(self, count: int) -> None:
+        """Store more waiting messages."""
+        with default_database(self._stage.database_url), connection.cursor() as cursor:
+            store_waiting(self._stored, count, self._begin)
+            # Background work after this many writes would distort the measurement of the sweep.
             cursor.execute("VACUUM ANALYZE")
             cursor.execute("CHECKPOINT")
-        self._waited += count
+        self._stored += count
 
     def sweep(self) -> float:
-        """Milliseconds that the sweep of the next 1,000 takes. Raises BenchError if it does not find just these."""
-        with standing_on(self._stage.database_url):
-            sweeper.sweep(self._moment(0))  # the connection is made, and has seen the tables
+        """Sweep the next 1,000 and return the milliseconds. Raises BenchError if other rows were swept."""
+        with default_database(self._stage.database_url):
+            sweeper.sweep(self._time_when(0))  # opens the connection and loads the table metadata
             begin = time.perf_counter()
-            sweeper.sweep(self._moment(DUE))
+            sweeper.sweep(self._time_when(DUE))
             elapsed = time.perf_counter() - begin
             self._swept += DUE
             self._check()
         return elapsed * 1000
 
-    def _moment(self, due: int) -> datetime:
-        """When so many more are due."""
+    def _time_when(self, due: int) -> datetime:
+        """Return the time at which this many more are due."""
         return self._begin + timedelta(milliseconds=self._swept + due)
 
     def _check(self) -> None:
-        awake = Message.objects.filter(status=Status.ACCEPTED).count()
-        over = Discovery.objects.filter(status=Status.EXPIRED).count()
-        if (awake, over) != (self._swept, self._swept):
-            raise BenchError(f"{self._swept} were due; the sweeps moved {awake} messages and {over} discoveries")
+        messages = Message.objects.filter(status=Status.ACCEPTED).count()
+        discoveries = Discovery.objects.filter(status=Status.EXPIRED).count()
+        if (messages, discoveries) != (self._swept, self._swept):
+            raise BenchError(f"{self._swept} were due; {messages} messages and {discoveries} discoveries were swept")
 
 
-def store(already: int, count: int, begin: datetime) -> None:
-    """So many messages and discoveries beside those that are there already, the next due a millisecond after them."""
-    account = sample_data.load(NO_SIMULATOR)
+def store_waiting(existing: int, count: int, begin: datetime) -> None:
+    """Store more messages and discoveries, due at intervals of a millisecond after the existing ones."""
+    account = sample_data.load(UNUSED_SIMULATOR)
     template, _ = Template.objects.get_or_create(account=account, name="Bench")
-    whose = {"account": account.pk, "template": template.pk, "carrier": Carrier.objects.get().pk}
-    values: dict[str, Any] = {**whose, "first": already, "count": count, "begin": begin}
+    owner = {"account": account.pk, "template": template.pk, "carrier": Carrier.objects.get().pk}
+    values: dict[str, Any] = {**owner, "first": existing, "count": count, "begin": begin}
     with connection.cursor() as cursor:
-        # Whom they belong to is known to exist: to check that for each takes four times as long as to write them.
+        # Skip the foreign key checks, which take four times as long as the inserts: the referenced rows exist.
         cursor.execute("SET session_replication_role = replica")
         cursor.execute(DISCOVERIES, values)
         cursor.execute(MESSAGES, values)
         cursor.execute("RESET session_replication_role")
 
 
-def sweep(stage: Stage) -> list[Figure]:
-    """What comes due when a deadline has passed, in two databases in turns. Raises BenchError."""
-    with staged(stage.rounds, stage.seconds, stage.messages, stage.folder) as beside:
-        many, few = Crowd(stage), Crowd(beside)
-        many.wait(WAITING)
+def measure_sweep(environment: Environment) -> list[Figure]:
+    """Measure the sweep after a deadline, alternately in a large and a small database. Raises BenchError."""
+    with temporary_environment(
+        environment.rounds, environment.seconds, environment.messages, environment.folder
+    ) as small:
+        many, few = WaitingMessages(environment), WaitingMessages(small)
+        many.add(WAITING)
 
-        def alone() -> float:
-            few.wait(DUE)
+        def sweep_few() -> float:
+            few.add(DUE)
             return few.sweep()
 
-        among_many, among_few = alternate(stage.rounds, many.sweep, alone)
+        among_many, among_few = alternate(environment.rounds, many.sweep, sweep_few)
     return [
         Figure(
-            Series(f"sweep of {DUE:,} due among {WAITING:,}", "ms", tuple(among_many)),
-            Series(f"{DUE:,} due among {DUE:,}", "ms", tuple(among_few)),
+            Series(f"sweep of {DUE:,} due messages among {WAITING:,}", "ms", tuple(among_many)),
+            Series(f"among {DUE:,}", "ms", tuple(among_few)),
             at_most(3.0),
-            ("each with its message, its discovery and their timeline; every statement of the sweep, once a second",),
+            ("each message with its discovery and timeline; all statements of the sweep, which runs once per second",),
         )
     ]

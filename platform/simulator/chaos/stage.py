@@ -15,8 +15,8 @@ from django.db import connections
 from django.db.backends.postgresql.base import DatabaseWrapper
 
 from config.embedded.ports import free_port
-from simulator.bench.stage import child_environment
-from simulator.bench.web import options
+from simulator.bench.environment import child_environment
+from simulator.bench.web_process import granian_options
 from simulator.chaos import ChaosError, customers, world
 from simulator.chaos.orders import Door
 from simulator.chaos.requests import read
@@ -152,7 +152,7 @@ def _command(name: str, port: int) -> list[str]:
     """The words after `python -m` for a process of the platform's."""
     match name:
         case "web":
-            return ["granian", *options(port)]
+            return ["granian", *granian_options(port)]
         case "beat":
             return [*CELERY, "beat", "--loglevel", "info"]
         case _:

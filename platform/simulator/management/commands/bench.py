@@ -1,4 +1,4 @@
-"""`manage.py bench`: figures beside the machine's own limits."""
+"""Command `manage.py bench`: benchmarks of the platform, compared with baselines of the same machine."""
 
 import signal
 import sys
@@ -14,73 +14,84 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 from rich.console import Console
 
-from simulator.bench import BenchError, report, yardstick
+from simulator.bench import BenchError, pgbench, report
+from simulator.bench.benchmarks import BENCHMARKS
+from simulator.bench.environment import server_settings, temporary_environment
 from simulator.bench.figures import Figure
-from simulator.bench.measures import MEASURES
-from simulator.bench.stage import server, staged
 
 
 class Command(BaseCommand):
     help = (
-        "Measures the platform on databases of its own on the server of DATABASE_URL, each figure in turns with "
-        "its yardstick; prints a table and keeps it in var/bench/. A measure that breaks says why, the others are "
-        "still taken, and the exit status is 1; it is 0 where a target is missed."
+        "Run benchmarks on temporary databases on the server of DATABASE_URL, alternating with their baselines, print "
+        "a table and save it in var/bench/. If a benchmark fails, the others still run and the exit status is 1. A "
+        "missed target does not affect the exit status."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        names = ", ".join(MEASURES)
-        parser.add_argument("names", nargs="*", type=measure, metavar="NAME", help=f"of {names}; none: all of them")
-        parser.add_argument("--rounds", type=positive, default=3, help="of each measure and its yardstick, in turns")
-        parser.add_argument("--seconds", type=positive, default=5, help="of each round")
-        parser.add_argument("--messages", type=positive, default=100_000, help="that the measure of memory sends")
-        parser.add_argument("--markdown", action="store_true", help="print the table once more, for a document")
+        names = ", ".join(BENCHMARKS)
+        parser.add_argument(
+            "names", nargs="*", type=benchmark_name, metavar="NAME", help=f"any of {names} (default: all)"
+        )
+        parser.add_argument("--rounds", type=positive, default=3, help="rounds per benchmark and baseline")
+        parser.add_argument("--seconds", type=positive, default=5, help="duration of a round")
+        parser.add_argument(
+            "--messages", type=positive, default=100_000, help="number of messages in the memory benchmark"
+        )
+        parser.add_argument("--markdown", action="store_true", help="also print the table in Markdown")
 
     def handle(self, *args: Any, names: list[str], markdown: bool, **options: Any) -> None:
-        # So that the database and the processes go, too, when it is told to stop.
+        # Exit normally on SIGTERM, so that database and processes are removed.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
         folder = settings.BASE_DIR / "var" / "bench"
         scale = {name: options[name] for name in ("rounds", "seconds", "messages")}
         try:
-            circumstances = {**report.machine(), "postgresql": server(), "pgbench": str(yardstick.pgbench()), **scale}
-            circumstances["busy_before"] = report.busy()
-            figures, broken = self._taken(names or list(MEASURES), scale, folder)
-            circumstances |= {"broken": broken, "busy_after": report.busy()}
+            conditions = {
+                **report.machine(),
+                "postgresql": server_settings(),
+                "pgbench": str(pgbench.find_pgbench()),
+                **scale,
+            }
+            conditions["busy_before"] = report.other_load()
+            figures, failed = self._run(names or list(BENCHMARKS), scale, folder)
+            conditions |= {"failed": failed, "busy_after": report.other_load()}
         except BenchError as error:
             raise CommandError(str(error)) from error
         except KeyboardInterrupt:
-            raise CommandError("stopped before the end; nothing is kept", returncode=130) from None
-        report.show(figures, circumstances, Console())
+            raise CommandError("interrupted; nothing was saved", returncode=130) from None
+        report.print_report(figures, conditions, Console())
         if markdown:
             self.stdout.write(report.markdown(figures))
-        self.stdout.write(f"kept in {report.keep(figures, circumstances, folder, timezone.now())}")
-        if broken:
-            raise CommandError("\n".join(f"{name} is broken: {why}" for name, why in broken.items()))
+        self.stdout.write(f"saved to {report.save(figures, conditions, folder, timezone.now())}")
+        if failed:
+            raise CommandError("\n".join(f"{name} failed: {reason}" for name, reason in failed.items()))
 
-    def _taken(self, names: Sequence[str], scale: dict[str, int], folder: Path) -> tuple[list[Figure], dict[str, str]]:
-        """The figures of these measures, and why those that broke did."""
+    def _run(self, names: Sequence[str], scale: dict[str, int], folder: Path) -> tuple[list[Figure], dict[str, str]]:
+        """Run the benchmarks and return their figures, and the errors of those that failed."""
         figures: list[Figure] = []
-        broken: dict[str, str] = {}
+        failed: dict[str, str] = {}
         for name in names:
             begin = time.monotonic()
             try:
-                with staged(**scale, folder=folder) as stage:
-                    figures += MEASURES[name](stage)
+                with temporary_environment(**scale, folder=folder) as environment:
+                    figures += BENCHMARKS[name](environment)
             except BenchError as error:
-                broken[name] = str(error)
-            except Exception as error:  # noqa: BLE001 - whatever it is, the other measures can do without this one.
+                failed[name] = str(error)
+            except Exception as error:  # noqa: BLE001 - the other benchmarks do not depend on this one
                 traceback.print_exc()
-                broken[name] = f"{type(error).__name__}: {error}"
-            self.stdout.write(f"{name}: {'BROKEN' if name in broken else 'done'}, {time.monotonic() - begin:.0f} s")
-        return figures, broken
+                failed[name] = f"{type(error).__name__}: {error}"
+            self.stdout.write(f"{name}: {'FAILED' if name in failed else 'done'}, {time.monotonic() - begin:.0f} s")
+        return figures, failed
 
 
 def positive(text: str) -> int:
+    """Return the option's value as a positive integer."""
     if not text.isdecimal() or int(text) < 1:
-        raise ArgumentTypeError(f"{text} is not a whole number of 1 or more")
+        raise ArgumentTypeError(f"{text} is not a positive integer")
     return int(text)
 
 
-def measure(text: str) -> str:
-    if text not in MEASURES:
-        raise ArgumentTypeError(f"{text} is none of the measures: {', '.join(MEASURES)}")
+def benchmark_name(text: str) -> str:
+    """Return the option's value if it is the name of a benchmark."""
+    if text not in BENCHMARKS:
+        raise ArgumentTypeError(f"{text} is not a benchmark: {', '.join(BENCHMARKS)}")
     return text

@@ -1,4 +1,4 @@
-"""The platform's web process, served as docker-compose.yml serves it."""
+"""The platform's web process, with the same options as in docker-compose.yml."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,7 +7,7 @@ from django.conf import settings
 
 from config.embedded.ports import HOST, free_port
 from simulator.bench import BenchError
-from simulator.bench.stage import Stage, child_environment
+from simulator.bench.environment import Environment, child_environment
 from simulator.demo.http_client import is_responding
 from simulator.demo.processes import DemoError, Processes
 
@@ -15,17 +15,17 @@ WORKERS, THREADS = 2, 256
 
 
 @contextmanager
-def serving(stage: Stage) -> Iterator[int]:
-    """Its port on loopback, while it serves the stage's database; its log is web.log. Raises BenchError."""
-    environment = child_environment(DATABASE_URL=stage.database_url)
-    with Processes(settings.BASE_DIR, environment, stage.folder) as processes:
-        yield start(processes)
+def running_web(environment: Environment) -> Iterator[int]:
+    """Run the web process on the environment's database; yield its local port. Raises BenchError."""
+    variables = child_environment(DATABASE_URL=environment.database_url)
+    with Processes(settings.BASE_DIR, variables, environment.folder) as processes:
+        yield start_web(processes)
 
 
-def start(processes: Processes) -> int:
-    """Starts it as "web" and waits until it answers; its port on loopback. Raises BenchError."""
+def start_web(processes: Processes) -> int:
+    """Start the web process, wait until it responds, and return its local port. Raises BenchError."""
     port = free_port()
-    processes.start("web", "granian", *options(port))
+    processes.start("web", "granian", *granian_options(port))
     try:
         processes.wait_for("the web process", lambda: is_responding(port, "/ep/v1/"))
     except DemoError as error:
@@ -33,8 +33,8 @@ def start(processes: Processes) -> int:
     return port
 
 
-def options(port: int) -> list[str]:
-    """What granian is told."""
+def granian_options(port: int) -> list[str]:
+    """Return the options of granian."""
     return [
         "--interface=wsgi",
         f"--host={HOST}",

@@ -1,4 +1,4 @@
-"""Processor time of programs and all their children, the ended ones included."""
+"""CPU time of programs and all their children, including exited ones."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,18 +12,18 @@ from simulator.bench import BenchError
 
 
 @dataclass(frozen=True, slots=True)
-class Meter:
-    """Programs by their names: each the process that started all of its others."""
+class CpuMeter:
+    """Measures programs, given by name and the id of their main process."""
 
     programs: Mapping[str, int]
 
     def read(self) -> dict[str, float]:
-        """Seconds of processor that each has taken since it began."""
+        """Return the CPU seconds of each program since its start."""
         return {name: _seconds(psutil.Process(pid)) for name, pid in self.programs.items()}
 
 
-def servers() -> dict[str, int]:
-    """The process ids of PostgreSQL and of the Redis-protocol server. Raises BenchError if they run elsewhere."""
+def server_pids() -> dict[str, int]:
+    """Return the process ids of PostgreSQL and the Redis-protocol server. Raises BenchError if they are remote."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")
         (backend,) = cursor.fetchone()
@@ -34,17 +34,17 @@ def servers() -> dict[str, int]:
     except (psutil.NoSuchProcess, AttributeError):
         names = []
     if len(names) < 2 or "postgres" not in names[0] or not names[1].startswith(("valkey", "redis")):
-        raise BenchError("the servers run on another machine, where their processor time cannot be read")
+        raise BenchError("the servers run on another machine, so their CPU time cannot be measured")
     return {name: program.pid for name, program in found.items()}
 
 
 def _seconds(program: psutil.Process) -> float:
-    """Its own, those of its children that run, and those of the ended ones, which their parents count."""
+    """Return the CPU time of a program, its children, and exited children, which are counted by their parents."""
     total = 0.0
     for process in (program, *program.children(recursive=True)):
         try:
             times = process.cpu_times()
-        except psutil.NoSuchProcess:  # ended since it was listed: its parent is read next time
+        except psutil.NoSuchProcess:  # exited since it was listed: its parent will include it in the next reading
             continue
         total += times.user + times.system + times.children_user + times.children_system
     return total
