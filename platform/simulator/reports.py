@@ -13,7 +13,7 @@ from simulator.log import Log
 Sleep = Callable[[float], Awaitable[object]]
 
 # Seconds before each retry. Short for the demo: a real MMSC waits for minutes to hours.
-RETRY_DELAYS = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
+RETRY_SCHEDULE = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
 TIMEOUT = aiohttp.ClientTimeout(total=10)
 
 
@@ -53,7 +53,7 @@ class Reporter:
         body = soap.delivery_report(context, report, datetime.now(UTC))
         attempts = 1
         outcome = await self._post(body)
-        for delay in RETRY_DELAYS:
+        for delay in RETRY_SCHEDULE:
             if not outcome.should_retry:
                 break
             await self._sleep(delay)

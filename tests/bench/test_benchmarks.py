@@ -80,6 +80,6 @@ def test_messages_are_sent_in_batches(messages: int, sizes: list[int]) -> None:
 def test_every_benchmark_is_documented() -> None:
     text = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
 
-    assert re.findall(r"^\| (\w+) \|", text.partition("## The bench")[2].partition("##")[0], re.MULTILINE)[1:] == [
+    assert re.findall(r"^\| (\w+) \|", text.partition("## Benchmarks")[2].partition("##")[0], re.MULTILINE)[1:] == [
         *BENCHMARKS
     ]

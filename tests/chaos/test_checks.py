@@ -1,4 +1,4 @@
-"""The rules that a run is held to: a clean story breaks none, and whatever breaks one is found by it."""
+"""The rules of a chaos run: clean evidence breaks none, and each rule finds its find_breaches."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from simulator.behaviour import TransportFailure
-from simulator.chaos.checks import RULES, breaches, ends
-from simulator.chaos.customers import Asked
-from simulator.chaos.ends import network
-from simulator.chaos.evidence import Entry, Evidence, Line, Story, Told
+from simulator.chaos.checks import RULES, count_outcomes, find_breaches
+from simulator.chaos.customers import SendResult
+from simulator.chaos.evidence import Entry, Evidence, LedgerLine, MessageRecord, PostbackRow
+from simulator.chaos.outcomes import index_log
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 PRICE, DDM = 30_000, 5_000
@@ -18,8 +18,8 @@ CODES = ("N501", "N502", "N101", "N102")
 
 
 def submit(transaction: str, message_id: str | None, failure: TransportFailure | None = None, **more: Any) -> Entry:
-    facts = {"kind": "submit", "transaction_id": transaction, "message_id": message_id, "failure": failure}
-    return {**facts, "status_code": None, "duplicate": False, **more}
+    fields = {"kind": "submit", "transaction_id": transaction, "message_id": message_id, "failure": failure}
+    return {**fields, "status_code": None, "duplicate": False, **more}
 
 
 def ddm(transaction: str, message_id: str | None, at: datetime = NOW, **more: Any) -> Entry:
@@ -28,17 +28,17 @@ def ddm(transaction: str, message_id: str | None, at: datetime = NOW, **more: An
 
 def reported(message_id: str, status: str, http_status: int | None = 200, at: datetime = NOW) -> Entry:
     number = {"number": "14044790000"}
-    facts = {"kind": "report", "message_id": message_id, "mm_status": status, "http_status": http_status, **number}
-    return {**facts, "at": at.isoformat()}
+    fields = {"kind": "report", "message_id": message_id, "mm_status": status, "http_status": http_status, **number}
+    return {**fields, "at": at.isoformat()}
 
 
-def received(seq: int, event: str, place: int, status: int = 200, **said: str) -> Entry:
-    headers = {"X-MMS-Event-Id": event, "X-MMS-Sequence": str(place)}
-    fields = {"CODE": CODES[place - 1], "TRACKINGID": "T1", **said}
+def received(seq: int, event: str, position: int, status: int = 200, **content: str) -> Entry:
+    headers = {"X-MMS-Event-Id": event, "X-MMS-Sequence": str(position)}
+    fields = {"CODE": CODES[position - 1], "TRACKINGID": "T1", **content}
     return {"kind": "postback", "seq": seq, "headers": headers, "fields": fields, "status": status}
 
 
-STORY = Story(
+MESSAGE = MessageRecord(
     key=1,
     tracking_id="T1",
     reference="R1",
@@ -49,14 +49,14 @@ STORY = Story(
     submitted=True,
     discovery=7,
     outcomes=("transient", "submitted"),
-    told=tuple(Told(str(event), code, "taken") for event, code in enumerate(CODES, 1)),
-    lines=(Line("reserve", 0, PRICE + DDM), Line("settle", -PRICE - DDM, -PRICE - DDM)),
+    postbacks=tuple(PostbackRow(str(event), code, "taken") for event, code in enumerate(CODES, 1)),
+    lines=(LedgerLine("reserve", 0, PRICE + DDM), LedgerLine("settle", -PRICE - DDM, -PRICE - DDM)),
     price=PRICE,
     price_ddm=DDM,
     reserved=PRICE + DDM,
-    waits_until=NOW + timedelta(minutes=1),
+    discovery_deadline=NOW + timedelta(minutes=1),
 )
-ASKED = Asked("R1", True, ["T1", "T1"], unanswered=1)
+RESULT = SendResult("R1", True, ["T1", "T1"], unanswered=1)
 SUBMITS = (
     ddm("discovery-7", "D"),
     submit("message-1", None, TransportFailure.HTTP_503),
@@ -69,180 +69,196 @@ LOG = (
     *(received(seq, event, int(event)) for seq, event in enumerate("1122334", 1)),
 )
 ARRIVED = [received(int(event), event, int(event)) for event in "1234"]
-CLEAN = Evidence(1, [ASKED], [STORY], {"discovery-7": ("submitted",)}, LOG)
+CLEAN = Evidence(1, [RESULT], [MESSAGE], {"discovery-7": ("submitted",)}, LOG)
 
 
-def story(**changes: Any) -> Evidence:
-    return replace(CLEAN, stories=[replace(STORY, **changes)])
+def evidence_with(**changes: Any) -> Evidence:
+    return replace(CLEAN, messages=[replace(MESSAGE, **changes)])
 
 
 def log(*entries: Entry, without: str = "", **changes: Any) -> Evidence:
-    """The clean evidence with further entries, without those of a kind, and the story changed."""
+    """Return clean evidence with more log entries, without entries of one kind, and with a changed message."""
     kept = [entry for entry in LOG if entry["kind"] != without]
-    return replace(story(**changes), log=[*kept, *entries])
+    return replace(evidence_with(**changes), log=[*kept, *entries])
 
 
-def asked(*customers: Asked) -> Evidence:
-    return replace(CLEAN, ordered=len(customers), asked=customers)
+def results(*results: SendResult) -> Evidence:
+    return replace(CLEAN, expected=len(results), results=results)
 
 
-def told(*codes: str) -> tuple[Told, ...]:
-    return tuple(Told(str(event), code, "taken") for event, code in enumerate(codes, 1))
+def postbacks(*codes: str) -> tuple[PostbackRow, ...]:
+    return tuple(PostbackRow(str(event), code, "taken") for event, code in enumerate(codes, 1))
 
 
 IN_DOUBT: dict[str, Any] = {"status": "in_doubt", "outcomes": ("transient", "in_doubt")}
-OVER: dict[str, Any] = {"expires_at": NOW - timedelta(minutes=1), "final_at": NOW}
+EXPIRED: dict[str, Any] = {"expires_at": NOW - timedelta(minutes=1), "final_at": NOW}
 
 
-def test_a_clean_story_breaks_no_rule() -> None:
-    assert breaches(CLEAN) == []
+def test_clean_evidence_breaks_no_rule() -> None:
+    assert find_breaches(CLEAN) == []
 
 
 REFUSED = submit("message-1", None, status_code=2002)
 NEVER_SENT: dict[str, Any] = {"status": "failed", "submitted": False, "outcomes": ()}
-PAID = (Line("reserve", 0, PRICE + DDM), Line("settle", -PRICE, -PRICE), Line("release", 0, -DDM))
-ANOTHER = replace(STORY, key=2, reference="R2", tracking_id="T2", number="14044790001")
+PAID_WITHOUT_DDM = (
+    LedgerLine("reserve", 0, PRICE + DDM),
+    LedgerLine("settle", -PRICE, -PRICE),
+    LedgerLine("release", 0, -DDM),
+)
+OTHER_MESSAGE = replace(MESSAGE, key=2, reference="R2", tracking_id="T2", number="14044790001")
 
 
 BROKEN = {
-    "nobody asked for anything": ("acknowledged accepts", Evidence(0, [], [], {}, [])),
-    "customers who stopped half way": ("acknowledged accepts", replace(CLEAN, ordered=2)),
-    "acknowledged and lost": ("acknowledged accepts", replace(asked(ASKED, Asked("R2", True, ["T2"])))),
-    "two messages under one key": (
-        "acknowledged accepts",
-        replace(CLEAN, stories=[STORY, replace(STORY, tracking_id="T2")]),
+    "nobody results for anything": ("accepts", Evidence(0, [], [], {}, [])),
+    "missing requests": ("accepts", replace(CLEAN, expected=2)),
+    "acknowledged message lost": ("accepts", replace(results(RESULT, SendResult("R2", True, ["T2"])))),
+    "two messages for one key": (
+        "accepts",
+        replace(CLEAN, messages=[MESSAGE, replace(MESSAGE, tracking_id="T2")]),
     ),
-    "two tracking ids for one key": ("acknowledged accepts", asked(replace(ASKED, acknowledged=["T1", "T2"]))),
-    "acknowledged under another name": ("acknowledged accepts", asked(replace(ASKED, acknowledged=["T2"]))),
-    "refused and stored": ("acknowledged accepts", asked(Asked("R1", True, refused="E713"))),
-    "an answer that is none": ("acknowledged accepts", asked(replace(ASKED, strange="<html>"))),
-    "a message that nobody asked for": ("acknowledged accepts", asked()),
-    "stuck": ("ends", story(status="sending")),
-    "delivered without a report": ("ends", log(without="report")),
-    "a report that was answered and not applied": ("ends", story(status="submitted")),
-    "expired before its time": ("ends", log(without="report", status="expired")),
-    "expired although it was reported": (
-        "ends",
-        log(reported("M", "Retrieved", at=NOW - timedelta(seconds=9)), without="report", status="expired", **OVER),
+    "two tracking IDs for one key": ("accepts", results(replace(RESULT, tracking_ids=["T1", "T2"]))),
+    "wrong tracking ID": ("accepts", results(replace(RESULT, tracking_ids=["T2"]))),
+    "refused but stored": ("accepts", results(SendResult("R1", True, error_code="E713"))),
+    "unexpected answer": ("accepts", results(replace(RESULT, unexpected_answer="<html>"))),
+    "message without a request": ("accepts", results()),
+    "unfinished message": ("outcomes", evidence_with(status="sending")),
+    "delivered without a report": ("outcomes", log(without="report")),
+    "acknowledged report not applied": ("outcomes", evidence_with(status="submitted")),
+    "expired too early": ("outcomes", log(without="report", status="expired")),
+    "expired although reported": (
+        "outcomes",
+        log(reported("M", "Retrieved", at=NOW - timedelta(seconds=9)), without="report", status="expired", **EXPIRED),
     ),
-    "failed and never sent": ("ends", log(without="submit", **NEVER_SENT)),
+    "failed without a submit": ("outcomes", log(without="submit", **NEVER_SENT)),
     "failed after one transient refusal": (
-        "ends",
-        replace(story(status="failed", outcomes=("transient",)), log=[submit("message-1", None, status_code=3000)]),
+        "outcomes",
+        replace(
+            evidence_with(status="failed", outcomes=("transient",)), log=[submit("message-1", None, status_code=3000)]
+        ),
     ),
-    "failed for good, says the platform alone": (
-        "ends",
-        replace(story(status="failed", outcomes=("permanent",)), log=[submit("message-1", None, status_code=3000)]),
+    "permanent failure without a permanent refusal": (
+        "outcomes",
+        replace(
+            evidence_with(status="failed", outcomes=("permanent",)), log=[submit("message-1", None, status_code=3000)]
+        ),
     ),
-    "failed although it was taken": ("ends", log(without="report", status="failed")),
-    "failed after doubt before its expiry": (
-        "ends",
+    "failed although accepted": ("outcomes", log(without="report", status="failed")),
+    "failed in doubt before expiry": (
+        "outcomes",
         log(without="report", status="failed", outcomes=("transient", "in_doubt")),
     ),
-    "in doubt although it was reported": ("ends", story(status="in_doubt")),
-    "sent again though it was taken": ("submits", log(submit("message-1", "M", duplicate=True))),
-    "sent again though it may have been taken": (
+    "in doubt although reported": ("outcomes", evidence_with(status="in_doubt")),
+    "submitted again although accepted": ("submits", log(submit("message-1", "M", duplicate=True))),
+    "submitted again although possibly accepted": (
         "submits",
         replace(
-            story(outcomes=("in_doubt", "submitted")),
+            evidence_with(outcomes=("in_doubt", "submitted")),
             log=[submit("message-1", None, TransportFailure.HANG), *LOG[2:]],
         ),
     ),
-    "a DDM sent again": ("submits", log(ddm("discovery-7", "D"))),
-    "a second DDM while the first is awaited": (
+    "DDM submitted again": ("submits", log(ddm("discovery-7", "D"))),
+    "second DDM during a discovery": (
         "discoveries",
         log(ddm("discovery-8", "E", NOW + timedelta(seconds=20))),
     ),
-    "sent without an attempt": ("submits", story(outcomes=("submitted",))),
-    "sent of nothing": ("submits", log(submit("message-99", "X"))),
-    "a postback that never came": ("postbacks", log(without="postback")),
-    "a postback that was given up": (
+    "submit without an attempt": ("submits", evidence_with(outcomes=("submitted",))),
+    "submit without a message": ("submits", log(submit("message-99", "X"))),
+    "postback not received": ("postbacks", log(without="postback")),
+    "postback given up": (
         "postbacks",
-        story(told=(*STORY.told[:3], replace(STORY.told[3], status="given-up"))),
+        evidence_with(postbacks=(*MESSAGE.postbacks[:3], replace(MESSAGE.postbacks[3], status="given-up"))),
     ),
-    "a postback that was refused": ("postbacks", replace(CLEAN, log=[*LOG[:-1], received(9, "4", 4, status=500)])),
+    "postback refused": ("postbacks", replace(CLEAN, log=[*LOG[:-1], received(9, "4", 4, status=500)])),
     "postbacks out of order": (
         "postbacks",
         log(*(received(9 - int(e), e, int(e)) for e in "1234"), without="postback"),
     ),
-    "postbacks with wrong places": (
+    "postbacks with wrong sequence numbers": (
         "postbacks",
         log(*(received(int(e), e, 1, CODE=CODES[int(e) - 1]) for e in "1234"), without="postback"),
     ),
-    "received with another code": (
+    "postback with wrong code": (
         "postbacks",
         log(*ARRIVED[:3], received(4, "4", 4, CODE="E102"), without="postback"),
     ),
-    "received of another message": (
+    "postback of another message": (
         "postbacks",
         log(*ARRIVED[:3], received(4, "4", 4, TRACKINGID="T2"), without="postback"),
     ),
-    "told twice of the end": ("postbacks", story(told=told(*CODES, "N102"))),
-    "told of success and failure": ("postbacks", story(told=told("N501", "N502", "E101", "N102"))),
-    "not told of the discovery": ("postbacks", story(told=told("N101", "N102"))),
-    "told of a discovery that was none": ("postbacks", story(discovery=None)),
-    "told of the discovery last": ("postbacks", story(told=told("N101", "N501", "N502", "N102"))),
-    "a ledger that does not add up": ("books", replace(CLEAN, unproven=("account 1",))),
-    "reserved for ever": ("books", story(lines=STORY.lines[:1])),
-    "charged twice": ("books", story(lines=(*STORY.lines, Line("settle", -PRICE, 0)))),
-    "a DDM that nobody paid for": ("books", story(lines=PAID)),
-    "a DDM that two paid for": ("books", replace(CLEAN, stories=[STORY, ANOTHER])),
-    "a DDM paid for that nobody was told of": ("books", story(told=told("E501", "N101", "N102"))),
-    "charged for what was never submitted": ("books", story(submitted=False)),
-    "not given back": ("books", story(status="expired", refunds=True)),
-    "charged in doubt": ("books", story(status="in_doubt")),
+    "two final postbacks": ("postbacks", evidence_with(postbacks=postbacks(*CODES, "N102"))),
+    "postbacks on success and failure": (
+        "postbacks",
+        evidence_with(postbacks=postbacks("N501", "N502", "E101", "N102")),
+    ),
+    "no postback on the discovery": ("postbacks", evidence_with(postbacks=postbacks("N101", "N102"))),
+    "postback without a discovery": ("postbacks", evidence_with(discovery=None)),
+    "postback on the discovery too late": (
+        "postbacks",
+        evidence_with(postbacks=postbacks("N101", "N501", "N502", "N102")),
+    ),
+    "balance differs from the ledger": ("ledger", replace(CLEAN, ledger_differences=("account 1",))),
+    "reservation left over": ("ledger", evidence_with(lines=MESSAGE.lines[:1])),
+    "charged twice": ("ledger", evidence_with(lines=(*MESSAGE.lines, LedgerLine("settle", -PRICE, 0)))),
+    "DDM not charged": ("ledger", evidence_with(lines=PAID_WITHOUT_DDM)),
+    "DDM charged twice": ("ledger", replace(CLEAN, messages=[MESSAGE, OTHER_MESSAGE])),
+    "DDM charged although refused": ("ledger", evidence_with(postbacks=postbacks("E501", "N101", "N102"))),
+    "charged without a submit": ("ledger", evidence_with(submitted=False)),
+    "not refunded": ("ledger", evidence_with(status="expired", refunds=True)),
+    "charged while in doubt": ("ledger", evidence_with(status="in_doubt")),
 }
 
 
 @pytest.mark.parametrize(
-    ("code", "end"), [("N102", "Rejected"), ("N102", "Expired"), ("N103", "Expired"), ("E102", "Failed")]
+    ("code", "status"), [("N102", "Rejected"), ("N102", "Expired"), ("N103", "Expired"), ("E102", "Failed")]
 )
-def test_each_dialect_has_its_words_for_what_was_not_delivered(code: str, end: str) -> None:
-    arrived = [*ARRIVED[:3], received(4, "4", 4, CODE=code, STATUS=f"Message Sent/{end}")]
-    evidence = log(*arrived, reported("M", "Rejected"), without="postback", told=told(*CODES[:3], "E102"))
-    assert "received as" not in " ".join(map(str, breaches(evidence)))
+def test_undelivered_codes_are_recognized_in_each_dialect(code: str, status: str) -> None:
+    arrived = [*ARRIVED[:3], received(4, "4", 4, CODE=code, STATUS=f"Message Sent/{status}")]
+    evidence = log(*arrived, reported("M", "Rejected"), without="postback", postbacks=postbacks(*CODES[:3], "E102"))
+    assert "received N" not in " ".join(map(str, find_breaches(evidence)))
 
 
 @pytest.mark.parametrize(("rule", "evidence"), BROKEN.values(), ids=BROKEN.keys())
-def test_what_breaks_a_rule_is_found_by_it(rule: str, evidence: Evidence) -> None:
+def test_breach_is_found_by_its_rule(rule: str, evidence: Evidence) -> None:
     assert rule in RULES
-    assert rule in {breach.rule for breach in breaches(evidence)}
+    assert rule in {breach.rule for breach in find_breaches(evidence)}
 
 
 EXPLAINED = {
     "delivered": CLEAN,
-    "submitted, and no final report came": log(reported("M", "Forwarded"), without="report", status="submitted"),
-    "in doubt, never taken": replace(story(**IN_DOUBT), log=[submit("message-1", None, TransportFailure.HANG)]),
-    "in doubt, taken, and no final report came": log(reported("M", "Retrieved", None), without="report", **IN_DOUBT),
-    "in doubt, taken, its report could be of several": replace(story(**IN_DOUBT), unmatched=frozenset({"M"})),
-    "expired, says the report": log(reported("M", "Expired"), without="report", status="expired"),
-    "expired without a report": log(without="report", status="expired", **OVER),
-    "expired, reported too late": log(status="expired", **OVER),
-    "rejected": log(reported("M", "Rejected"), without="report", status="rejected"),
-    "failed, says the report": log(reported("M", "NotSupported"), without="report", status="failed"),
-    "failed after doubt, at its expiry": log(
-        without="report", status="failed", outcomes=("transient", "in_doubt"), **OVER
+    "submitted, no final report": log(reported("M", "Forwarded"), without="report", status="submitted"),
+    "in doubt, never accepted": replace(
+        evidence_with(**IN_DOUBT), log=[submit("message-1", None, TransportFailure.HANG)]
     ),
-    "failed, refused for good": log(REFUSED, without="submit", status="failed", outcomes=("permanent",)),
-    "failed, never taken, no further try": log(without="submit", status="failed", outcomes=("transient",) * 6),
+    "in doubt, accepted, no final report": log(reported("M", "Retrieved", None), without="report", **IN_DOUBT),
+    "in doubt, accepted, ambiguous report": replace(evidence_with(**IN_DOUBT), unmatched=frozenset({"M"})),
+    "expired, as reported": log(reported("M", "Expired"), without="report", status="expired"),
+    "expired without a report": log(without="report", status="expired", **EXPIRED),
+    "expired before the report": log(status="expired", **EXPIRED),
+    "rejected": log(reported("M", "Rejected"), without="report", status="rejected"),
+    "failed, as reported": log(reported("M", "NotSupported"), without="report", status="failed"),
+    "failed at expiry, in doubt before": log(
+        without="report", status="failed", outcomes=("transient", "in_doubt"), **EXPIRED
+    ),
+    "failed, permanently refused": log(REFUSED, without="submit", status="failed", outcomes=("permanent",)),
+    "failed, never accepted, no retry left": log(without="submit", status="failed", outcomes=("transient",) * 6),
 }
 
 
 @pytest.mark.parametrize(
     "changes",
-    [{"outcomes": (), **OVER}, {"outcomes": ("limited",) * 3}, {"outcomes": ("transient",), "expires_at": NOW}],
-    ids=["expired before it was sent", "few tries", "no further try before it expires"],
+    [{"outcomes": (), **EXPIRED}, {"outcomes": ("limited",) * 3}, {"outcomes": ("transient",), "expires_at": NOW}],
+    ids=["expired before a submit", "limited attempts", "no retry before the expiry"],
 )
-def test_what_was_never_taken_may_fail_where_there_is_no_further_try(changes: dict[str, Any]) -> None:
+def test_message_never_accepted_can_fail_without_retries_left(changes: dict[str, Any]) -> None:
     evidence = log(without="submit", status="failed", **changes)
-    assert ends(evidence, network(evidence)) == {"failed, never taken, no further try": 1}
+    assert count_outcomes(evidence, index_log(evidence)) == {"failed, never accepted, no retry left": 1}
 
 
-def test_a_number_may_have_another_ddm_once_the_report_of_the_first_is_there() -> None:
-    again = log(ddm("discovery-8", "E", NOW + timedelta(seconds=40)))
-    assert "discoveries" not in {breach.rule for breach in breaches(again)}
+def test_second_ddm_is_valid_after_the_report_on_the_first() -> None:
+    evidence = log(ddm("discovery-8", "E", NOW + timedelta(seconds=40)))
+    assert "discoveries" not in {breach.rule for breach in find_breaches(evidence)}
 
 
-@pytest.mark.parametrize(("end", "evidence"), EXPLAINED.items())
-def test_ends_are_explained_by_what_the_mmsc_saw(end: str, evidence: Evidence) -> None:
-    assert ends(evidence, network(evidence)) == {end: 1}
+@pytest.mark.parametrize(("outcome", "evidence"), EXPLAINED.items())
+def test_outcomes_are_explained_by_the_mmsc_log(outcome: str, evidence: Evidence) -> None:
+    assert count_outcomes(evidence, index_log(evidence)) == {outcome: 1}

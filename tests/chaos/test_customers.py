@@ -1,4 +1,4 @@
-"""The customers of the chaos: what breaks them ends the run, for what they sent until then proves nothing."""
+"""An error in the customers' thread stops the run, because its results would be incomplete."""
 
 import time
 from dataclasses import replace
@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from simulator.chaos import orders
+from simulator.chaos import send_requests
 from simulator.chaos.customers import Customers
 
 
-def test_what_breaks_the_customers_is_told() -> None:
-    (order,) = orders.orders(1, 1, 1)
-    customers = Customers(9, "http://x", [], datetime.now(UTC))  # nobody has the account of the order
-    with pytest.raises(ExceptionGroup) as broken:
-        customers.send([replace(order, at=0.0)], time.monotonic()).result(10)
-    assert broken.group_contains(IndexError)
+def test_exception_of_the_customers_is_raised_by_the_future() -> None:
+    (request,) = send_requests.generate(1, 1, 1)
+    customers = Customers(9, "http://x", [], datetime.now(UTC))  # the request's account does not exist
+    with pytest.raises(ExceptionGroup) as error:
+        customers.send([replace(request, at=0.0)], time.monotonic()).result(10)
+    assert error.group_contains(IndexError)

@@ -1,4 +1,4 @@
-"""Bringing forward what waits for its next try: never the end of a lease, or the run itself would break the rules."""
+"""Advancing retries during the drain never shortens a lease, which would itself cause breaches."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -8,7 +8,7 @@ import pytest
 
 from mms.models import Carrier, Message, Postback, Status, Template
 from mms.postbacks import outbox
-from simulator.chaos.drain import backlog, hurry
+from simulator.chaos.drain import advance_retries, describe_backlog
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=5)
@@ -37,30 +37,30 @@ def message(world: SimpleNamespace) -> Callable[[Status, datetime], Message]:
     ("status", "due"),
     [(Status.ACCEPTED, NOW), (Status.SENDING, LATER), (Status.DISCOVERING, LATER), (Status.SUBMITTED, LATER)],
 )
-def test_of_the_messages_those_that_wait_for_a_retry(
+def test_only_messages_waiting_for_a_retry_are_advanced(
     message: Callable[[Status, datetime], Message], status: Status, due: datetime
 ) -> None:
     message(status, LATER)
-    hurry(NOW)
+    advance_retries(NOW)
     assert Message.objects.get().due_at == due
 
 
 @pytest.mark.parametrize(("tries", "before", "due"), [(1, LATER, NOW), (1, LEASE, LEASE), (0, LATER, LATER)])
-def test_of_the_postbacks_those_that_wait_for_a_retry(
+def test_only_postbacks_waiting_for_a_retry_are_advanced(
     message: Callable[[Status, datetime], Message], tries: int, before: datetime, due: datetime
 ) -> None:
-    told = message(Status.SUBMITTED, LATER)
+    owner = message(Status.SUBMITTED, LATER)
     Postback.objects.create(
-        account=told.account, message=told, code="N101", fields={}, tries=tries, due_at=before, created_at=NOW
+        account=owner.account, message=owner, code="N101", fields={}, tries=tries, due_at=before, created_at=NOW
     )
-    hurry(NOW)
+    advance_retries(NOW)
     assert Postback.objects.get().due_at == due
 
 
-def test_what_expires_during_the_run_is_waited_for_and_what_waits_for_days_is_not(
+def test_backlog_includes_only_messages_expiring_during_the_run(
     message: Callable[[Status, datetime], Message],
 ) -> None:
     message(Status.SUBMITTED, LATER)
     message(Status.IN_DOUBT, LATER + timedelta(days=3))
-    assert backlog(LATER) == "1 messages to expire"
-    assert backlog(NOW) == ""
+    assert describe_backlog(LATER) == "1 messages to expire"
+    assert describe_backlog(NOW) == ""

@@ -1,44 +1,47 @@
-"""The plan of a run: repeatable from its seed, with every kind of fault in it."""
+"""The plan of a run: reproducible from its seed, and with every kind of fault and request."""
 
 from itertools import pairwise
 
 import pytest
 
-from simulator.chaos import orders, plan
-from simulator.chaos.orders import Door
-from simulator.chaos.plan import CALM, RECOVERY, Kind
+from simulator.chaos import plan, send_requests
+from simulator.chaos.plan import INITIAL_DELAY, RECOVERY_TIME, FaultKind
+from simulator.chaos.send_requests import Endpoint
 from simulator.numbers import BEHAVIOURS, subscriber
 
-SECONDS = orders.seconds(5000)
+SECONDS = send_requests.duration(5000)
 
 
-def test_a_seed_makes_the_same_run_every_time_and_another_seed_another() -> None:
-    assert plan.faults(1, SECONDS) == plan.faults(1, SECONDS) != plan.faults(2, SECONDS)
-    assert orders.orders(1, 50, 4) == orders.orders(1, 50, 4) != orders.orders(2, 50, 4)
+def test_same_seed_gives_the_same_run() -> None:
+    assert plan.plan_faults(1, SECONDS) == plan.plan_faults(1, SECONDS) != plan.plan_faults(2, SECONDS)
+    assert send_requests.generate(1, 50, 4) == send_requests.generate(1, 50, 4) != send_requests.generate(2, 50, 4)
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_every_fault_comes_is_mended_in_time_and_strikes_what_has_recovered(seed: int) -> None:
-    planned = plan.faults(seed, SECONDS)
+def test_every_fault_occurs_and_leaves_time_for_recovery(seed: int) -> None:
+    planned = plan.plan_faults(seed, SECONDS)
 
-    assert {fault.kind for fault in planned} == set(Kind)
+    assert {fault.kind for fault in planned} == set(FaultKind)
     assert planned == sorted(planned, key=lambda fault: fault.at)
-    assert all(CALM <= fault.at <= fault.end <= SECONDS for fault in planned)
+    assert all(INITIAL_DELAY <= fault.at <= fault.end <= SECONDS for fault in planned)
     for target in {fault.target for fault in planned}:
-        struck = [fault for fault in planned if fault.target == target]
-        assert all(later.at >= earlier.end + RECOVERY for earlier, later in pairwise(struck))
+        faults = [fault for fault in planned if fault.target == target]
+        assert all(later.at >= earlier.end + RECOVERY_TIME for earlier, later in pairwise(faults))
 
 
-def test_the_orders_are_of_every_sort_and_to_every_behaviour() -> None:
-    made = orders.orders(1, 5000, 4)
+def test_requests_cover_all_options_and_behaviours() -> None:
+    requests = send_requests.generate(1, 5000, 4)
 
-    assert len({order.reference for order in made}) == 5000
-    assert all(0.0 <= order.at <= SECONDS for order in made)
-    assert {subscriber(order.number).behaviour_digits for order in made} == set(BEHAVIOURS)
-    assert {(order.door, order.inline) for order in made} == {
-        (door, inline) for door in Door for inline in (True, False) if not (inline and door is Door.GET)
+    assert len({request.reference for request in requests}) == 5000
+    assert all(0.0 <= request.at <= SECONDS for request in requests)
+    assert {subscriber(request.number).behaviour_digits for request in requests} == set(BEHAVIOURS)
+    assert {(request.endpoint, request.inline) for request in requests} == {
+        (endpoint, inline)
+        for endpoint in Endpoint
+        for inline in (True, False)
+        if not (inline and endpoint is Endpoint.GET)
     }
-    for one in ("known", "discovers", "forced", "keyed", "doubled", "expires"):
-        assert {getattr(order, one) for order in made} == {True, False}
-    assert len({order.number for order in made}) < len(made)
-    assert {order.account for order in made} == {0, 1, 2, 3}
+    for option in ("handset_known", "discovers", "forces_ddm", "keyed", "repeated", "expires"):
+        assert {getattr(request, option) for request in requests} == {True, False}
+    assert len({request.number for request in requests}) < len(requests)
+    assert {request.account for request in requests} == {0, 1, 2, 3}

@@ -1,11 +1,11 @@
-"""The platform under faults: thousands of messages while its processes, its servers and its MMSC fail; then the proof.
+"""Chaos test: thousands of messages while processes, servers and the MMSC fail, followed by checks of the outcome.
 
-What befalls it is planned from a seed (plan, orders), carried out (stage, faults, customers), gathered (evidence) from
-the simulator's log, the customers' memory and the database, and held against what must be true (checks).
+A run is planned from a seed (plan, send_requests) and executed (environment, faults, customers). The results of the
+customers, the simulator's log and the database are then collected (evidence) and checked against rules (checks).
 """
 
 from simulator.demo.processes import DemoError
 
 
 class ChaosError(DemoError):
-    """The run cannot go on; the message says why."""
+    """The run cannot continue; the message gives the reason."""

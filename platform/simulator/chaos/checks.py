@@ -1,4 +1,4 @@
-"""What must be true at the end, whatever befell the platform. Each rule names what breaks it. Pure."""
+"""Rules that hold at the end of every run, regardless of the faults. Each rule yields its breaches."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from simulator.chaos.customers import Asked
-from simulator.chaos.ends import MATCHED, Network, explained, network, refused
-from simulator.chaos.evidence import Entry, Evidence, Story
+from simulator.chaos.customers import SendResult
+from simulator.chaos.evidence import Entry, Evidence, MessageRecord
+from simulator.chaos.outcomes import MATCHING_DELAY, MmscLog, explain_outcome, index_log, is_refused
 
 DDM_CODES = ("N501", "E501", "N502", "E502")
-# What a customer may have been told of a discovery, and of a message by its status.
-OF_DISCOVERY = (("N501",), ("E501",), ("N501", "N502"), ("N501", "E502"))
-OF_STATUS: Mapping[str, tuple[tuple[str, ...], ...]] = {
+# Valid postback codes for a discovery, and for a message by its status.
+DISCOVERY_CODES = (("N501",), ("E501",), ("N501", "N502"), ("N501", "E502"))
+STATUS_CODES: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "delivered": (("N101", "N102"),),
     "expired": (("N101", "E102"),),
     "rejected": (("N101", "E102"),),
@@ -25,239 +25,247 @@ OF_STATUS: Mapping[str, tuple[tuple[str, ...], ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """What is not as it must be: of which message (or other thing), and how."""
+    """A broken rule: the affected message or other object, and the problem."""
 
     rule: str
-    what: str
-    how: str
+    subject: str
+    problem: str
 
     def __str__(self) -> str:
-        return f"{self.rule}: {self.what}: {self.how}"
+        return f"{self.rule}: {self.subject}: {self.problem}"
 
 
-Found = Iterator[tuple[str, str]]
+# Pairs of subject and problem.
+Problems = Iterator[tuple[str, str]]
 
 
-def breaches(evidence: Evidence) -> list[Breach]:
-    """Everything that breaks a rule: none, or something is wrong."""
-    return [Breach(name, what, how) for name, rule in RULES.items() for what, how in rule(evidence)]
+def find_breaches(evidence: Evidence) -> list[Breach]:
+    """Return all breaches of the rules."""
+    return [Breach(name, subject, problem) for name, rule in RULES.items() for subject, problem in rule(evidence)]
 
 
-def acknowledged(evidence: Evidence) -> Found:
-    """Every acknowledged accept has its message, one for all repeats; what is not known has one at most."""
-    if not evidence.asked or len(evidence.asked) != evidence.ordered:
-        yield "the customers", f"sent {len(evidence.asked)} of {evidence.ordered} orders"
-    stored: dict[str, list[Story]] = defaultdict(list)
-    for story in evidence.stories:
-        stored[story.reference].append(story)
-    for asked in evidence.asked:
-        for problem in _of_asked(asked, stored.pop(asked.reference, [])):
-            yield asked.reference, problem
-    for reference, stories in stored.items():
-        yield reference, f"{len(stories)} messages that nobody asked for"
+def check_accepts(evidence: Evidence) -> Problems:
+    """Check that each acknowledged request has exactly one message, and each unanswered one at most one."""
+    if not evidence.results or len(evidence.results) != evidence.expected:
+        yield "customers", f"sent {len(evidence.results)} of {evidence.expected} requests"
+    stored: dict[str, list[MessageRecord]] = defaultdict(list)
+    for message in evidence.messages:
+        stored[message.reference].append(message)
+    for result in evidence.results:
+        for problem in _accept_problems(result, stored.pop(result.reference, [])):
+            yield result.reference, problem
+    for reference, messages in stored.items():
+        yield reference, f"{len(messages)} messages without a request"
 
 
-def _of_asked(asked: Asked, stories: Sequence[Story]) -> Iterator[str]:
-    if asked.strange:
-        yield f"an answer that is none: {asked.strange}"
-    if len(stories) > 1:
-        yield f"{len(stories)} messages"
-    told, kept = set(asked.acknowledged), {story.tracking_id for story in stories}
-    if told and told != kept:
-        yield f"acknowledged as {', '.join(sorted(told))}, stored as {', '.join(sorted(kept)) or 'nothing'}"
-    if asked.refused and not asked.unanswered and not asked.unavailable and stories:
-        yield f"refused with {asked.refused}, and stored"
+def _accept_problems(result: SendResult, messages: Sequence[MessageRecord]) -> Iterator[str]:
+    if result.unexpected_answer:
+        yield f"unexpected answer: {result.unexpected_answer}"
+    if len(messages) > 1:
+        yield f"{len(messages)} messages"
+    acknowledged, stored = set(result.tracking_ids), {message.tracking_id for message in messages}
+    if acknowledged and acknowledged != stored:
+        yield f"acknowledged as {', '.join(sorted(acknowledged))}, stored as {', '.join(sorted(stored)) or 'nothing'}"
+    if result.error_code and not result.unanswered and not result.unavailable and messages:
+        yield f"refused with {result.error_code}, but stored"
 
 
-def ended(evidence: Evidence) -> Found:
-    """Every message is final, or waits for what the MMSC will never say."""
-    seen = network(evidence)
-    for story in evidence.stories:
-        if explained(story, seen, evidence.unmatched) is None:
-            reports = ", ".join(entry["mm_status"] for entry in seen.ends(story.transaction)) or "nothing"
-            taken = "taken" if seen.name(story.transaction) else "not taken"
-            yield story.name, f"{story.status} after {_words(story.outcomes)}; {taken}, reported {reports}"
+def check_outcomes(evidence: Evidence) -> Problems:
+    """Check that the log of the MMSC explains the status of every message."""
+    mmsc_log = index_log(evidence)
+    for message in evidence.messages:
+        if explain_outcome(message, mmsc_log, evidence.unmatched) is None:
+            reports = mmsc_log.final_reports(message.transaction_id)
+            reported = ", ".join(entry["mm_status"] for entry in reports) or "nothing"
+            accepted = "accepted" if mmsc_log.message_id(message.transaction_id) else "not accepted"
+            attempts = _join(message.outcomes)
+            yield message.name, f"{message.status} after {attempts}; {accepted}, reported {reported}"
 
 
-def submitted_once(evidence: Evidence) -> Found:
-    """Nothing is submitted again that the MMSC may have, and nothing without its attempt."""
-    seen = network(evidence)
-    attempts = {story.transaction: story.outcomes for story in evidence.stories} | dict(evidence.ddms)
-    names = {story.transaction: story.name for story in evidence.stories}
-    for transaction, entries in seen.submits.items():
-        for problem in _of_submits(entries, attempts.get(transaction, ())):
-            yield names.get(transaction, transaction), problem
+def check_submits(evidence: Evidence) -> Problems:
+    """Check that nothing is submitted again that the MMSC may have accepted, and every submit has its attempt."""
+    mmsc_log = index_log(evidence)
+    attempts = {message.transaction_id: message.outcomes for message in evidence.messages} | dict(evidence.ddms)
+    names = {message.transaction_id: message.name for message in evidence.messages}
+    for transaction_id, entries in mmsc_log.submits.items():
+        for problem in _submit_problems(entries, attempts.get(transaction_id, ())):
+            yield names.get(transaction_id, transaction_id), problem
 
 
-def _of_submits(entries: Sequence[Entry], outcomes: Sequence[str]) -> Iterator[str]:
-    again = [entry for entry in entries[:-1] if not refused(entry)]
-    if again:
-        yield f"submitted {len(entries)} times, though the MMSC may have it since try {entries.index(again[0]) + 1}"
+def _submit_problems(entries: Sequence[Entry], outcomes: Sequence[str]) -> Iterator[str]:
+    repeated = [entry for entry in entries[:-1] if not is_refused(entry)]
+    if repeated:
+        first = entries.index(repeated[0]) + 1
+        yield f"submitted {len(entries)} times, although the MMSC may have accepted attempt {first}"
     if len(entries) > len(outcomes):
         yield f"{len(entries)} submits, {len(outcomes)} attempts"
 
 
-def discovered_once(evidence: Evidence) -> Found:
-    """No number is sent a DDM while the report of another is awaited: its messages share that one."""
-    seen = network(evidence)
-    ddms = sorted((entries for entries in seen.submits.values() if entries[0].get("ddm")), key=_began)
-    awaited: dict[str, tuple[datetime, str]] = {}  # number -> until when, and by which DDM
+def check_discoveries(evidence: Evidence) -> Problems:
+    """Check that no number gets a DDM during another discovery: its messages share one discovery."""
+    mmsc_log = index_log(evidence)
+    ddms = sorted((entries for entries in mmsc_log.submits.values() if entries[0].get("ddm")), key=_started_at)
+    open_until: dict[str, tuple[datetime, str]] = {}  # number -> end of the discovery, and its transaction ID
     for submits in ddms:
-        number, transaction, began = submits[0]["number"], submits[0]["transaction_id"], _began(submits)
-        until, other = awaited.get(number, (began, ""))
-        if began < until:
-            yield number, f"{transaction} at {began}, though the report of {other} was awaited until {until}"
-        awaited[number] = max((until, other), (_awaited_until(submits, seen, evidence), transaction))
+        number, transaction_id, start = submits[0]["number"], submits[0]["transaction_id"], _started_at(submits)
+        until, other = open_until.get(number, (start, ""))
+        if start < until:
+            yield number, f"{transaction_id} at {start}, although {other} was open until {until}"
+        open_until[number] = max((until, other), (_discovery_end(submits, mmsc_log, evidence), transaction_id))
 
 
-def _began(submits: Sequence[Entry]) -> datetime:
+def _started_at(submits: Sequence[Entry]) -> datetime:
     return datetime.fromisoformat(submits[0]["at"])
 
 
-def _awaited_until(submits: Sequence[Entry], seen: Network, evidence: Evidence) -> datetime:
-    """Until when a discovery was open: its deadline, or sooner the MMSC's word on the DDM."""
-    began, number, transaction = _began(submits), submits[0]["number"], submits[0]["transaction_id"]
-    waiting = [story for story in evidence.stories if f"discovery-{story.discovery}" == transaction]
-    deadlines = [story.waits_until for story in waiting if story.waits_until]
-    match evidence.ddms.get(transaction, ())[-1:]:
+def _discovery_end(submits: Sequence[Entry], mmsc_log: MmscLog, evidence: Evidence) -> datetime:
+    """Return the end of a discovery: its deadline, or the MMSC's report or refusal if earlier."""
+    start, number, transaction_id = _started_at(submits), submits[0]["number"], submits[0]["transaction_id"]
+    waiting = [message for message in evidence.messages if f"discovery-{message.discovery}" == transaction_id]
+    deadlines = [message.discovery_deadline for message in waiting if message.discovery_deadline]
+    match evidence.ddms.get(transaction_id, ())[-1:]:
         case ("submitted",):
-            words = seen.ends(transaction)
-        case ("in_doubt",):  # a report on it may be matched by its number alone
-            words = [entry for reports in seen.reports.values() for entry in reports if entry["number"] == number]
+            entries = mmsc_log.final_reports(transaction_id)
+        case ("in_doubt",):  # its report may be matched by the number alone
+            entries = [entry for reports in mmsc_log.reports.values() for entry in reports if entry["number"] == number]
         case _:
-            words = [submits[-1]]
-    # It may have been applied before it was answered.
-    said = [at - MATCHED for entry in words if (at := datetime.fromisoformat(entry["at"])) >= began]
-    return min([max(deadlines, default=began), *said])
+            entries = [submits[-1]]
+    # The platform may have applied the report before answering it.
+    ends = [at - MATCHING_DELAY for entry in entries if (at := datetime.fromisoformat(entry["at"])) >= start]
+    return min([max(deadlines, default=start), *ends])
 
 
-def told(evidence: Evidence) -> Found:
-    """Every postback is taken, in the order of its message, and together they tell what became of it."""
-    arrived = _arrivals(evidence.log)
-    for story in evidence.stories:
-        for problem in (*_of_story(story), *_of_delivery(story, arrived)):
-            yield story.name, problem
+def check_postbacks(evidence: Evidence) -> Problems:
+    """Check that every postback is delivered in order, and that the postbacks match the message's status."""
+    received = _received_postbacks(evidence.log)
+    for message in evidence.messages:
+        for problem in (*_code_problems(message), *_delivery_problems(message, received)):
+            yield message.name, problem
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
-    """How an event was first taken: the number of the entry, the place in its message that it named, what it said."""
+class ReceivedPostback:
+    """The first delivery of an event: its log entry, its position within the message, and its content."""
 
     seq: int
-    place: str
+    position: str
     code: str
     tracking_id: str
 
 
-def _arrivals(log: Sequence[Entry]) -> Mapping[str, Arrival]:
-    first: dict[str, Arrival] = {}
+def _received_postbacks(log: Sequence[Entry]) -> Mapping[str, ReceivedPostback]:
+    first: dict[str, ReceivedPostback] = {}
     for entry in log:
         if entry["kind"] == "postback" and entry["status"] == 200:
-            headers, body = _plain(entry["headers"]), _plain(entry["fields"])
-            arrival = Arrival(entry["seq"], headers["xmmssequence"], _code(body), body.get("trackingid", ""))
-            first.setdefault(headers["xmmseventid"], arrival)
+            headers, body = _normalize(entry["headers"]), _normalize(entry["fields"])
+            postback = ReceivedPostback(
+                entry["seq"], headers["xmmssequence"], _sinch_code(body), body.get("trackingid", "")
+            )
+            first.setdefault(headers["xmmseventid"], postback)
     return first
 
 
-def _code(body: Mapping[str, str]) -> str:
-    """As Sinch XML has it: the other dialects say N102 or N103 of some that were not delivered, and the status what."""
+def _sinch_code(body: Mapping[str, str]) -> str:
+    """Return the code as in Sinch XML: other dialects send N102 or N103 for some undelivered messages."""
     code, undelivered = body.get("code", ""), body.get("status") in {"Message Sent/Expired", "Message Sent/Rejected"}
     return "E102" if undelivered and code in {"N102", "N103"} else code
 
 
-def _plain(named: Mapping[str, Any]) -> dict[str, str]:
-    """By names as no dialect writes them, so that all dialects agree."""
-    return {name.lower().replace("-", "").replace("_", ""): str(value) for name, value in named.items()}
+def _normalize(fields: Mapping[str, Any]) -> dict[str, str]:
+    """Normalize the field names of the different dialects."""
+    return {name.lower().replace("-", "").replace("_", ""): str(value) for name, value in fields.items()}
 
 
-def _of_story(story: Story) -> Iterator[str]:
-    codes = tuple(told.code for told in story.told)
-    of_discovery = tuple(code for code in codes if code in DDM_CODES)
-    content = tuple(code for code in codes if code not in DDM_CODES)
-    wanted = OF_DISCOVERY if story.discovery else ((),)
-    if of_discovery not in wanted or content not in OF_STATUS.get(story.status, ()):
-        yield f"{story.status}, told as {_words(codes)}"
-    elif of_discovery and codes[0] != of_discovery[0]:
-        yield f"told of its discovery after the rest: {_words(codes)}"
+def _code_problems(message: MessageRecord) -> Iterator[str]:
+    codes = tuple(postback.code for postback in message.postbacks)
+    discovery_codes = tuple(code for code in codes if code in DDM_CODES)
+    content_codes = tuple(code for code in codes if code not in DDM_CODES)
+    valid = DISCOVERY_CODES if message.discovery else ((),)
+    if discovery_codes not in valid or content_codes not in STATUS_CODES.get(message.status, ()):
+        yield f"{message.status}, but postbacks {_join(codes)}"
+    elif discovery_codes and codes[0] != discovery_codes[0]:
+        yield f"postback on the discovery after others: {_join(codes)}"
 
 
-def _of_delivery(story: Story, arrived: Mapping[str, Arrival]) -> Iterator[str]:
-    told = story.told
-    missing = [f"{it.code} is {it.status}" for it in told if it.status != "taken" or it.event not in arrived]
+def _delivery_problems(message: MessageRecord, received: Mapping[str, ReceivedPostback]) -> Iterator[str]:
+    stored = message.postbacks
+    missing = [f"{row.code} is {row.status}" for row in stored if row.status != "taken" or row.event not in received]
     if missing:
-        yield f"not received: {_words(missing)}"
+        yield f"not received: {_join(missing)}"
         return
-    arrivals = [arrived[it.event] for it in told]
-    said = [(arrival.code, arrival.tracking_id) for arrival in arrivals]
-    if said != [(it.code, story.tracking_id) for it in told]:
-        yield f"received as {_words(' of '.join(each) for each in said)}, told as {_words(it.code for it in told)}"
-    if [arrival.seq for arrival in arrivals] != sorted(arrival.seq for arrival in arrivals):
-        yield f"received out of order: {_words(it.code for it in told)}"
-    places = [arrival.place for arrival in arrivals]
-    if places != [str(number) for number in range(1, len(told) + 1)]:
-        yield f"numbered {_words(places)}"
+    codes = _join(row.code for row in stored)
+    postbacks = [received[row.event] for row in stored]
+    contents = [(postback.code, postback.tracking_id) for postback in postbacks]
+    if contents != [(row.code, message.tracking_id) for row in stored]:
+        yield f"received {_join(' of '.join(content) for content in contents)}, stored {codes}"
+    if [postback.seq for postback in postbacks] != sorted(postback.seq for postback in postbacks):
+        yield f"received out of order: {codes}"
+    positions = [postback.position for postback in postbacks]
+    if positions != [str(number) for number in range(1, len(stored) + 1)]:
+        yield f"numbered {_join(positions)}"
 
 
-def paid(evidence: Evidence) -> Found:
-    """The balances are the ledger's; each message is charged what it cost; nothing stays reserved for what ended."""
-    for difference in evidence.unproven:
-        yield "the ledger", difference
-    for story in evidence.stories:
-        for problem in _of_lines(story):
-            yield story.name, problem
-    yield from _of_discoveries(evidence.stories)
+def check_ledger(evidence: Evidence) -> Problems:
+    """Check that balances match the ledger, messages are charged correctly, and no reservation is left over."""
+    for difference in evidence.ledger_differences:
+        yield "ledger", difference
+    for message in evidence.messages:
+        for problem in _charge_problems(message):
+            yield message.name, problem
+    yield from _ddm_charge_problems(evidence.messages)
 
 
-def _of_lines(story: Story) -> Iterator[str]:
-    held = sum(line.reserved for line in story.lines)
-    if held != (story.reserved if story.status == "in_doubt" else 0):
-        yield f"{story.status}, and {held} stays reserved of {story.reserved}"
-    booked, cost = _booked(story), _cost(story)
-    if booked not in ({0} if story.status == "in_doubt" else {cost, cost + story.price_ddm}):
-        yield f"{story.status}, and {booked} is booked where it cost {cost}, or {story.price_ddm} more with the DDM"
+def _charge_problems(message: MessageRecord) -> Iterator[str]:
+    reserved = sum(line.reserved for line in message.lines)
+    if reserved != (message.reserved if message.status == "in_doubt" else 0):
+        yield f"{message.status}, but {reserved} of {message.reserved} is still reserved"
+    charged, price = _charged(message), _price(message)
+    if charged not in ({0} if message.status == "in_doubt" else {price, price + message.price_ddm}):
+        yield f"{message.status}, charged {charged} instead of {price}, or {message.price_ddm} more with the DDM"
 
 
-def _booked(story: Story) -> int:
-    return -sum(line.balance for line in story.lines)
+def _charged(message: MessageRecord) -> int:
+    return -sum(line.balance for line in message.lines)
 
 
-def _cost(story: Story) -> int:
-    """Without the DDM."""
-    refunded = story.refunds and story.status in {"expired", "rejected", "failed"}
-    return story.price if story.submitted and not refunded else 0
+def _price(message: MessageRecord) -> int:
+    """Return the price of the message without its DDM."""
+    refunded = message.refunds and message.status in {"expired", "rejected", "failed"}
+    return message.price if message.submitted and not refunded else 0
 
 
-def _of_discoveries(stories: Sequence[Story]) -> Found:
-    """A DDM is paid by one of those that were told of it, and one that nobody was told of by none."""
-    shared: dict[int | None, list[Story]] = defaultdict(list)
-    for story in stories:
-        shared[story.discovery].append(story)
-    for discovery, those in shared.items():
-        payers = sum(_booked(story) > _cost(story) for story in those)
-        undecided = sum(story.status == "in_doubt" for story in those)  # it pays at its end, if it is the one
-        wanted = int(discovery is not None and any(told.code == "N501" for story in those for told in story.told))
-        if not wanted - undecided <= payers <= wanted:
-            names = ", ".join(story.name for story in those) if discovery else f"{len(those)} messages without DDM"
-            yield names, f"{payers} paid for the DDM, where {wanted} had to"
+def _ddm_charge_problems(messages: Sequence[MessageRecord]) -> Problems:
+    """Check that each submitted DDM is charged to exactly one of its messages, and any other DDM to none."""
+    by_discovery: dict[int | None, list[MessageRecord]] = defaultdict(list)
+    for message in messages:
+        by_discovery[message.discovery].append(message)
+    for discovery, group in by_discovery.items():
+        charged = sum(_charged(message) > _price(message) for message in group)
+        undecided = sum(message.status == "in_doubt" for message in group)  # may be charged for the DDM later
+        codes = {postback.code for message in group for postback in message.postbacks}
+        expected = int(discovery is not None and "N501" in codes)
+        if not expected - undecided <= charged <= expected:
+            names = ", ".join(message.name for message in group) if discovery else f"{len(group)} messages without DDM"
+            yield names, f"DDM charged to {charged} messages instead of {expected}"
 
 
-def _words(words: "Iterator[str] | Sequence[str]") -> str:
+def _join(words: "Iterator[str] | Sequence[str]") -> str:
     return " ".join(words) or "nothing"
 
 
-RULES: Mapping[str, Callable[[Evidence], Found]] = {
-    "acknowledged accepts": acknowledged,
-    "ends": ended,
-    "submits": submitted_once,
-    "discoveries": discovered_once,
-    "postbacks": told,
-    "books": paid,
+RULES: Mapping[str, Callable[[Evidence], Problems]] = {
+    "accepts": check_accepts,
+    "outcomes": check_outcomes,
+    "submits": check_submits,
+    "discoveries": check_discoveries,
+    "postbacks": check_postbacks,
+    "ledger": check_ledger,
 }
 
 
-def ends(evidence: Evidence, seen: Network) -> Mapping[str, int]:
-    """How many messages ended in which way."""
-    counted: dict[str, int] = defaultdict(int)
-    for story in evidence.stories:
-        counted[explained(story, seen, evidence.unmatched) or f"{story.status}, NOT EXPLAINED"] += 1
-    return dict(sorted(counted.items(), key=lambda pair: -pair[1]))
+def count_outcomes(evidence: Evidence, mmsc_log: MmscLog) -> Mapping[str, int]:
+    """Return the number of messages by outcome, most frequent first."""
+    counts: dict[str, int] = defaultdict(int)
+    for message in evidence.messages:
+        counts[explain_outcome(message, mmsc_log, evidence.unmatched) or f"{message.status}, NOT EXPLAINED"] += 1
+    return dict(sorted(counts.items(), key=lambda pair: -pair[1]))

@@ -1,6 +1,6 @@
-"""The customers: each order is sent at its moment; what is not answered is sent again under the same key, or given up.
+"""Customers of the chaos test: send the requests on schedule, and repeat unanswered ones under the same key.
 
-They know what they were told and nothing else, and that is what the platform is held to.
+They record the answers they receive; the platform is checked against these.
 """
 
 import asyncio
@@ -12,157 +12,159 @@ from datetime import datetime, timedelta
 
 import aiohttp
 
-from simulator.chaos.orders import Door, Order
-from simulator.chaos.requests import Fields, Read, Written, read, write
-from simulator.chaos.world import SERVICE, Customer
+from simulator.chaos.dialects import Fields, HttpRequest, ParsedAnswer, build_request, parse_answer
+from simulator.chaos.sample_data import SERVICE, Customer
+from simulator.chaos.send_requests import Endpoint, SendRequest
 from simulator.demo.http_client import HOST
 from simulator.demo.sample_data import SENDER
 
-# Seconds before each further try of an order under a key; then its customer gives up.
+# Seconds before each retry of a request with a key, after which the customer gives up.
 RETRY_SCHEDULE = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
-# Requests at once: customers who all wait for a server that is away must not bury it when it comes back.
+# Maximum of concurrent requests, so that waiting customers do not overload a server that restarts.
 CONNECTIONS = 32
 TIMEOUT = aiohttp.ClientTimeout(total=20)
-# A minute is the shortest that there is.
+# The shortest timeout that the API allows.
 DDM_TIMEOUT = timedelta(minutes=1)
 DDM = "This message is free of charge and tells us what your telephone can show."
 
 
 @dataclass(slots=True)
-class Asked:
-    """An order and what its customer was told: the tracking id of each Success, the code of a refusal.
+class SendResult:
+    """Result of a send request: the tracking ID of each Success, or the error code of a refusal.
 
-    `unanswered` counts the tries whose connection died, `unavailable` those that were answered E503; `strange` is
-    an answer that is none of the protocol's.
+    `unanswered` counts the attempts whose connection failed, `unavailable` those answered with E503;
+    `unexpected_answer` is an answer that violates the API.
     """
 
     reference: str
     keyed: bool
-    acknowledged: list[str] = field(default_factory=list)
-    refused: str = ""
+    tracking_ids: list[str] = field(default_factory=list)
+    error_code: str = ""
     unanswered: int = 0
     unavailable: int = 0
-    strange: str = ""
+    unexpected_answer: str = ""
 
     @property
-    def known(self) -> bool:
-        """Whether its customer knows what became of it."""
-        return bool(self.acknowledged or self.refused)
+    def is_answered(self) -> bool:
+        """Whether the customer knows the result."""
+        return bool(self.tracking_ids or self.error_code)
 
 
 class Customers:
-    """All customers in one thread; `asked` grows while they send."""
+    """All customers, in one thread; `results` grows while they send."""
 
     def __init__(self, port: int, pictures: str, customers: Sequence[Customer], expiry: datetime) -> None:
-        """`pictures`: where the one of inline content is; `expiry`: that of the orders that have one."""
+        """Set the URL of the simulator's pictures, and the expiry of the requests that have one."""
         self._url = f"http://{HOST}:{port}"
         self._picture = f"{pictures}/pictures/night.jpg"
         self._customers = customers
         self._expiry = expiry
         self._connections = asyncio.Semaphore(CONNECTIONS)
-        self.asked: list[Asked] = []
+        self.results: list[SendResult] = []
 
-    def send(self, orders: Sequence[Order], start: float) -> Future[None]:
-        """Sends the orders from the moment `start` (of time.monotonic) on, in a thread of their own.
+    def send(self, requests: Sequence[SendRequest], start: float) -> Future[None]:
+        """Send the requests in a separate thread; `start` (of time.monotonic) is time 0 of their schedule.
 
-        The future is done when that ends: with the last order, or with what broke it.
+        The future is done after the last request, or holds the exception that stopped the thread.
         """
         thread = ThreadPoolExecutor(1, thread_name_prefix="customers")
-        sending = thread.submit(asyncio.run, self._all(orders, start))
+        sending = thread.submit(asyncio.run, self._send_all(requests, start))
         thread.shutdown(wait=False)
         return sending
 
-    async def _all(self, orders: Sequence[Order], start: float) -> None:
-        # Never on a connection that was used before: there, the client would repeat a GET by itself.
+    async def _send_all(self, requests: Sequence[SendRequest], start: float) -> None:
+        # No connection is reused, because the client repeats a GET on its own when a reused connection fails.
         connector = aiohttp.TCPConnector(limit=0, force_close=True)
         async with aiohttp.ClientSession(connector=connector, timeout=TIMEOUT) as session, asyncio.TaskGroup() as group:
-            for order in orders:
-                await asyncio.sleep(start + order.at - time.monotonic())
-                asked = Asked(order.reference, order.keyed)
-                self.asked.append(asked)
-                group.create_task(self._order(session, order, asked))
+            for request in requests:
+                await asyncio.sleep(start + request.at - time.monotonic())
+                result = SendResult(request.reference, request.keyed)
+                self.results.append(result)
+                group.create_task(self._send(session, request, result))
 
-    async def _order(self, session: aiohttp.ClientSession, order: Order, asked: Asked) -> None:
-        written = self._written(order)
-        await self._try(session, written, asked)
-        for pause in RETRY_SCHEDULE if order.keyed else ():
-            if asked.known or asked.strange:
+    async def _send(self, session: aiohttp.ClientSession, request: SendRequest, result: SendResult) -> None:
+        http_request = self._build(request)
+        await self._attempt(session, http_request, result)
+        for delay in RETRY_SCHEDULE if request.keyed else ():
+            if result.is_answered or result.unexpected_answer:
                 break
-            await asyncio.sleep(pause)
-            await self._try(session, written, asked)
-        if order.doubled and asked.acknowledged:
-            await self._try(session, written, asked)
+            await asyncio.sleep(delay)
+            await self._attempt(session, http_request, result)
+        if request.repeated and result.tracking_ids:
+            await self._attempt(session, http_request, result)
 
-    async def _try(self, session: aiohttp.ClientSession, written: Written, asked: Asked) -> None:
+    async def _attempt(self, session: aiohttp.ClientSession, request: HttpRequest, result: SendResult) -> None:
         try:
             async with (
                 self._connections,
                 session.request(
-                    written.method, self._url + written.path, data=written.body, headers=written.headers
+                    request.method, self._url + request.path, data=request.body, headers=request.headers
                 ) as answer,
             ):
                 status, body = answer.status, await answer.read()
         except (aiohttp.ClientError, OSError, TimeoutError):
-            asked.unanswered += 1
+            result.unanswered += 1
         else:
-            _note(asked, status, read(body), body)
+            _record_answer(result, status, parse_answer(body), body)
 
-    def _written(self, order: Order) -> Written:
-        customer = self._customers[order.account]
-        headers = {"Idempotency-Key": order.reference} if order.keyed else {}
-        return write(order.door, customer.key, self._fields(order, customer), headers)
+    def _build(self, request: SendRequest) -> HttpRequest:
+        customer = self._customers[request.account]
+        headers = {"Idempotency-Key": request.reference} if request.keyed else {}
+        return build_request(request.endpoint, customer.key, self._fields(request, customer), headers)
 
-    def _fields(self, order: Order, customer: Customer) -> Fields:
+    def _fields(self, request: SendRequest, customer: Customer) -> Fields:
         fields: list[tuple[str, str | Fields]] = [
-            ("action", "sendMMS" if order.inline else "sendSavedMMS"),
-            ("to", order.number),
+            ("action", "sendMMS" if request.inline else "sendSavedMMS"),
+            ("to", request.number),
             ("from", SENDER),
             ("service-id", SERVICE),
-            ("client-reference", order.reference),
+            ("client-reference", request.reference),
         ]
-        if order.inline:
+        if request.inline:
             image: Fields = [("url", self._picture)]
             slide: Fields = [("image", image), ("message-text", "Good night from the shore.")]
             fields += [("name", "Inline"), ("message-subject", "Good night"), ("slide", slide)]
         else:
             fields += [("mms-id", customer.mms_id)]
-        if order.discovers:
+        if request.discovers:
             minutes = str(DDM_TIMEOUT // timedelta(minutes=1))
             fields += [("ddm-message-text", DDM), ("ddm-message-timeout", minutes)]
-            fields += [("ddm-force", _switch(order.forced))]
-        if order.expires:
+            fields += [("ddm-force", _flag(request.forces_ddm))]
+        if request.expires:
             fields += [("mms-expiry-timestamp", self._expiry.isoformat(timespec="seconds"))]
         return fields
 
 
-def _switch(on: bool) -> str:
+def _flag(on: bool) -> str:
     return "true" if on else "false"
 
 
-def _note(asked: Asked, status: int, answer: Read, body: bytes) -> None:
+def _record_answer(result: SendResult, status: int, answer: ParsedAnswer, body: bytes) -> None:
     if status == 200 and answer.status == "Success" and answer.tracking_id:
-        asked.acknowledged.append(answer.tracking_id)
+        result.tracking_ids.append(answer.tracking_id)
     elif status == 200 and answer.status == "Failure" and answer.code:
-        asked.refused = answer.code
+        result.error_code = answer.code
     elif answer.code == "E503":
-        asked.unavailable += 1
+        result.unavailable += 1
     else:
-        asked.strange = f"HTTP {status}: {body[:300].decode('utf-8', 'replace')}"
+        result.unexpected_answer = f"HTTP {status}: {body[:300].decode('utf-8', 'replace')}"
 
 
-def save(door: Door, key: str, pictures: Sequence[str]) -> Written:
-    """The request that stores content of these pictures, a slide each."""
+def build_save_request(endpoint: Endpoint, key: str, pictures: Sequence[str]) -> HttpRequest:
+    """Return the request that stores a template with one slide per picture."""
     slides: list[tuple[str, str | Fields]] = [
         ("slide", [("image", [("url", url)]), ("message-text", "Hello {{firstname|there}}")]) for url in pictures
     ]
-    return write(door, key, [("action", "saveMMS"), ("name", "Chaos"), ("message-subject", "Chaos"), *slides], {})
+    return build_request(
+        endpoint, key, [("action", "saveMMS"), ("name", "Chaos"), ("message-subject", "Chaos"), *slides], {}
+    )
 
 
-def progress(asked: Sequence[Asked]) -> Mapping[str, int]:
-    """What the customers know so far, in counts."""
+def count_results(results: Sequence[SendResult]) -> Mapping[str, int]:
+    """Return the number of requests by result."""
     return {
-        "sent": len(asked),
-        "acknowledged": sum(bool(one.acknowledged) for one in asked),
-        "refused": sum(bool(one.refused) for one in asked),
-        "without answer": sum(not one.known for one in asked),
+        "sent": len(results),
+        "acknowledged": sum(bool(result.tracking_ids) for result in results),
+        "refused": sum(bool(result.error_code) for result in results),
+        "unanswered": sum(not result.is_answered for result in results),
     }

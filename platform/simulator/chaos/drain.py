@@ -1,4 +1,4 @@
-"""After the faults: the backlog drains, or the run has failed."""
+"""Drain of the backlog after the faults; a run fails if it does not drain in time."""
 
 import time
 from collections.abc import Callable
@@ -7,68 +7,68 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 
 from mms.models import Discovery, Message, Postback, Report, Status
-from simulator.chaos.stage import Stage
+from simulator.chaos.environment import Environment
 
-# Seconds that it may take: what a killed worker held comes back after two minutes, and a busy machine is slow.
-PATIENCE, PATIENCE_EACH = 240.0, 0.06
-LOOK = 1.0  # seconds
-TELL = 10.0
-# So many looks in a row must find nothing to do and nothing new: what the MMSC says late may be under way.
-STILL = 5
-# What is due later than this waits for its next try; a lease ends sooner.
+# Seconds allowed: the leases of a killed worker expire after two minutes, and a busy machine is slow.
+BASE_TIMEOUT, TIMEOUT_PER_MESSAGE = 240.0, 0.06
+POLL_INTERVAL = 1.0  # seconds
+PROGRESS_INTERVAL = 10.0  # seconds
+# The backlog has drained after this number of consecutive polls without work or log entries: late reports may follow.
+IDLE_POLLS = 5
+# A postback due later than this waits for a retry; a lease ends earlier.
 SOON = timedelta(minutes=2, seconds=30)
-UNDER_WAY = (Status.ENCODING, Status.ACCEPTED, Status.DISCOVERING, Status.SENDING)
+UNFINISHED = (Status.ENCODING, Status.ACCEPTED, Status.DISCOVERING, Status.SENDING)
 
 
-def patience(messages: int) -> float:
-    """Seconds in which a backlog of so many messages must have drained."""
-    return PATIENCE + PATIENCE_EACH * messages
+def drain_timeout(messages: int) -> float:
+    """Return the seconds within which the backlog of this number of messages must drain."""
+    return BASE_TIMEOUT + TIMEOUT_PER_MESSAGE * messages
 
 
-def drain(stage: Stage, expiry: datetime, seconds: float, tell: Callable[[str], None]) -> float | None:
-    """Waits until nothing is left to do; the seconds that it took, or None if more than `seconds`.
+def drain(environment: Environment, expiry: datetime, seconds: float, report: Callable[[str], None]) -> float | None:
+    """Wait until the backlog has drained and return the duration in seconds, or None after `seconds`.
 
-    `expiry` is that of the messages that expire. What waits for a further try does not wait here: the run brings it
-    forward, and lets the MMSC report what it holds back.
+    `expiry` is the expiry of the requests that have one. To save time, retries are moved to now, and the MMSC
+    releases its held reports. `report` receives a progress message from time to time.
     """
-    stage.reconnect()
+    environment.close_connections()
     start = idle_since = time.monotonic()
-    looks, size, tell_at = 0, 0, start
-    while looks < STILL:
+    idle_polls, size, report_at = 0, 0, start
+    while idle_polls < IDLE_POLLS:
         if time.monotonic() - start > seconds:
             return None
-        stage.processes.check_alive()
-        hurry(timezone.now())
-        stage.tell("/control/release")
-        size, before = stage.log.stat().st_size, size
-        left = backlog(expiry)
-        if left and time.monotonic() >= tell_at:
-            tell(left)
-            tell_at += TELL
-        if left or size != before:
-            looks, idle_since = 0, time.monotonic()
+        environment.processes.check_alive()
+        advance_retries(timezone.now())
+        environment.control_simulator("/control/release")
+        size, before = environment.log.stat().st_size, size
+        backlog = describe_backlog(expiry)
+        if backlog and time.monotonic() >= report_at:
+            report(backlog)
+            report_at += PROGRESS_INTERVAL
+        if backlog or size != before:
+            idle_polls, idle_since = 0, time.monotonic()
         else:
-            looks += 1
-        time.sleep(LOOK)
+            idle_polls += 1
+        time.sleep(POLL_INTERVAL)
     return idle_since - start
 
 
-def hurry(now: datetime) -> None:
-    """Brings forward whatever waits for its next try: submits, postbacks, reports without a match."""
+def advance_retries(now: datetime) -> None:
+    """Make all retries due now: submits, postbacks and the matching of reports."""
     Message.objects.filter(status=Status.ACCEPTED, due_at__gt=now).update(due_at=now)
     Discovery.objects.filter(status=Status.ACCEPTED, due_at__gt=now).update(due_at=now)
     Postback.objects.filter(status=Postback.Status.PENDING, tries__gt=0, due_at__gt=now + SOON).update(due_at=now)
     Report.objects.filter(due_at__gt=now).update(due_at=now)
 
 
-def backlog(expiry: datetime) -> str:
-    """What is still to be done, in words; empty if nothing is."""
+def describe_backlog(expiry: datetime) -> str:
+    """Return a description of the remaining work, empty if there is none."""
     expiring = Message.objects.filter(due_at__lte=expiry)
     counts = {
-        "messages under way": Message.objects.filter(status__in=UNDER_WAY).count(),
-        "messages to expire": expiring.exclude(status__in=UNDER_WAY).count(),
-        "DDMs": Discovery.objects.filter(status__in=UNDER_WAY).count(),
+        "unfinished messages": Message.objects.filter(status__in=UNFINISHED).count(),
+        "messages to expire": expiring.exclude(status__in=UNFINISHED).count(),
+        "DDMs": Discovery.objects.filter(status__in=UNFINISHED).count(),
         "postbacks": Postback.objects.filter(status=Postback.Status.PENDING).count(),
         "reports to match": Report.objects.filter(due_at__isnull=False).count(),
     }
-    return ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+    return ", ".join(f"{count} {name}" for name, count in counts.items() if count)

@@ -1,4 +1,4 @@
-"""What is known at the end: the customers' memory, the simulator's log, and the database, as plain values."""
+"""Evidence of a run, as plain values: the customers' results, the simulator's log, and the database."""
 
 import json
 from collections import defaultdict
@@ -11,15 +11,14 @@ from typing import Any
 from billing import ledger
 from billing.models import LedgerEntry
 from mms.models import Attempt, Discovery, Event, Message, Postback, Report
-from simulator.chaos.customers import DDM_TIMEOUT, Asked
-from simulator.chaos.orders import Order
+from simulator.chaos.customers import DDM_TIMEOUT, SendResult
 
 Entry = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """A postback: its event id, code, and whether it was taken."""
+class PostbackRow:
+    """A postback in the database: its event ID, code and status."""
 
     event: str
     code: str
@@ -27,8 +26,8 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """A line of the ledger, in micro-units."""
+class LedgerLine:
+    """A line of the ledger, with amounts in micro-units."""
 
     kind: str
     balance: int
@@ -36,8 +35,8 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
-    """A message as the database has it at the end. `outcomes` are those of its submits, amounts micro-units."""
+class MessageRecord:
+    """A message in the database. `outcomes` are the outcomes of its submits; amounts are in micro-units."""
 
     key: int
     tracking_id: str
@@ -45,21 +44,21 @@ class Story:
     number: str
     status: str
     expires_at: datetime
-    final_at: datetime  # the end of time where it is not final
+    final_at: datetime  # datetime.max if it is not final
     submitted: bool = False
     discovery: int | None = None
     outcomes: tuple[str, ...] = ()
-    told: tuple[Told, ...] = ()
-    lines: tuple[Line, ...] = ()
+    postbacks: tuple[PostbackRow, ...] = ()
+    lines: tuple[LedgerLine, ...] = ()
     price: int = 0
     price_ddm: int = 0
-    waits_until: datetime | None = None  # for its discovery, at the latest
+    discovery_deadline: datetime | None = None
     reserved: int = 0
     refunds: bool = False
 
     @property
-    def transaction(self) -> str:
-        """Under which the MMSC knows it."""
+    def transaction_id(self) -> str:
+        """TransactionID of its submits."""
         return f"message-{self.key}"
 
     @property
@@ -69,66 +68,74 @@ class Story:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All of it. `ordered` is how many messages were to be sent, `ddms` are the outcomes of the submits of each
-    discovery, `unmatched` the MMSC's names of messages whose reports could be matched to nothing, `unproven` the
-    accounts whose balance is not their ledger's.
+    """Evidence of a run.
+
+    `expected` is the planned number of requests, `ddms` the outcomes of the submits of each discovery, `unmatched` the
+    MessageIDs of reports that could not be matched, `ledger_differences` the accounts whose balance does not match
+    their ledger.
     """
 
-    ordered: int
-    asked: Sequence[Asked]
-    stories: Sequence[Story]
+    expected: int
+    results: Sequence[SendResult]
+    messages: Sequence[MessageRecord]
     ddms: Mapping[str, tuple[str, ...]]
     log: Sequence[Entry]
     unmatched: frozenset[str] = frozenset()
-    unproven: tuple[str, ...] = ()
+    ledger_differences: tuple[str, ...] = ()
 
 
-def gathered(ordered: Sequence[Order], asked: Sequence[Asked], log: Path) -> Evidence:
-    """What is known now; the log is the simulator's file."""
+def collect(expected: int, results: Sequence[SendResult], log: Path) -> Evidence:
+    """Collect the evidence; `log` is the simulator's log file."""
     attempts = Attempt.objects.order_by("pk")
-    of_message = _grouped(attempts.exclude(message=None).values_list("message", "outcome"))
-    of_discovery = _grouped(attempts.exclude(discovery=None).values_list("discovery", "outcome"))
-    told = _grouped((row[0], Told(str(row[1]), *row[2:])) for row in _postbacks())
-    lines = _grouped((row[0], Line(*row[1:])) for row in _lines())
-    began = dict(Event.objects.filter(kind="discovering").order_by("-pk").values_list("message", "at"))
+    message_outcomes = _group(attempts.exclude(message=None).values_list("message", "outcome"))
+    discovery_outcomes = _group(attempts.exclude(discovery=None).values_list("discovery", "outcome"))
+    postbacks = _group((row[0], PostbackRow(str(row[1]), *row[2:])) for row in _postback_rows())
+    lines = _group((row[0], LedgerLine(*row[1:])) for row in _ledger_rows())
+    discovering_since = dict(Event.objects.filter(kind="discovering").order_by("-pk").values_list("message", "at"))
     return Evidence(
-        len(ordered),
-        asked,
+        expected,
+        results,
         [
-            _story(message, of_message[message.pk], told[message.pk], lines[message.pk], began.get(message.pk))
+            _message_record(
+                message,
+                message_outcomes[message.pk],
+                postbacks[message.pk],
+                lines[message.pk],
+                discovering_since.get(message.pk),
+            )
             for message in Message.objects.select_related("account").order_by("pk")
         ],
-        {f"discovery-{key}": of_discovery[key] for key in Discovery.objects.values_list("pk", flat=True)},
+        {f"discovery-{key}": discovery_outcomes[key] for key in Discovery.objects.values_list("pk", flat=True)},
         [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()],
         frozenset(Report.objects.filter(attempt=None).values_list("mmsc_id", flat=True)),
         tuple(map(str, ledger.reconcile())),
     )
 
 
-def _postbacks() -> Iterable[tuple[Any, ...]]:
+def _postback_rows() -> Iterable[tuple[Any, ...]]:
     return Postback.objects.order_by("pk").values_list("message", "pk", "code", "status")
 
 
-def _lines() -> Iterable[tuple[Any, ...]]:
+def _ledger_rows() -> Iterable[tuple[Any, ...]]:
     booked = LedgerEntry.objects.exclude(message=None).order_by("pk")
     return booked.values_list("message", "kind", "balance_change", "reserved_change")
 
 
-def _grouped(pairs: Iterable[tuple[Any, Any]]) -> Mapping[int, tuple[Any, ...]]:
+def _group(pairs: Iterable[tuple[Any, Any]]) -> Mapping[int, tuple[Any, ...]]:
     grouped: dict[int, tuple[Any, ...]] = defaultdict(tuple)
     for key, value in pairs:
         grouped[key] += (value,)
     return grouped
 
 
-def _story(
+def _message_record(
     message: Message,
     outcomes: tuple[str, ...],
-    told: tuple[Told, ...],
-    lines: tuple[Line, ...],
-    discovering: datetime | None,
-) -> Story:
-    return Story(
+    postbacks: tuple[PostbackRow, ...],
+    lines: tuple[LedgerLine, ...],
+    discovering_since: datetime | None,
+) -> MessageRecord:
+    return MessageRecord(
         key=message.pk,
         tracking_id=message.tracking_id,
         reference=message.client_reference,
@@ -139,11 +146,11 @@ def _story(
         submitted=message.submitted_at is not None,
         discovery=message.discovery_id,
         outcomes=outcomes,
-        told=told,
+        postbacks=postbacks,
         lines=lines,
         price=message.price_mms,
         price_ddm=message.price_ddm,
-        waits_until=discovering and min(discovering + DDM_TIMEOUT, message.expires_at),
+        discovery_deadline=discovering_since and min(discovering_since + DDM_TIMEOUT, message.expires_at),
         reserved=message.reserved,
         refunds=message.account.refund_undelivered,
     )

@@ -1,77 +1,82 @@
-"""Doing what the plan says: each fault is struck at its moment and mended when it has lasted long enough."""
+"""Execution of the fault plan: injects each fault at its time, and repairs it after its duration."""
 
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from simulator.chaos.plan import Fault, Kind
-from simulator.chaos.stage import Stage
+from simulator.chaos.environment import Environment
+from simulator.chaos.plan import Fault, FaultKind
 
 Step = Callable[[], None]
-LOOK = 0.05  # seconds
+POLL_INTERVAL = 0.05  # seconds
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
-    """How a kind of fault is struck, and mended."""
+class FaultActions:
+    """The actions that inject and repair a kind of fault."""
 
-    strike: Step
-    mend: Step
+    inject: Step
+    repair: Step
 
 
-def means(stage: Stage) -> dict[Kind, Means]:
-    """How each kind is done to this platform."""
-    servers = stage.servers
+def fault_actions(environment: Environment) -> dict[FaultKind, FaultActions]:
+    """Return the actions of each kind of fault for this environment."""
+    servers = environment.servers
     return {
-        Kind.WEB: _killed(stage, "web"),
-        Kind.FIRST_WORKER: _killed(stage, "worker-1"),
-        Kind.SECOND_WORKER: _killed(stage, "worker-2"),
-        Kind.NOTIFIER: _killed(stage, "notifier"),
-        Kind.BEAT: _killed(stage, "beat"),
-        Kind.REDIS_FLUSHED: Means(servers.flush_redis, _nothing),
-        Kind.REDIS_STOPPED: Means(servers.stop_redis, servers.start_redis),
-        Kind.POSTGRES_RESTARTED: Means(servers.stop_postgres, servers.start_postgres),
-        Kind.POSTGRES_KILLED: Means(servers.kill_postgres, servers.start_postgres),
-        Kind.MMSC_HANGS: _mood(stage, "hang"),
-        Kind.MMSC_RESETS_UNREAD: _mood(stage, "reset-before-read"),
-        Kind.MMSC_RESETS_TAKEN: _mood(stage, "reset-after-accept"),
-        Kind.MMSC_SLOW: _mood(stage, "slow"),
-        Kind.MMSC_TOO_SLOW: _mood(stage, "timeout"),
-        Kind.MMSC_REPORTS_TWICE: _mood(stage, "duplicate-reports"),
+        FaultKind.WEB: _kill(environment, "web"),
+        FaultKind.FIRST_WORKER: _kill(environment, "worker-1"),
+        FaultKind.SECOND_WORKER: _kill(environment, "worker-2"),
+        FaultKind.NOTIFIER: _kill(environment, "notifier"),
+        FaultKind.BEAT: _kill(environment, "beat"),
+        FaultKind.REDIS_FLUSHED: FaultActions(servers.flush_redis, _nothing),
+        FaultKind.REDIS_STOPPED: FaultActions(servers.stop_redis, servers.start_redis),
+        FaultKind.POSTGRES_RESTARTED: FaultActions(servers.stop_postgres, servers.start_postgres),
+        FaultKind.POSTGRES_KILLED: FaultActions(servers.kill_postgres, servers.start_postgres),
+        FaultKind.MMSC_HANGS: _mmsc_mode(environment, "hang"),
+        FaultKind.MMSC_RESETS_BEFORE_READ: _mmsc_mode(environment, "reset-before-read"),
+        FaultKind.MMSC_RESETS_AFTER_ACCEPT: _mmsc_mode(environment, "reset-after-accept"),
+        FaultKind.MMSC_SLOW: _mmsc_mode(environment, "slow"),
+        FaultKind.MMSC_TOO_SLOW: _mmsc_mode(environment, "timeout"),
+        FaultKind.MMSC_REPORTS_TWICE: _mmsc_mode(environment, "duplicate-reports"),
     }
 
 
-def befall(stage: Stage, planned: Sequence[Fault], start: float, tell: Callable[[Fault], None]) -> None:
-    """Does it all; `start` is the moment (of time.monotonic) that the plan counts from.
+def inject_faults(
+    environment: Environment, planned: Sequence[Fault], start: float, report: Callable[[Fault], None]
+) -> None:
+    """Execute the plan; `start` (of time.monotonic) is time 0 of the plan.
 
-    Returns when the last fault is mended. Raises DemoError if a process ends by itself.
+    Returns when the last fault is repaired. Raises DemoError if a process exits on its own.
     """
-    known = means(stage)
+    actions = fault_actions(environment)
     steps: list[tuple[float, Step]] = [
-        (fault.at, partial(_struck, fault, known[fault.kind].strike, tell)) for fault in planned
+        (fault.at, partial(_inject, fault, actions[fault.kind].inject, report)) for fault in planned
     ]
-    # After them: a fault that lasts no time is struck before it is mended, since the sort is stable.
-    steps += [(fault.end, known[fault.kind].mend) for fault in planned]
+    # Appended after the injections: the sort is stable, so a fault of duration 0 is injected before it is repaired.
+    steps += [(fault.end, actions[fault.kind].repair) for fault in planned]
     for at, step in sorted(steps, key=lambda step: step[0]):
         while time.monotonic() < start + at:
-            stage.processes.check_alive()
-            time.sleep(LOOK)
+            environment.processes.check_alive()
+            time.sleep(POLL_INTERVAL)
         step()
 
 
-def _struck(fault: Fault, strike: Step, tell: Callable[[Fault], None]) -> None:
-    tell(fault)
-    strike()
+def _inject(fault: Fault, inject: Step, report: Callable[[Fault], None]) -> None:
+    report(fault)
+    inject()
 
 
-def _killed(stage: Stage, name: str) -> Means:
-    return Means(partial(stage.processes.kill, name), partial(stage.start, name))
+def _kill(environment: Environment, name: str) -> FaultActions:
+    return FaultActions(partial(environment.processes.kill, name), partial(environment.start, name))
 
 
-def _mood(stage: Stage, name: str) -> Means:
-    return Means(partial(stage.tell, f"/control/mode?name={name}"), partial(stage.tell, "/control/mode?name=normal"))
+def _mmsc_mode(environment: Environment, name: str) -> FaultActions:
+    return FaultActions(
+        partial(environment.control_simulator, f"/control/mode?name={name}"),
+        partial(environment.control_simulator, "/control/mode?name=normal"),
+    )
 
 
 def _nothing() -> None:
-    """What was flushed needs no mending."""
+    """Do nothing: a flush needs no repair."""

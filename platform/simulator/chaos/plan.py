@@ -1,4 +1,4 @@
-"""Which faults befall the platform, and when: made from a seed. Pure."""
+"""Plan of the faults of a run, generated from a seed."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,8 +6,8 @@ from enum import StrEnum
 from random import Random
 
 
-class Kind(StrEnum):
-    """What can go wrong, in the words of the report."""
+class FaultKind(StrEnum):
+    """FaultKind of a fault; the value is its name in the report."""
 
     WEB = "web killed"
     FIRST_WORKER = "first worker killed"
@@ -19,53 +19,52 @@ class Kind(StrEnum):
     POSTGRES_RESTARTED = "PostgreSQL restarted"
     POSTGRES_KILLED = "PostgreSQL killed"
     MMSC_HANGS = "MMSC hangs"
-    MMSC_RESETS_UNREAD = "MMSC resets connections before it reads"
-    MMSC_RESETS_TAKEN = "MMSC resets connections after it took the message"
-    MMSC_SLOW = "MMSC answers late"
-    MMSC_TOO_SLOW = "MMSC answers after the time-out"
-    MMSC_REPORTS_TWICE = "MMSC reports twice"
+    MMSC_RESETS_BEFORE_READ = "MMSC resets connections before reading"
+    MMSC_RESETS_AFTER_ACCEPT = "MMSC resets connections after accepting"
+    MMSC_SLOW = "MMSC responds slowly"
+    MMSC_TOO_SLOW = "MMSC responds after the timeout"
+    MMSC_REPORTS_TWICE = "MMSC sends duplicate reports"
 
 
 @dataclass(frozen=True, slots=True)
-class Nature:
-    """What a kind of fault strikes, and for how many seconds at least and at most."""
+class FaultSpec:
+    """Target of a kind of fault, and its minimum and maximum duration in seconds."""
 
     target: str
-    shortest: float
-    longest: float
+    min_seconds: float
+    max_seconds: float
 
 
 # fmt: off
-NATURES = {
-    Kind.WEB: Nature("web", 0.0, 5.0),
-    Kind.FIRST_WORKER: Nature("worker-1", 0.0, 10.0),
-    Kind.SECOND_WORKER: Nature("worker-2", 0.0, 10.0),
-    Kind.NOTIFIER: Nature("notifier", 0.0, 10.0),
-    Kind.BEAT: Nature("beat", 0.0, 10.0),
-    Kind.REDIS_FLUSHED: Nature("redis", 0.0, 0.0),
-    Kind.REDIS_STOPPED: Nature("redis", 1.0, 10.0),
-    Kind.POSTGRES_RESTARTED: Nature("postgres", 0.0, 5.0),
-    Kind.POSTGRES_KILLED: Nature("postgres", 0.0, 5.0),
-    Kind.MMSC_HANGS: Nature("mmsc", 2.0, 6.0),
-    Kind.MMSC_RESETS_UNREAD: Nature("mmsc", 2.0, 6.0),
-    Kind.MMSC_RESETS_TAKEN: Nature("mmsc", 2.0, 6.0),
-    Kind.MMSC_SLOW: Nature("mmsc", 5.0, 10.0),
-    Kind.MMSC_TOO_SLOW: Nature("mmsc", 2.0, 6.0),
-    Kind.MMSC_REPORTS_TWICE: Nature("mmsc", 5.0, 10.0),
+FAULT_SPECS = {
+    FaultKind.WEB: FaultSpec("web", 0.0, 5.0),
+    FaultKind.FIRST_WORKER: FaultSpec("worker-1", 0.0, 10.0),
+    FaultKind.SECOND_WORKER: FaultSpec("worker-2", 0.0, 10.0),
+    FaultKind.NOTIFIER: FaultSpec("notifier", 0.0, 10.0),
+    FaultKind.BEAT: FaultSpec("beat", 0.0, 10.0),
+    FaultKind.REDIS_FLUSHED: FaultSpec("redis", 0.0, 0.0),
+    FaultKind.REDIS_STOPPED: FaultSpec("redis", 1.0, 10.0),
+    FaultKind.POSTGRES_RESTARTED: FaultSpec("postgres", 0.0, 5.0),
+    FaultKind.POSTGRES_KILLED: FaultSpec("postgres", 0.0, 5.0),
+    FaultKind.MMSC_HANGS: FaultSpec("mmsc", 2.0, 6.0),
+    FaultKind.MMSC_RESETS_BEFORE_READ: FaultSpec("mmsc", 2.0, 6.0),
+    FaultKind.MMSC_RESETS_AFTER_ACCEPT: FaultSpec("mmsc", 2.0, 6.0),
+    FaultKind.MMSC_SLOW: FaultSpec("mmsc", 5.0, 10.0),
+    FaultKind.MMSC_TOO_SLOW: FaultSpec("mmsc", 2.0, 6.0),
+    FaultKind.MMSC_REPORTS_TWICE: FaultSpec("mmsc", 5.0, 10.0),
 }
 # fmt: on
-# Seconds before the first, between two, and without any between two faults of the same target: time to come back.
-CALM = 5.0
-PAUSES = (1.0, 6.0)
-RECOVERY = 6.0
+INITIAL_DELAY = 5.0  # seconds before the first fault
+INTERVALS = (1.0, 6.0)  # minimum and maximum of seconds between two faults
+RECOVERY_TIME = 6.0  # minimum of seconds between two faults of the same target
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault: from `at` on, in seconds since the first message, for `seconds`."""
+    """A fault that starts at `at`, in seconds since the start of the run, and lasts for `seconds`."""
 
     at: float
-    kind: Kind
+    kind: FaultKind
     seconds: float
 
     @property
@@ -74,37 +73,37 @@ class Fault:
 
     @property
     def target(self) -> str:
-        return NATURES[self.kind].target
+        return FAULT_SPECS[self.kind].target
 
 
-def faults(seed: int, seconds: float) -> list[Fault]:
-    """The faults of a run of so many seconds, by their moments; all are mended at its end.
+def plan_faults(seed: int, seconds: float) -> list[Fault]:
+    """Return the faults of a run of this duration in chronological order; all are repaired by its end.
 
-    All kinds come about equally often, and a target is struck by one at a time.
+    All kinds occur about equally often, and each target has only one fault at a time.
     """
-    random = Random(f"faults {seed}")  # noqa: S311 - to be repeated, not to be secret
+    random = Random(f"faults {seed}")  # noqa: S311 - reproducible, not used for security
     planned: list[Fault] = []
-    free: dict[str, float] = {}
-    waiting: list[Kind] = []
-    at = CALM
+    available_from: dict[str, float] = {}
+    waiting: list[FaultKind] = []
+    at = INITIAL_DELAY
     while at < seconds:
-        if len(waiting) < len(Kind):
-            waiting += random.sample(list(Kind), len(Kind))
-        fault = next(_possible(random, at, seconds, waiting, free), None)
+        if len(waiting) < len(FaultKind):
+            waiting += random.sample(list(FaultKind), len(FaultKind))
+        fault = next(_possible(random, at, seconds, waiting, available_from), None)
         if fault:
             waiting.remove(fault.kind)
-            free[fault.target] = fault.end + RECOVERY
+            available_from[fault.target] = fault.end + RECOVERY_TIME
             planned.append(fault)
-        at += random.uniform(*PAUSES)
+        at += random.uniform(*INTERVALS)
     return planned
 
 
 def _possible(
-    random: Random, at: float, seconds: float, waiting: list[Kind], free: dict[str, float]
+    random: Random, at: float, seconds: float, waiting: list[FaultKind], available_from: dict[str, float]
 ) -> Iterator[Fault]:
-    """Those that may come now, in the order in which they wait."""
+    """Yield the faults that are possible at this time, in the order of the waiting kinds."""
     for kind in waiting:
-        nature = NATURES[kind]
-        fault = Fault(round(at, 2), kind, round(random.uniform(nature.shortest, nature.longest), 2))
-        if free.get(nature.target, 0.0) <= at and fault.end <= seconds:
+        spec = FAULT_SPECS[kind]
+        fault = Fault(round(at, 2), kind, round(random.uniform(spec.min_seconds, spec.max_seconds), 2))
+        if available_from.get(spec.target, 0.0) <= at and fault.end <= seconds:
             yield fault

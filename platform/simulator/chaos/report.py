@@ -1,4 +1,4 @@
-"""The figures of a run, as tables for people and as JSON to keep."""
+"""Report of a run: tables on the console and a JSON file."""
 
 import json
 from collections import Counter
@@ -13,17 +13,17 @@ from rich.table import Table
 
 from simulator.chaos import checks
 from simulator.chaos.checks import Breach
-from simulator.chaos.customers import progress
-from simulator.chaos.ends import network, refused
+from simulator.chaos.customers import count_results
 from simulator.chaos.evidence import Entry, Evidence
+from simulator.chaos.outcomes import index_log, is_refused
 from simulator.chaos.plan import Fault
 
-BREACHES_SHOWN = 40
+MAX_BREACHES_SHOWN = 40
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What a run was, and what came of it; `drained` in seconds, None where the backlog did not drain."""
+    """A run and its results. `drained` is the drain time in seconds, or None if the backlog did not drain."""
 
     seed: int
     messages: int
@@ -35,13 +35,13 @@ class Run:
 
 
 def figures(run: Run) -> Mapping[str, Mapping[str, Any]]:
-    """Every figure, by the table that it belongs to."""
-    seen = network(run.evidence)
+    """Return all figures, by table."""
+    mmsc_log = index_log(run.evidence)
     return {
         "faults": dict(Counter(fault.kind.value for fault in run.faults).most_common()),
-        "customers": {**progress(run.evidence.asked), **_tries(run.evidence)},
-        "messages by their end": checks.ends(run.evidence, seen),
-        "submits": _submits([entry for entries in seen.submits.values() for entry in entries]),
+        "customers": {**count_results(run.evidence.results), **_failed_attempts(run.evidence)},
+        "messages by outcome": checks.count_outcomes(run.evidence, mmsc_log),
+        "submits": _submits([entry for entries in mmsc_log.submits.values() for entry in entries]),
         "postbacks": _postbacks(run.evidence),
         "time": {
             "seconds of load and faults": round(run.seconds),
@@ -51,11 +51,11 @@ def figures(run: Run) -> Mapping[str, Mapping[str, Any]]:
     }
 
 
-def _tries(evidence: Evidence) -> Mapping[str, int]:
+def _failed_attempts(evidence: Evidence) -> Mapping[str, int]:
     return {
-        "connections that died": sum(asked.unanswered for asked in evidence.asked),
-        "answers of E503": sum(asked.unavailable for asked in evidence.asked),
-        "unknown, without a key": sum(not asked.known and not asked.keyed for asked in evidence.asked),
+        "failed connections": sum(result.unanswered for result in evidence.results),
+        "E503 answers": sum(result.unavailable for result in evidence.results),
+        "unanswered without a key": sum(not result.is_answered and not result.keyed for result in evidence.results),
     }
 
 
@@ -64,41 +64,41 @@ def _submits(entries: Sequence[Entry]) -> Mapping[str, int]:
     return {
         "content": len(entries) - ddms,
         "DDMs": ddms,
-        "refused or cut off": sum(refused(entry) for entry in entries),
-        "taken twice": sum(entry["duplicate"] for entry in entries),
+        "refused or disconnected": sum(is_refused(entry) for entry in entries),
+        "accepted twice": sum(entry["duplicate"] for entry in entries),
     }
 
 
 def _postbacks(evidence: Evidence) -> Mapping[str, int]:
     received = [entry for entry in evidence.log if entry["kind"] == "postback"]
-    taken = Counter(entry["headers"].get("X-MMS-Event-Id") for entry in received if entry["status"] == 200)
+    delivered = Counter(entry["headers"].get("X-MMS-Event-Id") for entry in received if entry["status"] == 200)
     return {
-        "written": sum(len(story.told) for story in evidence.stories),
+        "stored": sum(len(message.postbacks) for message in evidence.messages),
         "received": len(received),
-        "received again": sum(taken.values()) - len(taken),
+        "received again": sum(delivered.values()) - len(delivered),
     }
 
 
-def show(run: Run, console: Console) -> None:
-    """Prints the tables, then the breaches by message."""
+def print_report(run: Run, console: Console) -> None:
+    """Print the tables, then the breaches."""
     table = Table(title=f"chaos --seed {run.seed} --messages {run.messages}", title_justify="left", show_header=False)
     table.add_column(justify="left")
     table.add_column(justify="left")
     table.add_column(justify="right")
-    for heading, found in figures(run).items():
-        for position, (name, figure) in enumerate(found.items()):
+    for heading, section in figures(run).items():
+        for position, (name, figure) in enumerate(section.items()):
             shown = f"{figure:,}" if isinstance(figure, int) else str(figure)
             table.add_row("" if position else heading, name, shown)
         table.add_section()
     console.print(table)
-    for breach in run.breaches[:BREACHES_SHOWN]:
+    for breach in run.breaches[:MAX_BREACHES_SHOWN]:
         console.print(f"BREACH  {breach}", markup=False, highlight=False, soft_wrap=True)
-    if len(run.breaches) > BREACHES_SHOWN:
-        console.print(f"... and {len(run.breaches) - BREACHES_SHOWN} more")
+    if len(run.breaches) > MAX_BREACHES_SHOWN:
+        console.print(f"... and {len(run.breaches) - MAX_BREACHES_SHOWN} more")
 
 
-def keep(run: Run, folder: Path, now: datetime) -> Path:
-    """Writes plan, figures and breaches to a file of this moment, and returns its path."""
+def save(run: Run, folder: Path, now: datetime) -> Path:
+    """Write plan, figures and breaches to a file named after the time, and return its path."""
     path = folder / f"{now.astimezone(UTC):%Y-%m-%dT%H-%M-%SZ}.json"
     document = {
         "at": now.isoformat(timespec="seconds"),

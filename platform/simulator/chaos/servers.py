@@ -1,4 +1,4 @@
-"""A PostgreSQL and a Redis-protocol server of the run's own, to be stopped and killed."""
+"""PostgreSQL and Redis-protocol server of a run, which can be stopped and killed."""
 
 import os
 import secrets
@@ -30,7 +30,7 @@ class Servers:
 
     @classmethod
     def start(cls, folder: Path) -> Self:
-        """Starts new ones, with nothing in them."""
+        """Start new, empty servers."""
         home, password = Home.of(folder), secrets.token_hex(24)
         shutil.rmtree(home.path, ignore_errors=True)
         home.create()
@@ -46,15 +46,15 @@ class Servers:
         return self.valkey.url(self.valkey_port)
 
     def stop_postgres(self) -> None:
-        """A fast shutdown: every transaction is rolled back, every connection closed."""
+        """Shut down in fast mode: roll back all transactions and close all connections."""
         self.postgres.stop(self.postgres_port)
 
     def kill_postgres(self) -> None:
-        """kill -9 of the postmaster; its children end when they notice."""
+        """Send SIGKILL to the postmaster; its children exit when they notice."""
         os.kill(self.postgres.pid(), signal.SIGKILL)
 
     def start_postgres(self) -> None:
-        _again(self.postgres, self.postgres_port)
+        _restart(self.postgres, self.postgres_port)
 
     def flush_redis(self) -> None:
         """FLUSHALL: queues, bindings and rings are gone."""
@@ -65,7 +65,7 @@ class Servers:
         self.valkey.stop(self.valkey_port)
 
     def start_redis(self) -> None:
-        _again(self.valkey, self.valkey_port)
+        _restart(self.valkey, self.valkey_port)
 
     def destroy(self) -> None:
         self.stop_postgres()
@@ -73,14 +73,15 @@ class Servers:
         shutil.rmtree(self.postgres.home.path, ignore_errors=True)
 
 
-def _again(server: Server, port: int) -> None:
-    """On its port: it is the one that everybody knows. Raises ChaosError where another program took it."""
+def _restart(server: Server, port: int) -> None:
+    """Restart a server on its port, which its clients use. Raises ChaosError if the port is in use."""
     if ensure_running(server, port) != port:
-        raise ChaosError(f"port {port} was taken while its server was down")
+        raise ChaosError(f"port {port} was taken by another program while its server was down")
 
 
 @contextmanager
-def started(folder: Path) -> Iterator[Servers]:
+def running_servers(folder: Path) -> Iterator[Servers]:
+    """Run the servers, and destroy them with their data at the end."""
     servers = Servers.start(folder)
     try:
         yield servers

@@ -1,4 +1,4 @@
-"""`manage.py chaos`: thousands of messages while everything fails that can, and the proof that none was lost."""
+"""Command `manage.py chaos`: sends thousands of messages during faults, and checks that none is lost."""
 
 import time
 from argparse import ArgumentTypeError
@@ -11,39 +11,39 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 from rich.console import Console
 
-from simulator.chaos import checks, evidence, orders, plan, report
-from simulator.chaos.customers import Asked, Customers, progress
-from simulator.chaos.drain import drain, patience
-from simulator.chaos.faults import befall
-from simulator.chaos.stage import PLATFORM, Stage, running
-from simulator.chaos.world import CUSTOMERS
+from simulator.chaos import checks, evidence, plan, report, send_requests
+from simulator.chaos.customers import Customers, SendResult, count_results
+from simulator.chaos.drain import drain, drain_timeout
+from simulator.chaos.environment import PLATFORM_PROCESSES, Environment, running_environment
+from simulator.chaos.faults import inject_faults
+from simulator.chaos.sample_data import CUSTOMERS
 from simulator.demo.environment import url
 from simulator.demo.processes import DemoError
 
-# What expires does so after the faults, so that it does not end before they had their chance.
+# Messages with an expiry expire after the faults, so that the faults can affect them.
 EXPIRY = timedelta(seconds=60)
 
 
 class Command(BaseCommand):
     help = (
-        "Sends messages while processes, servers and the MMSC fail at moments that the seed chooses, on servers of "
-        "its own; checks that none is lost, none sent twice, and prints the figures. Status 1 if a rule is broken."
+        "Send messages while processes, servers and the MMSC fail at times derived from the seed, on separate servers; "
+        "check that no message is lost or sent twice, and print the figures. Exits with status 1 if a rule is broken."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--seed", type=number, default=1, help="chooses messages and faults")
-        parser.add_argument("--messages", type=number, default=5000)
+        parser.add_argument("--seed", type=positive, default=1, help="determines messages and faults")
+        parser.add_argument("--messages", type=positive, default=5000)
 
     def handle(self, *args: Any, seed: int, messages: int, **options: Any) -> None:
         self._begin = time.monotonic()
         self.stdout.write(f"chaos --seed {seed} --messages {messages}")
-        ordered = orders.orders(seed, messages, len(CUSTOMERS))
-        planned = plan.faults(seed, orders.seconds(messages))
+        requests = send_requests.generate(seed, messages, len(CUSTOMERS))
+        planned = plan.plan_faults(seed, send_requests.duration(messages))
         try:
-            with running({order.number for order in ordered if order.known}) as stage:
-                run = self._run(stage, seed, ordered, planned)
-                report.show(run, Console())
-                self._say(f"kept in {report.keep(run, stage.folder, timezone.now())}")
+            with running_environment({request.number for request in requests if request.handset_known}) as environment:
+                run = self._run(environment, seed, requests, planned)
+                report.print_report(run, Console())
+                self._log(f"saved to {report.save(run, environment.folder, timezone.now())}")
         except DemoError as error:
             raise CommandError(str(error)) from error
         except KeyboardInterrupt:
@@ -52,40 +52,47 @@ class Command(BaseCommand):
             raise CommandError(f"seed {seed}: {len(run.breaches)} breaches; drained: {run.drained is not None}")
 
     def _run(
-        self, stage: Stage, seed: int, ordered: Sequence[orders.Order], planned: Sequence[plan.Fault]
+        self,
+        environment: Environment,
+        seed: int,
+        requests: Sequence[send_requests.SendRequest],
+        planned: Sequence[plan.Fault],
     ) -> report.Run:
-        seconds = orders.seconds(len(ordered))
+        seconds = send_requests.duration(len(requests))
         expiry = timezone.now() + timedelta(seconds=seconds) + EXPIRY
-        customers = Customers(stage.web, url(stage.simulator), stage.customers, expiry)
+        customers = Customers(environment.web_port, url(environment.simulator_port), environment.customers, expiry)
         self._begin = time.monotonic()
-        sending = customers.send(ordered, self._begin)
-        befall(stage, planned, self._begin, lambda fault: self._say(f"{fault.kind}, {fault.seconds:.0f} s"))
-        self._wait(stage, sending, customers.asked)
-        took = time.monotonic() - self._begin
-        self._say("the faults are over")
-        limit = patience(len(ordered))
-        drained = drain(stage, expiry, limit, self._say)
+        sending = customers.send(requests, self._begin)
+        inject_faults(
+            environment, planned, self._begin, lambda fault: self._log(f"{fault.kind}, {fault.seconds:.0f} s")
+        )
+        self._wait(environment, sending, customers.results)
+        load_seconds = time.monotonic() - self._begin
+        self._log("end of the faults")
+        limit = drain_timeout(len(requests))
+        drained = drain(environment, expiry, limit, self._log)
         if drained is None:
-            self._say(f"the backlog did not drain in {limit:.0f} s")
-        for name in PLATFORM:  # nothing moves while the evidence is gathered
-            stage.processes.kill(name)
-        found = evidence.gathered(ordered, customers.asked, stage.log)
-        return report.Run(seed, len(ordered), took, planned, drained, found, checks.breaches(found))
+            self._log(f"the backlog did not drain within {limit:.0f} s")
+        for name in PLATFORM_PROCESSES:  # the evidence must not change while it is collected
+            environment.processes.kill(name)
+        found = evidence.collect(len(requests), customers.results, environment.log)
+        return report.Run(seed, len(requests), load_seconds, planned, drained, found, checks.find_breaches(found))
 
-    def _wait(self, stage: Stage, sending: "Future[None]", asked: Sequence[Asked]) -> None:
-        """Raises what broke the customers: what they sent until then proves nothing."""
+    def _wait(self, environment: Environment, sending: "Future[None]", results: Sequence[SendResult]) -> None:
+        """Wait until all requests are sent. Raises any exception of the customers' thread."""
         while not sending.done():
-            stage.processes.check_alive()
+            environment.processes.check_alive()
             wait([sending], timeout=5)
-            self._say(", ".join(f"{count} {what}" for what, count in progress(asked).items()))
+            self._log(", ".join(f"{count} {name}" for name, count in count_results(results).items()))
         sending.result()
 
-    def _say(self, words: str) -> None:
-        self.stdout.write(f"{time.monotonic() - self._begin:6.1f} s  {words}")
+    def _log(self, text: str) -> None:
+        self.stdout.write(f"{time.monotonic() - self._begin:6.1f} s  {text}")
         self.stdout.flush()
 
 
-def number(text: str) -> int:
+def positive(text: str) -> int:
+    """Return the option's value as a positive integer."""
     if not text.isdecimal() or int(text) < 1:
-        raise ArgumentTypeError(f"{text} is not a whole number of 1 or more")
+        raise ArgumentTypeError(f"{text} is not a positive integer")
     return int(text)

@@ -1,4 +1,4 @@
-"""The world of the chaos: the demo's carrier and handsets, and four customers who differ."""
+"""Sample data of the chaos test: the demo's carrier and handsets, and four customers with different settings."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -10,18 +10,16 @@ from billing import keys, ledger
 from billing.amounts import UNIT
 from billing.models import Account, Price, SenderAddress, Service
 from mms.models import Carrier
-from simulator.demo import sample_data
+from simulator.demo import sample_data as demo_data
 
 SERVICE = "12345"
 PRICES = {"mms": 30_000, "ddm": 5_000}  # micro-units
-TIMEOUT = 5  # seconds that the carrier's MMSC may take to answer
-# The carrier's, behind the world's: where the reports go.
-CARRIER = sample_data.CARRIER
+TIMEOUT = 5  # seconds to wait for a response of the MMSC
 
 
 @dataclass(frozen=True, slots=True)
 class Customer:
-    """An account: its dialect, the behaviour of its server for postbacks, what it has to spend (micro-units)."""
+    """An account: its dialect, the behaviour of its postback server, and its funds in micro-units."""
 
     name: str
     key: str
@@ -36,17 +34,17 @@ CUSTOMERS = (
     Customer("Acme", "acme-key-of-the-chaos-run-0123456", Account.Dialect.SINCH),
     Customer("Bolt", "bolt-key-of-the-chaos-run-0123456", Account.Dialect.SKYCORE, refunds=True),
     Customer("Cargo", "cargo-key-of-the-chaos-run-012345", Account.Dialect.JSON, server="flaky"),
-    # Its money runs out on the way: what is refused must not be sent, nor what is sent cost more than there is.
+    # Its funds run out during the run: refused requests must not be sent, and charges must not exceed the funds.
     Customer("Dime", "dime-key-of-the-chaos-run-0123456", Account.Dialect.SINCH, funds=15 * UNIT),
 )
 
 
-def load(simulator: str, known: Collection[str]) -> None:
-    """Makes the world around a simulator at this address, in an empty database; the handsets of `known` are known."""
-    sample_data.load(simulator)
+def load(simulator_url: str, known: Collection[str]) -> None:
+    """Create the data in an empty database; the handsets of the numbers `known` are in the handset cache."""
+    demo_data.load(simulator_url)
     Carrier.objects.update(timeout=TIMEOUT)
     for customer in CUSTOMERS:
-        _account(customer, simulator)
+        _create_account(customer, simulator_url)
     with connection.cursor() as cursor:
         cursor.execute(KNOWN_HANDSETS, [sorted(known)])
 
@@ -57,15 +55,15 @@ SELECT unnest(%s::text[]), min(id), 'ddm-report', now(), now() FROM handsets_han
 """
 
 
-def _account(customer: Customer, simulator: str) -> None:
+def _create_account(customer: Customer, simulator_url: str) -> None:
     account = Account.objects.create(
         name=customer.name,
-        postback_url=f"{simulator}/postbacks/{customer.server}-{customer.name.lower()}",
+        postback_url=f"{simulator_url}/postbacks/{customer.server}-{customer.name.lower()}",
         postback_dialect=customer.dialect,
         refund_undelivered=customer.refunds,
     )
     keys.issue(account, customer.key)
-    SenderAddress.objects.create(account=account, address=sample_data.SENDER, country="US", default=True)
+    SenderAddress.objects.create(account=account, address=demo_data.SENDER, country="US", default=True)
     Service.objects.create(account=account, code=SERVICE)
     for message_class, amount in PRICES.items():
         Price.objects.create(account=account, message_class=message_class, amount=amount)

@@ -1,9 +1,9 @@
-"""How the customers of the chaos write their requests, exactly, and read their answers."""
+"""Requests and answers of the chaos customers in each dialect."""
 
 import pytest
 
-from simulator.chaos.orders import Door
-from simulator.chaos.requests import Fields, Read, read, write
+from simulator.chaos.dialects import Fields, ParsedAnswer, build_request, parse_answer
+from simulator.chaos.send_requests import Endpoint
 
 FIELDS: Fields = [
     ("action", "sendMMS"),
@@ -14,10 +14,10 @@ FIELDS: Fields = [
 
 
 @pytest.mark.parametrize(
-    ("door", "path", "body"),
+    ("endpoint", "path", "body"),
     [
         (
-            Door.SINCH,
+            Endpoint.SINCH,
             "/ep/v1/",
             (
                 b"<request><action>sendMMS</action><ddm-force>true</ddm-force><client-reference>a&amp;b</client-reference>"
@@ -26,7 +26,7 @@ FIELDS: Fields = [
             ),
         ),
         (
-            Door.SKYCORE,
+            Endpoint.SKYCORE,
             "/API/wxml/1.3/",
             (
                 b"<REQUEST><ACTION>sendMMS</ACTION><DDMFORCE>yes</DDMFORCE><CLIENTREFERENCE>a&amp;b</CLIENTREFERENCE>"
@@ -34,7 +34,7 @@ FIELDS: Fields = [
             ),
         ),
         (
-            Door.JSON,
+            Endpoint.JSON,
             "/ep/v2/",
             (
                 b'{"action": "sendMMS", "ddm-force": "true", "client-reference": "a&b", '
@@ -43,19 +43,19 @@ FIELDS: Fields = [
         ),
     ],
 )
-def test_a_request_in_each_dialect(door: Door, path: str, body: bytes) -> None:
-    written = write(door, "k", FIELDS, {"Idempotency-Key": "i"})
+def test_request_is_built_in_each_dialect(endpoint: Endpoint, path: str, body: bytes) -> None:
+    request = build_request(endpoint, "k", FIELDS, {"Idempotency-Key": "i"})
 
-    assert (written.method, written.path, written.body) == ("POST", path, body)
-    assert written.headers["Idempotency-Key"] == "i"
-    assert (written.headers.get("x-api-key") == "k") == (door is Door.JSON)
+    assert (request.method, request.path, request.body) == ("POST", path, body)
+    assert request.headers["Idempotency-Key"] == "i"
+    assert (request.headers.get("x-api-key") == "k") == (endpoint is Endpoint.JSON)
 
 
-def test_a_request_by_get() -> None:
-    written = write(Door.GET, "k", FIELDS[:3], {})
+def test_request_is_built_for_get() -> None:
+    request = build_request(Endpoint.GET, "k", FIELDS[:3], {})
 
     path = "/API/wxml/1.3/?action=sendMMS&ddmforce=yes&clientreference=a%26b&api_key=k"
-    assert (written.method, written.path, written.body) == ("GET", path, b"")
+    assert (request.method, request.path, request.body) == ("GET", path, b"")
 
 
 @pytest.mark.parametrize(
@@ -63,17 +63,17 @@ def test_a_request_by_get() -> None:
     [
         (
             b"<response><status>Success</status><mms-id>7</mms-id><tracking-id>T</tracking-id></response>",
-            Read("Success", "T", "", "7"),
+            ParsedAnswer("Success", "T", "", "7"),
         ),
         (
             b"<RESPONSE><STATUS>Success</STATUS><TRACKINGID>T</TRACKINGID></RESPONSE>",
-            Read("Success", "T"),
+            ParsedAnswer("Success", "T"),
         ),
-        (b'{"status": "Failure", "error-code": "E713"}', Read("Failure", code="E713")),
-        (b"<html>", Read()),
-        (b"", Read()),
-        (b"{", Read()),
+        (b'{"status": "Failure", "error-code": "E713"}', ParsedAnswer("Failure", code="E713")),
+        (b"<html>", ParsedAnswer()),
+        (b"", ParsedAnswer()),
+        (b"{", ParsedAnswer()),
     ],
 )
-def test_an_answer_in_each_dialect(body: bytes, expected: Read) -> None:
-    assert read(body) == expected
+def test_answer_is_parsed_in_each_dialect(body: bytes, expected: ParsedAnswer) -> None:
+    assert parse_answer(body) == expected
