@@ -109,7 +109,7 @@ OTHER_MESSAGE = replace(MESSAGE, key=2, reference="R2", tracking_id="T2", number
 
 
 BROKEN = {
-    "nobody results for anything": ("accepts", Evidence(0, [], [], {}, [])),
+    "no requests": ("accepts", Evidence(0, [], [], {}, [])),
     "missing requests": ("accepts", replace(CLEAN, expected=2)),
     "acknowledged message lost": ("accepts", replace(results(RESULT, SendResult("R2", True, ["T2"])))),
     "two messages for one key": (
