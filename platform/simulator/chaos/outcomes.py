@@ -25,7 +25,10 @@ FINAL_STATUSES = {
 MATCHING_DELAY = timedelta(seconds=3)
 # Failures after which the MMSC has certainly not accepted the message, so that it may be submitted again.
 REFUSALS = frozenset({TransportFailure.RESET_BEFORE_READ, TransportFailure.HTTP_500, TransportFailure.HTTP_503})
-RETRY_SCHEDULES: Mapping[str, Sequence[timedelta]] = {Outcome.TRANSIENT: RETRY_SCHEDULE, Outcome.LIMITED: LIMITED_SCHEDULE}
+RETRY_SCHEDULES: Mapping[str, Sequence[timedelta]] = {
+    Outcome.TRANSIENT: RETRY_SCHEDULE,
+    Outcome.LIMITED: LIMITED_SCHEDULE,
+}
 
 
 @dataclass(frozen=True, slots=True)
