@@ -291,10 +291,10 @@ def _join_with_or(names: Iterable[str]) -> str:
 
 def _describe_resize(picture: _Picture, recipe: Recipe) -> str:
     source = picture.source
-    still = "the first frame of the animation" if source.frames > 1 else "the picture"
+    subject = "the first frame of the animation" if source.frames > 1 else "the picture"
     white = ", transparent parts white" if source.transparent and recipe.mime_type != "image/png" else ""
     return (
-        f"{still} is re-encoded as {TARGET_FORMATS[recipe.mime_type]} of at most "
+        f"{subject} is re-encoded as {TARGET_FORMATS[recipe.mime_type]} of at most "
         f"{recipe.box_width} x {recipe.box_height} pixels and {recipe.max_bytes:,} bytes{white}: "
         f"{', '.join(picture.obstacles)}"
     )

@@ -98,7 +98,7 @@ def _remove_unused(media: Collection[int], now: datetime) -> None:
     """Remove the media that no slide uses, with their encodings. The caller holds the locks on the media's rows."""
     unused = list(Medium.objects.filter(pk__in=media, slidemedium=None).prefetch_related("renditions"))
     originals = [str(medium.file) for medium in unused]
-    renditions = [str(made.file) for medium in unused for made in medium.renditions.all()]
+    renditions = [str(rendition.file) for medium in unused for rendition in medium.renditions.all()]
     Rendition.objects.filter(medium__in=unused).delete()
     Medium.objects.filter(pk__in=[medium.pk for medium in unused]).delete()
     DiscardedFile.objects.bulk_create(DiscardedFile(file=name, due_at=now) for name in originals + renditions)

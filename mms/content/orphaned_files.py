@@ -27,11 +27,11 @@ def folder_due(now: datetime) -> str:
 def discard(folder: str, now: datetime) -> int:
     """Schedule the removal of the folder's orphaned files; return their number."""
     files = list(_list_files(folder))
-    orphans = [
+    orphaned = [
         name for name in set(files) - _referenced(files) if default_storage.get_modified_time(name) <= now - AGE_MIN
     ]
-    DiscardedFile.objects.bulk_create(DiscardedFile(file=name, due_at=now) for name in orphans)
-    return len(orphans)
+    DiscardedFile.objects.bulk_create(DiscardedFile(file=name, due_at=now) for name in orphaned)
+    return len(orphaned)
 
 
 def _list_files(folder: str) -> Iterator[str]:

@@ -131,8 +131,8 @@ def _variants(medium: Medium) -> tuple[Variant, ...]:
     """Return the variants of an audio or video, best first, which is the order in which they were stored."""
     if medium.kind not in {Medium.Kind.AUDIO, Medium.Kind.VIDEO}:
         return ()
-    made = sorted(medium.renditions.all(), key=lambda rendition: rendition.pk)
-    return tuple(Variant(variant.recipe, variant.mime_type, variant.size) for variant in made)
+    stored = sorted(medium.renditions.all(), key=lambda rendition: rendition.pk)
+    return tuple(Variant(variant.recipe, variant.mime_type, variant.size) for variant in stored)
 
 
 def _count_renditions(plan: Plan) -> int:
@@ -168,7 +168,7 @@ def _attachment_part(number: int, chosen: ChosenAttachment, media: dict[str, Med
     """Return the part of an audio, video or object. Objects are not in the presentation: MMS SMIL has none."""
     medium, variant = media[chosen.attachment.source.sha256], chosen.variant
     name = media_location(number, variant.mime_type)
-    file = next(made for made in medium.renditions.all() if made.recipe == variant.recipe) if variant.recipe else medium
+    file = next(row for row in medium.renditions.all() if row.recipe == variant.recipe) if variant.recipe else medium
     return Part(name, name, variant.mime_type, cache.read_file(file))
 
 
@@ -182,8 +182,8 @@ def _image_bytes(image: Keep | Resize, medium: Medium, cache: RenditionCache) ->
     if image.areas:
         picture = renditions.render_personal(medium, image)
         return picture.mime_type, picture.data
-    made = cache.get_or_create_rendition(medium, image.recipe)
-    return made.mime_type, cache.read_file(made)
+    rendition = cache.get_or_create_rendition(medium, image.recipe)
+    return rendition.mime_type, cache.read_file(rendition)
 
 
 def _text_part(number: int, slide: PlannedSlide, charset: str) -> Part | None:

@@ -65,7 +65,7 @@ class RenditionCache:
         """Return the rendition, without a query if it was prefetched with the medium."""
         key = medium.pk, recipe.key
         if key not in self._renditions:
-            prefetched = (made for made in medium.renditions.all() if made.recipe == recipe.key)
+            prefetched = (row for row in medium.renditions.all() if row.recipe == recipe.key)
             self._renditions[key] = next(prefetched, None) or get_or_create_rendition(medium, recipe)
         return self._renditions[key]
 

@@ -121,7 +121,7 @@ def test_large_picture_does_not_starve_a_small_one() -> None:
 
 
 def test_bytes_freed_by_the_largest_picture_keep_the_others() -> None:
-    # Equal shares would be 95,000 bytes; the largest, made anew, leaves more to the others.
+    # Equal shares would be 95,000 bytes; re-encoding the largest leaves more for the others.
     sources = [photo(size=size, width=320, height=240) for size in (280_000, 120_000, 100_000)]
     largest, *others = images(plan_for(content(*(("", source) for source in sources)), limits()))
     assert isinstance(largest, Resize)
