@@ -1,4 +1,4 @@
-"""The table of the customer API's actions, and the performing of one on the request's thread, with current data."""
+"""The actions of the customer API: the table of their functions, and `perform`, which runs one with current data."""
 
 from collections.abc import Callable
 from typing import Final

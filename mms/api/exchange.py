@@ -31,7 +31,7 @@ NO_BATCH: Final[Mapping[str, float]] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """The way requests to one URL are parsed and answered.
+    """The parser, renderer and methods of one URL.
 
     Parsers and renderers are those of Django REST framework. Its views are not used: their content negotiation costs
     as much as parsing and checking a request, and real clients send wrong headers.

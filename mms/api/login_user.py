@@ -1,4 +1,4 @@
-"""The loginUser action: lets a client check its API key."""
+"""The loginUser action: checks whether an API key is valid."""
 
 from billing.models import ApiKey
 from mms.api.answers import Fields, success

@@ -24,15 +24,15 @@ def choose_route(
     account: Account,
     number: str,
     country: str,
-    requested: str,
-    operator: Carrier | None,
+    requested_sender: str,
+    requested_carrier: Carrier | None,
     freshness: Freshness,
 ) -> Route:
     """Return the route to a number in this country. Raises Refusal for the first fault in the documented order."""
-    sender = _sender(request, account, requested, country, freshness)  # E111
+    sender = _sender(request, account, requested_sender, country, freshness)  # E111
     if freshness is Freshness.CURRENT:  # the accept checks a cached request, in one query for the batch
         _check_not_blocked(account, number)  # E114
-    carrier = operator or routing.carrier_for(number, freshness)
+    carrier = requested_carrier or routing.carrier_for(number, freshness)
     if carrier is None:
         hint = f"try again later or specify {request.name_of('operator_id')}"
         raise Refusal("E618", f"The carrier of this number could not be found; {hint}")
@@ -44,10 +44,14 @@ def choose_route(
     return Route(sender, carrier)
 
 
-def _sender(request: Node, account: Account, requested: str, country: str, freshness: Freshness) -> SenderAddress:
-    chosen = routing.sender_for(freshness, account, requested, country)
+def _sender(
+    request: Node, account: Account, requested_sender: str, country: str, freshness: Freshness
+) -> SenderAddress:
+    chosen = routing.sender_for(freshness, account, requested_sender, country)
     if chosen is None:
-        unassigned = f"{requested} is not assigned to {country}, and the account has no default sender address for it"
+        unassigned = (
+            f"{requested_sender} is not assigned to {country}, and the account has no default sender address for it"
+        )
         raise Refusal("E111", f"{request.name_of('from')}: {unassigned}")
     return chosen
 

@@ -64,8 +64,8 @@ def recipient(request: Node) -> tuple[str, str]:
         )
     digits = to.removeprefix("+")
     if not (digits.isascii() and digits.isdigit()):
-        wanted = "a number in international format: country code and digits without separators, such as 14044790000"
-        raise Refusal("E110", f"{request.name_of('to')} must be {wanted}")
+        expected = "a number in international format: country code and digits without separators, such as 14044790000"
+        raise Refusal("E110", f"{request.name_of('to')} must be {expected}")
     country = routing.country_of(digits)
     if country is None:
         hint = "it must start with the country code, without a 0 before or after it"
@@ -143,11 +143,11 @@ def carrier(request: Node, freshness: Freshness) -> Carrier | None:
     operator_id = text_of(request, "operator_id", "E650")
     if not operator_id:
         return None
-    given = parse_integer(operator_id, 0, OPERATOR_ID_MAX)
-    if given is None:
-        wanted = f"a whole number of at most {len(str(OPERATOR_ID_MAX))} digits"
-        raise Refusal("E650", f"{request.name_of('operator_id')} must be {wanted}")
-    found = routing.carrier_by_operator_id(freshness, given)
+    number = parse_integer(operator_id, 0, OPERATOR_ID_MAX)
+    if number is None:
+        expected = f"a whole number of at most {len(str(OPERATOR_ID_MAX))} digits"
+        raise Refusal("E650", f"{request.name_of('operator_id')} must be {expected}")
+    found = routing.carrier_by_operator_id(freshness, number)
     if found is None:
         raise Refusal(
             "E651",
@@ -191,8 +191,8 @@ def fill_merge_tags(request: Node, text: str, data: Mapping[str, str], label: st
     try:
         return merge(text, data)
     except MissingValue as missing:
-        lacking = f"{label}: {request.name_of('data')} has no value for the merge tag {missing.name}"
-        raise Refusal("E100", f"{lacking}; add a value or a default") from None
+        problem = f"{label}: {request.name_of('data')} has no value for the merge tag {missing.name}"
+        raise Refusal("E100", f"{problem}; add a value or a default") from None
 
 
 def long_text(request: Node, name: str) -> str:
@@ -215,8 +215,8 @@ def flag(request: Node, name: str, *, default: bool = False) -> bool:
     """Return a boolean parameter."""
     word, words = text_of(request, name).lower(), request.dialect.boolean_words
     if word and word not in words:
-        wanted = " or ".join(list(words)[:2])
-        raise Refusal("E100", f"{request.name_of(name)} must be {wanted}")
+        expected = " or ".join(list(words)[:2])
+        raise Refusal("E100", f"{request.name_of(name)} must be {expected}")
     return words.get(word, default)
 
 
@@ -224,8 +224,8 @@ def from_mask(request: Node) -> str:
     """Return the name to show in place of the sender address. It is stored, and not sent to any carrier."""
     text = text_of(request, "from_mask")
     if text and not MASK.fullmatch(text):
-        wanted = "1 to 11 letters, digits, underscores or hyphens, and not only digits"
-        raise Refusal("E100", f"{request.name_of('from_mask')} must be {wanted}")
+        expected = "1 to 11 letters, digits, underscores or hyphens, and not only digits"
+        raise Refusal("E100", f"{request.name_of('from_mask')} must be {expected}")
     return text
 
 
@@ -262,6 +262,6 @@ def ddm_timeout(request: Node) -> int:
         return DDM_TIMEOUT_DEFAULT
     minutes = parse_integer(text, 1, DDM_TIMEOUT_MAX)
     if minutes is None:
-        wanted = f"a whole number of minutes from 1 to {DDM_TIMEOUT_MAX}"
-        raise Refusal("E100", f"{request.name_of('ddm_timeout')} must be {wanted}")
+        expected = f"a whole number of minutes from 1 to {DDM_TIMEOUT_MAX}"
+        raise Refusal("E100", f"{request.name_of('ddm_timeout')} must be {expected}")
     return minutes

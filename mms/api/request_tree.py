@@ -15,7 +15,7 @@ NODES_MAX = 20_000
 
 
 class InvalidParameter(Exception):
-    """A parameter that does not have exactly one text; the message says why."""
+    """A parameter that is repeated or malformed; the message is part of the error sentence."""
 
 
 # Treated as immutable. `frozen=True` would triple the cost of creating one, and a request has dozens.

@@ -11,7 +11,7 @@ from mms.api.dialects import SINCH, SKYCORE, Dialect
 
 FOLDER: Final = Path(__file__).parent / "schemas"
 XML_DIALECTS: Final = {"sinch": SINCH, "skycore": SKYCORE}
-# Stands in dialect.xsd for a name or a value of the dialect.
+# A placeholder in dialect.xsd for a name or a value of the dialect.
 PLACEHOLDER = re.compile(r"\{(root|in|out|boolean)(?:\[(\w+)\])?\}")
 
 

@@ -62,9 +62,9 @@ def _draft_content(request: Node, account: Account, _: Freshness) -> Content:
 
 def _store(request: Node, draft: SendRequest, new: Sequence[NewSlide], files: Files) -> Message:
     """Store content and message in one transaction. The message waits until its audio and video are encoded."""
-    described = draft.template
+    draft_template = draft.template
     # The fallback of this request also applies when the content is sent again later.
-    defaults = asdict(fallback_sms.parse(request, described))
-    template = Template(account=draft.account, name=described.name, subject=described.subject, **defaults)
+    defaults = asdict(fallback_sms.parse(request, draft_template))
+    template = Template(account=draft.account, name=draft_template.name, subject=draft_template.subject, **defaults)
     with store.creating_template(template, new, files, queue.conclude, timezone.now()):
         return accept_one(request, replace(draft, template=template))

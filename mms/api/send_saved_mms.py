@@ -1,6 +1,6 @@
 """The sendSavedMMS action: sends stored content to one number.
 
-The module performs one request alone. mms/api/accept_batch.py accepts plain requests in batches.
+This module performs single requests; mms/api/accept_batch.py accepts plain ones in batches.
 """
 
 from django.utils import timezone

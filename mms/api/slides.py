@@ -82,7 +82,7 @@ def _parse(slide: Node, position: int) -> RequestedSlide:
     try:
         text, duration = slide.value("message_text"), slide.value("duration")
         nodes = [(element, slide.one(element.name)) for element in dict.fromkeys(given)]
-        asked = [
+        requested = [
             RequestedMedium(position, element, slide.dialect, node.value("url") if node else "")
             for element, node in nodes
         ]
@@ -93,14 +93,14 @@ def _parse(slide: Node, position: int) -> RequestedSlide:
     if len(text) > parameters.TEXT_MAX:
         raise Refusal("E334", f"slide {position}: the text has {len(text)} characters; at most 5000 are allowed")
     parameters.check_merge_tags(text, f"slide {position}")
-    for medium in asked:
+    for medium in requested:
         if not 1 <= len(medium.url) <= URL_MAX:
             required = f"a {slide.name_of('url')} of 1 to {URL_MAX} characters"
             raise Refusal(
                 medium.element.fetch_failed_code, f"slide {position}: {medium.element.label} requires {required}"
             )
     seconds = _duration(slide, duration, position)
-    return RequestedSlide(slide, position, seconds, text, tuple(asked), _areas(slide, given, position))
+    return RequestedSlide(slide, position, seconds, text, tuple(requested), _areas(slide, given, position))
 
 
 def _areas(slide: Node, given: Sequence[MediaElement], position: int) -> tuple[Area, ...]:
@@ -136,6 +136,6 @@ def _duration(slide: Node, duration: str, position: int) -> int:
         return slide.dialect.default_duration
     seconds = parameters.parse_integer(duration, 1, DURATION_MAX)
     if seconds is None:
-        wanted = f"a whole number of seconds from 1 to {DURATION_MAX}"
-        raise Refusal("E230", f"slide {position}: {slide.name_of('duration')} must be {wanted}")
+        expected = f"a whole number of seconds from 1 to {DURATION_MAX}"
+        raise Refusal("E230", f"slide {position}: {slide.name_of('duration')} must be {expected}")
     return seconds

@@ -1,4 +1,4 @@
-"""Idempotency keys: a repeated request sends one message and gets one answer, whatever happens in between."""
+"""Idempotency keys: a repeated request sends one message and gets one answer, even after a crash."""
 
 import json
 from collections.abc import Callable
