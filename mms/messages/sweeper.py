@@ -53,7 +53,7 @@ def sweep(now: datetime) -> None:
 
 def _run(step: Callable[[datetime], int], now: datetime) -> None:
     swept = moved = step(now)
-    while moved == BATCH:
+    while moved >= BATCH:
         moved = step(now)
         swept += moved
     if swept:
@@ -140,7 +140,7 @@ def expire_messages(now: datetime) -> int:
         charging.refund_undelivered(submitted, now)
         transitions.fail(in_doubt, "the MMSC never answered; the message may have been delivered", now)
         transitions.fail(encoding, "its audio or video was not encoded before it expired", now)
-    return max(len(submitted), len(in_doubt), len(encoding))
+    return len(submitted) + len(in_doubt) + len(encoding)
 
 
 def expire_discoveries(now: datetime) -> int:

@@ -67,7 +67,7 @@ def _selection(model: type[Row]) -> tuple[str, Callable[[Sequence[Any]], Row]]:
             values[index] = convert(values[index], field, connection)
         return model.from_db(connection.alias, names, values)
 
-    selection = f"SELECT {', '.join(f'{table}.{column}' for column in columns)} FROM {table}"  # noqa: S608 - names of columns
+    selection = f"SELECT {', '.join(f'{table}.{column}' for column in columns)} FROM {table}"  # noqa: S608 - column names
     return selection, build
 
 

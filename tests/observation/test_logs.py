@@ -99,14 +99,14 @@ def test_accept_and_report_lines_have_batch_size_and_wait(world: SimpleNamespace
 
 def test_sweep_logs_reclaimed_leases_and_rows_per_step(world: SimpleNamespace, lines: Lines) -> None:
     past = datetime.now(UTC) - timedelta(minutes=1)
-    for status in (Status.SENDING, Status.SENDING, Status.SUBMITTED):
+    for status in (Status.SENDING, Status.SENDING, Status.SUBMITTED, Status.IN_DOUBT):
         world.template.messages.create(
             account=world.account, carrier=world.carrier, number="14044790000", subject="", sender="28444",
             service=world.service, status=status, due_at=past, expires_at=past, created_at=past,
         )  # fmt: skip
     sweeper.sweep(datetime.now(UTC))
     sweeps = {line["step"]: line["rows"] for line in lines() if line["event"] == "sweep"}
-    assert sweeps == {"reclaim_messages": 2, "expire_messages": 1}
+    assert sweeps == {"reclaim_messages": 2, "expire_messages": 2}
 
 
 def test_rows_retried_across_a_restart_are_logged(lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
