@@ -22,7 +22,7 @@ HEADINGS = ("measurement; baseline", "medians", "ratio", "target", "")
 
 
 def print_report(figures: Sequence[Figure], conditions: Mapping[str, Any], console: Console) -> None:
-    """Print a table of the figures, then the missed_targets targets, the load of the machine and the notes."""
+    """Print a table of the figures, then the missed targets, the load of the machine and the notes."""
     table = Table(*HEADINGS, box=box.SIMPLE, show_lines=True)
     for figure in figures:
         table.add_row(*("\n".join(lines) for lines in _row(figure)))

@@ -57,7 +57,7 @@ class Servers:
         _restart(self.postgres, self.postgres_port)
 
     def flush_redis(self) -> None:
-        """FLUSHALL: queues, bindings and rings are gone."""
+        """Delete all queues, bindings and wake-ups (FLUSHALL)."""
         with redis.Redis.from_url(self.redis_url) as client:
             client.flushall()
 
