@@ -5,4 +5,4 @@ from django.apps import AppConfig
 
 class BillingConfig(AppConfig):
     name = "billing"
-    verbose_name = "Accounts"
+    verbose_name = "Billing"

@@ -99,7 +99,7 @@ class AccountAdmin(MaskingAdmin):
         ),
         ("API limits", {"fields": ("allowed_networks", ("minimum_interval", "throughput"))}),
         (
-            "Money",
+            "Billing",
             {
                 "fields": (
                     ("billing", "currency"),
@@ -135,8 +135,6 @@ class AccountAdmin(MaskingAdmin):
 
     def has_issue_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         return request.user.has_perm("billing.add_apikey")
-
-    # --- money --------------------------------------------------------------------------------------------------
 
     def get_readonly_fields(self, request: HttpRequest, obj: Account | None = None) -> tuple[str, ...]:
         """Make the currency read-only once the account has bookings, which are in that currency."""

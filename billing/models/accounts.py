@@ -173,7 +173,7 @@ class ApiKey(models.Model):
     def __str__(self) -> str:
         return f"{self.prefix}…"
 
-    def may(self, action: str) -> bool:
+    def allows(self, action: str) -> bool:
         return not self.allowed_actions or action in self.allowed_actions
 
 
@@ -198,9 +198,10 @@ class SenderAddress(models.Model):
     )
     operators = ArrayField(
         models.PositiveIntegerField(),
+        verbose_name="operator IDs",
         default=list,
         blank=True,
-        help_text="Operator IDs of its carriers. Sending through others is refused (E619). Leave empty for all.",
+        help_text="The carriers where it is provisioned. Others are refused (E619). Leave empty for all.",
     )
 
     class Meta:

@@ -40,7 +40,7 @@ class DiscoveryAdmin(RecordAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Discovery], search_term: str
     ) -> tuple[QuerySet[Discovery], bool]:
-        found = search.by_number(search_term, whole=not self.may_see(request))
+        found = search.by_number(search_term, exact=not self.may_see(request))
         return (queryset.filter(found) if search_term else queryset), False
 
     def tables(self, row: Discovery) -> Iterable[Table]:

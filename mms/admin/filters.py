@@ -36,7 +36,7 @@ class PostbackStatusFilter(StatusFilter):
 class MatchFilter(DropdownFilter):
     """Filter delivery reports that match an attempt, or that match none (yet)."""
 
-    title = "match"
+    title = "matching"
     parameter_name = "match"
 
     def lookups(self, request: HttpRequest, model_admin: "ModelAdmin[Model]") -> list[tuple[str, str]]:

@@ -22,9 +22,6 @@ from mms.admin.tables import Table, field_lines, label
 from mms.messages import transitions
 from mms.models import Message, Status
 
-SENT = "Mark as sent and wait for the delivery report"
-SEND_AGAIN = "Send again"
-
 
 @admin.register(Message)
 class MessageAdmin(RecordAdmin):
@@ -78,6 +75,10 @@ class MessageAdmin(RecordAdmin):
         ),
     )
 
+    @display(description="tracking ID")
+    def tracking_id(self, message: Message) -> str:
+        return message.tracking_id
+
     @display(description="status")
     def status_label(self, message: Message) -> SafeString:
         return label(message.status)
@@ -122,7 +123,7 @@ class MessageAdmin(RecordAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Message], search_term: str
     ) -> tuple[QuerySet[Message], bool]:
-        found = search.by_tracking_id_or_number(search_term, whole=not self.may_see(request))
+        found = search.by_tracking_id_or_number(search_term, exact=not self.may_see(request))
         return (queryset.filter(found) if search_term else queryset), False
 
     def tables(self, row: Message) -> Iterable[Table]:
@@ -140,21 +141,21 @@ class MessageAdmin(RecordAdmin):
         in_doubt = object_id is None or Message.objects.filter(pk=object_id, status=Status.IN_DOUBT).exists()
         return self.may_act(request) and in_doubt
 
-    @action(description=f"In doubt: {SENT[0].lower()}{SENT[1:]}", permissions=["resolve"])
+    @action(description="Mark messages in doubt as sent", permissions=["resolve"])
     def resolve_sent(self, request: HttpRequest, queryset: QuerySet[Message]) -> None:
         self._resolve(request, queryset, sent=True)
 
-    @action(description=f"In doubt: {SEND_AGAIN[0].lower()}{SEND_AGAIN[1:]}", permissions=["resolve"])
+    @action(description="Send messages in doubt again", permissions=["resolve"])
     def resolve_unsent(self, request: HttpRequest, queryset: QuerySet[Message]) -> None:
         self._resolve(request, queryset, sent=False)
 
     @action(
-        description=SENT,
+        description="Mark as sent",
         permissions=["resolve"],
         variant=ActionVariant.PRIMARY,
         dialog={
             "title": "Mark as sent",
-            "description": "Use this if the carrier has the message. The customer gets a postback that it was sent.",
+            "description": "Use this if the carrier has the message. The customer gets the postback N101.",
             "form_class": BaseDialogForm,
             "form_submit_text": "Mark as sent",
         },
@@ -163,11 +164,11 @@ class MessageAdmin(RecordAdmin):
         return self._resolve_one(request, object_id, sent=True)
 
     @action(
-        description=SEND_AGAIN,
+        description="Send again",
         permissions=["resolve"],
         variant=ActionVariant.DANGER,
         dialog={
-            "title": SEND_AGAIN,
+            "title": "Send again",
             "description": "Use this if the carrier does not have the message. Otherwise the recipient gets it twice.",
             "form_class": BaseDialogForm,
             "form_submit_text": "Send again",

@@ -12,26 +12,26 @@ MAX_ACCOUNTS = 100
 NUMBER = re.compile(r"[0-9]{1,15}")
 
 
-def by_tracking_id_or_number(term: str, *, whole: bool) -> Q:
+def by_tracking_id_or_number(term: str, *, exact: bool) -> Q:
     """Return the condition for a tracking ID, or else that of `by_number`."""
     key = parse_tracking_id(term.strip())
-    return Q(pk=key) if key is not None else by_number(term, whole=whole)
+    return Q(pk=key) if key is not None else by_number(term, exact=exact)
 
 
-def by_number(term: str, *, whole: bool) -> Q:
+def by_number(term: str, *, exact: bool) -> Q:
     """Return the condition for a number in any notation, or else that of `by_account`.
 
-    The first digits of a number are enough, unless `whole` is set. It is set for operators who may not see numbers
+    The first digits of a number are enough, unless `exact` is set. It is set for operators who may not see numbers
     and could otherwise find one out digit by digit.
     """
     digits = re.sub(r"[\s+().-]", "", term)
     if not NUMBER.fullmatch(digits):
         return by_account(term)
-    return Q(number=digits) if whole else Q(number__startswith=digits)
+    return Q(number=digits) if exact else Q(number__startswith=digits)
 
 
 def by_account(term: str) -> Q:
     """Return the condition for the accounts with the term in their name."""
     accounts = Account.objects.filter(name__icontains=term.strip())
-    # Values instead of a subquery: if no account matches, PostgreSQL would scan the whole table.
+    # Values instead of a subquery: if no account matches, PostgreSQL would scan the exact table.
     return Q(account__in=list(accounts.values_list("pk", flat=True)[:MAX_ACCOUNTS]))

@@ -61,7 +61,7 @@ class Call:
         if self.name not in actions:
             raise Refusal("E107", f"The action is unknown: {self.action[:40]}")
         called = ALIASES.get(self.name, self.name)
-        if not found.may(called):
+        if not found.allows(called):
             refused = f"This {self.request.name_of('api_key')} may not be used for {self.action[:40]}"
             raise Refusal("E107", f"{refused}; use another key of the account")
         self._count(rate_limits.limits_of(account, called))  # E106, E113

@@ -18,7 +18,7 @@ class Carrier(models.Model):
     """A mobile network, with the access to its MMSC and the credentials that its MMSC uses here."""
 
     name = models.CharField(max_length=100, unique=True)
-    slug = models.SlugField(unique=True, help_text="Last part of the URL that its MMSC calls: /mm7/<slug>.")
+    slug = models.SlugField(unique=True, help_text="Last part of the URL that its MMSC calls, after /mm7/.")
     operator_id = models.PositiveIntegerField("operator ID", unique=True)
     enabled = models.BooleanField(
         default=True, help_text="When disabled, new messages are refused and accepted ones wait."

@@ -132,10 +132,10 @@ class Message(Sendable):
     reserved = models.PositiveBigIntegerField(default=0, help_text="Micro-units, the highest price of the message.")
     pays_ddm = models.BooleanField("pays for the DDM", default=False)
     submitted_at = models.DateTimeField(null=True, blank=True)
-    final_at = models.DateTimeField(null=True, blank=True)
+    final_at = models.DateTimeField("ended at", null=True, blank=True)
 
     class Meta:
-        permissions = [("see_numbers", "Can see unmasked numbers")]
+        permissions = [("see_numbers", "Can see whole numbers")]
         indexes = [
             *sendable_indexes("message"),
             models.Index(fields=["account", "-id"], name="message_by_account"),

@@ -64,6 +64,7 @@ class Report(models.Model):
     due_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
+        verbose_name = "delivery report"
         ordering = ["id"]
         constraints = [
             # A repeated report is stored once. Reports with different unknown statuses are different reports.

@@ -20,8 +20,8 @@ def form_values(superuser: Client, address: str) -> dict[str, str]:
 
 def save_form(superuser: Client, address: str, form: dict[str, str]) -> None:
     """Post a valid form."""
-    answer = superuser.post(address, form)
-    assert answer.status_code == 302, answer.context["errors"]
+    response = superuser.post(address, form)
+    assert response.status_code == 302, response.context["errors"]
 
 
 def _posted(bound: BoundField) -> str:

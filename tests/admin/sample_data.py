@@ -76,7 +76,7 @@ def create_template(account: Account) -> Any:
     picture = photograph()
     medium = store.NewMedium(images.inspect(picture), picture, "http://customer.example/a.jpg")
     slides = [store.NewSlide(10, "Dear {{firstname}}", (medium,)), store.NewSlide(5, "Bye", ())]
-    template = Template(account=account, name="Spring", subject="Spring is sample")
+    template = Template(account=account, name="Spring", subject="Spring is here")
     store.save_template(template, slides, queue.conclude, NOW)
     return template
 
@@ -99,7 +99,7 @@ def accept_message(sample: SimpleNamespace, number: str, **parameters: Any) -> M
         template=sample.template,
         service=sample.service,
         country="US",
-        subject="Spring is sample",
+        subject="Spring is here",
         **parameters,
     )
     (outcome,) = accept([request], NOW)

@@ -23,8 +23,8 @@ def is_valid(key: str) -> bool:
 def test_new_key_works_and_is_shown_once(superuser: Client, sample: SimpleNamespace) -> None:
     form = reverse("admin:billing_apikey_add")
     assert "Issue an API key" in superuser.get(account_page(sample)).content.decode()
-    answer = superuser.post(form, {"account": sample.account.pk, "label": "shop"}, follow=True)
-    (key,) = re.findall(r"<strong>(\w{32})</strong>", answer.content.decode())
+    response = superuser.post(form, {"account": sample.account.pk, "label": "shop"}, follow=True)
+    (key,) = re.findall(r"<strong>(\w{32})</strong>", response.content.decode())
     assert is_valid(key)
     issued = ApiKey.objects.get(label="shop")
     for address in (KEYS, reverse("admin:billing_apikey_change", args=[issued.pk]), account_page(sample)):
@@ -71,14 +71,14 @@ def test_allowed_actions_of_a_key_are_set_and_changed(superuser: Client, sample:
     form = {"account": sample.account.pk, "label": "shop", "allowed_actions": ["savemms"]}
     superuser.post(reverse("admin:billing_apikey_add"), form)
     issued = ApiKey.objects.get(label="shop")
-    assert (issued.may("savemms"), issued.may("sendsavedmms")) == (True, False)
+    assert (issued.allows("savemms"), issued.allows("sendsavedmms")) == (True, False)
     address = reverse("admin:billing_apikey_change", args=[issued.pk])
     superuser.post(address, {"label": "shop", "allowed_actions": ["savemms", "sendsavedmms"]})
     issued.refresh_from_db()
-    assert issued.may("sendsavedmms")
+    assert issued.allows("sendsavedmms")
     superuser.post(address, {"label": "shop"})
     issued.refresh_from_db()
-    assert issued.may("deletemmsid")
+    assert issued.allows("deletemmsid")
 
 
 def test_limits_of_an_account_are_set(superuser: Client, sample: SimpleNamespace) -> None:
@@ -118,8 +118,8 @@ def test_empty_throughput_sets_no_limit(superuser: Client, sample: SimpleNamespa
 def test_invalid_limits_are_refused(
     superuser: Client, sample: SimpleNamespace, field: str, typed: str, error: str
 ) -> None:
-    answer = superuser.post(account_page(sample), form_values(superuser, account_page(sample)) | {field: typed})
-    assert error in answer.context["adminform"].form.errors[field].as_text()
+    response = superuser.post(account_page(sample), form_values(superuser, account_page(sample)) | {field: typed})
+    assert error in response.context["adminform"].form.errors[field].as_text()
 
 
 def secret_buttons(superuser: Client, sample: SimpleNamespace) -> list[str]:

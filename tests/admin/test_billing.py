@@ -45,8 +45,8 @@ def balance() -> int:
 
 def test_top_up_records_its_note_and_the_operator(superuser: Client, sample: SimpleNamespace) -> None:
     before = balance()
-    answer = book(superuser, sample, "top_up", amount="12.50", note="invoice 7")
-    assert answer["HX-Redirect"] == account_page(sample)
+    response = book(superuser, sample, "top_up", amount="12.50", note="invoice 7")
+    assert response["HX-Redirect"] == account_page(sample)
     entry = LedgerEntry.objects.latest("pk")
     assert (entry.kind, entry.balance_change, entry.note) == ("top-up", 12_500_000, "invoice 7")
     assert balance() == before + 12_500_000
@@ -90,8 +90,8 @@ def test_invalid_booking_is_refused(
     superuser: Client, sample: SimpleNamespace, action: str, typed: dict[str, str], error: str
 ) -> None:
     before = LedgerEntry.objects.count()
-    answer = book(superuser, sample, action, **typed)
-    assert error in answer.content.decode()
+    response = book(superuser, sample, action, **typed)
+    assert error in response.content.decode()
     assert LedgerEntry.objects.count() == before
 
 
@@ -169,15 +169,15 @@ def test_prices_of_sms_and_mo_are_stored_without_effect(superuser: Client, sampl
 
 def test_duplicate_price_is_refused(superuser: Client, sample: SimpleNamespace) -> None:
     address = reverse("admin:billing_price_add")
-    answer = superuser.post(address, form_values(superuser, address) | {"message_class": "ddm", "amount": "1"})
-    assert "There is already a price with this class, account, country and operator." in answer.content.decode()
+    response = superuser.post(address, form_values(superuser, address) | {"message_class": "ddm", "amount": "1"})
+    assert "There is already a price with this class, account, country and operator." in response.content.decode()
 
 
 def test_message_page_shows_prices_and_ledger_entries(superuser: Client, sample: SimpleNamespace) -> None:
-    answer = superuser.get(reverse("admin:mms_message_change", args=[sample.delivered.pk]))
-    booked = answer.context["tables"][-1]
+    response = superuser.get(reverse("admin:mms_message_change", args=[sample.delivered.pk]))
+    booked = response.context["tables"][-1]
     assert [tuple(row.cols[2:]) for row in booked.rows] == [("0.00 USD", "0.035 USD"), ("-0.035 USD", "-0.035 USD")]
-    assert all(text in answer.content.decode() for text in ("0.03 USD", "0.005 USD", "Reserved"))
+    assert all(text in response.content.decode() for text in ("0.03 USD", "0.005 USD", "Reserved"))
 
 
 @pytest.mark.parametrize(
@@ -204,10 +204,10 @@ def test_account_page_links_to_its_statement(superuser: Client, sample: SimpleNa
     month = datetime.now(UTC).date().replace(day=1)
     address = reverse("statement", args=[sample.account.pk, f"{month:%Y-%m}"])
     assert address in superuser.get(account_page(sample)).content.decode()
-    answer = superuser.get(address)
-    assert answer.content.decode() == statements.to_csv(statements.statement_for(sample.account, month))
-    assert answer["Content-Type"] == "text/csv; charset=utf-8"
-    assert f'filename="statement-{sample.account.pk}-{month:%Y-%m}.csv"' in answer["Content-Disposition"]
+    response = superuser.get(address)
+    assert response.content.decode() == statements.to_csv(statements.statement_for(sample.account, month))
+    assert response["Content-Type"] == "text/csv; charset=utf-8"
+    assert f'filename="statement-{sample.account.pk}-{month:%Y-%m}.csv"' in response["Content-Disposition"]
 
 
 @pytest.mark.parametrize("month", ["2026-13", "november", "2026", "9999-12"])

@@ -48,9 +48,9 @@ def test_invalid_carrier_is_refused(
     superuser: Client, sample: SimpleNamespace, field: str, typed: str, error: str
 ) -> None:
     address = reverse("admin:mms_carrier_change", args=[sample.carrier.pk])
-    answer = superuser.post(address, form_values(superuser, address) | {field: typed})
-    assert answer.status_code == 200
-    assert error in answer.content.decode()
+    response = superuser.post(address, form_values(superuser, address) | {field: typed})
+    assert response.status_code == 200
+    assert error in response.content.decode()
 
 
 def test_carrier_is_added_with_its_prefixes(superuser: Client, sample: SimpleNamespace) -> None:

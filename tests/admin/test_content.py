@@ -13,31 +13,31 @@ from tests.wire import photograph
 
 @pytest.mark.parametrize("name", ["medium", "rendition"])
 def test_stored_file_is_served_unchanged_and_sandboxed(superuser: Client, sample: SimpleNamespace, name: str) -> None:
-    answer = superuser.get(reverse(f"admin:mms_{name}_file", args=[getattr(sample, name).pk]))
-    assert b"".join(answer) == (photograph() if name == "medium" else photograph(320, 240))
-    assert answer["Content-Type"] == "image/jpeg"
-    assert answer["Content-Security-Policy"] == "default-src 'none'; sandbox"
-    assert answer["X-Content-Type-Options"] == "nosniff"
+    response = superuser.get(reverse(f"admin:mms_{name}_file", args=[getattr(sample, name).pk]))
+    assert b"".join(response) == (photograph() if name == "medium" else photograph(320, 240))
+    assert response["Content-Type"] == "image/jpeg"
+    assert response["Content-Security-Policy"] == "default-src 'none'; sandbox"
+    assert response["X-Content-Type-Options"] == "nosniff"
 
 
 @pytest.mark.parametrize("name", ["medium", "rendition"])
 def test_thumbnail_is_small(superuser: Client, sample: SimpleNamespace, name: str) -> None:
-    answer = superuser.get(reverse(f"admin:mms_{name}_thumbnail", args=[getattr(sample, name).pk]))
-    assert Image.open(io.BytesIO(answer.content)).size == (240, 180)
+    response = superuser.get(reverse(f"admin:mms_{name}_thumbnail", args=[getattr(sample, name).pk]))
+    assert Image.open(io.BytesIO(response.content)).size == (240, 180)
 
 
 def test_thumbnail_of_an_unreadable_file_gets_404(superuser: Client, sample: SimpleNamespace) -> None:
     with sample.medium.file.open("wb") as file:
         file.write(b"no picture")
-    answer = superuser.get(reverse("admin:mms_medium_thumbnail", args=[sample.medium.pk]))
-    assert (answer.status_code, answer["Content-Type"]) == (404, "text/plain")
+    response = superuser.get(reverse("admin:mms_medium_thumbnail", args=[sample.medium.pk]))
+    assert (response.status_code, response["Content-Type"]) == (404, "text/plain")
 
 
 def test_template_page_shows_slides_and_media(superuser: Client, sample: SimpleNamespace) -> None:
-    answer = superuser.get(reverse("admin:mms_template_change", args=[sample.template.pk]))
-    (slides,) = answer.context["tables"]
+    response = superuser.get(reverse("admin:mms_template_change", args=[sample.template.pk]))
+    (slides,) = response.context["tables"]
     assert [row.cols[:3] for row in slides.rows] == [(1, 10, "Dear {{firstname}}"), (2, 5, "Bye")]
-    assert reverse("admin:mms_medium_thumbnail", args=[sample.medium.pk]) in answer.content.decode()
+    assert reverse("admin:mms_medium_thumbnail", args=[sample.medium.pk]) in response.content.decode()
 
 
 def test_template_page_links_to_text_areas_of_slides(superuser: Client, sample: SimpleNamespace) -> None:

@@ -34,8 +34,8 @@ def test_empty_attribute_is_inherited(superuser: Client, sample: SimpleNamespace
 def test_circular_inheritance_is_refused(superuser: Client, sample: SimpleNamespace) -> None:
     child = Profile.objects.create(name="child", parent=sample.profile)
     form = form_values(superuser, profile_page(sample.profile))
-    answer = superuser.post(profile_page(sample.profile), form | {"parent": str(child.pk)})
-    assert "child already inherits from this profile." in answer.content.decode()
+    response = superuser.post(profile_page(sample.profile), form | {"parent": str(child.pk)})
+    assert "child already inherits from this profile." in response.content.decode()
 
 
 def test_generic_profile_keeps_every_attribute(superuser: Client, sample: SimpleNamespace) -> None:
@@ -43,14 +43,14 @@ def test_generic_profile_keeps_every_attribute(superuser: Client, sample: Simple
     form = form_values(superuser, profile_page(generic))
     save_form(superuser, profile_page(generic), form)
     for field in ("message_bytes", "mime_types", "charset"):
-        answer = superuser.post(profile_page(generic), form | {field: ""})
-        assert "Required: the generic profile must define every attribute." in answer.content.decode()
+        response = superuser.post(profile_page(generic), form | {field: ""})
+        assert "Required: the generic profile must define every attribute." in response.content.decode()
     assert superuser.post(f"/admin/handsets/profile/{generic.pk}/delete/", {"post": "yes"}).status_code == 403
 
 
 def test_handset_list_counts_cached_numbers(superuser: Client, sample: SimpleNamespace) -> None:
-    answer = superuser.get(reverse("admin:handsets_handset_changelist"), {"q": "iphone"})
-    (handset,) = answer.context["cl"].result_list
+    response = superuser.get(reverse("admin:handsets_handset_changelist"), {"q": "iphone"})
+    (handset,) = response.context["cl"].result_list
     assert (handset.identity, handset.cached_numbers) == (IPHONE, 1)
 
 

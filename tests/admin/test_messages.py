@@ -14,49 +14,51 @@ from tests.admin.forms import action_form
 LIST = reverse("admin:mms_message_changelist")
 
 
-def found(superuser: Client, address: str, **query: str) -> set[Any]:
-    answer = superuser.get(address, query)
-    assert answer.status_code == 200
-    return {row.pk for row in answer.context["cl"].result_list}
+def listed_keys(superuser: Client, address: str, **query: str) -> set[Any]:
+    response = superuser.get(address, query)
+    assert response.status_code == 200
+    return {row.pk for row in response.context["cl"].result_list}
 
 
 @pytest.mark.parametrize("typed", ["14044790000", "+1 (404) 479-0000", "1404479", "TRACKING", " TRACKING "])
 def test_message_is_found_by_number_or_tracking_id(superuser: Client, sample: SimpleNamespace, typed: str) -> None:
     term = typed.replace("TRACKING", sample.delivered.tracking_id)
-    assert found(superuser, LIST, q=term) == {sample.delivered.pk}
+    assert listed_keys(superuser, LIST, q=term) == {sample.delivered.pk}
 
 
 @pytest.mark.parametrize("typed", ["0000", "TU1TXzk5OTk=", "TU1TXy0x", "14044790001", "Nobody", "%", "é", "[", "MMS_1"])
 def test_unknown_search_term_finds_no_message(superuser: Client, sample: SimpleNamespace, typed: str) -> None:
-    assert found(superuser, LIST, q=typed) == set()
+    assert listed_keys(superuser, LIST, q=typed) == set()
 
 
 def test_messages_are_found_by_account(superuser: Client, sample: SimpleNamespace) -> None:
-    assert found(superuser, LIST, q="custom") == {sample.delivered.pk, sample.in_doubt.pk}
+    assert listed_keys(superuser, LIST, q="custom") == {sample.delivered.pk, sample.in_doubt.pk}
 
 
 @pytest.mark.parametrize(("status", "name"), [("in_doubt", "in_doubt"), ("delivered", "delivered")])
 def test_messages_are_filtered_by_status(superuser: Client, sample: SimpleNamespace, status: str, name: str) -> None:
-    assert found(superuser, LIST, status=status) == {getattr(sample, name).pk}
-    assert found(superuser, LIST, status="sending") == set()
+    assert listed_keys(superuser, LIST, status=status) == {getattr(sample, name).pk}
+    assert listed_keys(superuser, LIST, status="sending") == set()
 
 
 def test_postbacks_are_filtered_by_status(superuser: Client, sample: SimpleNamespace) -> None:
     postbacks = reverse("admin:mms_postback_changelist")
-    assert found(superuser, postbacks, status="given-up") == {sample.postback.pk}
-    assert len(found(superuser, postbacks, status="pending")) == 3
-    assert found(superuser, postbacks, status="taken") == set()
+    assert listed_keys(superuser, postbacks, status="given-up") == {sample.postback.pk}
+    assert len(listed_keys(superuser, postbacks, status="pending")) == 3
+    assert listed_keys(superuser, postbacks, status="taken") == set()
 
 
 def test_messages_are_filtered_by_account_and_carrier(superuser: Client, sample: SimpleNamespace) -> None:
     both = {sample.delivered.pk, sample.in_doubt.pk}
-    assert found(superuser, LIST, account__id__exact=sample.account.pk, carrier__id__exact=sample.carrier.pk) == both
+    assert (
+        listed_keys(superuser, LIST, account__id__exact=sample.account.pk, carrier__id__exact=sample.carrier.pk) == both
+    )
 
 
 def test_unmatched_reports_are_found(superuser: Client, sample: SimpleNamespace) -> None:
     unmatched = Report.objects.get(attempt=None)
-    assert found(superuser, reverse("admin:mms_report_changelist"), match="no") == {unmatched.pk}
-    assert unmatched.pk not in found(superuser, reverse("admin:mms_report_changelist"), match="yes")
+    assert listed_keys(superuser, reverse("admin:mms_report_changelist"), match="no") == {unmatched.pk}
+    assert unmatched.pk not in listed_keys(superuser, reverse("admin:mms_report_changelist"), match="yes")
 
 
 @pytest.mark.parametrize(
@@ -77,17 +79,17 @@ def test_other_lists_are_searched(
     superuser: Client, sample: SimpleNamespace, model: str, term: str, expected: int
 ) -> None:
     term = term.replace("TRACKING", sample.delivered.tracking_id)
-    assert len(found(superuser, reverse(f"admin:mms_{model}_changelist"), q=term)) == expected
+    assert len(listed_keys(superuser, reverse(f"admin:mms_{model}_changelist"), q=term)) == expected
 
 
 def test_message_page_shows_its_history_in_order(superuser: Client, sample: SimpleNamespace) -> None:
-    answer = superuser.get(reverse("admin:mms_message_change", args=[sample.delivered.pk]))
-    timeline, attempts, postbacks, _ = answer.context["tables"]
+    response = superuser.get(reverse("admin:mms_message_change", args=[sample.delivered.pk]))
+    timeline, attempts, postbacks, _ = response.context["tables"]
     steps = ["accepted", "discovering", "ddm-sent", "ddm-delivered", "submitted", "delivered"]
     assert [steps[n] in row.cols[1] for n, row in enumerate(timeline.rows)] == [True] * 6
     assert [len(row.rows) for row in attempts.rows] == [1]
     assert [row.cols[1] for row in postbacks.rows] == ["N501", "N502", "N101", "N102"]
-    page = answer.content.decode()
+    page = response.content.decode()
     assert page.index("HTTP 503") < page.index("N502") < page.index("N101") < page.index("N102")
     assert "93 ms" in page
     assert "&lt;busy&gt;" in page
@@ -103,7 +105,7 @@ def test_discovery_page_lists_only_its_messages(superuser: Client, sample: Simpl
 
 
 def test_message_marked_as_sent_awaits_its_report(superuser: Client, sample: SimpleNamespace) -> None:
-    answer = superuser.post(LIST, action_form("resolve_sent", sample.in_doubt, sample.delivered), follow=True)
+    response = superuser.post(LIST, action_form("resolve_sent", sample.in_doubt, sample.delivered), follow=True)
     message = Message.objects.get(pk=sample.in_doubt.pk)
     assert (message.status, message.due_at) == ("submitted", message.expires_at)
     assert message.submitted_at is not None
@@ -111,7 +113,7 @@ def test_message_marked_as_sent_awaits_its_report(superuser: Client, sample: Sim
     assert list(message.postbacks.values_list("code", flat=True)) == ["N101"]
     sample.delivered.refresh_from_db()
     assert sample.delivered.status == "delivered"
-    assert [str(text) for text in answer.context["messages"]] == [
+    assert [str(text) for text in response.context["messages"]] == [
         "Messages marked as sent: 1.",
         "Skipped, because not in doubt: 1.",
     ]

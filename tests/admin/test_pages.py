@@ -30,9 +30,9 @@ def page(model: type[Model], name: str, *args: Any) -> str:
 
 @every_model
 def test_list_and_page_of_every_row_open(superuser: Client, sample: SimpleNamespace, model: type[Model]) -> None:
-    answer = superuser.get(page(model, "changelist"))
-    assert answer.status_code == 200
-    rows = list(answer.context["cl"].result_list)
+    response = superuser.get(page(model, "changelist"))
+    assert response.status_code == 200
+    rows = list(response.context["cl"].result_list)
     assert rows
     for row in rows:
         assert superuser.get(page(model, "change", row.pk)).status_code == 200
@@ -71,16 +71,16 @@ def test_sidebar_links_to_every_list(superuser: Client, sample: SimpleNamespace)
 
 def test_anonymous_request_is_redirected_to_login(client: Client, sample: SimpleNamespace) -> None:
     for address in (reverse("admin:index"), page(Message, "changelist"), page(Medium, "file", sample.medium.pk)):
-        answer = client.get(address)
-        assert (answer.status_code, answer["Location"].split("?")[0]) == (302, reverse("admin:login"))
+        response = client.get(address)
+        assert (response.status_code, response["Location"].split("?")[0]) == (302, reverse("admin:login"))
 
 
 def test_view_permission_does_not_allow_actions(client: Client, sample: SimpleNamespace) -> None:
     reader = User.objects.create_user("rita", is_staff=True)
     reader.user_permissions.add(Permission.objects.get(codename="view_message"))
     client.force_login(reader)
-    answer = client.get(page(Message, "change", sample.in_doubt.pk))
-    assert (answer.status_code, b"confirm_unsent" in answer.content) == (200, False)
+    response = client.get(page(Message, "change", sample.in_doubt.pk))
+    assert (response.status_code, b"confirm_unsent" in response.content) == (200, False)
     client.post(
         page(Message, "changelist"), {"action": "resolve_unsent", "_selected_action": [sample.in_doubt.pk], "index": 0}
     )
@@ -121,8 +121,8 @@ def test_message_list_never_counts_messages(statements: Callable[[], list[str]])
 
 @pytest.mark.parametrize("status", ["no-such", "\0"])
 def test_unknown_status_filters_nothing(superuser: Client, sample: SimpleNamespace, status: str) -> None:
-    answer = superuser.get(reverse("admin:mms_message_changelist"), {"status": status})
-    assert len(answer.context["cl"].result_list) == Message.objects.count()
+    response = superuser.get(reverse("admin:mms_message_changelist"), {"status": status})
+    assert len(response.context["cl"].result_list) == Message.objects.count()
 
 
 def test_audio_shows_its_encoding_and_no_thumbnail(superuser: Client, sample: SimpleNamespace) -> None:

@@ -31,9 +31,9 @@ def pages(client: Client) -> Iterator[str]:
     """Yield the dashboard, each list, and the page of one row of each list."""
     yield client.get(reverse("admin:index")).content.decode()
     for link in lists(client).values():
-        answer = client.get(link)
-        yield answer.content.decode()
-        for row in answer.context["cl"].result_list[:1]:
+        response = client.get(link)
+        yield response.content.decode()
+        for row in response.context["cl"].result_list[:1]:
             yield client.get(f"{link}{row.pk}/change/").content.decode()
 
 
@@ -135,8 +135,8 @@ def test_support_can_use_the_list_filters(sample: SimpleNamespace) -> None:
         "billing_account": {"status__exact": "active"},
         "mms_carrier": {"enabled__exact": "1"},
     }.items():
-        answer = client.get(reverse(f"admin:{page}_changelist"), filters)
-        assert len(answer.context["cl"].result_list) == 1
+        response = client.get(reverse(f"admin:{page}_changelist"), filters)
+        assert len(response.context["cl"].result_list) == 1
 
 
 def test_operator_role_sees_unmasked_numbers(sample: SimpleNamespace) -> None:
