@@ -1,10 +1,12 @@
 """Fixtures for tests of the customer API."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 
 import pytest
 from django.test import Client
+
+from mms.runtime.in_flight import InFlight
 
 
 @pytest.fixture
@@ -17,3 +19,9 @@ def call_api(world: SimpleNamespace) -> Callable[[bytes], bytes]:
         return bytes(reply.content)
 
     return call_api
+
+
+@pytest.fixture
+def in_flight() -> Iterator[InFlight[str]]:
+    with InFlight[str](limit=10) as in_flight:
+        yield in_flight

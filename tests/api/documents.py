@@ -56,6 +56,16 @@ def image(url: str) -> str:
     return f"<image><url>{url}</url></image>"
 
 
+def save_request(url: str) -> bytes:
+    """Return a saveMMS whose slide has the image at this URL."""
+    return request({**SAVE, "slide": image(url.replace("&", "&amp;"))})
+
+
+def fetch_failure(why: str) -> bytes:
+    """Return the failure for an image that could not be fetched."""
+    return failure("E351", f"slide 1: the image could not be fetched: {why}")
+
+
 def file(data: bytes | None = None, content_type: str = "image/jpeg", status: int = 200) -> Say:
     """Return a web server's response with the file, by default a photograph."""
     return Say(status, photograph() if data is None else data, (("Content-Type", content_type),))

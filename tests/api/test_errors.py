@@ -8,7 +8,8 @@ from tests.api.test_media_failures import EXCLUSIVE_FAILURES, FILE_FAILURES, STA
 from tests.api.test_read_actions import LIST_FAILURES
 from tests.api.test_refusals_in_dialects import SKYCORE_FAILURES
 from tests.api.test_save_mms_failures import IMAGE_FAILURES, SAVE_FAILURES
-from tests.api.test_send_saved_mms_failures import SEND_FAILURES, STATE_FAILURES
+from tests.api.test_send_saved_mms_failures import SEND_FAILURES
+from tests.api.test_send_saved_mms_refusals import STATE_FAILURES
 
 
 def codes(expected: bytes) -> set[str]:
