@@ -106,10 +106,10 @@ class InFlight(Generic[Key]):
 
     @property
     def expected(self) -> int:
-        """Number of replies that may arrive at any moment: from servers that are not and were not slow."""
+        """Number of replies that may arrive soon: servers that are slow, or were the last time, do not count."""
         since = time.monotonic() - self.slow
         launched = self._launched.values()
-        return sum(begun > since and _durations.get(url, math.inf) <= self.slow for url, begun in launched)
+        return sum(at > since and _durations.get(url, math.inf) <= self.slow for url, at in launched)
 
     def launch(self, key: Key, request: Request) -> None:
         """Send the request. Raises OSError if no event loop can be started."""
