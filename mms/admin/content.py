@@ -22,6 +22,8 @@ from mms.admin.records import RecordAdmin
 from mms.admin.tables import MAX_ROWS, Row, Table, format_size, label, link, no_wrap, timestamp
 from mms.models import Encoding, Medium, Rendition, Slide, Template
 
+ENCODING_HEADERS = ("Status", "Due", "Tries", "Duration (s)", "Problem")
+
 
 def file_link(stored: Medium | Rendition) -> SafeString:
     """Return a link to the file: its thumbnail, or its MIME type if it is not an image."""
@@ -54,34 +56,34 @@ class StoredAdmin(RecordAdmin):
             *super().get_urls(),
         ]
 
-    def _path(self, name: str, answer: Callable[[Medium | Rendition], HttpResponseBase]) -> URLPattern:
-        view = self.admin_site.admin_view(partial(self._stored, answer))
+    def _path(self, name: str, respond: Callable[[Medium | Rendition], HttpResponseBase]) -> URLPattern:
+        view = self.admin_site.admin_view(partial(self._stored, respond))
         pattern: URLPattern = path(f"<int:key>/{name}", view, name=f"mms_{self.opts.model_name}_{name}")
         return pattern
 
     def _stored(
-        self, answer: Callable[[Medium | Rendition], HttpResponseBase], request: HttpRequest, key: int
+        self, respond: Callable[[Medium | Rendition], HttpResponseBase], request: HttpRequest, key: int
     ) -> HttpResponseBase:
         if not self.has_view_permission(request):
             raise PermissionDenied
-        return answer(get_object_or_404(self.model, pk=key))
+        return respond(get_object_or_404(self.model, pk=key))
 
     @display(description="")
     def preview(self, stored: Medium | Rendition) -> SafeString:
         return file_link(stored)
 
     @display(description="dimensions")
-    def pixels(self, stored: Medium | Rendition) -> str:
+    def dimensions(self, stored: Medium | Rendition) -> str:
         return pixel_size(stored)
 
     @display(description="size")
-    def bytes(self, stored: Medium | Rendition) -> str:
+    def file_size(self, stored: Medium | Rendition) -> str:
         return format_size(stored.size)
 
 
 @admin.register(Template)
 class TemplateAdmin(RecordAdmin):
-    list_display = ("id", "name", "account", "subject", "shown_status", "created_at", "deleted_at")
+    list_display = ("id", "name", "account", "subject", "status_label", "created_at", "deleted_at")
     list_display_links = ("id", "name")
     list_select_related = ("account",)
     list_filter = (("account", AutocompleteSelectFilter), "status")
@@ -90,14 +92,14 @@ class TemplateAdmin(RecordAdmin):
     fields = (
         ("id", "name"),
         ("account", "subject"),
-        ("shown_status", "problem"),
+        ("status_label", "problem"),
         ("created_at", "deleted_at"),
         ("fallback_text", "fallback_sms_link_expiration"),
         ("disable_fallback_sms", "disable_fallback_sms_link"),
     )
 
     @display(description="status")
-    def shown_status(self, template: Template) -> SafeString:
+    def status_label(self, template: Template) -> SafeString:
         return label(template.status)
 
     def get_search_results(
@@ -128,22 +130,22 @@ def _slide(slide: Slide) -> Row:
 
 @admin.register(Medium)
 class MediumAdmin(StoredAdmin):
-    list_display = ("preview", "__str__", "mime_type", "pixels", "bytes", "created_at")
+    list_display = ("preview", "__str__", "mime_type", "dimensions", "file_size", "created_at")
     list_display_links = ("__str__",)
     search_fields = ("sha256__startswith",)
     search_help_text = "First digits of the SHA-256"
     fields = (
         "preview",
         "sha256",
-        ("mime_type", "bytes"),
-        ("pixels", "orientation"),
+        ("mime_type", "file_size"),
+        ("dimensions", "orientation"),
         ("transparent", "cmyk"),
         ("frames", "created_at"),
     )
 
     def get_fields(self, request: HttpRequest, obj: Medium | None = None) -> Any:
         is_image = obj is None or obj.kind == Medium.Kind.IMAGE
-        return self.fields if is_image else ("preview", "sha256", ("mime_type", "bytes"), "created_at")
+        return self.fields if is_image else ("preview", "sha256", ("mime_type", "file_size"), "created_at")
 
     def tables(self, row: Medium) -> Iterable[Table]:
         headers = ("", "Recipe", "Type", "Dimensions", "Size", "Quality", "SSIM", "Created")
@@ -151,9 +153,6 @@ class MediumAdmin(StoredAdmin):
         renditions = Table("Renditions", headers, [_rendition(rendition) for rendition in rows])
         encodings = [_encoding(encoding) for encoding in Encoding.objects.filter(medium=row)]
         return (renditions, *([Table("Encoding", ENCODING_HEADERS, encodings)] if encodings else []))
-
-
-ENCODING_HEADERS = ("Status", "Due", "Tries", "Duration (s)", "Problem")
 
 
 def _encoding(encoding: Encoding) -> Row:
@@ -182,12 +181,12 @@ def _rendition(rendition: Rendition) -> Row:
 
 @admin.register(Rendition)
 class RenditionAdmin(StoredAdmin):
-    list_display = ("preview", "recipe", "mime_type", "pixels", "bytes", "quality", "similarity", "created_at")
+    list_display = ("preview", "recipe", "mime_type", "dimensions", "file_size", "quality", "similarity", "created_at")
     list_display_links = ("recipe",)
     fields = (
         ("preview", "medium"),
         ("recipe", "mime_type"),
-        ("pixels", "bytes"),
+        ("dimensions", "file_size"),
         ("quality", "similarity"),
         "created_at",
     )

@@ -13,7 +13,7 @@ ENDED = {*FINAL, Postback.Status.DELIVERED, Postback.Status.GIVEN_UP}
 
 
 class StatusFilter(DropdownFilter):
-    """Filter by status. Other than final statuses use the partial index of rows with a due_at."""
+    """Filter by status. A status that is not final uses the partial index of rows with a due_at."""
 
     title = "status"
     parameter_name = "status"

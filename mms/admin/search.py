@@ -33,5 +33,5 @@ def by_number(term: str, *, exact: bool) -> Q:
 def by_account(term: str) -> Q:
     """Return the condition for the accounts with the term in their name."""
     accounts = Account.objects.filter(name__icontains=term.strip())
-    # Values instead of a subquery: if no account matches, PostgreSQL would scan the exact table.
+    # Values instead of a subquery: if no account matches, PostgreSQL would scan the whole table.
     return Q(account__in=list(accounts.values_list("pk", flat=True)[:MAX_ACCOUNTS]))

@@ -109,9 +109,7 @@ def accept_message(sample: SimpleNamespace, number: str, **parameters: Any) -> M
 
 def create_delivered(sample: SimpleNamespace) -> Message:
     """Create a message that was delivered after its DDM was reported."""
-    message = accept_message(
-        sample, "14044790000", ddm_text="We look at your handset", texts={"1": "Hello <b>Bill</b>"}
-    )
+    message = accept_message(sample, "14044790000", ddm_text="Checking your handset", texts={"1": "Hello <b>Bill</b>"})
     claiming.claim_messages(NOW, 9)
     (discovery,) = claiming.claim_discoveries(NOW, 9)
     transitions.record_ddm_results(
