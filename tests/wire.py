@@ -52,12 +52,14 @@ def submit_rsp(message_id: str = "", code: int = 1000) -> Say:
     return Say(body=envelope(f'<SubmitRsp xmlns="{REL_6}"><MM7Version>6.8.0</MM7Version>{status}{name}</SubmitRsp>'))
 
 
-def report_body(message_id: str, number: str, status: str, handset: str | None = None) -> bytes:
+def report_body(
+    message_id: str, number: str, status: str, handset: str | None = None, date: str = "2026-11-22T12:00:00Z"
+) -> bytes:
     capabilities = f'<UACapabilities UAProf="{handset}"/>' if handset else ""
     return envelope(
         f'<DeliveryReportReq xmlns="{REL_6}"><MM7Version>6.8.0</MM7Version><MessageID>{message_id}</MessageID>'
         f"<Recipient><Number>+{number}</Number></Recipient><Sender><ShortCode>28444</ShortCode></Sender>"
-        f"<Date>2026-11-22T12:00:00Z</Date><MMStatus>{status}</MMStatus>{capabilities}</DeliveryReportReq>"
+        f"<Date>{date}</Date><MMStatus>{status}</MMStatus>{capabilities}</DeliveryReportReq>"
     )
 
 

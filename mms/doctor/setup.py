@@ -30,9 +30,9 @@ def carriers() -> Iterable[Finding]:
 def _setup(carrier: Carrier) -> Iterator[Finding]:
     if not carrier.prefixes.all():
         yield warn("it has no number prefixes", "Add prefixes, unless customers select it by operator-id.")
-    if not (carrier.inbound_password or carrier.inbound_networks):
-        text = "anybody can send reports as this carrier"
-        yield warn(text, "Set a user and a password for its MMSC, or the networks that its MMSC sends from.")
+    if not (carrier.inbound_username or carrier.inbound_networks):
+        text = "its MMSC has neither credentials nor networks, so its reports are refused"
+        yield fail(text, "Set a user and a password for its MMSC, or the networks that its MMSC sends from.")
 
 
 def _unreachable(url: str) -> Finding | None:

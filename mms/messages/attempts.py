@@ -117,9 +117,9 @@ def _move(submit: CompletedSubmit[Sent], now: datetime) -> None:
     sent, outcome = submit.sent, submit.result.outcome
     retry = _retry_at(outcome, sent, now)
     if outcome == Outcome.SUBMITTED:
-        sent.status, sent.due_at = Status.SUBMITTED, sent.expires_at
+        sent.status, sent.due_at = Status.SUBMITTED, leases.report_deadline(sent)
     elif outcome == Outcome.IN_DOUBT:
-        sent.status, sent.due_at = Status.IN_DOUBT, sent.expires_at
+        sent.status, sent.due_at = Status.IN_DOUBT, leases.report_deadline(sent)
     elif retry:
         sent.status, sent.due_at = Status.ACCEPTED, retry
     else:

@@ -150,7 +150,7 @@ def message_keys(discoveries: Collection[int]) -> set[int]:
 def apply_report(found: Discovery, report: Report, now: datetime) -> None:
     """Apply a report on the DDM. The first final one, even after the deadline, makes every waiting message due."""
     final = report_matching.final_status(report)
-    if found.status == Status.IN_DOUBT:
+    if report_matching.confirms_submit(found, final):
         found.status = Status.SUBMITTED
         record_ddm_submitted(found, now)
     if final is not None and not found.answered_at:

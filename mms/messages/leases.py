@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple, TypeVar
 
+from django.conf import settings
 from django.db import transaction
 
 from base import bulk, sql
@@ -41,6 +42,15 @@ LIMIT %(room)s
 LOCK_AND_READ = "SELECT id, status, due_at, tries, expires_at FROM {table} " + LOCK  # noqa: S608 - made of constants
 
 CLAIM = "UPDATE {table} SET status = 'sending', due_at = %(lease)s WHERE id = ANY(%(keys)s)"
+
+
+def report_deadline(sent: Message | Discovery) -> datetime:
+    """Return when the wait for a delivery report ends.
+
+    For a message that is a while (REPORT_GRACE) after its expiry: the MMSC tries until then, and reports afterwards. A
+    discovery has no such time, since nobody waits for it after its deadline, and a later message needs a new one.
+    """
+    return sent.expires_at + (settings.REPORT_GRACE if isinstance(sent, Message) else timedelta())
 
 
 class LockedRow(NamedTuple):
@@ -175,7 +185,7 @@ def reclaim_ended(model: type[Sent], now: datetime, limit: int) -> list[tuple[Se
 
 def _reclaim(sent: Message | Discovery, left: bool, now: datetime) -> None:
     if left:
-        sent.status, sent.due_at = Status.IN_DOUBT, sent.expires_at
+        sent.status, sent.due_at = Status.IN_DOUBT, report_deadline(sent)
         return
     sent.losses += 1
     if sent.losses < LOSSES_MAX:

@@ -9,7 +9,7 @@ from base import bulk, sql
 from handsets import cache
 from mms.messages import charging, discovery, leases, report_matching, timeline
 from mms.messages.timeline import Entry
-from mms.models import Carrier, Message, Report, Status
+from mms.models import Attempt, Carrier, Message, Report, Status
 from mms.postbacks import notices
 from mms.postbacks.notices import Notice
 from mms.protocol.reports import DeliveryReport
@@ -26,6 +26,20 @@ def record_reports(given: Sequence[tuple[Carrier, DeliveryReport]], now: datetim
         identities = [cache.parse_identity(report.handset) for _, report in given]
         report_matching.update_handset_cache([(report, i) for (report, _), i in zip(recorded, identities, strict=True)])
     return [report for report, _ in recorded]
+
+
+def apply_early(attempts: Sequence[Attempt], now: datetime) -> None:
+    """Apply the reports that arrived before the results of these attempts. The caller holds the transaction."""
+    apply_matched(report_matching.match_early(attempts), now)
+
+
+def apply_matched(reports: Sequence[Report], now: datetime) -> None:
+    """Apply reports that have just been matched, and enter the handsets that they name into the handset cache.
+
+    The caller holds the transaction. The cache is last: every transaction locks cached handsets last.
+    """
+    apply_reports(reports, now)
+    report_matching.update_handset_cache([(report, report.identity) for report in reports])
 
 
 def apply_reports(reports: Sequence[Report], now: datetime) -> None:
@@ -53,7 +67,7 @@ def _apply_to_messages(reported: Sequence[tuple[Report, Message]], now: datetime
     undelivered: list[Message] = []
     for report, message in reported:
         final = report_matching.final_status(report)
-        if _confirms_submit(message, final):
+        if report_matching.confirms_submit(message, final):
             message.status, message.submitted_at = Status.SUBMITTED, now
             confirmed.append(message)
             entries.append(_confirmation(message))
@@ -73,13 +87,6 @@ def _apply_to_messages(reported: Sequence[tuple[Report, Message]], now: datetime
 
 def _distinct(messages: Iterable[Message]) -> list[Message]:
     return list({message.pk: message for message in messages}.values())
-
-
-def _confirms_submit(message: Message, final: Status | None) -> bool:
-    """Return whether the report is the first proof that the MMSC accepted the message."""
-    # Delivered although the MMSC refused a try: another try would deliver it twice.
-    refused = message.status == Status.ACCEPTED and final == Status.DELIVERED
-    return message.status == Status.IN_DOUBT or refused
 
 
 def _confirmation(message: Message) -> Entry:

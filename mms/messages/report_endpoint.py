@@ -131,6 +131,9 @@ def _authenticate(request: HttpRequest, slug: str, freshness: Freshness) -> Carr
     carrier = _carrier(freshness, slug)
     if carrier is None:
         return HttpResponse("no such carrier\n", status=404, content_type=PLAIN)
+    if not (carrier.inbound_username or carrier.inbound_networks):
+        log.warning("refused a request of an MMSC whose carrier has neither credentials nor networks", carrier=slug)
+        return HttpResponse("neither credentials nor networks are set up\n", status=403, content_type=PLAIN)
     if not _from_its_network(request, carrier):
         return HttpResponse("this address is not allowed\n", status=403, content_type=PLAIN)
     if not _has_credentials(request, carrier):

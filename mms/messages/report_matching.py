@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from base import bulk, sql
 from handsets import cache
 from handsets.models import CachedHandset
 from mms.models import Attempt, Carrier, Discovery, Message, Report, Status
-from mms.protocol.reports import DeliveryReport, ReportStatus
+from mms.protocol.reports import FINAL, DeliveryReport, ReportStatus
 
 # Retry schedule of matching: time to the next try. After the last one the report is left to an operator.
 MATCH_SCHEDULE = (
@@ -67,12 +67,12 @@ def record(given: Sequence[tuple[Carrier, DeliveryReport]], now: datetime) -> li
 
 
 # A report that agrees with another in these fields repeats it.
-Identity: TypeAlias = tuple[int, str, str, str, str]
-IDENTITY = ("carrier", "mmsc_id", "number", "status", "raw_status")
+Identity: TypeAlias = tuple[int, str, str, str, str, str]
+IDENTITY = ("carrier", "mmsc_id", "number", "status", "raw_status", "occasion")
 
 
 def _identity(report: Report) -> Identity:
-    return report.carrier_id, report.mmsc_id, report.number, report.status, report.raw_status
+    return report.carrier_id, report.mmsc_id, report.number, report.status, report.raw_status, report.occasion
 
 
 def _report(carrier: Carrier, given: DeliveryReport, named: KnownAttempt | None, now: datetime) -> Report:
@@ -87,8 +87,19 @@ def _report(carrier: Carrier, given: DeliveryReport, named: KnownAttempt | None,
         reported_at=given.reported_at,
         received_at=now,
         attempt=named.attempt if named else None,
+        occasion=_occasion(given, named, now),
         due_at=None if named else now + MATCH_SCHEDULE[0],
     )
+
+
+def _occasion(given: DeliveryReport, named: KnownAttempt | None, now: datetime) -> str:
+    """Return what tells a report from a later one that has the same MessageID, or none, and the same status.
+
+    The attempt that it is about or, while that is unknown, the MMSC's date or the day on which the report arrived.
+    """
+    if named:
+        return f"attempt {named.attempt.pk}"
+    return given.reported_at.isoformat() if given.reported_at else f"{now:%Y-%m-%d}"
 
 
 def _recorded_before(repeated: Sequence[Report]) -> dict[Identity, Report]:
@@ -125,16 +136,16 @@ def _recipient(given: DeliveryReport, named: KnownAttempt | None) -> str:
 
 
 def update_handset_cache(named: Iterable[tuple[Report, str | None]]) -> None:
-    """Enter the handsets that reports name into the handset cache, whether or not the reports are matched.
+    """Enter the handsets that matched reports name into the handset cache.
 
-    An entry has the date at which its report first arrived. A repeated report may name a handset that the first one
-    did not.
+    A report that matches no attempt proves nothing about a number, so it teaches nothing. An entry has the date at
+    which its report first arrived. A repeated report may name a handset that the first one did not.
     """
     cache.record_sightings(
         [
             cache.Sighting(report.number, identity, _source(report), report.received_at)
             for report, identity in named
-            if identity and report.number
+            if identity and report.number and report.attempt
         ]
     )
 
@@ -183,7 +194,7 @@ def _search(report: Report) -> Attempt | None:
     mmsc_id = report.carrier_id, report.mmsc_id
     if known := _attempts_by_mmsc_id([mmsc_id]).get(mmsc_id):
         return known.attempt
-    return None if sending else _attempt_without_mmsc_id(report)
+    return None if sending else _only_possible_attempt(report)
 
 
 def _postpone(report: Report, now: datetime) -> None:
@@ -198,14 +209,16 @@ def _is_being_sent_to(report: Report) -> bool:
     return any(m._default_manager.filter(**to_number, status=Status.SENDING).exists() for m in (Message, Discovery))
 
 
-def _attempt_without_mmsc_id(report: Report) -> Attempt | None:
-    """Return the only attempt without a MessageID that the report can be about, or None.
+def _only_possible_attempt(report: Report) -> Attempt | None:
+    """Return the only attempt that the report can be about if the MMSC gave it no MessageID, or None.
 
-    Candidates are in doubt or were accepted without a MessageID, some of them expired. The attempt gets the report's
-    MessageID, so that later reports find it.
+    Candidates are in doubt, or were accepted and still await a final report, some of them expired. One that the MMSC
+    accepted under another MessageID is a candidate, too: some MMSCs spell the MessageID of a report in another way. It
+    makes the match ambiguous, but is never matched. The matched attempt gets the report's MessageID, so that later
+    reports find it.
     """
-    candidates = [*_attempts_without_mmsc_id(report, "message"), *_attempts_without_mmsc_id(report, "discovery")]
-    if len(candidates) != 1:
+    candidates = [*_possible_attempts(report, "message"), *_possible_attempts(report, "discovery")]
+    if len(candidates) != 1 or candidates[0].mmsc_id:
         return None
     [attempt] = candidates
     # Conditional, since another worker may be giving it the MessageID of another report.
@@ -213,11 +226,13 @@ def _attempt_without_mmsc_id(report: Report) -> Attempt | None:
     return attempt if without_id.update(mmsc_id=report.mmsc_id) else None
 
 
-def _attempts_without_mmsc_id(report: Report, sent: str) -> QuerySet[Attempt]:
-    """Return the attempts (`sent`: message or discovery) that the MMSC may have accepted under an unknown MessageID."""
+def _possible_attempts(report: Report, sent: str) -> QuerySet[Attempt]:
+    """Return the attempts (`sent`: message or discovery) to the report's number that still await a final report."""
     to_number = {f"{sent}__carrier": report.carrier_id, f"{sent}__number": report.number}
     may_report = {f"{sent}__expires_at__gt": report.received_at - LATE_REPORTS, "started_at__lte": report.received_at}
-    return Attempt.objects.filter(**to_number, **may_report, outcome__in=MAYBE_ACCEPTED, mmsc_id="")
+    attempts = Attempt.objects.filter(**to_number, **may_report, outcome__in=MAYBE_ACCEPTED)
+    final = Report.objects.filter(attempt=OuterRef("pk"), status__in=FINAL)
+    return attempts.exclude(Exists(final))
 
 
 # Final report -> status of the message or discovery.
@@ -226,6 +241,13 @@ FINAL_STATUS = {
     ReportStatus.EXPIRED: Status.EXPIRED,
     ReportStatus.REJECTED: Status.REJECTED,
 }
+
+
+def confirms_submit(sent: Message | Discovery, final: Status | None) -> bool:
+    """Return whether the report is the first proof that the MMSC accepted the message or DDM."""
+    # Delivered although the MMSC refused a try: another try would deliver it twice.
+    refused = sent.status == Status.ACCEPTED and final == Status.DELIVERED
+    return sent.status == Status.IN_DOUBT or refused
 
 
 def final_status(report: Report) -> Status | None:

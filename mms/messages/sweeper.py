@@ -164,9 +164,7 @@ def _match_batch(now: datetime) -> int:
     with transaction.atomic():
         tried = report_matching.match_again(now, REPORT_BATCH)
         matched = [report for report in tried if report.attempt]
-        report_apply.apply_reports(matched, now)
-        # Every transaction locks cached handsets last, after messages and balances.
-        report_matching.update_handset_cache([(report, report.identity) for report in matched])
+        report_apply.apply_matched(matched, now)
     return len(tried)
 
 

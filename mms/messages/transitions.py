@@ -12,7 +12,7 @@ from datetime import datetime
 from django.db import transaction
 
 from mms.adaptation.plan import CannotFit
-from mms.messages import attempts, charging, discovery, leases, report_apply, report_matching, timeline
+from mms.messages import attempts, charging, discovery, leases, report_apply, timeline
 from mms.messages.attempts import CompletedSubmit
 from mms.messages.timeline import Entry
 from mms.models import Attempt, Discovery, Message, Status
@@ -96,7 +96,7 @@ def record_submit_results(submits: Sequence[CompletedSubmit[Message]], now: date
         timeline.write([_submit_entry(submit) for submit in moved], now)
         charging.charge_submitted([s.sent for s in moved if s.sent.status == Status.SUBMITTED], now)
         charging.release_unsubmitted([s.sent for s in moved if s.sent.status == Status.FAILED], now)
-        report_apply.apply_reports(report_matching.match_early([submit.attempt for submit in submits]), now)
+        report_apply.apply_early([submit.attempt for submit in submits], now)
 
 
 def _submit_entry(submit: CompletedSubmit[Message]) -> Entry:
@@ -121,7 +121,7 @@ def record_ddm_results(submits: Sequence[CompletedSubmit[Discovery]], now: datet
     with transaction.atomic():
         for submit in attempts.complete(submits, now):
             _record_ddm_result(submit, now)
-        report_apply.apply_reports(report_matching.match_early([submit.attempt for submit in submits]), now)
+        report_apply.apply_early([submit.attempt for submit in submits], now)
 
 
 def _record_ddm_result(submit: CompletedSubmit[Discovery], now: datetime) -> None:
@@ -153,7 +153,7 @@ def resolve_in_doubt(message: Message, sent: bool, by: str, now: datetime) -> bo
     """
     if sent:
         entry = Entry(message, "resolved", f"{by}: it was sent", Notice("N101", notices.MESSAGE_SENT))
-        changes = {"status": Status.SUBMITTED, "due_at": message.expires_at, "submitted_at": now}
+        changes = {"status": Status.SUBMITTED, "due_at": leases.report_deadline(message), "submitted_at": now}
     else:
         entry = Entry(message, "resolved", f"{by}: it was not sent, so it is sent again")
         changes = {"status": Status.ACCEPTED, "due_at": now}

@@ -60,6 +60,13 @@ class Report(models.Model):
     reported_at = models.DateTimeField(null=True, blank=True, help_text="Time given by the MMSC.")
     received_at = models.DateTimeField()
     attempt = models.ForeignKey(Attempt, models.CASCADE, null=True, blank=True, related_name="reports")
+    occasion = models.CharField(
+        max_length=50,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Tells it from a later report with the same MessageID.",
+    )
     matches = models.PositiveSmallIntegerField(default=0, help_text="Matching attempts so far.")
     due_at = models.DateTimeField(null=True, blank=True)
 
@@ -67,8 +74,11 @@ class Report(models.Model):
         verbose_name = "delivery report"
         ordering = ["id"]
         constraints = [
-            # A repeated report is stored once. Reports with different unknown statuses are different reports.
-            models.UniqueConstraint(fields=["carrier", "mmsc_id", "number", "status", "raw_status"], name="report_once")
+            # A repeated report is stored once. Reports with different unknown statuses are different reports, and so
+            # are those on different attempts under a MessageID that the MMSC has reused, or under none.
+            models.UniqueConstraint(
+                fields=["carrier", "mmsc_id", "number", "status", "raw_status", "occasion"], name="report_once"
+            )
         ]
         indexes = [models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="report_due")]
 

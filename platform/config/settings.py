@@ -5,6 +5,7 @@ Without DATABASE_URL and REDIS_URL, the embedded servers of `manage.py servers s
 
 import gc
 import os
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +179,8 @@ OUTBOUND_ALLOWED_NETWORKS = words("OUTBOUND_ALLOWED_NETWORKS")
 TRUSTED_PROXIES = words("TRUSTED_PROXIES")
 # The bearer token of Prometheus for /metrics; empty: no metrics.
 METRICS_TOKEN = os.environ.get("METRICS_TOKEN", "")
+# How long a message waits for a delivery report after its expiry: MMSCs try until then, and report afterwards.
+REPORT_GRACE = timedelta(seconds=int(os.environ.get("REPORT_GRACE_SECONDS", "300")))
 # Days after which a cached handset counts as unknown.
 HANDSET_CACHE_DAYS = int(os.environ.get("HANDSET_CACHE_DAYS", "180"))
 

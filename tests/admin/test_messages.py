@@ -4,6 +4,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.test import Client
 from django.urls import reverse
 
@@ -107,7 +108,7 @@ def test_discovery_page_lists_only_its_messages(superuser: Client, sample: Simpl
 def test_message_marked_as_sent_awaits_its_report(superuser: Client, sample: SimpleNamespace) -> None:
     response = superuser.post(LIST, action_form("resolve_sent", sample.in_doubt, sample.delivered), follow=True)
     message = Message.objects.get(pk=sample.in_doubt.pk)
-    assert (message.status, message.due_at) == ("submitted", message.expires_at)
+    assert (message.status, message.due_at) == ("submitted", message.expires_at + settings.REPORT_GRACE)
     assert message.submitted_at is not None
     assert message.events.values_list("kind", "text").last() == ("resolved", "olga: it was sent")
     assert list(message.postbacks.values_list("code", flat=True)) == ["N101"]

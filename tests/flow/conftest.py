@@ -34,10 +34,16 @@ def send(post: Callable[[str], bytes]) -> Callable[..., Message]:
 def send_report(world: SimpleNamespace) -> Callable[..., int]:
     """Return a function that delivers a report as the carrier's MMSC, and returns the HTTP status of the response."""
 
-    def send_report(message_id: str, status: str, handset: str | None = None, number: str = "14044790000") -> int:
+    def send_report(
+        message_id: str,
+        status: str,
+        handset: str | None = None,
+        number: str = "14044790000",
+        date: str = "2026-11-22T12:00:00Z",
+    ) -> int:
         answer = Client().post(
             "/mm7/att",
-            report_body(message_id, number, status, handset),
+            report_body(message_id, number, status, handset, date),
             content_type="text/xml; charset=utf-8",
             headers={"authorization": "Basic " + base64.b64encode(b"mmsc:report-secret").decode()},
         )

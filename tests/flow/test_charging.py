@@ -11,7 +11,7 @@ from billing.models import Balance, LedgerEntry, Price
 from mms.messages import transitions
 from mms.models import Message
 from tests.scripted import Scripted
-from tests.wire import IPHONE, Drive, submit_rsp
+from tests.wire import IPHONE, Drive, codes, submit_rsp
 
 Send = Callable[..., Message]
 SendReport = Callable[..., int]
@@ -99,8 +99,22 @@ def test_message_expired_without_a_report_is_refunded(priced: SimpleNamespace, s
     drive()
     drive(datetime.now(UTC) + timedelta(minutes=6))
     assert balance_and_reserved() == (1000 - 60, 0)
-    drive(datetime.now(UTC) + timedelta(days=3, minutes=6))
+    drive(datetime.now(UTC) + timedelta(days=3, minutes=11))
     assert balance_and_reserved() == (1000 - 10, 0)
+
+
+def test_report_within_the_grace_keeps_the_charge(
+    priced: SimpleNamespace, send: Send, drive: Drive, send_report: SendReport
+) -> None:
+    type(priced.account).objects.update(refund_undelivered=True)
+    message = send()
+    drive()
+    drive(message.expires_at + timedelta(seconds=30))
+    assert send_report("M1", "Retrieved") == 200
+    drive(message.expires_at + timedelta(days=1))
+    message.refresh_from_db()
+    assert (message.status, codes(message)) == ("delivered", ["N101", "N102"])
+    assert balance_and_reserved() == (950, 0)
 
 
 def test_in_doubt_stays_reserved_until_its_report(
@@ -132,7 +146,7 @@ def test_message_in_doubt_at_expiry_is_not_charged(
     mmsc.first("reset")
     send()
     drive()
-    drive(datetime.now(UTC) + timedelta(days=3, minutes=1))
+    drive(datetime.now(UTC) + timedelta(days=3, minutes=6))
     assert balance_and_reserved() == (1000, 0)
 
 

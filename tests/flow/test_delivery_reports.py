@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
+from django.conf import settings
 from django.db import connection
 from django.test import Client
 
@@ -98,6 +99,34 @@ def test_carrier_status_overrides_apply(
         assert message.status == status
 
 
+def test_reports_without_message_id_reach_both_messages(
+    world: SimpleNamespace, send: Send, drive: Drive, send_report: SendReport, mmsc: Scripted
+) -> None:
+    mmsc.first(submit_rsp(), submit_rsp())
+    for date in ("2026-11-22T12:00:00Z", "2026-11-22T12:30:00Z"):
+        message = send()
+        drive()
+        assert send_report("", "Retrieved", date=date) == 200
+        drive(datetime.now(UTC) + timedelta(seconds=2))
+        message.refresh_from_db()
+        assert (message.status, codes(message)) == ("delivered", ["N101", "N102"])
+    assert send_report("", "Retrieved", date=date) == 200
+    assert Report.objects.count() == 2
+
+
+def test_reused_message_id_reports_on_the_later_message(
+    send: Send, drive: Drive, send_report: SendReport, mmsc: Scripted
+) -> None:
+    mmsc.first(submit_rsp("M7"), submit_rsp("M7"))
+    for _ in range(2):
+        message = send()
+        drive()
+        assert [send_report("M7", "Retrieved") for _ in range(2)] == [200, 200]
+        message.refresh_from_db()
+        assert (message.status, codes(message)) == ("delivered", ["N101", "N102"])
+    assert Report.objects.count() == 2
+
+
 def test_repeated_report_may_add_the_handset(
     world: SimpleNamespace, send: Send, drive: Drive, send_report: SendReport
 ) -> None:
@@ -124,10 +153,11 @@ def test_report_before_the_submit_result_is_matched(
 ) -> None:
     message = send()
     assert send_report("M1", "Retrieved", IPHONE) == 200
-    assert CachedHandset.objects.get().handset == world.iphone
+    assert not CachedHandset.objects.exists()  # it may be about anything
     drive()
     message.refresh_from_db()
     assert (message.status, codes(message)) == ("delivered", ["N101", "N102"])
+    assert CachedHandset.objects.get().handset == world.iphone
 
 
 def test_sweep_matches_a_report_that_raced_the_submit_result(send: Send, drive: Drive, send_report: SendReport) -> None:
@@ -151,7 +181,7 @@ def test_unknown_report_is_confirmed_and_retried_eight_times(
         drive(datetime.now(UTC) + timedelta(days=days))
     report = Report.objects.get()
     assert (report.attempt, report.due_at, report.matches) == (None, None, 8)
-    assert CachedHandset.objects.get().number == "14045550123"
+    assert not CachedHandset.objects.exists()
 
 
 def test_late_match_does_not_override_a_newer_handset(send: Send, drive: Drive, send_report: SendReport) -> None:
@@ -170,7 +200,10 @@ def test_late_match_does_not_override_a_newer_handset(send: Send, drive: Drive, 
 def test_message_without_a_report_expires(send: Send, drive: Drive) -> None:
     message = send()
     drive()
-    drive(datetime.now(UTC) + timedelta(days=3, minutes=1))
+    drive(message.expires_at + settings.REPORT_GRACE - timedelta(seconds=1))
+    message.refresh_from_db()
+    assert message.status == "submitted"
+    drive(message.expires_at + settings.REPORT_GRACE + timedelta(seconds=1))
     message.refresh_from_db()
     assert (message.status, codes(message)) == ("expired", ["N101", "E102"])
 
@@ -213,6 +246,12 @@ def test_address_outside_the_carrier_networks_gets_403(world: SimpleNamespace) -
     world.carrier.inbound_networks = ["192.0.2.0/24"]
     world.carrier.save()
     assert call(report_body("M1", "14044790000", "Retrieved"))[0] == 403
+
+
+def test_carrier_without_credentials_and_networks_gets_403(world: SimpleNamespace) -> None:
+    type(world.carrier).objects.update(inbound_username="", inbound_password="")
+    assert call(report_body("M1", "14044790000", "Retrieved", IPHONE))[0] == 403
+    assert not Report.objects.exists()
 
 
 def test_changed_password_applies_despite_the_stale_cache(world: SimpleNamespace) -> None:

@@ -214,6 +214,20 @@ def test_intermediate_report_confirms_a_ddm_in_doubt(
     assert codes(message) == ["N501", "N502", "N101"]
 
 
+def test_refused_but_delivered_ddm_is_not_sent_again(
+    world: SimpleNamespace, send: Send, drive: Drive, send_report: SendReport, mmsc: Scripted
+) -> None:
+    mmsc.first(submit_rsp("D1", code=3000))
+    message = send(DDM)
+    drive()
+    assert send_report("D1", "Retrieved", IPHONE) == 200
+    drive(later(1))
+    message.refresh_from_db()
+    assert [is_ddm(mmsc, index) for index in range(len(mmsc.received))] == [True, False]
+    assert (message.handset, codes(message)) == (world.iphone, ["N501", "N502", "N101"])
+    assert Discovery.objects.get().status == "delivered"
+
+
 def test_ddm_in_doubt_at_the_deadline_is_reported_as_failed(send: Send, drive: Drive, mmsc: Scripted) -> None:
     mmsc.first("reset")
     message = send(DDM)

@@ -120,7 +120,7 @@ def test_message_fails_if_it_expires_unsent(send: Send, drive: Drive, mmsc: Scri
     mmsc.first(submit_rsp(code=3000))
     message = send()
     drive()
-    drive(later(days=3, minutes=1))
+    drive(later(days=3, minutes=6))
     message.refresh_from_db()
     assert (message.status, codes(message), len(mmsc.received)) == ("failed", ["E101"], 1)
     assert message.postbacks.get().fields["status-details"] == "it expired before it could be sent"
@@ -186,9 +186,13 @@ def test_intermediate_report_confirms_a_message_in_doubt(
     message.refresh_from_db()
     assert (message.status, codes(message)) == ("submitted", ["N101"])
     assert message.submitted_at is not None
-    drive(later(days=3, minutes=1))
+    drive(later(days=3, minutes=6))
     message.refresh_from_db()
     assert (message.status, codes(message)) == ("expired", ["N101", "E102"])
+
+
+def statuses(*messages: Message) -> list[str]:
+    return [Message.objects.get(pk=message.pk).status for message in messages]
 
 
 def test_delivered_message_is_not_retried_after_a_refusal(
@@ -231,6 +235,20 @@ def test_report_that_may_be_of_an_ended_ddm_is_not_matched(
     assert Report.objects.get().attempt is None
 
 
+def test_unknown_report_matches_nothing_beside_a_submitted_message(
+    send: Send, drive: Drive, mmsc: Scripted, send_report: SendReport
+) -> None:
+    mmsc.first("reset", submit_rsp("M2"))
+    doubtful, submitted = send(), send()
+    drive()
+    assert send_report("unknown-id", "Retrieved") == 200
+    drive(later(hours=1))
+    assert statuses(doubtful, submitted) == ["in_doubt", "submitted"]
+    assert send_report("M2", "Retrieved") == 200
+    drive(later(days=1))
+    assert statuses(doubtful, submitted) == ["delivered", "delivered"]  # nothing else can be meant any more
+
+
 def test_report_before_expiry_counts_in_a_late_sweep(
     send: Send, drive: Drive, mmsc: Scripted, send_report: SendReport
 ) -> None:
@@ -247,7 +265,7 @@ def test_message_in_doubt_fails_at_its_expiry(send: Send, drive: Drive, mmsc: Sc
     mmsc.first("reset")
     message = send()
     drive()
-    drive(later(days=3, minutes=1))
+    drive(later(days=3, minutes=6))
     message.refresh_from_db()
     assert (message.status, codes(message)) == ("failed", ["E101"])
     details = message.postbacks.get().fields["status-details"]

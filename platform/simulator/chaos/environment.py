@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import cast
 
@@ -30,6 +31,7 @@ from simulator.demo.processes import Processes
 # The processes that are killed; the simulator is not among them.
 PLATFORM_PROCESSES = ("web", "worker-1", "worker-2", "notifier", "beat")
 START_TIMEOUT = 60.0  # seconds
+REPORT_GRACE = timedelta(seconds=5)  # shorter than the default, so that messages can expire within a run
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,7 @@ def _process_environment(servers: Servers, folder: Path) -> dict[str, str]:
         MEDIA_ROOT=str(folder / "media"),
         SECRET_KEY=settings.SECRET_KEY,
         OUTBOUND_ALLOWED_NETWORKS="127.0.0.0/8",
+        REPORT_GRACE_SECONDS=str(REPORT_GRACE.seconds),
     )
 
 

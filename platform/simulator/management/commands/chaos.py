@@ -14,7 +14,12 @@ from rich.console import Console
 from simulator.chaos import checks, evidence, plan, report, send_requests
 from simulator.chaos.customers import Customers, SendResult, count_results
 from simulator.chaos.drain import drain, drain_timeout
-from simulator.chaos.environment import PLATFORM_PROCESSES, Environment, running_environment
+from simulator.chaos.environment import (
+    PLATFORM_PROCESSES,
+    REPORT_GRACE,
+    Environment,
+    running_environment,
+)
 from simulator.chaos.faults import inject_faults
 from simulator.chaos.sample_data import CUSTOMERS
 from simulator.demo.environment import url
@@ -70,7 +75,7 @@ class Command(BaseCommand):
         load_seconds = time.monotonic() - self._begin
         self._log("end of the faults")
         limit = drain_timeout(len(requests))
-        drained = drain(environment, expiry, limit, self._log)
+        drained = drain(environment, expiry + REPORT_GRACE, limit, self._log)
         if drained is None:
             self._log(f"the backlog did not drain within {limit:.0f} s")
         for name in PLATFORM_PROCESSES:  # the evidence must not change while it is collected
