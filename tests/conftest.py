@@ -13,7 +13,7 @@ import pytest
 
 # Before the module is imported, so that pytest explains its failed assertions.
 pytest.register_assert_rewrite("tests.processes.messages")
-pytest_plugins = ["tests.worlds"]
+pytest_plugins = ["tests.fixtures"]
 
 _resources = ExitStack()
 _variables: list[str] = []

@@ -1,4 +1,4 @@
-"""A real HTTP server with scripted answers, one for each request, that records the requests."""
+"""A real HTTP server with scripted answers, which records the received requests."""
 
 import socket
 import struct
@@ -12,8 +12,8 @@ from typing import Literal, cast
 
 
 @dataclass(frozen=True)
-class Sent:
-    """A received request."""
+class ReceivedRequest:
+    """An HTTP request as received."""
 
     path: str
     headers: dict[str, str]
@@ -21,61 +21,61 @@ class Sent:
 
 
 @dataclass(frozen=True)
-class Say:
-    """An answer: status, headers, body."""
+class Response:
+    """An HTTP response."""
 
     status: int = 200
     body: bytes = b""
     headers: tuple[tuple[str, str], ...] = (("Content-Type", "text/xml; charset=utf-8"),)
 
 
-# "reset" resets the connection after the whole request is read. "hang" never answers.
-Answer = Say | Literal["reset", "hang"]
+# "reset" resets the connection after reading the whole request; "hang" never responds.
+Answer = Response | Literal["reset", "hang"]
 
 
-def _opened() -> threading.Event:
-    gate = threading.Event()
-    gate.set()
-    return gate
+def _set_event() -> threading.Event:
+    event = threading.Event()
+    event.set()
+    return event
 
 
 @dataclass
-class Scripted:
-    """The scripted answers and the received requests. After the last scripted answer, the default is given.
+class ScriptedServer:
+    """Scripted answers and received requests. After the last scripted answer, every request gets the default.
 
-    While the gate is cleared, the server reads requests without answering them.
+    While `answering` is cleared, the server reads requests without answering them.
     """
 
-    default: Say
+    default: Response
     script: deque[Answer] = field(default_factory=deque)
-    received: list[Sent] = field(default_factory=list)
+    received: list[ReceivedRequest] = field(default_factory=list)
     url: str = ""
-    gate: threading.Event = field(default_factory=_opened)
+    answering: threading.Event = field(default_factory=_set_event)
     ended: threading.Event = field(default_factory=threading.Event)
 
-    def first(self, *answers: Answer) -> None:
-        """Answer the next requests so, before the answers scripted already."""
+    def answer_next(self, *answers: Answer) -> None:
+        """Insert answers before those already scripted."""
         self.script.extendleft(reversed(answers))
 
 
-class Server(ThreadingHTTPServer):
+class HttpServer(ThreadingHTTPServer):
     daemon_threads = True
     # With the default of 5, some of many simultaneous connections would wait a second for the retry of their SYN.
     request_queue_size = 256
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.scripted = Scripted(Say(status=500))
+        self.scripted = ScriptedServer(Response(status=500))
 
     @contextmanager
-    def playing(self, default: Say) -> Iterator[Scripted]:
-        """Answer by a new script, with an empty record of requests."""
-        self.scripted = Scripted(default, url=f"http://127.0.0.1:{self.server_port}")
+    def new_script(self, default: Response) -> Iterator[ScriptedServer]:
+        """Start a new script, with no received requests."""
+        self.scripted = ScriptedServer(default, url=f"http://127.0.0.1:{self.server_port}")
         try:
             yield self.scripted
         finally:
             self.scripted.ended.set()
-            self.scripted.gate.set()
+            self.scripted.answering.set()
 
     def handle_error(self, *_: object) -> None:
         pass  # connections broken on purpose
@@ -91,18 +91,18 @@ class _Handler(BaseHTTPRequestHandler):
         self._handle(b"")
 
     def _handle(self, body: bytes) -> None:
-        scripted = cast(Server, self.server).scripted
-        scripted.received.append(Sent(self.path, {k.lower(): v for k, v in self.headers.items()}, body))
+        scripted = cast(HttpServer, self.server).scripted
+        scripted.received.append(ReceivedRequest(self.path, {k.lower(): v for k, v in self.headers.items()}, body))
         answer = scripted.script.popleft() if scripted.script else scripted.default
-        if isinstance(answer, Say):
-            scripted.gate.wait(timeout=60)
-            self._say(answer)
+        if isinstance(answer, Response):
+            scripted.answering.wait(timeout=60)
+            self._respond(answer)
             return
         if answer == "hang":
             scripted.ended.wait(timeout=60)
         self._reset()
 
-    def _say(self, answer: Say) -> None:
+    def _respond(self, answer: Response) -> None:
         self.send_response(answer.status)
         for name, value in (*answer.headers, ("Content-Length", str(len(answer.body)))):
             self.send_header(name, value)
@@ -120,15 +120,15 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(default: Say) -> Iterator[Scripted]:
-    with started() as server, server.playing(default) as scripted:
+def serving(default: Response) -> Iterator[ScriptedServer]:
+    with started() as server, server.new_script(default) as scripted:
         yield scripted
 
 
 @contextmanager
-def started() -> Iterator[Server]:
+def started() -> Iterator[HttpServer]:
     """Run a server for several scripts in succession."""
-    server = Server()
+    server = HttpServer()
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

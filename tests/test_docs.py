@@ -51,7 +51,7 @@ def test_every_message_status_is_documented() -> None:
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_curl_examples_are_accepted(world: SimpleNamespace, live_server: LiveServer) -> None:
+def test_curl_examples_are_accepted(records: SimpleNamespace, live_server: LiveServer) -> None:
     (block,) = re.findall(r"```sh\n(BASE=.*?)```", (DOCS / "api.md").read_text(), re.DOTALL)
     script = re.sub(r"BASE=.*", f"BASE={live_server.url}", block).replace("curl ", "curl --silent --show-error ")
     output = subprocess.run(["sh", "-e"], input=script, capture_output=True, text=True, check=True, timeout=60).stdout

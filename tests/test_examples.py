@@ -19,7 +19,7 @@ from mms.api.authorization import ALIASES
 from mms.models import Message
 from tests.api.documents import KEY, NUMBER, SEND, file, request
 from tests.scripted import serving
-from tests.wire import IPHONE, Drive
+from tests.wire import IPHONE, RunWorkers
 
 DOCUMENT = Path(__file__).parent.parent / "docs/api.md"
 FENCED = re.compile(r"^```\w*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -84,10 +84,10 @@ def test_every_action_has_an_example_in_every_dialect() -> None:
     assert shown == {(name, begin) for name in actions for begin in ("<request>", "<REQUEST>", '{"action"')}
 
 
-def test_every_example_gets_the_documented_response(world: SimpleNamespace) -> None:
+def test_every_example_gets_the_documented_response(records: SimpleNamespace) -> None:
     cache.record_sighting(NUMBER, IPHONE, CachedHandset.Source.DELIVERY_REPORT, timezone.now())
     Client().post("/ep/v1/", request(SEND), content_type="text/xml")
-    Drive()()
+    RunWorkers()()
     tracking_id = Message.objects.get().tracking_id
     with serving(file()) as web:
         for example, shown in examples():

@@ -10,7 +10,7 @@ from mms.messages import sender
 from mms.mm7.soap import REL_6
 from mms.models import Message
 from mms.postbacks import notifier
-from tests.scripted import Say
+from tests.scripted import Response
 
 SEED = """<request>
     <action>sendSavedMMS</action>
@@ -46,10 +46,12 @@ def envelope(body: str) -> bytes:
     ).encode()
 
 
-def submit_rsp(message_id: str = "", code: int = 1000) -> Say:
+def submit_rsp(message_id: str = "", code: int = 1000) -> Response:
     name = f"<MessageID>{message_id}</MessageID>" if message_id else ""
     status = f"<Status><StatusCode>{code}</StatusCode><StatusText>said the MMSC</StatusText></Status>"
-    return Say(body=envelope(f'<SubmitRsp xmlns="{REL_6}"><MM7Version>6.8.0</MM7Version>{status}{name}</SubmitRsp>'))
+    return Response(
+        body=envelope(f'<SubmitRsp xmlns="{REL_6}"><MM7Version>6.8.0</MM7Version>{status}{name}</SubmitRsp>')
+    )
 
 
 def report_body(
@@ -70,7 +72,7 @@ def photograph(width: int = 800, height: int = 600) -> bytes:
     return file.getvalue()
 
 
-class Drive:
+class RunWorkers:
     """Runs sender and notifier until nothing is due, at the given time or the present one."""
 
     def __call__(self, now: datetime | None = None) -> None:

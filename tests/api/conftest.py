@@ -10,7 +10,7 @@ from mms.runtime.in_flight import InFlight
 
 
 @pytest.fixture
-def call_api(world: SimpleNamespace) -> Callable[[bytes], bytes]:
+def call_api(records: SimpleNamespace) -> Callable[[bytes], bytes]:
     """Post a request in Sinch XML and return the bytes of the answer."""
 
     def call_api(body: bytes) -> bytes:

@@ -7,7 +7,7 @@ import redis
 from django.conf import settings
 
 from billing.models import Account
-from tests.scripted import Say
+from tests.scripted import Response
 from tests.wire import photograph
 
 KEY = "qTFkykO9JTfahCOqJ0V2Wf5Cg1t8iWlZ"
@@ -66,9 +66,9 @@ def fetch_failure(why: str) -> bytes:
     return failure("E351", f"slide 1: the image could not be fetched: {why}")
 
 
-def file(data: bytes | None = None, content_type: str = "image/jpeg", status: int = 200) -> Say:
+def file(data: bytes | None = None, content_type: str = "image/jpeg", status: int = 200) -> Response:
     """Return a web server's response with the file, by default a photograph."""
-    return Say(status, photograph() if data is None else data, (("Content-Type", content_type),))
+    return Response(status, photograph() if data is None else data, (("Content-Type", content_type),))
 
 
 def exhaust_rate_limits(account: Account) -> None:

@@ -28,26 +28,26 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def send_request(world: SimpleNamespace, number: str, **changes: object) -> SendRequest:
+def send_request(records: SimpleNamespace, number: str, **changes: object) -> SendRequest:
     defaults = {
-        "account": world.account, "sender": "28444", "carrier": world.carrier, "template": world.template,
-        "service": world.service, "country": "US", "subject": "Spring is here",
+        "account": records.account, "sender": "28444", "carrier": records.carrier, "template": records.template,
+        "service": records.service, "country": "US", "subject": "Spring is here",
     }  # fmt: skip
     return SendRequest(number=number, **{**defaults, **changes})
 
 
-def test_rejected_requests_leave_the_others_accepted(world: SimpleNamespace) -> None:
-    key = world.account.api_keys.select_related("account").get()
-    world.account.blocked_numbers.create(number="14044790001")
-    deleted = Template.objects.create(account=world.account, name="Gone", deleted_at=now())
-    revoked = world.account.api_keys.create(prefix="a", digest="a", revoked_at=now())
+def test_rejected_requests_leave_the_others_accepted(records: SimpleNamespace) -> None:
+    key = records.account.api_keys.select_related("account").get()
+    records.account.blocked_numbers.create(number="14044790001")
+    deleted = Template.objects.create(account=records.account, name="Gone", deleted_at=now())
+    revoked = records.account.api_keys.create(prefix="a", digest="a", revoked_at=now())
     outcomes = accept(
         [
-            send_request(world, "14044790000", key=key, freshness=Freshness.CACHED),
-            send_request(world, "14044790001", key=key, freshness=Freshness.CACHED),
-            send_request(world, "14044790002", key=key, freshness=Freshness.CACHED, template=deleted),
-            send_request(world, "14044790003", key=revoked, freshness=Freshness.CACHED),
-            send_request(world, "14044790004", key=key, freshness=Freshness.CACHED),
+            send_request(records, "14044790000", key=key, freshness=Freshness.CACHED),
+            send_request(records, "14044790001", key=key, freshness=Freshness.CACHED),
+            send_request(records, "14044790002", key=key, freshness=Freshness.CACHED, template=deleted),
+            send_request(records, "14044790003", key=revoked, freshness=Freshness.CACHED),
+            send_request(records, "14044790004", key=key, freshness=Freshness.CACHED),
         ],
         now(),
     )
@@ -58,37 +58,37 @@ def test_rejected_requests_leave_the_others_accepted(world: SimpleNamespace) -> 
     assert [message.events.get().text for message in stored] == ["to AT&T from 28444"] * 2
 
 
-def test_each_request_is_compared_with_its_own_key(world: SimpleNamespace) -> None:
+def test_each_request_is_compared_with_its_own_key(records: SimpleNamespace) -> None:
     """The two requests use one key, which changed between the checks."""
-    old = world.account.api_keys.select_related("account").get()
+    old = records.account.api_keys.select_related("account").get()
     Account.objects.update(allowed_networks=["192.0.2.1"])
-    new = world.account.api_keys.select_related("account").get()
+    new = records.account.api_keys.select_related("account").get()
     outcomes = accept(
         [
-            send_request(world, "14044790000", key=old, freshness=Freshness.CACHED),
-            send_request(world, "14044790001", key=new, freshness=Freshness.CACHED),
+            send_request(records, "14044790000", key=old, freshness=Freshness.CACHED),
+            send_request(records, "14044790001", key=new, freshness=Freshness.CACHED),
         ],
         now(),
     )
     assert [type(outcome) for outcome in outcomes] == [Outdated, Accepted]
 
 
-def test_funds_cover_as_many_requests_as_they_can(world: SimpleNamespace) -> None:
+def test_funds_cover_as_many_requests_as_they_can(records: SimpleNamespace) -> None:
     other = Account.objects.create(name="Other")
     Price.objects.create(message_class="mms", amount=50)
-    ledger.top_up(world.account, 120, "", now())
+    ledger.top_up(records.account, 120, "", now())
     ledger.top_up(other, 1000, "", now())
     outcomes = accept(
-        [send_request(world, f"1404479000{n}", account=world.account if n % 2 else other) for n in range(8)], now()
+        [send_request(records, f"1404479000{n}", account=records.account if n % 2 else other) for n in range(8)], now()
     )
     accepted = [outcome.message.number[-1] for outcome in outcomes if isinstance(outcome, Accepted)]
     assert accepted == ["0", "1", "2", "3", "4", "6"]
-    assert dict(Balance.objects.values_list("account", "reserved")) == {world.account.pk: 100, other.pk: 200}
+    assert dict(Balance.objects.values_list("account", "reserved")) == {records.account.pk: 100, other.pk: 200}
     assert ledger.reconcile() == []
 
 
-def test_message_stores_every_field_of_the_request(world: SimpleNamespace) -> None:
-    (outcome,) = accept([send_request(world, "14044790000", data={"a": "é\n"}, texts={"1": '"'}, device="x")], now())
+def test_message_stores_every_field_of_the_request(records: SimpleNamespace) -> None:
+    (outcome,) = accept([send_request(records, "14044790000", data={"a": "é\n"}, texts={"1": '"'}, device="x")], now())
     assert isinstance(outcome, Accepted)
     stored = Message.objects.get()
     columns = [field.attname for field in Message._meta.concrete_fields]
@@ -144,7 +144,7 @@ ALL = [f"140447900{number:02}" for number in range(CUSTOMERS + 1)]
 
 
 @committing
-def test_waiting_requests_share_a_transaction(world: SimpleNamespace) -> None:
+def test_waiting_requests_share_a_transaction(records: SimpleNamespace) -> None:
     answers = send_concurrently(lambda _: None)
     with connection.cursor() as cursor:
         cursor.execute("SELECT DISTINCT ON (xmin::text) count(*) OVER (PARTITION BY xmin::text) FROM mms_message")
@@ -155,7 +155,7 @@ def test_waiting_requests_share_a_transaction(world: SimpleNamespace) -> None:
 
 
 @committing
-def test_refused_requests_leave_their_batch_accepted(world: SimpleNamespace) -> None:
+def test_refused_requests_leave_their_batch_accepted(records: SimpleNamespace) -> None:
     def mixed(number: int) -> bytes:
         match number:
             case 2:
@@ -173,14 +173,14 @@ def test_refused_requests_leave_their_batch_accepted(world: SimpleNamespace) -> 
 
 
 @committing
-def test_connection_lost_before_commit_loses_no_request(world: SimpleNamespace) -> None:
+def test_connection_lost_before_commit_loses_no_request(records: SimpleNamespace) -> None:
     answers = send_concurrently(terminate)
     assert all(b"<status>Success</status>" in answer for answer in answers)
     assert numbers() == ALL
 
 
 @committing
-def test_unstorable_request_gets_e503_and_the_rest_accepted(world: SimpleNamespace) -> None:
+def test_unstorable_request_gets_e503_and_the_rest_accepted(records: SimpleNamespace) -> None:
     def forbid(_: int) -> None:
         with connection.cursor() as cursor:
             cursor.execute("ALTER TABLE mms_message ADD CONSTRAINT no CHECK (number <> '14044790003') NOT VALID")
@@ -195,7 +195,7 @@ def test_unstorable_request_gets_e503_and_the_rest_accepted(world: SimpleNamespa
 
 
 @committing
-def test_unknown_commit_outcome_sends_nothing_again(world: SimpleNamespace) -> None:
+def test_unknown_commit_outcome_sends_nothing_again(records: SimpleNamespace) -> None:
     def die_at_the_commit(_: int) -> None:
         with connection.cursor() as cursor:
             cursor.execute("""

@@ -28,9 +28,9 @@ SetAccount = Callable[..., None]
 
 
 @pytest.fixture
-def set_account(world: SimpleNamespace) -> SetAccount:
+def set_account(records: SimpleNamespace) -> SetAccount:
     def set_account(**settings: object) -> None:
-        Account.objects.filter(pk=world.account.pk).update(**settings)
+        Account.objects.filter(pk=records.account.pk).update(**settings)
 
     return set_account
 
@@ -108,8 +108,8 @@ def test_client_address_is_the_one_that_trusted_proxies_report(
 # --- E107 ---------------------------------------------------------------------------------------------------------
 
 
-def test_key_is_limited_to_its_actions(world: SimpleNamespace) -> None:
-    key = keys.issue(world.account, actions=["sendsavedmms"])
+def test_key_is_limited_to_its_actions(records: SimpleNamespace) -> None:
+    key = keys.issue(records.account, actions=["sendsavedmms"])
     assert accepted(send(key=key))
     body = request({**SAVE, "api-key": key})
     answer = Client().post("/ep/v1/", body, content_type="text/xml").content
@@ -119,7 +119,7 @@ def test_key_is_limited_to_its_actions(world: SimpleNamespace) -> None:
 # --- last use -----------------------------------------------------------------------------------------------------
 
 
-def test_key_use_is_recorded_once_per_minute(world: SimpleNamespace) -> None:
+def test_key_use_is_recorded_once_per_minute(records: SimpleNamespace) -> None:
     def last_used() -> object:
         return ApiKey.objects.values_list("last_used_at", flat=True).get()
 
@@ -144,7 +144,7 @@ def test_key_use_is_recorded_once_per_minute(world: SimpleNamespace) -> None:
         {"action": "loginUser"},
     ],
 )
-def test_refused_call_records_key_use(world: SimpleNamespace, changed: dict[str, str]) -> None:
+def test_refused_call_records_key_use(records: SimpleNamespace, changed: dict[str, str]) -> None:
     Price.objects.create(message_class="mms", amount=1)
     body = request({**SEND, **changed})
     Client().post("/ep/v1/", body, content_type="text/xml")
@@ -153,7 +153,7 @@ def test_refused_call_records_key_use(world: SimpleNamespace, changed: dict[str,
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_accept_does_not_wait_for_a_locked_key(world: SimpleNamespace) -> None:
+def test_accept_does_not_wait_for_a_locked_key(records: SimpleNamespace) -> None:
     def closing() -> bytes:
         try:
             return send()
@@ -177,36 +177,36 @@ def counts() -> redis.Redis:
 
 
 def test_call_within_the_interval_is_refused(
-    set_account: SetAccount, world: SimpleNamespace, counts: redis.Redis
+    set_account: SetAccount, records: SimpleNamespace, counts: redis.Redis
 ) -> None:
     set_account(minimum_interval=60_000)
     assert accepted(send())
     assert send() == TOO_EARLY
-    (key,) = counts.keys(f"rate-limit:{{{world.account.pk}}}:*")
+    (key,) = counts.keys(f"rate-limit:{{{records.account.pk}}}:*")
     assert 0 < counts.pttl(key) <= 60_000
     counts.pexpire(key, 0)  # the interval has passed
     assert accepted(send())
 
 
 def test_refused_call_does_not_restart_the_interval(
-    set_account: SetAccount, world: SimpleNamespace, counts: redis.Redis
+    set_account: SetAccount, records: SimpleNamespace, counts: redis.Redis
 ) -> None:
     set_account(minimum_interval=60_000)
     send()
-    key = f"rate-limit:{{{world.account.pk}}}:interval"
+    key = f"rate-limit:{{{records.account.pk}}}:interval"
     counts.pexpire(key, 30_000)
     assert send() == TOO_EARLY
     assert counts.pttl(key) <= 30_000
 
 
-def test_throughput_refusal_does_not_start_the_interval(world: SimpleNamespace, counts: redis.Redis) -> None:
-    world.account.minimum_interval, world.account.throughput = 60_000, {"sendSavedMMS": 1}
-    exhaust_rate_limits(world.account)
-    counts.delete(f"rate-limit:{{{world.account.pk}}}:interval")
-    assert [RateLimiter().count(limits_of(world.account, "sendsavedmms")) for _ in range(2)] == ["E113", "E113"]
+def test_throughput_refusal_does_not_start_the_interval(records: SimpleNamespace, counts: redis.Redis) -> None:
+    records.account.minimum_interval, records.account.throughput = 60_000, {"sendSavedMMS": 1}
+    exhaust_rate_limits(records.account)
+    counts.delete(f"rate-limit:{{{records.account.pk}}}:interval")
+    assert [RateLimiter().count(limits_of(records.account, "sendsavedmms")) for _ in range(2)] == ["E113", "E113"]
 
 
-def test_action_without_throughput_is_not_limited(set_account: SetAccount, world: SimpleNamespace) -> None:
+def test_action_without_throughput_is_not_limited(set_account: SetAccount, records: SimpleNamespace) -> None:
     set_account(throughput={"SendSavedMMS": 1})
     answers = [send() for _ in range(20)]
     assert accepted(answers[0])
@@ -215,8 +215,8 @@ def test_action_without_throughput_is_not_limited(set_account: SetAccount, world
     assert accepted(save)
 
 
-def test_throughput_holds_in_any_second_across_processes(world: SimpleNamespace) -> None:
-    account = world.account
+def test_throughput_holds_in_any_second_across_processes(records: SimpleNamespace) -> None:
+    account = records.account
     account.throughput = {"sendSavedMMS": 20}
     end = monotonic() + 1.5
 
@@ -236,38 +236,40 @@ def test_throughput_holds_in_any_second_across_processes(world: SimpleNamespace)
         assert max(after for _, after in window) - min(before for before, _ in window) >= 1.0
 
 
-def test_lost_counts_start_again(set_account: SetAccount, world: SimpleNamespace, counts: redis.Redis) -> None:
+def test_lost_counts_start_again(set_account: SetAccount, records: SimpleNamespace, counts: redis.Redis) -> None:
     set_account(minimum_interval=60_000)
     send()
     counts.script_flush()
     assert send() == TOO_EARLY
-    counts.delete(*counts.keys(f"rate-limit:{{{world.account.pk}}}:*"))
+    counts.delete(*counts.keys(f"rate-limit:{{{records.account.pk}}}:*"))
     assert accepted(send())
     assert send() == TOO_EARLY
 
 
-def test_unreachable_server_allows_calls_and_logs_it(world: SimpleNamespace, caplog: pytest.LogCaptureFixture) -> None:
-    world.account.minimum_interval = 60_000
+def test_unreachable_server_allows_calls_and_logs_it(
+    records: SimpleNamespace, caplog: pytest.LogCaptureFixture
+) -> None:
+    records.account.minimum_interval = 60_000
     with tcp_server(lambda connection: connection.close()) as server:
         port = server.port
     limiter = RateLimiter(redis.Redis.from_url(f"redis://127.0.0.1:{port}", retry=None))
-    assert [limiter.count(limits_of(world.account, "sendsavedmms")) for _ in range(3)] == ["", "", ""]
+    assert [limiter.count(limits_of(records.account, "sendsavedmms")) for _ in range(3)] == ["", "", ""]
     assert caplog.text.count("rate limits are not enforced") == 1
 
 
-def test_hanging_server_delays_one_call(world: SimpleNamespace) -> None:
-    world.account.minimum_interval = 60_000
+def test_hanging_server_delays_one_call(records: SimpleNamespace) -> None:
+    records.account.minimum_interval = 60_000
     with tcp_server(wait_for_close) as server:
         limiter = RateLimiter(redis.Redis.from_url(f"redis://127.0.0.1:{server.port}", socket_timeout=0.2, retry=None))
-        assert [limiter.count(limits_of(world.account, "sendsavedmms")) for _ in range(5)] == [""] * 5
+        assert [limiter.count(limits_of(records.account, "sendsavedmms")) for _ in range(5)] == [""] * 5
         assert server.connections == 1
         limiter.server.close()
 
 
-def test_alias_is_the_same_action(world: SimpleNamespace) -> None:
-    body = request({"action": "getMmsIds", "api-key": keys.issue(world.account, actions=["getmmstemplates"])})
+def test_alias_is_the_same_action(records: SimpleNamespace) -> None:
+    body = request({"action": "getMmsIds", "api-key": keys.issue(records.account, actions=["getmmstemplates"])})
     assert accepted(Client().post("/ep/v1/", body, content_type="text/xml").content)
-    body = request({"action": "getMmsIds", "api-key": keys.issue(world.account, actions=["savemms"])})
+    body = request({"action": "getMmsIds", "api-key": keys.issue(records.account, actions=["savemms"])})
     refusal = failure("E107", "This api-key may not be used for getMmsIds; use another key of the account")
     assert Client().post("/ep/v1/", body, content_type="text/xml").content == refusal
 

@@ -17,18 +17,18 @@ def first_fault(answer: bytes) -> str:
     return f"{code} {info.partition(' ')[0]}"
 
 
-def test_sendsavedmms_reports_faults_in_the_documented_order(world: SimpleNamespace, call_api: CallApi) -> None:
-    account = world.account
+def test_sendsavedmms_reports_faults_in_the_documented_order(records: SimpleNamespace, call_api: CallApi) -> None:
+    account = records.account
     account.status, account.api_access, account.fallback_text_required = "blocked", False, True
     account.allowed_networks, account.minimum_interval, account.throughput = ["192.0.2.1"], 60_000, {"sendSavedMMS": 1}
     account.save()
     account.api_keys.update(allowed_actions=["savemms"])
     account.blocked_numbers.create(number=SEND["to"])
     account.senders.update(operators=[31003])
-    type(world.carrier).objects.update(enabled=False)
+    type(records.carrier).objects.update(enabled=False)
     exhaust_rate_limits(account)
     counts = redis.Redis.from_url(settings.REDIS_URL)
-    prefixes = world.carrier.prefixes
+    prefixes = records.carrier.prefixes
     number = prefixes.get()
     number.delete()
     elements: dict[str, str | list[str] | None] = {
@@ -77,7 +77,7 @@ def test_sendsavedmms_reports_faults_in_the_documented_order(world: SimpleNamesp
         ("E114 The", lambda: account.blocked_numbers.all().delete()),
         ("E618 The", lambda: prefixes.create(prefix="1")),
         ("E619 The", lambda: account.senders.update(operators=[31002])),
-        ("E628 The", lambda: type(world.carrier).objects.update(enabled=True)),
+        ("E628 The", lambda: type(records.carrier).objects.update(enabled=True)),
         ("E713 The", lambda: update_account(status="active")),
     ]
     reported = []

@@ -12,7 +12,7 @@ from mms.content import downloads
 from mms.models import Template
 from tests.api.documents import failure, fetch_failure, file, save_request
 from tests.api.sockets import Handler, read_headers, reset, respond_with, tcp_server, wait_for_close
-from tests.scripted import Say, Scripted, serving
+from tests.scripted import Response, ScriptedServer, serving
 from tests.wire import photograph
 
 CallApi = Callable[[bytes], bytes]
@@ -31,12 +31,12 @@ def chunked(data: bytes, size: int = 1000) -> bytes:
     return b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
 
 
-def redirect(to: str, status: int = 302) -> Say:
-    return Say(status, headers=(("Location", to),))
+def redirect(to: str, status: int = 302) -> Response:
+    return Response(status, headers=(("Location", to),))
 
 
 @pytest.fixture
-def web() -> Iterator[Scripted]:
+def web() -> Iterator[ScriptedServer]:
     with serving(file()) as server:
         yield server
 
@@ -61,7 +61,7 @@ def test_image_is_fetched_with_any_kind_of_length(call_api: CallApi, serve: Hand
         assert b"Success" in call_api(save_request(server.url))
 
 
-def test_request_has_no_compression_or_credentials(call_api: CallApi, web: Scripted) -> None:
+def test_request_has_no_compression_or_credentials(call_api: CallApi, web: ScriptedServer) -> None:
     call_api(save_request(f"{web.url}/a b/ü.jpg?size=1&kind=x#top"))
     sent = web.received[0]
     assert sent.path == "/a%20b/%C3%BC.jpg?size=1&kind=x"
@@ -90,7 +90,7 @@ def test_endless_image_is_cut_at_the_size_limit(call_api: CallApi, head: bytes) 
 
 
 @pytest.mark.parametrize(("limit", "accepted"), [(len(PICTURE), True), (len(PICTURE) - 1, False)])
-def test_size_limit_is_set_by_the_account(call_api: CallApi, web: Scripted, limit: int, accepted: bool) -> None:
+def test_size_limit_is_set_by_the_account(call_api: CallApi, web: ScriptedServer, limit: int, accepted: bool) -> None:
     account = Template.objects.get().account
     account.image_bytes_max = limit
     account.save()
@@ -98,28 +98,28 @@ def test_size_limit_is_set_by_the_account(call_api: CallApi, web: Scripted, limi
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_three_redirects_are_followed(call_api: CallApi, web: Scripted, status: int) -> None:
-    web.first(redirect("/2", status), redirect("3", status), redirect(f"{web.url}/4", status), file())
+def test_three_redirects_are_followed(call_api: CallApi, web: ScriptedServer, status: int) -> None:
+    web.answer_next(redirect("/2", status), redirect("3", status), redirect(f"{web.url}/4", status), file())
     assert b"Success" in call_api(save_request(f"{web.url}/1"))
     assert [sent.path for sent in web.received] == ["/1", "/2", "/3", "/4"]
 
 
-def test_four_redirects_are_not_followed(call_api: CallApi, web: Scripted) -> None:
-    web.first(*[redirect("/again")] * 4)
+def test_four_redirects_are_not_followed(call_api: CallApi, web: ScriptedServer) -> None:
+    web.answer_next(*[redirect("/again")] * 4)
     assert call_api(save_request(web.url)) == fetch_failure("more than 3 redirects")
     assert len(web.received) == 4
 
 
 @pytest.mark.parametrize("to", ["ftp://127.0.0.1/a.jpg", "file:///etc/passwd", "gopher://127.0.0.1/", "data:,"])
-def test_redirect_to_another_scheme_is_refused(call_api: CallApi, web: Scripted, to: str) -> None:
-    web.first(redirect(to))
+def test_redirect_to_another_scheme_is_refused(call_api: CallApi, web: ScriptedServer, to: str) -> None:
+    web.answer_next(redirect(to))
     assert call_api(save_request(web.url)) == fetch_failure(NOT_VALID)
 
 
-def test_redirect_to_a_private_address_is_refused(call_api: CallApi, web: Scripted, settings: Settings) -> None:
+def test_redirect_to_a_private_address_is_refused(call_api: CallApi, web: ScriptedServer, settings: Settings) -> None:
     settings.OUTBOUND_ALLOWED_NETWORKS = ["127.0.0.1/32"]
     with tcp_server(respond_with(OK)) as inner:
-        web.first(redirect(f"http://127.0.0.2:{inner.port}/"))
+        web.answer_next(redirect(f"http://127.0.0.2:{inner.port}/"))
         assert call_api(save_request(web.url)) == fetch_failure(NOT_PUBLIC)
         assert inner.connections == 0
 

@@ -18,8 +18,8 @@ from mms.api.actions import ACTIONS
 from mms.models import Message, Template
 from mms.rendering import compose
 from tests.api.documents import KEY, NUMBER, SAVE, SEND, Elements, failure, request
-from tests.scripted import Scripted
-from tests.wire import IPHONE, Drive
+from tests.scripted import ScriptedServer
+from tests.wire import IPHONE, RunWorkers
 
 KEY_HEADER = {"x-api-key": KEY}
 DDM = {"ddm-message-text": "What is your telephone?"}
@@ -47,14 +47,14 @@ def record_handset(identity: str = IPHONE, **ago: float) -> None:
 
 
 @pytest.fixture
-def priced(world: SimpleNamespace) -> SimpleNamespace:
+def priced(records: SimpleNamespace) -> SimpleNamespace:
     Price.objects.create(message_class="mms", amount=50_000)
     Price.objects.create(message_class="ddm", amount=10_000)
-    ledger.top_up(world.account, 1_000_000, "", timezone.now())
-    return world
+    ledger.top_up(records.account, 1_000_000, "", timezone.now())
+    return records
 
 
-def test_dry_run_previews_everything_and_stores_nothing(priced: SimpleNamespace, mmsc: Scripted) -> None:
+def test_dry_run_previews_everything_and_stores_nothing(priced: SimpleNamespace, mmsc: ScriptedServer) -> None:
     post(SEND)  # so that the dry run is not the first use of account, key and balance
     Message.objects.update(due_at=None, status="failed")
     before = row_counts()
@@ -66,7 +66,7 @@ def test_dry_run_previews_everything_and_stores_nothing(priced: SimpleNamespace,
         b"<route>MMS</route><operator-id>31002</operator-id><carrier>AT&amp;T</carrier><ddm>true</ddm>"
         b"<price>0.06</price><reserved>0.06</reserved><postbacks>N501 N502 N101 N102</postbacks></response>"
     )
-    Drive()()
+    RunWorkers()()
     assert (row_counts(), mmsc.received) == (before, [])
 
 
@@ -113,11 +113,11 @@ def test_oversized_content_is_reported(priced: SimpleNamespace) -> None:
     assert (element(dry_run(**DDM), "price"), element(dry_run(**DDM), "reserved")) == ("0.01", "0.06")
 
 
-def test_oversized_content_costs_the_previewed_price(priced: SimpleNamespace, mmsc: Scripted) -> None:
+def test_oversized_content_costs_the_previewed_price(priced: SimpleNamespace, mmsc: ScriptedServer) -> None:
     type(priced.carrier).objects.update(message_bytes=500)
     preview = element(dry_run(), "price")
     post(SEND)
-    Drive()()
+    RunWorkers()()
     assert (Message.objects.get().status, preview) == ("failed", "0.00")
     balance = Balance.objects.get()
     assert (balance.balance, balance.reserved) == (1_000_000, 0)
@@ -138,7 +138,7 @@ def test_dry_run_is_refused_like_the_real_request(priced: SimpleNamespace) -> No
     assert row_counts() == {**before, "billing.BlockedNumber": 1}
 
 
-def test_dry_run_must_be_true_or_false(world: SimpleNamespace) -> None:
+def test_dry_run_must_be_true_or_false(records: SimpleNamespace) -> None:
     assert dry_run(dry_run="maybe") == failure("E100", "dry-run must be true or false", NUMBER)
     assert b"<tracking-id>" in dry_run(dry_run="false")
 
@@ -153,7 +153,7 @@ def test_action_without_dry_run_refuses_it_and_does_nothing(priced: SimpleNamesp
     assert b"dry-run" not in post({**elements, "dry-run": "false"})
 
 
-def test_dry_run_neither_uses_nor_repeats_an_idempotency_key(world: SimpleNamespace) -> None:
+def test_dry_run_neither_uses_nor_repeats_an_idempotency_key(records: SimpleNamespace) -> None:
     assert b"<route>MMS</route>" in dry_run(idempotency_key="a")
     first = post({**SEND, "idempotency-key": "a"})
     assert b"<tracking-id>" in first

@@ -66,7 +66,7 @@ def assert_stored(message: Message) -> None:
     ids=["raw", "no type", "raw as form", "form field", "form field, no type", "multipart"],
 )
 def test_xml_is_accepted_in_any_wrapping_at_both_endpoints(
-    world: SimpleNamespace,
+    records: SimpleNamespace,
     path: str,
     xml: str,
     answer: Callable[[Message], bytes],
@@ -80,7 +80,7 @@ def test_xml_is_accepted_in_any_wrapping_at_both_endpoints(
 
 
 @pytest.mark.parametrize("upper", [False, True])
-def test_query_string_is_answered_in_skycore_xml(world: SimpleNamespace, upper: bool) -> None:
+def test_query_string_is_answered_in_skycore_xml(records: SimpleNamespace, upper: bool) -> None:
     pairs = {name.upper() if upper and "data" not in name else name: value for name, value in PAIRS.items()}
     answered = get(urlencode(pairs))
     message = Message.objects.get()
@@ -89,7 +89,7 @@ def test_query_string_is_answered_in_skycore_xml(world: SimpleNamespace, upper: 
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-8-sig"])
-def test_json_is_answered_in_json(world: SimpleNamespace, encoding: str) -> None:
+def test_json_is_answered_in_json(records: SimpleNamespace, encoding: str) -> None:
     answered = post_json(json.dumps(JSON, ensure_ascii=False).encode(encoding))
     message = Message.objects.get()
     assert answered == {
@@ -103,7 +103,7 @@ def test_json_is_answered_in_json(world: SimpleNamespace, encoding: str) -> None
     assert_stored(message)
 
 
-def test_merge_tag_name_may_contain_a_space(world: SimpleNamespace) -> None:
+def test_merge_tag_name_may_contain_a_space(records: SimpleNamespace) -> None:
     text = "Dear {{ First Name }}"
     named = {"message-subject": text, "data": {"Name": "Bo", "first name": "Bill"}}
     assert post_json({**JSON, **named})["status"] == "Success"
@@ -112,29 +112,29 @@ def test_merge_tag_name_may_contain_a_space(world: SimpleNamespace) -> None:
 
 
 @pytest.mark.parametrize("wrap", [lambda xml: b"xml=" + quote(xml).encode(), multipart])
-def test_declared_encoding_applies_in_a_form_field(world: SimpleNamespace, wrap: Callable[[bytes], bytes]) -> None:
+def test_declared_encoding_applies_in_a_form_field(records: SimpleNamespace, wrap: Callable[[bytes], bytes]) -> None:
     xml = ('<?xml version="1.0" encoding="ISO-8859-1"?>' + SINCH).encode("latin-1")
     assert b"Success" in post("/ep/v1/", wrap(xml), "multipart/form-data; boundary=x" if wrap is multipart else "")[1]
     assert Message.objects.get().subject == "Olá"
 
 
-def test_skycore_service_is_optional_unless_required(world: SimpleNamespace) -> None:
+def test_skycore_service_is_optional_unless_required(records: SimpleNamespace) -> None:
     xml = SKYCORE.replace("<CAMPAIGNREF>12345</CAMPAIGNREF>", "")
     assert b"Success" in post("/API/wxml/1.3/", xml.encode(), "")[1]
     assert Message.objects.get().service is None
-    type(world.account).objects.update(service_required=True)
+    type(records.account).objects.update(service_required=True)
     assert b"<ERRORINFO>CAMPAIGNREF is missing</ERRORINFO>" in post("/API/wxml/1.3/", xml.encode(), "")[1]
 
 
-def test_fallback_text_is_not_required_if_fallback_is_disabled(world: SimpleNamespace) -> None:
-    type(world.account).objects.update(fallback_text_required=True)
+def test_fallback_text_is_not_required_if_fallback_is_disabled(records: SimpleNamespace) -> None:
+    type(records.account).objects.update(fallback_text_required=True)
     body = request({**SEND, "disable-fallback-sms": "true"})
     assert b"Success" in post("/ep/v1/", body, "")[1]
     assert b"E622" in post("/ep/v1/", request(SEND), "")[1]
 
 
 def test_skycore_slide_lasts_five_seconds_by_default(
-    world: SimpleNamespace,
+    records: SimpleNamespace,
 ) -> None:
     slides = "<SLIDE><TEXT>a</TEXT></SLIDE><SLIDE duration='7'><TEXT>b</TEXT></SLIDE>"
     slides += "<SLIDE DURATION='8'><TEXT>c</TEXT></SLIDE><SLIDE><TEXT>d</TEXT><DURATION>9</DURATION></SLIDE>"
@@ -144,7 +144,7 @@ def test_skycore_slide_lasts_five_seconds_by_default(
     assert list(stored.slides.values_list("text", "duration")) == [("a", 5), ("b", 7), ("c", 8), ("d", 9)]
 
 
-def test_json_stores_content(world: SimpleNamespace) -> None:
+def test_json_stores_content(records: SimpleNamespace) -> None:
     slides = [{"message-text": "a", "duration": 7}, {"message-text": "b"}]
     answer = post_json({"action": "saveMMS", "name": "n", "message-subject": "s", "slide": slides})
     stored = Template.objects.latest("pk")
@@ -152,7 +152,7 @@ def test_json_stores_content(world: SimpleNamespace) -> None:
     assert list(stored.slides.values_list("text", "duration")) == [("a", 7), ("b", 10)]
 
 
-def test_expiry_is_accepted_up_to_the_maximum_lifetime(world: SimpleNamespace) -> None:
+def test_expiry_is_accepted_up_to_the_maximum_lifetime(records: SimpleNamespace) -> None:
     def post_expiry(**late: float) -> bytes:
         timestamp = (timezone.now() + timedelta(**late)).isoformat()
         return post("/ep/v1/", request({**SEND, **ddm, "mms-expiry-timestamp": timestamp}), "")[1]
@@ -171,7 +171,7 @@ def test_expiry_is_accepted_up_to_the_maximum_lifetime(world: SimpleNamespace) -
 
 
 @pytest.mark.parametrize("offset", ["+23:59", "+05:30:15.5"])
-def test_timestamp_with_any_offset_is_converted_to_utc(world: SimpleNamespace, offset: str) -> None:
+def test_timestamp_with_any_offset_is_converted_to_utc(records: SimpleNamespace, offset: str) -> None:
     day = timezone.now().date() + timedelta(days=2)
     timestamp = f"{day}T12:00:00{offset}"
     fields = {"mms-expiry-timestamp": timestamp, "fallback-sms-link-expiration": timestamp}
@@ -192,7 +192,7 @@ def test_timestamp_with_any_offset_is_converted_to_utc(world: SimpleNamespace, o
         ("2026-11-22+12:57:35", "2026-11-22T12:57:35+00:00"),
     ],
 )
-def test_timestamp_in_a_query_may_have_an_unescaped_plus(world: SimpleNamespace, written: str, utc: str) -> None:
+def test_timestamp_in_a_query_may_have_an_unescaped_plus(records: SimpleNamespace, written: str, utc: str) -> None:
     answer = get(f"action=getMmsIds&api_key={KEY}&startdate={written}")
     assert f"<STARTDATE>{utc}</STARTDATE>".encode() in answer
 
@@ -213,5 +213,5 @@ def test_unknown_path_gets_404(db: None) -> None:
     assert [Client().get(path).status_code for path in ("/ep/v3/", "/API/wxml/1.3/other.php")] == [404, 404]
 
 
-def test_empty_body_gets_a_sinch_failure(world: SimpleNamespace) -> None:
+def test_empty_body_gets_a_sinch_failure(records: SimpleNamespace) -> None:
     assert post("/ep/v1/", b"", "")[1] == failure("E100", "The request body is empty")

@@ -60,9 +60,9 @@ def test_sendmms_stores_the_fallback_with_the_content(call_api: CallApi) -> None
     assert fallback(Message.objects.get()) == fallback(template) == STORED
 
 
-def test_stored_text_satisfies_a_required_fallback_text(call_api: CallApi, world: SimpleNamespace) -> None:
+def test_stored_text_satisfies_a_required_fallback_text(call_api: CallApi, records: SimpleNamespace) -> None:
     Template.objects.update(fallback_text="Hello {{firstname}}")
-    type(world.account).objects.update(fallback_text_required=True)
+    type(records.account).objects.update(fallback_text_required=True)
     refused = failure(
         "E100", "fallback-sms-text: data has no value for the merge tag firstname; add a value or a default", NUMBER
     )
@@ -113,9 +113,9 @@ def test_invalid_fallback_of_content_is_refused(call_api: CallApi, change: Eleme
     [({}, True), ({"disable-fallback-sms": "false"}, False), ({"disable-fallback-sms": "true"}, True)],
 )
 def test_new_content_inherits_the_account_setting(
-    call_api: CallApi, world: SimpleNamespace, changes: Elements, stored: bool
+    call_api: CallApi, records: SimpleNamespace, changes: Elements, stored: bool
 ) -> None:
-    type(world.account).objects.update(fallback_disabled=True)
+    type(records.account).objects.update(fallback_disabled=True)
     saved, sent = (
         call_api(request({**SAVE, **changes})),
         call_api(request({**SAVE, **SEND, **changes, "action": "sendMMS"})),

@@ -17,7 +17,7 @@ from mms.api.errors import CATALOGUE
 from mms.models import Slide, Template
 from tests.api.dialect_requests import post_json
 from tests.api.sockets import read_headers, tcp_server
-from tests.scripted import Scripted
+from tests.scripted import ScriptedServer
 from tests.wire import photograph
 
 fuzzed = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -167,7 +167,7 @@ def assert_listed(content: Sequence[RandomSlide]) -> None:
     st.lists(slides(), max_size=3) | st.lists(st.just(RandomSlide("a", (), "image", None, ())), min_size=7, max_size=10)
 )
 def test_random_content_is_stored_or_refused_by_the_rules(
-    world: SimpleNamespace, web: str, content: list[RandomSlide]
+    records: SimpleNamespace, web: str, content: list[RandomSlide]
 ) -> None:
     answer = post_json(
         {"action": "saveMMS", "name": "a", "message-subject": "b", "slide": [slide.json(web) for slide in content]}
@@ -200,7 +200,7 @@ ANYTHING = st.recursive(
 @fuzzed
 @given(st.dictionaries(INSIDE, ANYTHING, max_size=4), ANYTHING, ANYTHING)
 def test_nonsense_content_is_answered(
-    world: SimpleNamespace, customer: Scripted, more: dict[str, Any], slide: Any, areas: Any
+    records: SimpleNamespace, customer: ScriptedServer, more: dict[str, Any], slide: Any, areas: Any
 ) -> None:
     image = {"url": f"{customer.url}/a", "text-areas": areas}
     answer = post_json(

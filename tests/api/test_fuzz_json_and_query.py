@@ -45,13 +45,13 @@ def post_json(body: bytes) -> dict[str, Any]:
 
 @fuzzed
 @given(st.binary() | ANYTHING.map(lambda value: json.dumps(value).encode()))
-def test_random_bytes_get_a_failure(world: SimpleNamespace, body: bytes) -> None:
+def test_random_bytes_get_a_failure(records: SimpleNamespace, body: bytes) -> None:
     assert post_json(body)["status"] == "Failure"
 
 
 @fuzzed
 @given(CHANGES)
-def test_mutated_json_request_is_refused_or_stored(world: SimpleNamespace, changes: dict[str, Any]) -> None:
+def test_mutated_json_request_is_refused_or_stored(records: SimpleNamespace, changes: dict[str, Any]) -> None:
     before = Message.objects.count()
     answer = post_json(json.dumps({**JSON, **changes, "action": "sendSavedMMS"}).encode())
     assert Message.objects.count() - before == (answer["status"] == "Success")
@@ -59,7 +59,7 @@ def test_mutated_json_request_is_refused_or_stored(world: SimpleNamespace, chang
 
 @fuzzed
 @given(st.dictionaries(TAGS, st.text("aé日😀\n{}", max_size=30), max_size=4))
-def test_json_data_is_stored_unchanged(world: SimpleNamespace, data: dict[str, str]) -> None:
+def test_json_data_is_stored_unchanged(records: SimpleNamespace, data: dict[str, str]) -> None:
     data = {name.casefold(): text for name, text in data.items()}
     body = {name: value for name, value in JSON.items() if name not in {"data", "fallback-sms-text"}}
     assert post_json(json.dumps({**body, "data": data}).encode())["status"] == "Success"
@@ -68,5 +68,5 @@ def test_json_data_is_stored_unchanged(world: SimpleNamespace, data: dict[str, s
 
 @fuzzed
 @given(st.text(max_size=50) | CHANGED_QUERIES)
-def test_random_query_is_answered(world: SimpleNamespace, query: str) -> None:
+def test_random_query_is_answered(records: SimpleNamespace, query: str) -> None:
     assert b"<STATUS>" in get(query)

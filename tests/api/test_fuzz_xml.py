@@ -88,19 +88,19 @@ def assert_stored_as_sent(root: etree._Element, message: Message) -> None:
 
 @fuzzed
 @given(st.binary() | st.binary().map(lambda inside: b"<request>" + inside + b"</request>"))
-def test_random_bytes_get_a_failure(world: SimpleNamespace, body: bytes) -> None:
+def test_random_bytes_get_a_failure(records: SimpleNamespace, body: bytes) -> None:
     assert post(body)["status"] == "Failure"
 
 
 @fuzzed
 @given(st.integers(0, len(SEED)), st.integers(0, len(SEED)), st.binary(max_size=10))
-def test_damaged_request_is_answered(world: SimpleNamespace, start: int, end: int, inserted: bytes) -> None:
+def test_damaged_request_is_answered(records: SimpleNamespace, start: int, end: int, inserted: bytes) -> None:
     post(SEED.encode()[:start] + inserted + SEED.encode()[end:])
 
 
 @fuzzed
 @given(st.lists(changes(), min_size=1, max_size=4))
-def test_mutated_request_is_refused_or_stored_unchanged(world: SimpleNamespace, mutations: list[Change]) -> None:
+def test_mutated_request_is_refused_or_stored_unchanged(records: SimpleNamespace, mutations: list[Change]) -> None:
     root = etree.fromstring(SEED)
     for change in mutations:
         change(root)
@@ -123,7 +123,7 @@ def plain(text: str) -> bool:
     encoding=st.sampled_from(["utf-8", "utf-16", "ascii"]),
 )
 def test_valid_request_is_stored_unchanged(
-    world: SimpleNamespace,
+    records: SimpleNamespace,
     subject: str,
     texts: dict[str, str],
     data: dict[str, str],

@@ -32,19 +32,19 @@ def accepted(answer: bytes) -> bool:
     return b"<status>Success</status>" in answer
 
 
-def test_repeat_gets_the_first_answer_and_sends_nothing(world: SimpleNamespace) -> None:
+def test_repeat_gets_the_first_answer_and_sends_nothing(records: SimpleNamespace) -> None:
     first = post(WITH_KEY)
     assert accepted(first)
     assert [post(WITH_KEY) for _ in range(3)] == [first] * 3
     assert Message.objects.count() == 1
 
 
-def test_requests_without_or_with_other_keys_are_sent(world: SimpleNamespace) -> None:
+def test_requests_without_or_with_other_keys_are_sent(records: SimpleNamespace) -> None:
     answers = {post(SEND), post(SEND), post(WITH_KEY), post({**WITH_KEY, "idempotency-key": "order 8"})}
     assert (len(answers), Message.objects.count()) == (4, 4)
 
 
-def test_header_is_equivalent_to_the_parameter(world: SimpleNamespace) -> None:
+def test_header_is_equivalent_to_the_parameter(records: SimpleNamespace) -> None:
     first = post(SEND, header="order 7")
     assert [post(WITH_KEY), post(WITH_KEY, header="order 7"), post(SEND, header=" order 7 ")] == [first] * 3
     assert Message.objects.count() == 1
@@ -59,7 +59,7 @@ def test_header_is_equivalent_to_the_parameter(world: SimpleNamespace) -> None:
         (SEND, "x" * 201, "idempotency-key has 201 characters; at most 200 are allowed"),
     ],
 )
-def test_invalid_key_is_refused(world: SimpleNamespace, elements: Elements, header: str, reason: str) -> None:
+def test_invalid_key_is_refused(records: SimpleNamespace, elements: Elements, header: str, reason: str) -> None:
     assert post(elements, header) == failure("E100", reason, NUMBER)
     assert not Message.objects.exists()
 
@@ -73,13 +73,13 @@ def test_invalid_key_is_refused(world: SimpleNamespace, elements: Elements, head
     ],
     ids=["order", "white space", "unknown element"],
 )
-def test_same_request_may_be_written_differently(world: SimpleNamespace, same: Elements) -> None:
+def test_same_request_may_be_written_differently(records: SimpleNamespace, same: Elements) -> None:
     assert post(WITH_KEY) == post(same)
     assert Message.objects.count() == 1
 
 
-def test_other_api_key_of_the_account_repeats_the_request(world: SimpleNamespace) -> None:
-    assert post(WITH_KEY) == post({**WITH_KEY, "api-key": keys.issue(world.account)})
+def test_other_api_key_of_the_account_repeats_the_request(records: SimpleNamespace) -> None:
+    assert post(WITH_KEY) == post({**WITH_KEY, "api-key": keys.issue(records.account)})
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_other_api_key_of_the_account_repeats_the_request(world: SimpleNamespace
         {"to": "x"},
     ],
 )
-def test_same_key_with_another_request_is_refused(world: SimpleNamespace, other: Elements) -> None:
+def test_same_key_with_another_request_is_refused(records: SimpleNamespace, other: Elements) -> None:
     post(WITH_KEY)
     to = other.get("to")
     expected = failure("E100", USED, str(to or NUMBER))
@@ -100,24 +100,24 @@ def test_same_key_with_another_request_is_refused(world: SimpleNamespace, other:
     assert Message.objects.count() == 1
 
 
-def test_repeat_is_answered_even_if_it_would_now_be_refused(world: SimpleNamespace) -> None:
+def test_repeat_is_answered_even_if_it_would_now_be_refused(records: SimpleNamespace) -> None:
     first = post(WITH_KEY)
     Template.objects.update(account=Account.objects.create(name="Another"))
     assert post(WITH_KEY) == first
     assert b"E241" in post(SEND)
 
 
-def test_accounts_do_not_share_keys(world: SimpleNamespace) -> None:
+def test_accounts_do_not_share_keys(records: SimpleNamespace) -> None:
     post(WITH_KEY)
     other = keys.issue(Account.objects.create(name="Another"))
     assert b"E111" in post({**WITH_KEY, "api-key": other})
 
 
-def test_refused_request_may_be_corrected_with_its_key(world: SimpleNamespace) -> None:
+def test_refused_request_may_be_corrected_with_its_key(records: SimpleNamespace) -> None:
     Price.objects.create(message_class="mms", amount=50)
     assert b"E713" in post(WITH_KEY)
     assert not FirstAnswer.objects.exists()
-    ledger.top_up(world.account, 50, "", timezone.now())
+    ledger.top_up(records.account, 50, "", timezone.now())
     assert accepted(post(WITH_KEY))
     assert accepted(post(WITH_KEY))
     assert Balance.objects.get().reserved == 50
@@ -130,7 +130,7 @@ def age(**hours: float) -> datetime:
 
 
 @pytest.mark.parametrize("swept", [False, True])
-def test_key_is_valid_for_a_day(world: SimpleNamespace, *, swept: bool) -> None:
+def test_key_is_valid_for_a_day(records: SimpleNamespace, *, swept: bool) -> None:
     first = post(WITH_KEY)
     now = age(hours=23, minutes=59)
     sweeper.sweep(now)
@@ -145,10 +145,10 @@ def test_key_is_valid_for_a_day(world: SimpleNamespace, *, swept: bool) -> None:
     assert post({**WITH_KEY, "client-reference": "the next day"}) == second
 
 
-def test_sweep_deletes_more_than_one_batch(world: SimpleNamespace) -> None:
+def test_sweep_deletes_more_than_one_batch(records: SimpleNamespace) -> None:
     now = timezone.now()
     FirstAnswer.objects.bulk_create(
-        FirstAnswer(account=world.account, key=str(n), created_at=now - timedelta(hours=24 if n else 1))
+        FirstAnswer(account=records.account, key=str(n), created_at=now - timedelta(hours=24 if n else 1))
         for n in range(2 * sweeper.BATCH + 5)
     )
     sweeper.sweep(now)
@@ -169,9 +169,9 @@ def call_at_once(calls: int, call: Callable[[int], bytes]) -> list[bytes]:
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_concurrent_repeats_are_sent_once_with_one_answer(world: SimpleNamespace) -> None:
+def test_concurrent_repeats_are_sent_once_with_one_answer(records: SimpleNamespace) -> None:
     Price.objects.create(message_class="mms", amount=50)
-    ledger.top_up(world.account, 50, "", timezone.now())  # funds for exactly one
+    ledger.top_up(records.account, 50, "", timezone.now())  # funds for exactly one
     answers = call_at_once(8, lambda _: post(WITH_KEY))
     assert len(set(answers)) == 1
     assert accepted(answers[0])
@@ -180,7 +180,7 @@ def test_concurrent_repeats_are_sent_once_with_one_answer(world: SimpleNamespace
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_concurrent_requests_with_one_key_are_sent_once(world: SimpleNamespace) -> None:
+def test_concurrent_requests_with_one_key_are_sent_once(records: SimpleNamespace) -> None:
     answers = call_at_once(4, lambda number: post({**WITH_KEY, "client-reference": str(number)}))
     assert sorted(map(accepted, answers)) == [False, False, False, True]
     assert answers.count(ANOTHER) == 3
@@ -188,7 +188,7 @@ def test_concurrent_requests_with_one_key_are_sent_once(world: SimpleNamespace) 
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_crash_before_commit_leaves_neither_key_nor_message(world: SimpleNamespace) -> None:
+def test_crash_before_commit_leaves_neither_key_nor_message(records: SimpleNamespace) -> None:
     with connection.cursor() as cursor:
         # The server ends the connection at the last step before the commit, as it does when its client is killed.
         cursor.execute("""
@@ -207,7 +207,7 @@ def test_crash_before_commit_leaves_neither_key_nor_message(world: SimpleNamespa
     assert (Message.objects.count(), FirstAnswer.objects.count()) == (1, 1)
 
 
-def test_header_works_with_json(world: SimpleNamespace) -> None:
+def test_header_works_with_json(records: SimpleNamespace) -> None:
     elements = {"action": "sendSavedMMS", "to": NUMBER, "from": "28444", "service-id": "12345", "mms-id": "35674"}
     headers = {"x-api-key": KEY, "Idempotency-Key": "order 7"}
     first, repeat = (

@@ -66,7 +66,7 @@ def eventually(cursor: CursorWrapper, query: str) -> None:
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_connection_lost_while_fetching_does_no_harm(
-    world: SimpleNamespace, settings: Settings, tmp_path: Path
+    records: SimpleNamespace, settings: Settings, tmp_path: Path
 ) -> None:
     settings.MEDIA_ROOT = tmp_path
     connection.ensure_connection()
@@ -85,7 +85,7 @@ def test_connection_lost_while_fetching_does_no_harm(
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_connection_lost_after_the_commit_still_gets_success(
-    world: SimpleNamespace, settings: Settings, tmp_path: Path
+    records: SimpleNamespace, settings: Settings, tmp_path: Path
 ) -> None:
     settings.MEDIA_ROOT = tmp_path
     stored = False
@@ -108,7 +108,7 @@ def test_connection_lost_after_the_commit_still_gets_success(
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_content_committed_after_a_lost_connection_has_its_file(
-    world: SimpleNamespace, settings: Settings, tmp_path: Path
+    records: SimpleNamespace, settings: Settings, tmp_path: Path
 ) -> None:
     settings.MEDIA_ROOT = tmp_path
     descriptors: list[int] = []
@@ -137,11 +137,11 @@ def test_content_committed_after_a_lost_connection_has_its_file(
             eventually(cursor, "SELECT count(*) = 2 FROM mms_template")
         finally:
             cursor.execute("SELECT pg_advisory_unlock_all(); DROP TRIGGER waits ON mms_template; DROP FUNCTION wait()")
-    assert [Path(medium.file.path).exists() for medium in Medium.objects.exclude(pk=world.medium.pk)] == [True]
+    assert [Path(medium.file.path).exists() for medium in Medium.objects.exclude(pk=records.medium.pk)] == [True]
 
 
 def test_unwritable_media_folder_gets_e503(
-    world: SimpleNamespace, settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    records: SimpleNamespace, settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "media").write_text("a file where a folder should be")
     settings.MEDIA_ROOT = tmp_path
@@ -151,7 +151,7 @@ def test_unwritable_media_folder_gets_e503(
     assert (Template.objects.count(), Medium.objects.count()) == (1, 1)
 
 
-def test_failed_insert_leaves_no_file(world: SimpleNamespace, settings: Settings, tmp_path: Path) -> None:
+def test_failed_insert_leaves_no_file(records: SimpleNamespace, settings: Settings, tmp_path: Path) -> None:
     settings.MEDIA_ROOT = tmp_path
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # pending triggers would block ALTER TABLE
@@ -162,7 +162,9 @@ def test_failed_insert_leaves_no_file(world: SimpleNamespace, settings: Settings
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
-def test_failed_insert_of_an_event_leaves_no_message(world: SimpleNamespace, caplog: pytest.LogCaptureFixture) -> None:
+def test_failed_insert_of_an_event_leaves_no_message(
+    records: SimpleNamespace, caplog: pytest.LogCaptureFixture
+) -> None:
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE mms_event ADD CONSTRAINT none CHECK (kind = '')")
     answer = post(request(SEND))

@@ -22,45 +22,45 @@ def send(key: str) -> bytes:
     return bytes(Client().post("/ep/v1/", request({**SEND, "api-key": key}), content_type="text/xml").content)
 
 
-def test_new_key_works_immediately_and_is_not_stored(world: SimpleNamespace) -> None:
-    key = keys.issue(world.account, label="shop")
+def test_new_key_works_immediately_and_is_not_stored(records: SimpleNamespace) -> None:
+    key = keys.issue(records.account, label="shop")
     assert b"Success" in send(key)
     row = ApiKey.objects.get(label="shop")
     assert (len(key), row.prefix, str(row)) == (32, key[:6], f"{key[:6]}…")
     assert key not in str(ApiKey.objects.filter(pk=row.pk).values())
-    assert key != keys.issue(world.account)
+    assert key != keys.issue(records.account)
 
 
-def test_revoked_key_is_unknown_and_others_stay_valid(world: SimpleNamespace) -> None:
-    key = keys.issue(world.account)
+def test_revoked_key_is_unknown_and_others_stay_valid(records: SimpleNamespace) -> None:
+    key = keys.issue(records.account)
     ApiKey.objects.filter(digest=keys.digest(key)).update(revoked_at=timezone.now())
     assert send(key) == UNKNOWN
     assert b"Success" in send(KEY)
 
 
 @pytest.mark.parametrize("key", [KEY.upper(), KEY[:-1], KEY + "x", KEY[:6], "'; --", "x" * 100_000])
-def test_similar_keys_are_unknown(world: SimpleNamespace, key: str) -> None:
+def test_similar_keys_are_unknown(records: SimpleNamespace, key: str) -> None:
     assert send(key) == UNKNOWN
 
 
-def test_stored_hash_is_not_a_key(world: SimpleNamespace) -> None:
+def test_stored_hash_is_not_a_key(records: SimpleNamespace) -> None:
     assert send(keys.digest(KEY)) == UNKNOWN
 
 
-def test_hash_depends_on_the_secret(world: SimpleNamespace, settings: Settings) -> None:
+def test_hash_depends_on_the_secret(records: SimpleNamespace, settings: Settings) -> None:
     settings.SECRET_KEY = "another"
     assert send(KEY) == UNKNOWN
 
 
-def test_key_gives_access_to_its_own_account_only(world: SimpleNamespace) -> None:
+def test_key_gives_access_to_its_own_account_only(records: SimpleNamespace) -> None:
     key = keys.issue(Account.objects.create(name="Another"))
     assert send(key) == failure("E111", "from is not one of the account's sender addresses: 28444", NUMBER)
 
 
-def test_accept_takes_nine_queries(world: SimpleNamespace, django_assert_num_queries: DjangoAssertNumQueries) -> None:
+def test_accept_takes_nine_queries(records: SimpleNamespace, django_assert_num_queries: DjangoAssertNumQueries) -> None:
     ApiKey.objects.update(last_used_at=timezone.now())
     Price.objects.create(message_class="mms", amount=1)
-    ledger.top_up(world.account, 2, "", timezone.now())
+    ledger.top_up(records.account, 2, "", timezone.now())
     Client().post("/ep/v1/", SEED.encode(), content_type="text/xml")
     # BEGIN; template locked, key, block lists; primary key of the message, balance with its ledger line, message,
     # event; COMMIT. A batch of 64 messages takes as many.
@@ -105,10 +105,10 @@ def writing_transactions(transactional_db: None) -> Iterator[Callable[[], int]]:
     ids=["plain", "with an idempotency key", "sendMMS"],
 )
 def test_accept_with_first_key_use_is_one_transaction(
-    world: SimpleNamespace, elements: Elements, writing_transactions: Callable[[], int]
+    records: SimpleNamespace, elements: Elements, writing_transactions: Callable[[], int]
 ) -> None:
     Price.objects.create(message_class="mms", amount=1)
-    ledger.top_up(world.account, 1, "", timezone.now())
+    ledger.top_up(records.account, 1, "", timezone.now())
     before = writing_transactions()
     answer = Client().post("/ep/v1/", request(elements), content_type="text/xml").content
     assert b"<status>Success</status>" in answer

@@ -177,13 +177,13 @@ def test_declared_encoding_is_used(call_api: CallApi, document: str, encoding: s
         "",
     ],
 )
-def test_content_type_is_ignored(world: SimpleNamespace, content_type: str) -> None:
+def test_content_type_is_ignored(records: SimpleNamespace, content_type: str) -> None:
     reply = Client().generic("POST", "/ep/v1/", GOOD, content_type=content_type)
     assert b"<status>Success</status>" in reply.content
 
 
 @pytest.mark.parametrize("accept", ["application/json", "text/html", "nonsense", "*/*;q=0"])
-def test_accept_header_is_ignored(world: SimpleNamespace, accept: str) -> None:
+def test_accept_header_is_ignored(records: SimpleNamespace, accept: str) -> None:
     reply = Client().post("/ep/v1/?format=json", GOOD, content_type="text/xml", headers={"accept": accept})
     assert (reply.status_code, reply["Content-Type"]) == (200, "text/xml; charset=utf-8")
 

@@ -9,7 +9,7 @@ from mms.models import Medium, Template
 from tests.adaptation.clips import make_audio, make_video
 from tests.api.dialect_requests import post_json
 from tests.api.documents import NUMBER, SAVE, SEND, failure, file, request
-from tests.scripted import Say, Scripted, serving
+from tests.scripted import Response, ScriptedServer, serving
 from tests.wire import photograph
 
 CallApi = Callable[[bytes], bytes]
@@ -61,9 +61,13 @@ EXCLUSIVE_FAILURES: list[tuple[str, bytes]] = [
 AUDIO, VIDEO = make_audio(), make_video()
 VCARD = b"BEGIN:VCARD\r\nVERSION:3.0\r\nFN:Ann\r\nEND:VCARD\r\n"
 # Element, web server's response -> answer.
-FILE_FAILURES: list[tuple[str, Say, bytes]] = [
+FILE_FAILURES: list[tuple[str, Response, bytes]] = [
     *(
-        (name, Say(status=404), failure(code, f"slide 1: {words} could not be fetched: its server answered HTTP 404"))
+        (
+            name,
+            Response(status=404),
+            failure(code, f"slide 1: {words} could not be fetched: its server answered HTTP 404"),
+        )
         for name, code, words in (
             ("audio", "E352", "the audio"),
             ("video", "E353", "the video"),
@@ -133,7 +137,7 @@ STATUS_FAILURES: list[tuple[str, bytes]] = [
 
 @pytest.mark.parametrize(("second", "expected"), EXCLUSIVE_FAILURES)
 def test_exclusive_media_are_refused_before_any_fetch(
-    call_api: CallApi, customer: Scripted, second: str, expected: bytes
+    call_api: CallApi, customer: ScriptedServer, second: str, expected: bytes
 ) -> None:
     body = request({**SAVE, "slide": [slide_with("image"), second]}).replace(b"{server}", customer.url.encode())
     assert call_api(body) == expected
@@ -142,10 +146,10 @@ def test_exclusive_media_are_refused_before_any_fetch(
 
 @pytest.mark.parametrize(("name", "served", "expected"), FILE_FAILURES)
 def test_unusable_file_gets_the_exact_failure(
-    call_api: CallApi, world: SimpleNamespace, name: str, served: Say, expected: bytes
+    call_api: CallApi, records: SimpleNamespace, name: str, served: Response, expected: bytes
 ) -> None:
     limits = {f"{kind}_bytes_max": 1_000 for kind in ("audio", "video", "object")}
-    type(world.account).objects.update(**limits)
+    type(records.account).objects.update(**limits)
     with serving(served) as server:
         assert call_api(request({**SAVE, "slide": medium(name).replace("{server}", server.url)})) == expected
     assert (Template.objects.count(), Medium.objects.count()) == (1, 1)
@@ -162,7 +166,7 @@ def test_file_of_the_wrong_kind_gets_e629(call_api: CallApi, name: str, data: by
     assert Template.objects.count() == 1
 
 
-def test_suggested_element_is_named_in_the_dialect(world: SimpleNamespace) -> None:
+def test_suggested_element_is_named_in_the_dialect(records: SimpleNamespace) -> None:
     with serving(file(VCARD, "audio/mpeg")) as server:
         slide = {"audio": {"url": f"{server.url}/a"}}
         answer = post_json({"action": "saveMMS", "name": "a", "message-subject": "a", "slide": slide})
@@ -171,7 +175,7 @@ def test_suggested_element_is_named_in_the_dialect(world: SimpleNamespace) -> No
 
 @pytest.mark.parametrize(("status", "expected"), STATUS_FAILURES)
 def test_template_being_encoded_or_failed_cannot_be_sent(
-    call_api: CallApi, world: SimpleNamespace, status: str, expected: bytes
+    call_api: CallApi, records: SimpleNamespace, status: str, expected: bytes
 ) -> None:
     Template.objects.update(status=status, problem="slide 1: the audio could not be encoded: why")
     assert call_api(request(SEND)) == expected

@@ -31,7 +31,7 @@ def exchange(
 
 
 @pytest.mark.parametrize("content_type", ["text/xml", "application/x-www-form-urlencoded", None])
-def test_seed_request_is_accepted(world: SimpleNamespace, live_server: LiveServer, content_type: str | None) -> None:
+def test_seed_request_is_accepted(records: SimpleNamespace, live_server: LiveServer, content_type: str | None) -> None:
     headers = {"Content-Type": content_type} if content_type else {}
     status, answer_type, answer = exchange(live_server, SEED.encode(), headers)
     tracking_id = Message.objects.get().tracking_id
@@ -58,12 +58,12 @@ def test_seed_request_is_accepted(world: SimpleNamespace, live_server: LiveServe
     ids=["empty", "bytes", "deep", "large", "business"],
 )  # fmt: skip
 def test_invalid_request_gets_the_exact_failure(
-    world: SimpleNamespace, live_server: LiveServer, body: bytes, expected: bytes
+    records: SimpleNamespace, live_server: LiveServer, body: bytes, expected: bytes
 ) -> None:
     assert exchange(live_server, body, {}) == (200, "text/xml; charset=utf-8", expected)
 
 
-def test_other_method_is_refused(world: SimpleNamespace, live_server: LiveServer) -> None:
+def test_other_method_is_refused(records: SimpleNamespace, live_server: LiveServer) -> None:
     assert exchange(live_server, b"", {}, "GET") == (
         405, "text/xml; charset=utf-8", failure("E100", "POST an XML request")
     )  # fmt: skip
@@ -77,7 +77,7 @@ def test_other_method_is_refused(world: SimpleNamespace, live_server: LiveServer
     ],
     ids=["good", "large"],
 )
-def test_chunked_request_is_read(world: SimpleNamespace, body: bytes, expected: bytes) -> None:
+def test_chunked_request_is_read(records: SimpleNamespace, body: bytes, expected: bytes) -> None:
     environ = {
         "REQUEST_METHOD": "POST",
         "PATH_INFO": "/ep/v1/",

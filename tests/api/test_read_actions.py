@@ -37,23 +37,23 @@ READ_FAILURES: list[tuple[Elements, bytes]] = [
 
 
 @pytest.fixture
-def templates(world: SimpleNamespace) -> list[Template]:
+def templates(records: SimpleNamespace) -> list[Template]:
     """Create three templates, returned newest first, and one of another account."""
     Template.objects.update(created_at=CREATED)
-    two = [Template.objects.create(account=world.account, name=f"T{n}", subject=f"s{n}") for n in (2, 3)]
-    another = type(world.account).objects.create(name="Another")
+    two = [Template.objects.create(account=records.account, name=f"T{n}", subject=f"s{n}") for n in (2, 3)]
+    another = type(records.account).objects.create(name="Another")
     Template.objects.create(account=another, name="Not ours", subject="")
-    return [*reversed(two), world.template]
+    return [*reversed(two), records.template]
 
 
 def names(answer: bytes) -> list[str]:
     return [part.split("<")[0] for part in answer.decode().split("<mms-name>")[1:]]
 
 
-def test_templates_are_listed_with_all_their_fields(world: SimpleNamespace, call_api: CallApi) -> None:
+def test_templates_are_listed_with_all_their_fields(records: SimpleNamespace, call_api: CallApi) -> None:
     Template.objects.update(created_at=CREATED)
     texts = "Dear {{firstname|customer}}" + "Your number is {{accountnumber|unknown}}."
-    size = world.medium.size + len(texts)
+    size = records.medium.size + len(texts)
     assert call_api(request({**LIST, "start-date": "2026-11-22T13:57:35+01:00"})).decode() == (
         f"{XML_DECLARATION}<response><status>Success</status><start-date>2026-11-22T12:57:35+00:00</start-date>"
         "<page-number>1</page-number><items-per-page>100</items-per-page><total-results>1</total-results>"
@@ -63,7 +63,7 @@ def test_templates_are_listed_with_all_their_fields(world: SimpleNamespace, call
     )
 
 
-def test_skycore_aliases_are_accepted_and_named_in_errors(world: SimpleNamespace) -> None:
+def test_skycore_aliases_are_accepted_and_named_in_errors(records: SimpleNamespace) -> None:
     pages = "<START_DATE>2026-11-22</START_DATE><PAGE_NUMBER>2</PAGE_NUMBER><ITEMS_PER_PAGE>7</ITEMS_PER_PAGE>"
     xml = f"<REQUEST><ACTION>getMmsIds</ACTION><API_KEY>{KEY}</API_KEY>{pages}</REQUEST>"
     answer = post("/API/wxml/1.3/", xml.encode(), "")[1].decode()
@@ -75,9 +75,9 @@ def test_skycore_aliases_are_accepted_and_named_in_errors(world: SimpleNamespace
     assert b"<ERRORINFO>page_number and pagenumber mean the same; send only one of them</ERRORINFO>" in refused
 
 
-def test_templates_are_listed_in_other_dialects(world: SimpleNamespace) -> None:
+def test_templates_are_listed_in_other_dialects(records: SimpleNamespace) -> None:
     Template.objects.update(created_at=CREATED)
-    world.template.slides.all().delete()
+    records.template.slides.all().delete()
     assert get(f"action=GETMMSIDS&api_key={KEY}&itemsperpage=7").decode() == (
         f"{XML_DECLARATION}<RESPONSE><STATUS>Success</STATUS><PAGENUMBER>1</PAGENUMBER><ITEMSPERPAGE>7</ITEMSPERPAGE>"
         "<TOTALRESULTS>1</TOTALRESULTS><MMSTEMPLATE><MMSID>35674</MMSID><MMSNAME>Spring</MMSNAME>"
@@ -133,18 +133,18 @@ def test_invalid_getmessage_gets_the_exact_failure(call_api: CallApi, change: El
     assert call_api(request({**READ, **change})) == expected
 
 
-def test_getmessage_hides_operators_and_other_accounts(world: SimpleNamespace, call_api: CallApi) -> None:
+def test_getmessage_hides_operators_and_other_accounts(records: SimpleNamespace, call_api: CallApi) -> None:
     call_api(request(SEND))
     message = Message.objects.get()
     message.events.create(at=CREATED, kind="resolved", text="olga: it was sent")
     answer = call_api(request({**READ, "tracking-id": message.tracking_id}))
     assert b"<type>resolved</type></event>" in answer
-    Message.objects.update(account=type(world.account).objects.create(name="Another"))
+    Message.objects.update(account=type(records.account).objects.create(name="Another"))
     assert b"E100" in call_api(request({**READ, "tracking-id": message.tracking_id}))
 
 
 @pytest.mark.parametrize("path", ["/ep/v1/", "/API/wxml/1.3/"])
-def test_loginuser_checks_the_key(world: SimpleNamespace, path: str) -> None:
+def test_loginuser_checks_the_key(records: SimpleNamespace, path: str) -> None:
     body = "<REQUEST><ACTION>loginUser</ACTION><API_KEY>{}</API_KEY></REQUEST>"
     valid, invalid = (post(path, body.format(key).encode(), "")[1].decode() for key in (KEY, "x"))
     assert valid == (

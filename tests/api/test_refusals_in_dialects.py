@@ -40,7 +40,7 @@ from tests.scripted import serving
     ],
 )  # fmt: skip
 def test_failure_uses_the_dialect_of_the_request_or_endpoint(
-    world: SimpleNamespace, path: str, body: bytes, expected: str
+    records: SimpleNamespace, path: str, body: bytes, expected: str
 ) -> None:
     assert post(path, body, "text/xml")[1].decode() == XML_DECLARATION + expected
 
@@ -70,7 +70,7 @@ def test_failure_uses_the_dialect_of_the_request_or_endpoint(
     ],
 )
 def test_get_failure_names_the_parameter_as_written(
-    world: SimpleNamespace, change: dict[str, str], code: str, info: str
+    records: SimpleNamespace, change: dict[str, str], code: str, info: str
 ) -> None:
     answer = get(urlencode(PAIRS | change)).decode()
     assert f"<ERRORCODE>{code}</ERRORCODE>" in answer
@@ -86,7 +86,7 @@ def test_get_failure_names_the_parameter_as_written(
         ("to=1&to=2", "E100", "action is missing"),
     ],
 )
-def test_invalid_query_is_refused(world: SimpleNamespace, query: str, code: str, info: str) -> None:
+def test_invalid_query_is_refused(records: SimpleNamespace, query: str, code: str, info: str) -> None:
     answer = get(query).decode()
     assert f"<ERRORCODE>{code}</ERRORCODE>" in answer
     assert f"<ERRORINFO>{info}</ERRORINFO>" in answer
@@ -133,20 +133,20 @@ def test_invalid_query_is_refused(world: SimpleNamespace, query: str, code: str,
     ],
 )  # fmt: skip
 def test_json_failure_names_the_parameter_as_written(
-    world: SimpleNamespace, body: object, code: str, info: str
+    records: SimpleNamespace, body: object, code: str, info: str
 ) -> None:
     answer = post_json(body)
     assert (answer["status"], answer["error-code"], answer["error-info"]) == ("Failure", code, info)
 
 
 @pytest.mark.parametrize("invalid", ["\ud800", "\x00", "\ufffe"])
-def test_answer_is_valid_json_for_any_request_names(world: SimpleNamespace, invalid: str) -> None:
+def test_answer_is_valid_json_for_any_request_names(records: SimpleNamespace, invalid: str) -> None:
     not_allowed = f"a contains the character U+{ord(invalid):04X}, which is not allowed"
     for value, info in ((True, not_allowed), ({"b": 1}, not_allowed), ([[1]], "a contains an array within an array")):
         assert post_json(JSON | {"data": {f"a{invalid}": value}})["error-info"] == info
 
 
-def test_answer_is_valid_json_for_any_content_type(world: SimpleNamespace) -> None:
+def test_answer_is_valid_json_for_any_content_type(records: SimpleNamespace) -> None:
     with serving(file(content_type="text/\xff")) as web:
         slide = {"image": {"url": f"{web.url}/a.jpg"}}
         answer = post_json({"action": "saveMMS", "name": "a", "message-subject": "a", "slide": slide})
@@ -154,7 +154,7 @@ def test_answer_is_valid_json_for_any_content_type(world: SimpleNamespace) -> No
     assert answer["error-info"] == expected
 
 
-def test_json_failure_names_the_key_header(world: SimpleNamespace) -> None:
+def test_json_failure_names_the_key_header(records: SimpleNamespace) -> None:
     assert post_json(JSON, key="") == {
         "status": "Failure", "error-code": "E104", "to": NUMBER, "error-info": "x-api-key is missing"
     }  # fmt: skip
@@ -175,7 +175,7 @@ REPLAY_FAILURES: list[tuple[dict[str, str], str]] = [
 
 @pytest.mark.parametrize(("given", "info"), REPLAY_FAILURES)
 def test_replay_failure_names_parameters_in_the_dialect(
-    world: SimpleNamespace, given: dict[str, str], info: str
+    records: SimpleNamespace, given: dict[str, str], info: str
 ) -> None:
     pairs = {"ACTION": "replayPostbacks", "API_KEY": KEY, **given}
     elements = "".join(f"<{name}>{value}</{name}>" for name, value in pairs.items())
@@ -187,7 +187,7 @@ def test_replay_failure_names_parameters_in_the_dialect(
     assert f"<ERRORINFO>{lower}</ERRORINFO>" in get(urlencode({n.lower(): v for n, v in pairs.items()})).decode()
 
 
-def test_skycore_failure_names_data_and_idempotency_key(world: SimpleNamespace) -> None:
+def test_skycore_failure_names_data_and_idempotency_key(records: SimpleNamespace) -> None:
     def info(subject: str) -> str:
         changed = SKYCORE.replace("Olá", subject).replace("</REQUEST>", "<IDEMPOTENCYKEY>a</IDEMPOTENCYKEY></REQUEST>")
         return post("/API/wxml/1.3/", changed.encode(), "")[1].decode().partition("<ERRORINFO>")[2].partition("<")[0]
@@ -226,7 +226,9 @@ SKYCORE_FAILURES: list[tuple[str, str, str]] = [
 
 
 @pytest.mark.parametrize(("rest", "code", "info"), SKYCORE_FAILURES)
-def test_skycore_content_failures_have_their_own_codes(world: SimpleNamespace, rest: str, code: str, info: str) -> None:
+def test_skycore_content_failures_have_their_own_codes(
+    records: SimpleNamespace, rest: str, code: str, info: str
+) -> None:
     body = SKYCORE_SAVE.format(key=KEY, rest=rest).encode()
     assert post("/API/wxml/1.3/", body, "")[1].decode() == (
         f"{XML_DECLARATION}<RESPONSE><STATUS>Failure</STATUS><ERRORCODE>{code}</ERRORCODE>"

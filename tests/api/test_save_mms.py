@@ -20,7 +20,7 @@ from mms.models import Medium, Message, Template
 from tests.adaptation.pictures import encode_picture
 from tests.api.documents import SAVE, SEND, file, image, request
 from tests.api.sockets import read_headers, tcp_server
-from tests.scripted import Scripted, serving
+from tests.scripted import ScriptedServer, serving
 
 CallApi = Callable[[bytes], bytes]
 
@@ -28,7 +28,7 @@ PICTURE = Image.radial_gradient("L").resize((64, 48)).convert("RGB")
 
 
 @pytest.fixture
-def web() -> Iterator[Scripted]:
+def web() -> Iterator[ScriptedServer]:
     with serving(file()) as server:
         yield server
 
@@ -82,16 +82,16 @@ def stored(answer: bytes) -> Template:
     ],
 )
 def test_picture_is_stored_unchanged(
-    call_api: CallApi, web: Scripted, data: bytes, declared: str, mime_type: str, frames: int
+    call_api: CallApi, web: ScriptedServer, data: bytes, declared: str, mime_type: str, frames: int
 ) -> None:
-    web.first(file(data, declared))
+    web.answer_next(file(data, declared))
     template = stored(call_api(request({**SAVE, "slide": image(f"{web.url}/picture")})))
     medium = template.slides.get().media.get()
     assert (medium.sha256, medium.mime_type, medium.frames) == (hashlib.sha256(data).hexdigest(), mime_type, frames)
     assert (medium.size, medium.width, medium.height, content(medium)) == (len(data), 64, 48, data)
 
 
-def test_subject_length_counts_defaults_instead_of_merge_tags(call_api: CallApi, world: SimpleNamespace) -> None:
+def test_subject_length_counts_defaults_instead_of_merge_tags(call_api: CallApi, records: SimpleNamespace) -> None:
     subject = "{{the_name_that_our_records_have_of_the_customer|dear customer}}" + "x" * 67
     template = stored(call_api(request({**SAVE, "message-subject": subject})))
     assert template.subject == subject
@@ -99,9 +99,9 @@ def test_subject_length_counts_defaults_instead_of_merge_tags(call_api: CallApi,
     assert Message.objects.get().subject == "dear customer" + "x" * 67
 
 
-def test_slides_keep_their_order_texts_and_durations(call_api: CallApi, web: Scripted) -> None:
+def test_slides_keep_their_order_texts_and_durations(call_api: CallApi, web: ScriptedServer) -> None:
     pictures = [encode_picture(PICTURE.rotate(angle), "PNG") for angle in (0, 90)]
-    web.first(*[file(picture, "image/png") for picture in pictures])
+    web.answer_next(*[file(picture, "image/png") for picture in pictures])
     slides = [
         f"<duration> 60 </duration><message-text> Two\nlines </message-text>{image(f'{web.url}/1')}",
         f"<message-text>{'ü' * 5000}</message-text><unknown/>",
@@ -125,7 +125,7 @@ def test_slides_keep_their_order_texts_and_durations(call_api: CallApi, web: Scr
     assert list(urls) == [f"{web.url}/1", f"{web.url}/2"]
 
 
-def test_identical_files_are_stored_once(call_api: CallApi, web: Scripted, media_folder: Path) -> None:
+def test_identical_files_are_stored_once(call_api: CallApi, web: ScriptedServer, media_folder: Path) -> None:
     before = Medium.objects.count()
     web.default = file(encode_picture(PICTURE, "PNG"))
     first = stored(call_api(request({**SAVE, "slide": [image(f"{web.url}/1"), image(f"{web.url}/2")]})))
@@ -136,15 +136,15 @@ def test_identical_files_are_stored_once(call_api: CallApi, web: Scripted, media
     assert files(media_folder) == [medium.sha256]
 
 
-def test_request_that_fails_late_stores_nothing(call_api: CallApi, web: Scripted, media_folder: Path) -> None:
-    web.first(file(encode_picture(PICTURE, "PNG")), file(b"Hello"))
+def test_request_that_fails_late_stores_nothing(call_api: CallApi, web: ScriptedServer, media_folder: Path) -> None:
+    web.answer_next(file(encode_picture(PICTURE, "PNG")), file(b"Hello"))
     assert b"E629" in call_api(request({**SAVE, "slide": [image(f"{web.url}/1"), image(f"{web.url}/2")]}))
     assert (Template.objects.count(), Medium.objects.count(), files(media_folder)) == (1, 1, [])
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_concurrent_identical_files_are_stored_once(
-    world: SimpleNamespace, media_folder: Path, monkeypatch: pytest.MonkeyPatch
+    records: SimpleNamespace, media_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pictures = [encode_picture(PICTURE.rotate(angle), "PNG") for angle in (0, 90)]
     hashes = [hashlib.sha256(picture).hexdigest() for picture in pictures]
@@ -181,7 +181,7 @@ def test_concurrent_identical_files_are_stored_once(
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 @pytest.mark.parametrize("action", ["saveMMS", "sendMMS"])
 def test_fetching_media_holds_no_database_connection(
-    world: SimpleNamespace, media_folder: Path, call_api: CallApi, action: str
+    records: SimpleNamespace, media_folder: Path, call_api: CallApi, action: str
 ) -> None:
     connections_in_use: list[int] = []
 

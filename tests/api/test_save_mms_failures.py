@@ -8,7 +8,7 @@ from PIL import Image
 from mms.models import Medium, Template
 from tests.adaptation.pictures import encode_picture
 from tests.api.documents import SAVE, Elements, failure, file, image, request
-from tests.scripted import Say, Scripted, serving
+from tests.scripted import Response, ScriptedServer, serving
 from tests.wire import photograph
 
 CallApi = Callable[[bytes], bytes]
@@ -72,7 +72,7 @@ SAVE_FAILURES: list[tuple[Elements, bytes]] = [
 
 NO_PICTURE = "slide 1: the file is not a JPEG, PNG, GIF, WebP, HEIC, AVIF or BMP picture"
 # Web server's response for the image of slide 1 -> answer.
-IMAGE_FAILURES: list[tuple[Say, bytes]] = [
+IMAGE_FAILURES: list[tuple[Response, bytes]] = [
     (file(photograph()[:-500]), failure("E341", "slide 1: the picture is damaged or incomplete")),
     (file(b"\x89PNG\r\n\x1a\n and no more"), failure("E341", "slide 1: the picture is damaged or incomplete")),
     (file(b"", "image/jpeg"), failure("E629", NO_PICTURE)),
@@ -103,7 +103,7 @@ IMAGE_FAILURES: list[tuple[Say, bytes]] = [
 
 @pytest.mark.parametrize(("change", "expected"), SAVE_FAILURES)
 def test_invalid_savemms_gets_the_exact_failure_before_any_fetch(
-    call_api: CallApi, customer: Scripted, change: Elements, expected: bytes
+    call_api: CallApi, customer: ScriptedServer, change: Elements, expected: bytes
 ) -> None:
     body = request({**SAVE, **change}).replace(b"{server}", customer.url.encode())
     assert call_api(body) == expected
@@ -111,7 +111,7 @@ def test_invalid_savemms_gets_the_exact_failure_before_any_fetch(
 
 
 @pytest.mark.parametrize(("served", "expected"), IMAGE_FAILURES)
-def test_unusable_image_gets_the_exact_failure(call_api: CallApi, served: Say, expected: bytes) -> None:
+def test_unusable_image_gets_the_exact_failure(call_api: CallApi, served: Response, expected: bytes) -> None:
     with serving(served) as server:
         assert call_api(request({**SAVE, "slide": image(f"{server.url}/a.jpg")})) == expected
     assert (Template.objects.count(), Medium.objects.count()) == (1, 1)
@@ -119,7 +119,7 @@ def test_unusable_image_gets_the_exact_failure(call_api: CallApi, served: Say, e
 
 def test_failure_names_the_slide(call_api: CallApi) -> None:
     with serving(file()) as server:
-        server.first(file(), Say(status=404))
+        server.answer_next(file(), Response(status=404))
         slides = [HELLO, image(f"{server.url}/a.jpg"), image(f"{server.url}/b.jpg")]
         assert call_api(request({**SAVE, "slide": slides})) == failure(
             "E351", "slide 3: the image could not be fetched: its server answered HTTP 404"

@@ -220,8 +220,8 @@ def test_invalid_sendsavedmms_gets_the_exact_failure(call_api: CallApi, change: 
 
 
 @pytest.mark.parametrize("number", TOO_LONG)
-def test_number_of_more_than_15_digits_is_refused(world: SimpleNamespace, call_api: CallApi, number: str) -> None:
-    SenderAddress.objects.create(account=world.account, address="49555", country="DE", default=True)
-    NumberPrefix.objects.create(prefix=number[:2], carrier=world.carrier)
+def test_number_of_more_than_15_digits_is_refused(records: SimpleNamespace, call_api: CallApi, number: str) -> None:
+    SenderAddress.objects.create(account=records.account, address="49555", country="DE", default=True)
+    NumberPrefix.objects.create(prefix=number[:2], carrier=records.carrier)
     for changes in ({}, {"dry-run": "true"}):
         assert b"E110" in call_api(request({**SEND, "to": number, **changes}))

@@ -19,68 +19,68 @@ def refused(code: str, info: str, to: str = NUMBER) -> bytes:
 
 
 def account(**changes: Any) -> Callable[[SimpleNamespace], None]:
-    def change(world: SimpleNamespace) -> None:
-        type(world.account).objects.filter(pk=world.account.pk).update(**changes)
+    def change(records: SimpleNamespace) -> None:
+        type(records.account).objects.filter(pk=records.account.pk).update(**changes)
 
     return change
 
 
 def carrier(**changes: Any) -> Callable[[SimpleNamespace], None]:
-    def change(world: SimpleNamespace) -> None:
-        type(world.carrier).objects.filter(pk=world.carrier.pk).update(**changes)
+    def change(records: SimpleNamespace) -> None:
+        type(records.carrier).objects.filter(pk=records.carrier.pk).update(**changes)
 
     return change
 
 
-def no_carrier(world: SimpleNamespace) -> None:
-    world.carrier.prefixes.all().delete()
+def no_carrier(records: SimpleNamespace) -> None:
+    records.carrier.prefixes.all().delete()
 
 
-def another_account_has_the_template(world: SimpleNamespace) -> None:
-    Template.objects.update(account=type(world.account).objects.create(name="Another"))
+def another_account_has_the_template(records: SimpleNamespace) -> None:
+    Template.objects.update(account=type(records.account).objects.create(name="Another"))
 
 
-def another_account_has_the_sender(world: SimpleNamespace) -> None:
-    world.account.senders.update(account=type(world.account).objects.create(name="Another"))
+def another_account_has_the_sender(records: SimpleNamespace) -> None:
+    records.account.senders.update(account=type(records.account).objects.create(name="Another"))
 
 
-def another_account_has_the_service(world: SimpleNamespace) -> None:
-    world.account.services.update(account=type(world.account).objects.create(name="Another"))
+def another_account_has_the_service(records: SimpleNamespace) -> None:
+    records.account.services.update(account=type(records.account).objects.create(name="Another"))
 
 
 def template_subject(text: str) -> Callable[[SimpleNamespace], None]:
-    def change(world: SimpleNamespace) -> None:
+    def change(records: SimpleNamespace) -> None:
         Template.objects.update(subject=text)
 
     return change
 
 
-def blocked_by_the_platform(world: SimpleNamespace) -> None:
+def blocked_by_the_platform(records: SimpleNamespace) -> None:
     BlockedNumber.objects.create(number=NUMBER)
 
 
-def blocked_by_the_account(world: SimpleNamespace) -> None:
-    world.account.blocked_numbers.create(number=NUMBER)
+def blocked_by_the_account(records: SimpleNamespace) -> None:
+    records.account.blocked_numbers.create(number=NUMBER)
 
 
 def key_for(action: str) -> Callable[[SimpleNamespace], None]:
-    def change(world: SimpleNamespace) -> None:
-        world.account.api_keys.update(allowed_actions=[action])
+    def change(records: SimpleNamespace) -> None:
+        records.account.api_keys.update(allowed_actions=[action])
 
     return change
 
 
 def provisioned_on(operator: int) -> Callable[[SimpleNamespace], None]:
-    def change(world: SimpleNamespace) -> None:
-        world.account.senders.update(operators=[operator])
+    def change(records: SimpleNamespace) -> None:
+        records.account.senders.update(operators=[operator])
 
     return change
 
 
 def rate_limited(**limit: Any) -> Callable[[SimpleNamespace], None]:
-    def change(world: SimpleNamespace) -> None:
-        account(**limit)(world)
-        exhaust_rate_limits(world.account)
+    def change(records: SimpleNamespace) -> None:
+        account(**limit)(records)
+        exhaust_rate_limits(records.account)
 
     return change
 
@@ -141,19 +141,19 @@ STATE_FAILURES: list[tuple[Callable[[SimpleNamespace], None], bytes]] = [
 
 @pytest.mark.parametrize(("change", "expected"), STATE_FAILURES)
 def test_refused_sendsavedmms_gets_the_exact_failure(
-    world: SimpleNamespace, call_api: CallApi, change: Callable[[SimpleNamespace], None], expected: bytes
+    records: SimpleNamespace, call_api: CallApi, change: Callable[[SimpleNamespace], None], expected: bytes
 ) -> None:
-    change(world)
+    change(records)
     assert call_api(request(SEND)) == expected
     assert not Message.objects.exists()
 
 
-def another_account_blocks_the_number(world: SimpleNamespace) -> None:
-    type(world.account).objects.create(name="Another").blocked_numbers.create(number=NUMBER)
+def another_account_blocks_the_number(records: SimpleNamespace) -> None:
+    type(records.account).objects.create(name="Another").blocked_numbers.create(number=NUMBER)
 
 
-def another_key_is_limited(world: SimpleNamespace) -> None:
-    keys.issue(world.account, actions=["savemms"])
+def another_key_is_limited(records: SimpleNamespace) -> None:
+    keys.issue(records.account, actions=["savemms"])
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def another_key_is_limited(world: SimpleNamespace) -> None:
     ],
 )
 def test_settings_of_others_do_not_affect_the_request(
-    world: SimpleNamespace, call_api: CallApi, change: Callable[[SimpleNamespace], None]
+    records: SimpleNamespace, call_api: CallApi, change: Callable[[SimpleNamespace], None]
 ) -> None:
-    change(world)
+    change(records)
     assert b"<status>Success</status>" in call_api(request(SEND))

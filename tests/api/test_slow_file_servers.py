@@ -20,7 +20,7 @@ from mms.content import downloads
 from mms.content.downloads import DownloadError, Downloads
 from tests.api.documents import KEY, SAVE, failure, file, image, request
 from tests.api.sockets import read_headers, tcp_server
-from tests.scripted import Scripted, serving
+from tests.scripted import ScriptedServer, serving
 from tests.wire import photograph
 
 CallApi = Callable[[bytes], bytes]
@@ -41,7 +41,7 @@ def save_request(key: str, url: str) -> bytes:
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_hanging_servers_delay_only_their_own_accounts(world: SimpleNamespace) -> None:
+def test_hanging_servers_delay_only_their_own_accounts(records: SimpleNamespace) -> None:
     others = [Account.objects.create(name=f"Hanging {number}") for number in range(SLOTS // CONCURRENT_FETCHES_MAX)]
     hanging = [keys.issue(account) for account in others]
     arrived, finished = threading.Semaphore(0), threading.Event()
@@ -71,13 +71,13 @@ def test_hanging_servers_delay_only_their_own_accounts(world: SimpleNamespace) -
 
 
 @pytest.fixture
-def web() -> Iterator[Scripted]:
+def web() -> Iterator[ScriptedServer]:
     with serving(file()) as server:
         yield server
 
 
 def test_total_size_of_the_files_of_a_call_is_limited(
-    call_api: CallApi, web: Scripted, monkeypatch: pytest.MonkeyPatch
+    call_api: CallApi, web: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limit = 2 * len(photograph()) - 1
     monkeypatch.setattr(downloads, "BYTES_MAX", limit)
@@ -86,7 +86,7 @@ def test_total_size_of_the_files_of_a_call_is_limited(
     assert b"Success" in call_api(request({**SAVE, "slide": image(web.url)}))
 
 
-def test_call_past_its_deadline_fetches_nothing_more(web: Scripted) -> None:
+def test_call_past_its_deadline_fetches_nothing_more(web: ScriptedServer) -> None:
     call = Downloads(deadline=0.0)
     with pytest.raises(DownloadError, match="all files of a request must arrive within 20 seconds"):
         call.fetch(web.url, 1_000_000)

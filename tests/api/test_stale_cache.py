@@ -26,7 +26,7 @@ def accepted(answer: bytes) -> bool:
 
 
 def update_account(**changes: object) -> Change:
-    return lambda world: type(world.account).objects.update(**changes)
+    return lambda records: type(records.account).objects.update(**changes)
 
 
 def update_senders(**changes: object) -> Change:
@@ -40,25 +40,25 @@ def update_templates(**changes: object) -> Change:
 @pytest.mark.parametrize(
     ("change", "code"),
     [
-        (lambda world: world.account.api_keys.update(revoked_at=timezone.now()), "E104"),
-        (lambda world: world.account.api_keys.update(allowed_actions=["savemms"]), "E107"),
-        (lambda world: world.account.api_keys.all().delete(), "E104"),
+        (lambda records: records.account.api_keys.update(revoked_at=timezone.now()), "E104"),
+        (lambda records: records.account.api_keys.update(allowed_actions=["savemms"]), "E107"),
+        (lambda records: records.account.api_keys.all().delete(), "E104"),
         (update_account(status="blocked"), "E103"),
         (update_account(status="billing-suspended"), "E713"),
         (update_account(api_access=False), "E105"),
         (update_account(allowed_networks=["192.0.2.1"]), "E112"),
         (update_account(fallback_text_required=True), "E622"),
-        (lambda world: world.account.blocked_numbers.create(number=NUMBER), "E114"),
+        (lambda records: records.account.blocked_numbers.create(number=NUMBER), "E114"),
         (lambda _: BlockedNumber.objects.create(number=NUMBER), "E114"),
         (update_templates(deleted_at=timezone.now()), "E241"),
         (lambda _: Balance.objects.update(balance=0), "E713"),
     ],
 )
-def test_cached_permission_ends_immediately(world: SimpleNamespace, change: Change, code: str) -> None:
+def test_cached_permission_ends_immediately(records: SimpleNamespace, change: Change, code: str) -> None:
     Price.objects.create(message_class="mms", amount=1)
-    ledger.top_up(world.account, 100, "", timezone.now())
+    ledger.top_up(records.account, 100, "", timezone.now())
     assert accepted(send())
-    change(world)
+    change(records)
     assert f"<error-code>{code}</error-code>".encode() in send()
     assert Message.objects.count() == 1
 
@@ -72,31 +72,31 @@ def test_cached_permission_ends_immediately(world: SimpleNamespace, change: Chan
         (update_account(minimum_interval=60_000), update_account(minimum_interval=0)),
     ],
 )
-def test_cached_refusal_ends_immediately(world: SimpleNamespace, before: Change, after: Change) -> None:
-    before(world)
+def test_cached_refusal_ends_immediately(records: SimpleNamespace, before: Change, after: Change) -> None:
+    before(records)
     send()
     assert not accepted(send())
-    after(world)
+    after(records)
     assert accepted(send())
 
 
-def test_call_checked_twice_is_counted_once(world: SimpleNamespace) -> None:
-    update_account(minimum_interval=60_000)(world)
-    world.account.blocked_numbers.create(number=NUMBER)
+def test_call_checked_twice_is_counted_once(records: SimpleNamespace) -> None:
+    update_account(minimum_interval=60_000)(records)
+    records.account.blocked_numbers.create(number=NUMBER)
     assert b"<error-code>E114</error-code>" in send()
     assert b"<error-code>E106</error-code>" in send(to="14044790001")
 
 
-def test_call_is_counted_once_when_limits_change(world: SimpleNamespace) -> None:
-    update_account(minimum_interval=60_000)(world)
+def test_call_is_counted_once_when_limits_change(records: SimpleNamespace) -> None:
+    update_account(minimum_interval=60_000)(records)
     assert keys.find(KEY, Freshness.CACHED)
-    update_account(minimum_interval=50_000)(world)
+    update_account(minimum_interval=50_000)(records)
     assert accepted(send())
 
 
-def test_cached_price_is_billed_until_it_expires(world: SimpleNamespace) -> None:
+def test_cached_price_is_billed_until_it_expires(records: SimpleNamespace) -> None:
     Price.objects.create(message_class="mms", amount=10)
-    ledger.top_up(world.account, 100, "", timezone.now())
+    ledger.top_up(records.account, 100, "", timezone.now())
     send()
     Price.objects.update(amount=20)
     send()

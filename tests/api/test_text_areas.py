@@ -20,7 +20,7 @@ from mms.models import Message, Template, TextArea
 from tests.adaptation.pictures import encode_picture
 from tests.api.dialect_requests import SKYCORE_SAVE, get, post, post_json
 from tests.api.documents import KEY, NUMBER, SAVE, SEND, Elements, failure, file, request
-from tests.scripted import Scripted, serving
+from tests.scripted import ScriptedServer, serving
 
 CallApi = Callable[[bytes], bytes]
 
@@ -37,7 +37,7 @@ STORED = [
 
 
 @pytest.fixture
-def web() -> Iterator[Scripted]:
+def web() -> Iterator[ScriptedServer]:
     with serving(file()) as server:
         yield server
 
@@ -68,7 +68,7 @@ def assert_valid_json(**documents: dict[str, Any]) -> None:
         jsonschema.validate(document, schema, cls=jsonschema.Draft202012Validator)
 
 
-def test_text_areas_are_stored_unchanged_in_every_dialect(call_api: CallApi, web: Scripted) -> None:
+def test_text_areas_are_stored_unchanged_in_every_dialect(call_api: CallApi, web: ScriptedServer) -> None:
     body = request({**SAVE, "slide": picture(web.url, {**GREETING}, {**AREA})})
     assert (b"Success" in call_api(body), areas()) == (True, STORED)
     assert_valid(SINCH, body)
@@ -84,7 +84,7 @@ def test_text_areas_are_stored_unchanged_in_every_dialect(call_api: CallApi, web
     assert_valid_json(Request=document)
 
 
-def test_getmmstemplates_lists_text_areas(call_api: CallApi, web: Scripted) -> None:
+def test_getmmstemplates_lists_text_areas(call_api: CallApi, web: ScriptedServer) -> None:
     call_api(request({**SAVE, "slide": ["<message-text>a</message-text>", picture(web.url, {**GREETING})]}))
     shown = call_api(request({"action": "getMMSTemplates", "api-key": KEY, "items-per-page": "1"}))
     assert (
@@ -136,7 +136,7 @@ AREA_FAILURES: list[tuple[dict[str, str | None], str, str]] = [
 
 @pytest.mark.parametrize(("wrong", "code", "info"), AREA_FAILURES)
 def test_invalid_text_area_is_refused_before_any_fetch(
-    call_api: CallApi, customer: Scripted, wrong: dict[str, str | None], code: str, info: str
+    call_api: CallApi, customer: ScriptedServer, wrong: dict[str, str | None], code: str, info: str
 ) -> None:
     assert call_api(request({**SAVE, "slide": picture(customer.url, wrong)})) == failure(code, FIRST_AREA + info)
     assert customer.received == []
@@ -152,7 +152,7 @@ def test_invalid_text_area_is_refused_before_any_fetch(
          "slide 1: text-area is given 11 times; at most 10 are allowed"),
     ],
 )  # fmt: skip
-def test_misplaced_text_areas_are_refused(call_api: CallApi, customer: Scripted, slide: str, info: str) -> None:
+def test_misplaced_text_areas_are_refused(call_api: CallApi, customer: ScriptedServer, slide: str, info: str) -> None:
     body = request({**SAVE, "slide": slide.replace("{server}", customer.url)})
     assert (call_api(body), customer.received) == (failure("E100", info), [])
 
@@ -175,20 +175,20 @@ PICTURE_FAILURES: list[tuple[bytes, str, dict[str, str | None], str]] = [
 
 @pytest.mark.parametrize(("data", "mime_type", "drawn", "info"), PICTURE_FAILURES)
 def test_text_area_beyond_its_picture_is_refused(
-    call_api: CallApi, web: Scripted, data: bytes, mime_type: str, drawn: dict[str, str | None], info: str
+    call_api: CallApi, web: ScriptedServer, data: bytes, mime_type: str, drawn: dict[str, str | None], info: str
 ) -> None:
     web.default = file(data, mime_type)
     assert call_api(request({**SAVE, "slide": picture(web.url, drawn)})) == failure("E100", info)
     assert (Template.objects.count(), TextArea.objects.count()) == (1, 0)
 
 
-def test_rotated_picture_uses_upright_coordinates(call_api: CallApi, web: Scripted) -> None:
+def test_rotated_picture_uses_upright_coordinates(call_api: CallApi, web: ScriptedServer) -> None:
     web.default = file(rotated_picture())
     assert b"Success" in call_api(request({**SAVE, "slide": picture(web.url, area_with(left="400"))}))
 
 
-def add_text_area(world: SimpleNamespace, text: str, slide: int = 1) -> None:
-    world.template.slides.get(position=slide).areas.create(
+def add_text_area(records: SimpleNamespace, text: str, slide: int = 1) -> None:
+    records.template.slides.get(position=slide).areas.create(
         text=text, left=40, top=60, width=400, height=120, font_size=48
     )
 
@@ -206,17 +206,19 @@ DATA_FAILURES: list[tuple[str, str, str]] = [
 
 @pytest.mark.parametrize(("text", "code", "info"), DATA_FAILURES)
 def test_text_undrawable_with_its_data_is_refused(
-    world: SimpleNamespace, call_api: CallApi, text: str, code: str, info: str
+    records: SimpleNamespace, call_api: CallApi, text: str, code: str, info: str
 ) -> None:
-    add_text_area(world, "Hello")
-    add_text_area(world, text)
+    add_text_area(records, "Hello")
+    add_text_area(records, text)
     data = {"firstname": "日本", "lastname": "W" * 100, "address": "x" * 999}
     response = call_api(request({**SEND, "data": "".join(f"<{k}>{v}</{k}>" for k, v in data.items())}))
     assert response == failure(code, f"slide 1, text-area 2: {info}", NUMBER)
     assert not Message.objects.exists()
 
 
-def test_sendmms_checks_text_areas_with_their_data(world: SimpleNamespace, call_api: CallApi, web: Scripted) -> None:
+def test_sendmms_checks_text_areas_with_their_data(
+    records: SimpleNamespace, call_api: CallApi, web: ScriptedServer
+) -> None:
     elements: Elements = {**SEND, "action": "sendMMS", "mms-id": None, "name": "a"}
     slide = picture(web.url, area_with(text="Dear {{nickname}}"))
     refused = call_api(request({**elements, "slide": slide}))
@@ -227,9 +229,9 @@ def test_sendmms_checks_text_areas_with_their_data(world: SimpleNamespace, call_
     assert TextArea.objects.get().slide.template == Message.objects.get().template
 
 
-def test_dry_run_reports_texts_and_their_font_sizes(world: SimpleNamespace, call_api: CallApi) -> None:
-    add_text_area(world, "Dear {{firstname}}, how do you do today?")
-    add_text_area(world, "{{nickname|}}")
+def test_dry_run_reports_texts_and_their_font_sizes(records: SimpleNamespace, call_api: CallApi) -> None:
+    add_text_area(records, "Dear {{firstname}}, how do you do today?")
+    add_text_area(records, "{{nickname|}}")
     elements = {"action": "sendSavedMMS", "to": NUMBER, "from": "28444", "service-id": "12345", "mms-id": "35674"}
     assert_valid(SINCH, call_api(request({**SEND, "dry-run": "true", "data": "<firstname>Bill</firstname>"})))
     response = post_json({**elements, "dry-run": True, "data": {"firstname": "Bill"}})
@@ -245,8 +247,8 @@ def accept_queries(call_api: CallApi) -> int:
     return len(queries)
 
 
-def test_text_areas_cost_a_query_only_if_there_are_any(world: SimpleNamespace, call_api: CallApi) -> None:
+def test_text_areas_cost_a_query_only_if_there_are_any(records: SimpleNamespace, call_api: CallApi) -> None:
     call_api(request(SEND))  # key use is recorded once per minute
     before = accept_queries(call_api)
-    add_text_area(world, "Hello")
+    add_text_area(records, "Hello")
     assert accept_queries(call_api) == before + 1

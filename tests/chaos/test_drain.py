@@ -16,10 +16,10 @@ LEASE = NOW + outbox.LEASE
 
 
 @pytest.fixture
-def message(world: SimpleNamespace) -> Callable[[Status, datetime], Message]:
+def message(records: SimpleNamespace) -> Callable[[Status, datetime], Message]:
     def message(status: Status, due_at: datetime) -> Message:
         return Message.objects.create(
-            account=world.account,
+            account=records.account,
             template=Template.objects.get(),
             carrier=Carrier.objects.get(),
             number="14044790000",

@@ -31,7 +31,7 @@ def server(request: pytest.FixtureRequest) -> Server:
     url = _option(request, "--base-url").rstrip("/")
     if not url:
         url = request.getfixturevalue("live_server").url
-        request.getfixturevalue("world")
+        request.getfixturevalue("records")
     return Server(
         url,
         key=_option(request, "--api-key", KEY),

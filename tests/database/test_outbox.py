@@ -30,19 +30,19 @@ def postback(message: Message, code: str, due_at: datetime) -> Postback:
 
 
 @pytest.mark.django_db
-def test_blocked_postbacks_do_not_hide_a_ready_one(world: SimpleNamespace) -> None:
+def test_blocked_postbacks_do_not_hide_a_ready_one(records: SimpleNamespace) -> None:
     """As after an outage of the customer's server, when many first postbacks wait for their retry."""
     for _ in range(20):
-        message = accept(world, number())
+        message = accept(records, number())
         postback(message, "N501", NOW + outbox.RETRY_SCHEDULE[0])
         postback(message, "N101", NOW - timedelta(seconds=1))
-    ready = postback(accept(world, number()), "N101", NOW)
+    ready = postback(accept(records, number()), "N101", NOW)
     assert [claimed.postback for claimed in outbox.claim(NOW, 8)] == [ready]
 
 
 @pytest.mark.usefixtures("transactional_db", "django_db_serialized_rollback")
-def test_postback_postponed_during_a_settle_is_due_at_once(world: SimpleNamespace) -> None:
-    message = accept(world, number())
+def test_postback_postponed_during_a_settle_is_due_at_once(records: SimpleNamespace) -> None:
+    message = accept(records, number())
     first, second = (postback(message, code, NOW) for code in ("N501", "N101"))
     (claimed_first,) = outbox.claim(NOW, 1)
     assert claimed_first.postback == first

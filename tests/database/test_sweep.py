@@ -46,11 +46,11 @@ def multiply(row: Model, source: str, **expressions: str) -> None:
 
 
 @pytest.fixture
-def backlog(world: SimpleNamespace) -> None:
+def backlog(records: SimpleNamespace) -> None:
     """Create 10,000 rows that are not due and 100 that are, of every kind and status that can wait."""
     first_numbers = iter(range(14_000_000_000, 15_000_000_000, WAITING))
-    common = {"sender": "28444", "carrier": world.carrier, "account": world.account, "created_at": AGO}
-    content = {"template": world.template, "subject": "Spring is here"}
+    common = {"sender": "28444", "carrier": records.carrier, "account": records.account, "created_at": AGO}
+    content = {"template": records.template, "subject": "Spring is here"}
 
     def rows(count: int, model: type[T], **values: object) -> T:
         number = next(first_numbers)
@@ -69,16 +69,18 @@ def backlog(world: SimpleNamespace) -> None:
         rows(DUE, Message, status=status, due_at=AGO, **content)
     waiting = f"SELECT id, number FROM mms_message WHERE id > {first.pk} AND id < {first.pk + WAITING}"
     for source, due_at in ((f"{waiting} ORDER BY id LIMIT {DUE}", AGO), (f"{waiting} ORDER BY id OFFSET {DUE}", LATER)):
-        postback = Postback(account=world.account, message=first, code="N101", fields={}, due_at=due_at, created_at=AGO)
+        postback = Postback(
+            account=records.account, message=first, code="N101", fields={}, due_at=due_at, created_at=AGO
+        )
         postback.save()
         multiply(postback, source, message_id="source.id")
         report = Report.objects.create(
-            carrier=world.carrier, mmsc_id=f"{due_at:%M}", number=first.number, status="Retrieved",
+            carrier=records.carrier, mmsc_id=f"{due_at:%M}", number=first.number, status="Retrieved",
             received_at=AGO, due_at=due_at,
         )  # fmt: skip
         multiply(report, source, mmsc_id="sample.mmsc_id || source.id", number="source.number")
     attempt = Attempt.objects.create(
-        message=first, carrier=world.carrier, try_number=1, started_at=AGO, finished_at=AGO, size=1
+        message=first, carrier=records.carrier, try_number=1, started_at=AGO, finished_at=AGO, size=1
     )
     multiply(attempt, waiting, message_id="source.id")
     with connection.cursor() as cursor:

@@ -35,7 +35,7 @@ BY = re.compile(r"\bby \(([^)]*)\)")
 
 
 @pytest.fixture
-def labels(world: SimpleNamespace, request: pytest.FixtureRequest) -> dict[str, set[str]]:
+def labels(records: SimpleNamespace, request: pytest.FixtureRequest) -> dict[str, set[str]]:
     """The labels of each metric, on a platform that has run for a day."""
     Proof.objects.create(at="2026-11-22T03:30Z", accounts=0)
     for task in wakeup.QUEUES:

@@ -11,8 +11,8 @@ from mms.models import Message, Template
 from tests.adaptation.clips import make_audio
 from tests.api.documents import SAVE, Elements, file, request
 from tests.flow.media import CallApi, Save, slide
-from tests.scripted import Scripted, serving
-from tests.wire import Drive, report_body
+from tests.scripted import ScriptedServer, serving
+from tests.wire import RunWorkers, report_body
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def send(post: Callable[[str], bytes]) -> Callable[..., Message]:
 
 
 @pytest.fixture
-def send_report(world: SimpleNamespace) -> Callable[..., int]:
+def send_report(records: SimpleNamespace) -> Callable[..., int]:
     """Return a function that delivers a report as the carrier's MMSC, and returns the HTTP status of the response."""
 
     def send_report(
@@ -53,18 +53,18 @@ def send_report(world: SimpleNamespace) -> Callable[..., int]:
 
 
 @pytest.fixture
-def drive() -> Drive:
-    return Drive()
+def run_workers() -> RunWorkers:
+    return RunWorkers()
 
 
 @pytest.fixture
-def web() -> Iterator[Scripted]:
+def web() -> Iterator[ScriptedServer]:
     with serving(file(make_audio(), "audio/mpeg")) as server:
         yield server
 
 
 @pytest.fixture
-def call_api(world: SimpleNamespace) -> CallApi:
+def call_api(records: SimpleNamespace) -> CallApi:
     def call_api(elements: Elements) -> bytes:
         return bytes(Client().post("/ep/v1/", request(elements), content_type="text/xml").content)
 
@@ -72,7 +72,7 @@ def call_api(world: SimpleNamespace) -> CallApi:
 
 
 @pytest.fixture
-def save(call_api: CallApi, web: Scripted) -> Save:
+def save(call_api: CallApi, web: ScriptedServer) -> Save:
     """Return a function that saves a template with one slide for each of the elements."""
 
     def save(*names: str) -> Template:

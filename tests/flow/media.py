@@ -5,13 +5,13 @@ from collections.abc import Callable
 
 from mms.models import Template
 from tests.api.documents import Elements
-from tests.scripted import Scripted
+from tests.scripted import ScriptedServer
 
 CallApi = Callable[[Elements], bytes]
 Save = Callable[..., Template]
 
 
-def slide(name: str, web: Scripted) -> str:
+def slide(name: str, web: ScriptedServer) -> str:
     return f"<message-text>Listen</message-text><{name}><url>{web.url}/a</url></{name}>"
 
 

@@ -10,8 +10,8 @@ from billing import ledger
 from billing.models import Balance, LedgerEntry, Price
 from mms.messages import transitions
 from mms.models import Message
-from tests.scripted import Scripted
-from tests.wire import IPHONE, Drive, codes, submit_rsp
+from tests.scripted import ScriptedServer
+from tests.wire import IPHONE, RunWorkers, codes, submit_rsp
 
 Send = Callable[..., Message]
 SendReport = Callable[..., int]
@@ -20,12 +20,12 @@ DDM = "<ddm-message-text>What is your telephone?</ddm-message-text>"
 
 
 @pytest.fixture
-def priced(world: SimpleNamespace) -> SimpleNamespace:
+def priced(records: SimpleNamespace) -> SimpleNamespace:
     """Set the price of an MMS to 50 and of a DDM to 10, and give the account 1,000."""
     Price.objects.create(message_class="mms", amount=50)
     Price.objects.create(message_class="ddm", amount=10)
-    ledger.top_up(world.account, 1000, "", datetime.now(UTC))
-    return world
+    ledger.top_up(records.account, 1000, "", datetime.now(UTC))
+    return records
 
 
 def balance_and_reserved() -> tuple[int, int]:
@@ -39,114 +39,131 @@ def entries(message: Message) -> dict[str, tuple[int, int]]:
     return {row.kind: (row.balance_change, row.reserved_change) for row in rows}
 
 
-def test_accept_reserves_and_submit_settles(priced: SimpleNamespace, send: Send, drive: Drive) -> None:
+def test_accept_reserves_and_submit_settles(priced: SimpleNamespace, send: Send, run_workers: RunWorkers) -> None:
     message = send()
     assert balance_and_reserved() == (1000, 50)
-    drive()
+    run_workers()
     assert balance_and_reserved() == (950, 0)
     assert entries(message) == {"reserve": (0, 50), "settle": (-50, -50)}
 
 
 def test_first_waiting_message_pays_for_the_ddm(
-    priced: SimpleNamespace, send: Send, drive: Drive, send_report: SendReport
+    priced: SimpleNamespace, send: Send, run_workers: RunWorkers, send_report: SendReport
 ) -> None:
     first, second = send(DDM), send(DDM)
     assert balance_and_reserved() == (1000, 120)
-    drive()
+    run_workers()
     send_report("M1", "Retrieved", IPHONE)
-    drive()
+    run_workers()
     assert balance_and_reserved() == (1000 - 60 - 50, 0)
     assert entries(first) == {"reserve": (0, 60), "settle": (-60, -60)}
     assert entries(second) == {"reserve": (0, 60), "settle": (-50, -50), "release": (0, -10)}
 
 
-def test_refused_ddm_costs_nothing(priced: SimpleNamespace, send: Send, drive: Drive, mmsc: Scripted) -> None:
-    mmsc.first(submit_rsp(code=2001))
+def test_refused_ddm_costs_nothing(
+    priced: SimpleNamespace, send: Send, run_workers: RunWorkers, mmsc: ScriptedServer
+) -> None:
+    mmsc.answer_next(submit_rsp(code=2001))
     send(DDM)
-    drive()
+    run_workers()
     assert balance_and_reserved() == (950, 0)
 
 
 def test_unsubmitted_message_costs_only_its_sent_ddm(
-    priced: SimpleNamespace, send: Send, drive: Drive, send_report: SendReport, mmsc: Scripted
+    priced: SimpleNamespace, send: Send, run_workers: RunWorkers, send_report: SendReport, mmsc: ScriptedServer
 ) -> None:
     send(DDM)
-    drive()
-    mmsc.first(submit_rsp(code=2001))
+    run_workers()
+    mmsc.answer_next(submit_rsp(code=2001))
     send_report("M1", "Retrieved", IPHONE)
-    drive()
+    run_workers()
     assert balance_and_reserved() == (990, 0)
 
 
 @pytest.mark.parametrize(("refund", "left"), [(False, 950), (True, 1000)])
 @pytest.mark.parametrize("status", ["Expired", "Rejected", "Unrecognised"])
 def test_undelivered_message_is_refunded_by_policy(
-    priced: SimpleNamespace, send: Send, drive: Drive, send_report: SendReport, status: str, left: int, *, refund: bool
+    priced: SimpleNamespace,
+    send: Send,
+    run_workers: RunWorkers,
+    send_report: SendReport,
+    status: str,
+    left: int,
+    *,
+    refund: bool,
 ) -> None:
     priced.account.refund_undelivered = refund
     priced.account.save()
     send()
-    drive()
+    run_workers()
     for _ in range(2):
         send_report("M1", status)
     assert balance_and_reserved() == (left, 0)
 
 
-def test_message_expired_without_a_report_is_refunded(priced: SimpleNamespace, send: Send, drive: Drive) -> None:
+def test_message_expired_without_a_report_is_refunded(
+    priced: SimpleNamespace, send: Send, run_workers: RunWorkers
+) -> None:
     priced.account.refund_undelivered = True
     priced.account.save()
     send(DDM)
-    drive()
-    drive(datetime.now(UTC) + timedelta(minutes=6))
+    run_workers()
+    run_workers(datetime.now(UTC) + timedelta(minutes=6))
     assert balance_and_reserved() == (1000 - 60, 0)
-    drive(datetime.now(UTC) + timedelta(days=3, minutes=11))
+    run_workers(datetime.now(UTC) + timedelta(days=3, minutes=11))
     assert balance_and_reserved() == (1000 - 10, 0)
 
 
 def test_report_within_the_grace_keeps_the_charge(
-    priced: SimpleNamespace, send: Send, drive: Drive, send_report: SendReport
+    priced: SimpleNamespace, send: Send, run_workers: RunWorkers, send_report: SendReport
 ) -> None:
     type(priced.account).objects.update(refund_undelivered=True)
     message = send()
-    drive()
-    drive(message.expires_at + timedelta(seconds=30))
+    run_workers()
+    run_workers(message.expires_at + timedelta(seconds=30))
     assert send_report("M1", "Retrieved") == 200
-    drive(message.expires_at + timedelta(days=1))
+    run_workers(message.expires_at + timedelta(days=1))
     message.refresh_from_db()
     assert (message.status, codes(message)) == ("delivered", ["N101", "N102"])
     assert balance_and_reserved() == (950, 0)
 
 
 def test_in_doubt_stays_reserved_until_its_report(
-    priced: SimpleNamespace, send: Send, drive: Drive, send_report: SendReport, mmsc: Scripted
+    priced: SimpleNamespace, send: Send, run_workers: RunWorkers, send_report: SendReport, mmsc: ScriptedServer
 ) -> None:
-    mmsc.first("reset")
+    mmsc.answer_next("reset")
     send()
-    drive()
+    run_workers()
     assert balance_and_reserved() == (1000, 50)
     send_report("unknown-id", "Retrieved")
-    drive(datetime.now(UTC) + timedelta(seconds=2))
+    run_workers(datetime.now(UTC) + timedelta(seconds=2))
     assert balance_and_reserved() == (950, 0)
 
 
 @pytest.mark.parametrize(("sent", "left"), [(True, (950, 0)), (False, (1000, 50))])
 def test_in_doubt_resolved_as_sent_is_settled(
-    priced: SimpleNamespace, send: Send, drive: Drive, mmsc: Scripted, left: tuple[int, int], *, sent: bool
+    priced: SimpleNamespace,
+    send: Send,
+    run_workers: RunWorkers,
+    mmsc: ScriptedServer,
+    left: tuple[int, int],
+    *,
+    sent: bool,
 ) -> None:
-    mmsc.first("reset")
+    mmsc.answer_next("reset")
     message = send()
-    drive()
+    run_workers()
     assert transitions.resolve_in_doubt(message, sent, "olga", datetime.now(UTC))
     assert balance_and_reserved() == left
 
 
 def test_message_in_doubt_at_expiry_is_not_charged(
-    priced: SimpleNamespace, send: Send, drive: Drive, mmsc: Scripted
+    priced: SimpleNamespace, send: Send, run_workers: RunWorkers, mmsc: ScriptedServer
 ) -> None:
-    mmsc.first("reset")
+    mmsc.answer_next("reset")
     send()
-    drive()
-    drive(datetime.now(UTC) + timedelta(days=3, minutes=6))
+    run_workers()
+    run_workers(datetime.now(UTC) + timedelta(days=3, minutes=6))
     assert balance_and_reserved() == (1000, 0)
 
 

@@ -14,7 +14,7 @@ from mms.messages import claiming, report_matching, sweeper, transitions
 from mms.models import Discovery, Message, Report
 from mms.protocol.submit import Outcome
 from tests.flow.threads import run_in_thread, start_one_by_one, submit_with_outcome
-from tests.wire import IPHONE, Drive
+from tests.wire import IPHONE, RunWorkers
 
 Send = Callable[..., Message]
 SendReport = Callable[..., int]
@@ -23,16 +23,16 @@ ROUNDS = 10
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_bookings_of_the_same_accounts_do_not_deadlock(world: SimpleNamespace, send: Send) -> None:
+def test_bookings_of_the_same_accounts_do_not_deadlock(records: SimpleNamespace, send: Send) -> None:
     """One worker submits for the first account and fails for the second, the other vice versa."""
     Price.objects.create(message_class="mms", amount=50)
-    ledger.top_up(world.account, 50 * 4 * ROUNDS, "", datetime.now(UTC))
+    ledger.top_up(records.account, 50 * 4 * ROUNDS, "", datetime.now(UTC))
     other = Account.objects.create(name="Other")
     ledger.top_up(other, 0, "", datetime.now(UTC))
     messages = [send() for _ in range(4 * ROUNDS)]
     Message.objects.filter(pk__in=[message.pk for message in messages[::2]]).update(account=other)
     claimed, _ = claiming.claim_messages(datetime.now(UTC), len(messages))
-    first = [message for message in claimed if message.account_id == world.account.pk]
+    first = [message for message in claimed if message.account_id == records.account.pk]
     second = [message for message in claimed if message.account_id == other.pk]
     barrier, problems = threading.Barrier(2), list[Error]()
 
@@ -64,11 +64,11 @@ def test_bookings_of_the_same_accounts_do_not_deadlock(world: SimpleNamespace, s
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_report_matching_locks_balances_in_order(world: SimpleNamespace, send: Send, send_report: SendReport) -> None:
+def test_report_matching_locks_balances_in_order(records: SimpleNamespace, send: Send, send_report: SendReport) -> None:
     """Of two messages in doubt, the one with the lower number belongs to the second account."""
     Price.objects.create(message_class="mms", amount=50)
     second = Account.objects.create(name="Second")
-    for account in (world.account, second):
+    for account in (records.account, second):
         ledger.top_up(account, 1000, "", datetime.now(UTC))
     messages = [send(to=number) for number in ("14044790000", "14044790001")]
     Message.objects.filter(pk=messages[0].pk).update(account=second)
@@ -82,13 +82,13 @@ def test_report_matching_locks_balances_in_order(world: SimpleNamespace, send: S
 
     def book() -> None:
         with transaction.atomic():
-            ledger.lock_balances({world.account.pk, second.pk})
+            ledger.lock_balances({records.account.pk, second.pk})
 
     def wake() -> None:
         sweeper.sweep(datetime.now(UTC) + timedelta(seconds=2))
 
     with transaction.atomic():
-        ledger.lock_balances({world.account.pk, 0})
+        ledger.lock_balances({records.account.pk, 0})
         threads = start_one_by_one((book, wake), problems)
     for thread in threads:
         thread.join()
@@ -98,13 +98,13 @@ def test_report_matching_locks_balances_in_order(world: SimpleNamespace, send: S
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_claim_joining_a_discovery_does_not_deadlock_its_report(
-    world: SimpleNamespace, send: Send, send_report: SendReport, drive: Drive
+    records: SimpleNamespace, send: Send, send_report: SendReport, run_workers: RunWorkers
 ) -> None:
     """The first message is due after its deadline, together with a later one that joins the discovery."""
     ddm = "<ddm-message-text>What is your telephone?</ddm-message-text>"
     send(f"{ddm}<ddm-message-timeout>1</ddm-message-timeout>")
     send(ddm)  # keeps it open
-    drive()
+    run_workers()
     now = datetime.now(UTC) + timedelta(seconds=61)
     sweeper.sweep(now)
     send(f"{ddm}<ddm-message-timeout>1</ddm-message-timeout>")
@@ -128,7 +128,7 @@ def test_claim_joining_a_discovery_does_not_deadlock_its_report(
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_report_waits_for_the_result_of_its_own_submit(
-    world: SimpleNamespace, send: Send, send_report: SendReport
+    records: SimpleNamespace, send: Send, send_report: SendReport
 ) -> None:
     """The report of the second message precedes its result, which is stored while the report is being matched."""
     doubtful, answered = send(), send()
@@ -159,7 +159,7 @@ def test_report_waits_for_the_result_of_its_own_submit(
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_attempt_is_matched_to_one_report_only(world: SimpleNamespace, send: Send, send_report: SendReport) -> None:
+def test_attempt_is_matched_to_one_report_only(records: SimpleNamespace, send: Send, send_report: SendReport) -> None:
     """Two reports may be of the one attempt without a MessageID. The second worker overtakes the first."""
     send()
     claimed, _ = claiming.claim_messages(datetime.now(UTC), 1)

@@ -10,8 +10,8 @@ from django.db import connection
 
 from mms.models import Message, Postback
 from mms.postbacks import outbox
-from tests.scripted import Scripted
-from tests.wire import Drive, codes
+from tests.scripted import ScriptedServer
+from tests.wire import RunWorkers, codes
 
 Send = Callable[..., Message]
 
@@ -50,11 +50,16 @@ def connection_ends_once(step: str, table: str) -> Iterator[None]:
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 @pytest.mark.parametrize("table", ["mms_attempt", "mms_postbackattempt"])
 def test_result_is_stored_after_a_database_restart(
-    world: SimpleNamespace, send: Send, drive: Drive, mmsc: Scripted, customer: Scripted, table: str
+    records: SimpleNamespace,
+    send: Send,
+    run_workers: RunWorkers,
+    mmsc: ScriptedServer,
+    customer: ScriptedServer,
+    table: str,
 ) -> None:
     message = send()
     with connection_ends_once("UPDATE", table):
-        drive()
+        run_workers()
     message.refresh_from_db()
     assert (message.status, codes(message)) == ("submitted", ["N101"])
     assert Postback.objects.get().status == Postback.Status.DELIVERED
@@ -63,23 +68,23 @@ def test_result_is_stored_after_a_database_restart(
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_notifier_survives_a_database_restart_before_sending(
-    world: SimpleNamespace, send: Send, drive: Drive, customer: Scripted
+    records: SimpleNamespace, send: Send, run_workers: RunWorkers, customer: ScriptedServer
 ) -> None:
     send()
     with connection_ends_once("INSERT", "mms_postbackattempt"):
-        drive()
+        run_workers()
     assert customer.received == []
-    drive(datetime.now(UTC) + outbox.LEASE)
+    run_workers(datetime.now(UTC) + outbox.LEASE)
     assert Postback.objects.get().status == Postback.Status.DELIVERED
     assert len(customer.received) == 1
 
 
 def test_unstorable_result_does_not_affect_the_others(
-    world: SimpleNamespace, send: Send, drive: Drive, mmsc: Scripted
+    records: SimpleNamespace, send: Send, run_workers: RunWorkers, mmsc: ScriptedServer
 ) -> None:
     execute(REFUSE_M2)
     messages = [send() for _ in range(3)]
-    drive()
+    run_workers()
     found = dict(Message.objects.values_list("attempts__mmsc_id", "status"))
     assert found == {"M1": "submitted", "": "sending", "M3": "submitted"}
     assert len(mmsc.received) == len(messages)

@@ -20,7 +20,7 @@ from mms.messages.request import SendRequest
 from mms.models import DiscardedFile, Medium, Message, Rendition, Slide, SlideMedium, Template
 from tests.api.documents import KEY, SAVE, SEND, file, image, request
 from tests.scripted import serving
-from tests.wire import Drive, photograph
+from tests.wire import RunWorkers, photograph
 
 DELETE = request({"action": "deleteMMSID", "api-key": KEY, "mms-id": "35674"})
 DELETED = b'<?xml version="1.0" encoding="UTF-8"?>\n<response><status>Success</status><mms-id>35674</mms-id></response>'
@@ -51,8 +51,8 @@ def rendition(medium: Medium) -> Rendition:
     )
 
 
-def test_deletion_removes_renditions_and_files(world: SimpleNamespace) -> None:
-    names = [world.medium.file.name, rendition(world.medium).file.name]
+def test_deletion_removes_renditions_and_files(records: SimpleNamespace) -> None:
+    names = [records.medium.file.name, rendition(records.medium).file.name]
     assert call(DELETE) == DELETED
     assert stored() == NOTHING | {"DiscardedFile": 2}
     sweeper.sweep(datetime.now(UTC))
@@ -60,7 +60,7 @@ def test_deletion_removes_renditions_and_files(world: SimpleNamespace) -> None:
     assert [default_storage.exists(name) for name in names] == [False, False]
 
 
-def test_deleted_content_is_unknown_to_the_customer(world: SimpleNamespace) -> None:
+def test_deleted_content_is_unknown_to_the_customer(records: SimpleNamespace) -> None:
     call(DELETE)
     assert [b"E241" in call(body) for body in (DELETE, request(SEND))] == [True, True]
     listed = call(request({"action": "getMMSTemplates", "api-key": KEY}))
@@ -68,21 +68,21 @@ def test_deleted_content_is_unknown_to_the_customer(world: SimpleNamespace) -> N
 
 
 @pytest.mark.parametrize("mms_id", ["", "1", "spring"])
-def test_unknown_content_cannot_be_deleted(world: SimpleNamespace, mms_id: str) -> None:
+def test_unknown_content_cannot_be_deleted(records: SimpleNamespace, mms_id: str) -> None:
     code = b"E241" if mms_id else b"E620"
     assert code in call(request({"action": "deletemmsid", "api-key": KEY, "mms-id": mms_id}))
-    Template.objects.update(account=type(world.account).objects.create(name="Another"))
+    Template.objects.update(account=type(records.account).objects.create(name="Another"))
     assert b"E241" in call(DELETE)
     assert Template.objects.get().deleted_at is None
 
 
 def test_unfinished_message_keeps_the_content(
-    world: SimpleNamespace, drive: Drive, send_report: Callable[..., int]
+    records: SimpleNamespace, run_workers: RunWorkers, send_report: Callable[..., int]
 ) -> None:
     call(request(SEND))
     assert call(DELETE) == DELETED
     assert stored()["Slide"] == 2
-    drive()
+    run_workers()
     sweeper.sweep(later())
     assert (Message.objects.get().status, stored()["Medium"]) == ("submitted", 1)
     send_report("M1", "Retrieved")
@@ -90,19 +90,19 @@ def test_unfinished_message_keeps_the_content(
     assert (Message.objects.get().status, stored()) == ("delivered", NOTHING)
 
 
-def test_medium_of_another_template_stays(world: SimpleNamespace) -> None:
-    another = Template.objects.create(account=world.account, name="Another", subject="")
-    SlideMedium.objects.create(slide=another.slides.create(position=1, duration=5), medium=world.medium)
+def test_medium_of_another_template_stays(records: SimpleNamespace) -> None:
+    another = Template.objects.create(account=records.account, name="Another", subject="")
+    SlideMedium.objects.create(slide=another.slides.create(position=1, duration=5), medium=records.medium)
     call(DELETE)
     sweeper.sweep(datetime.now(UTC))
-    assert (stored()["Medium"], default_storage.exists(world.medium.file.name)) == (1, True)
+    assert (stored()["Medium"], default_storage.exists(records.medium.file.name)) == (1, True)
     call(request({"action": "deleteMMSID", "api-key": KEY, "mms-id": str(another.pk)}))
     sweeper.sweep(datetime.now(UTC))
-    assert (stored(), default_storage.exists(world.medium.file.name)) == (NOTHING, False)
+    assert (stored(), default_storage.exists(records.medium.file.name)) == (NOTHING, False)
 
 
-def test_failed_removal_of_a_file_is_retried(world: SimpleNamespace, settings: SimpleNamespace) -> None:
-    path = Path(world.medium.file.path)
+def test_failed_removal_of_a_file_is_retried(records: SimpleNamespace, settings: SimpleNamespace) -> None:
+    path = Path(records.medium.file.path)
     call(DELETE)
     path.unlink()
     path.mkdir()
@@ -115,11 +115,11 @@ def test_failed_removal_of_a_file_is_retried(world: SimpleNamespace, settings: S
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_message_accepted_during_a_deletion_keeps_the_content(world: SimpleNamespace) -> None:
+def test_message_accepted_during_a_deletion_keeps_the_content(records: SimpleNamespace) -> None:
     """The deletion waits for the lock of the accept, and then finds the message."""
     send_request = SendRequest(
-        account=world.account, number="14044790000", country="US", sender="28444", carrier=world.carrier,
-        template=world.template, service=None, subject="",
+        account=records.account, number="14044790000", country="US", sender="28444", carrier=records.carrier,
+        template=records.template, service=None, subject="",
     )  # fmt: skip
 
     def delete() -> bytes:
@@ -140,7 +140,9 @@ def test_message_accepted_during_a_deletion_keeps_the_content(world: SimpleNames
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_medium_removed_during_a_save_is_stored_again(world: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_medium_removed_during_a_save_is_stored_again(
+    records: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The medium is stored when the request begins, and deleted when its rows are written."""
     gone = threading.Event()
     hold = deletion.hold_media
@@ -161,13 +163,13 @@ def test_medium_removed_during_a_save_is_stored_again(world: SimpleNamespace, mo
     with serving(file(photograph())) as web:
         assert b"Success" in call(request({**SAVE, "slide": image(f"{web.url}/a.jpg")}))
     medium = Medium.objects.get()
-    assert medium.pk != world.medium.pk
+    assert medium.pk != records.medium.pk
     with medium.file.open() as kept:
         assert kept.read() == photograph()
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_medium_stored_and_deleted_during_a_save_is_kept(world: SimpleNamespace) -> None:
+def test_medium_stored_and_deleted_during_a_save_is_kept(records: SimpleNamespace) -> None:
     """Another request stores the same medium and deletes it before the rows of this one are written."""
     others: list[bytes] = []
 
@@ -193,7 +195,7 @@ def test_medium_stored_and_deleted_during_a_save_is_kept(world: SimpleNamespace)
     with serving(file(picture)) as web, connection.execute_wrapper(interfere):
         assert b"Success" in call(request({**SAVE, "slide": image(f"{web.url}/a.jpg")}))
     assert all(b"Success" in other for other in others)
-    medium = Medium.objects.exclude(pk=world.medium.pk).get()
+    medium = Medium.objects.exclude(pk=records.medium.pk).get()
     with medium.file.open() as kept:
         assert kept.read() == picture
 

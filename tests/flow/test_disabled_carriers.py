@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 from mms.messages import claiming, sweeper
 from mms.models import Carrier, Discovery, Message
-from tests.scripted import Scripted
-from tests.wire import Drive, codes, kinds
+from tests.scripted import ScriptedServer
+from tests.wire import RunWorkers, codes, kinds
 
 Send = Callable[..., Message]
 SendReport = Callable[..., int]
@@ -22,29 +22,29 @@ def switch(carrier: Carrier, *, on: bool) -> None:
 
 
 def test_messages_of_a_disabled_carrier_wait_until_enabled(
-    world: SimpleNamespace, send: Send, drive: Drive, mmsc: Scripted
+    records: SimpleNamespace, send: Send, run_workers: RunWorkers, mmsc: ScriptedServer
 ) -> None:
     messages = [send(), send("<ddm-message-text>Free</ddm-message-text>", to="14044790001")]
-    switch(world.carrier, on=False)
-    drive(later(hours=1))
+    switch(records.carrier, on=False)
+    run_workers(later(hours=1))
     sweeper.fail_expired_at_disabled_carriers(later(hours=1))
     assert ([Message.objects.get(pk=m.pk).status for m in messages], mmsc.received) == (["accepted"] * 2, [])
-    switch(world.carrier, on=True)
-    drive(later(hours=1))
+    switch(records.carrier, on=True)
+    run_workers(later(hours=1))
     assert [Message.objects.get(pk=m.pk).status for m in messages] == ["submitted", "discovering"]
-    switch(world.carrier, on=False)
-    drive(later(hours=2))
+    switch(records.carrier, on=False)
+    run_workers(later(hours=2))
     assert kinds(messages[1])[-1] == "deadline"
 
 
 def test_message_fails_if_it_expires_at_a_disabled_carrier(
-    world: SimpleNamespace, send: Send, drive: Drive, mmsc: Scripted
+    records: SimpleNamespace, send: Send, run_workers: RunWorkers, mmsc: ScriptedServer
 ) -> None:
     message = send("<ddm-message-text>Free</ddm-message-text>")
     claiming.claim_messages(later(seconds=1), 10)  # the message waits for a discovery, whose DDM is due
-    switch(world.carrier, on=False)
+    switch(records.carrier, on=False)
     for days in (1, 4):
-        drive(later(days=days))
+        run_workers(later(days=days))
         sweeper.fail_expired_at_disabled_carriers(later(days=days))
     message.refresh_from_db()
     assert (message.status, codes(message), mmsc.received) == ("failed", ["E501", "E101"], [])

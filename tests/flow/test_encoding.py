@@ -16,11 +16,11 @@ from mms.rendering import renditions
 from tests.adaptation.clips import make_audio, make_video
 from tests.api.documents import KEY, SEND, file
 from tests.flow.media import CallApi, Save, child
-from tests.scripted import Scripted
-from tests.wire import Drive
+from tests.scripted import ScriptedServer
+from tests.wire import RunWorkers
 
 
-def postback_bodies(customer: Scripted) -> list[str]:
+def postback_bodies(customer: ScriptedServer) -> list[str]:
     """Return the content of each received postback, without origin and timestamp."""
     return [
         re.sub(r"<timestamp>.*?</timestamp>|<origin>MMS_MT</origin>", "", sent.body.decode().partition("<postback>")[2])
@@ -29,12 +29,12 @@ def postback_bodies(customer: Scripted) -> list[str]:
 
 
 def test_template_with_audio_is_locked_until_encoded(
-    save: Save, call_api: CallApi, drive: Drive, customer: Scripted
+    save: Save, call_api: CallApi, run_workers: RunWorkers, customer: ScriptedServer
 ) -> None:
     template = save("audio")
     assert b"<error-code>E626</error-code>" in call_api({**SEND, "mms-id": str(template.pk)})
     worker.run()
-    drive()
+    run_workers()
     template.refresh_from_db()
     assert (template.status, template.slides.get().duration) == ("ready", 2)
     assert postback_bodies(customer) == [f"<code>N003</code><mms-id>{template.pk}</mms-id></postback>"]
@@ -42,13 +42,13 @@ def test_template_with_audio_is_locked_until_encoded(
 
 
 def test_message_has_the_format_that_the_handset_supports(
-    save: Save, call_api: CallApi, drive: Drive, mmsc: Scripted, web: Scripted
+    save: Save, call_api: CallApi, run_workers: RunWorkers, mmsc: ScriptedServer, web: ScriptedServer
 ) -> None:
-    web.first(file(make_audio(), "audio/mpeg"), file(make_video(), "video/mp4"))
+    web.answer_next(file(make_audio(), "audio/mpeg"), file(make_video(), "video/mp4"))
     template = save("audio", "video")
     worker.run()
     call_api({**SEND, "mms-id": str(template.pk)})
-    drive()
+    run_workers()
     (sent,) = mmsc.received
     assert [part.decode() for part in re.findall(rb"Content-Type: ((?:audio|video)/\w+)", sent.body)] == [
         "audio/amr",
@@ -66,7 +66,12 @@ def test_message_has_the_format_that_the_handset_supports(
 
 
 def test_unsupported_object_is_left_out_and_noted(
-    save: Save, call_api: CallApi, drive: Drive, mmsc: Scripted, web: Scripted, world: SimpleNamespace
+    save: Save,
+    call_api: CallApi,
+    run_workers: RunWorkers,
+    mmsc: ScriptedServer,
+    web: ScriptedServer,
+    records: SimpleNamespace,
 ) -> None:
     from handsets.models import Profile
 
@@ -74,22 +79,22 @@ def test_unsupported_object_is_left_out_and_noted(
     web.default = file(card, "text/vcard")
     template = save("vcard")
     call_api({**SEND, "mms-id": str(template.pk)})
-    drive()
+    run_workers()
     changes = Message.objects.latest("pk").events.get(kind="adapted").details["changes"]
     assert changes == ["slide 1: the text/x-vcard file is left out: the handset does not support text/x-vcard"]
     Profile.objects.filter(generic=True).update(mime_types=["image/jpeg", "text/vcard"])
     call_api({**SEND, "mms-id": str(template.pk)})
-    drive()
+    run_workers()
     assert card not in mmsc.received[0].body
     assert b"Content-Type: text/vcard" in mmsc.received[1].body
     assert card in mmsc.received[1].body
 
 
-def test_same_bytes_are_encoded_once(save: Save, drive: Drive, customer: Scripted) -> None:
+def test_same_bytes_are_encoded_once(save: Save, run_workers: RunWorkers, customer: ScriptedServer) -> None:
     save("audio")
     worker.run()
     again = save("audio")
-    drive()
+    run_workers()
     assert (again.status, again.slides.get().duration) == ("ready", 2)
     assert [line[:17] for line in postback_bodies(customer)] == ["<code>N003</code>"] * 2
     assert Encoding.objects.get().tries == 1
@@ -104,13 +109,13 @@ def test_same_bytes_are_encoded_once(save: Save, drive: Drive, customer: Scripte
     ],
 )
 def test_failed_encoding_fails_the_template_with_a_reason(
-    save: Save, call_api: CallApi, drive: Drive, customer: Scripted, web: Scripted,
+    save: Save, call_api: CallApi, run_workers: RunWorkers, customer: ScriptedServer, web: ScriptedServer,
     name: str, data: bytes, declared: str, code: str,
 ) -> None:  # fmt: skip
     web.default = file(data, declared)
     template = save(name)
     worker.run()
-    drive()
+    run_workers()
     template.refresh_from_db()
     assert template.status == "failed"
     assert template.problem.startswith(f"slide 1: the {name} could not be encoded: it is damaged, or its codec")
@@ -177,7 +182,7 @@ def test_worker_without_a_lease_changes_nothing(save: Save) -> None:
 
 
 def test_content_deleted_during_encoding_gets_no_postback(
-    save: Save, call_api: CallApi, drive: Drive, customer: Scripted
+    save: Save, call_api: CallApi, run_workers: RunWorkers, customer: ScriptedServer
 ) -> None:
     template, now = save("audio"), datetime.now(UTC)
     claimed = queue.claim(now)
@@ -185,7 +190,7 @@ def test_content_deleted_during_encoding_gets_no_postback(
     assert b"Success" in call_api({"action": "deleteMMSID", "api-key": KEY, "mms-id": str(template.pk)})
     assert not Encoding.objects.exists()
     assert not queue.complete(claimed, [], 2, now)
-    drive()
+    run_workers()
     assert customer.received == []
 
 
@@ -197,12 +202,12 @@ def test_content_with_a_failed_encoding_can_be_deleted(save: Save, call_api: Cal
 
 
 def test_medium_of_another_template_is_still_encoded(
-    save: Save, call_api: CallApi, drive: Drive, customer: Scripted
+    save: Save, call_api: CallApi, run_workers: RunWorkers, customer: ScriptedServer
 ) -> None:
     deleted, kept = save("audio"), save("audio")
     call_api({"action": "deleteMMSID", "api-key": KEY, "mms-id": str(deleted.pk)})
     worker.run()
-    drive()
+    run_workers()
     kept.refresh_from_db()
     assert (kept.status, postback_bodies(customer)) == (
         "ready",
@@ -229,8 +234,8 @@ def test_deletion_does_not_wait_for_a_running_encoding(save: Save, call_api: Cal
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
-def test_simultaneous_last_encodings_unlock_the_template_once(save: Save, web: Scripted) -> None:
-    web.first(file(make_audio(seconds=1), "audio/mpeg"), file(make_audio(seconds=3), "audio/mpeg"))
+def test_simultaneous_last_encodings_unlock_the_template_once(save: Save, web: ScriptedServer) -> None:
+    web.answer_next(file(make_audio(seconds=1), "audio/mpeg"), file(make_audio(seconds=3), "audio/mpeg"))
     template = save("audio", "audio")
     now = datetime.now(UTC)
     claimed = [queue.claim(now), queue.claim(now)]

@@ -14,8 +14,8 @@ from PIL import Image
 
 from handsets.models import CachedHandset
 from mms.models import Message
-from tests.scripted import Scripted
-from tests.wire import IPHONE, SEED, Drive, codes, kinds
+from tests.scripted import ScriptedServer
+from tests.wire import IPHONE, SEED, RunWorkers, codes, kinds
 
 Post = Callable[[str], bytes]
 SendReport = Callable[..., int]
@@ -30,7 +30,12 @@ def mm7_parts(sent: bytes, content_type: str) -> tuple[str, dict[str, bytes]]:
 
 
 def test_message_is_delivered_after_a_discovery(
-    world: SimpleNamespace, post: Post, drive: Drive, send_report: SendReport, mmsc: Scripted, customer: Scripted
+    records: SimpleNamespace,
+    post: Post,
+    run_workers: RunWorkers,
+    send_report: SendReport,
+    mmsc: ScriptedServer,
+    customer: ScriptedServer,
 ) -> None:
     answer = post(SEED)
     message = Message.objects.get()
@@ -40,7 +45,7 @@ def test_message_is_delivered_after_a_discovery(
         b"<status-details>MMS request accepted and queued for delivery</status-details></response>"
     )
 
-    drive()
+    run_workers()
     message.refresh_from_db()
     assert message.status == "discovering"
     envelope, parts = mm7_parts(mmsc.received[0].body, mmsc.received[0].headers["content-type"])
@@ -50,14 +55,14 @@ def test_message_is_delivered_after_a_discovery(
     }
 
     assert send_report("M1", "Retrieved", IPHONE) == 200
-    assert CachedHandset.objects.get().handset == world.iphone
-    drive()
+    assert CachedHandset.objects.get().handset == records.iphone
+    run_workers()
     assert send_report("M2", "Retrieved", IPHONE) == 200
-    drive()
+    run_workers()
 
     message.refresh_from_db()
     assert message.status == "delivered"
-    assert message.handset == world.iphone
+    assert message.handset == records.iphone
     assert kinds(message) == [
         "accepted", "discovering", "ddm-sent", "ddm-delivered", "adapted", "submitted", "delivered"
     ]  # fmt: skip
@@ -73,12 +78,12 @@ def code_of(body: bytes) -> bytes:
 
 
 def test_submitted_content_is_adapted_and_customized(
-    post: Post, drive: Drive, send_report: SendReport, mmsc: Scripted
+    post: Post, run_workers: RunWorkers, send_report: SendReport, mmsc: ScriptedServer
 ) -> None:
     post(SEED)
-    drive()
+    run_workers()
     send_report("M1", "Retrieved", IPHONE)
-    drive()
+    run_workers()
     envelope, parts = mm7_parts(mmsc.received[1].body, mmsc.received[1].headers["content-type"])
     assert "<Subject>My custom subject</Subject>" in envelope
     assert "<ShortCode>28444</ShortCode>" in envelope
@@ -92,12 +97,12 @@ def test_submitted_content_is_adapted_and_customized(
 
 
 def test_postback_has_exact_body_and_valid_signature(
-    world: SimpleNamespace, post: Post, drive: Drive, send_report: SendReport, customer: Scripted
+    records: SimpleNamespace, post: Post, run_workers: RunWorkers, send_report: SendReport, customer: ScriptedServer
 ) -> None:
     post(SEED)
-    drive()
+    run_workers()
     send_report("M1", "Retrieved", IPHONE)
-    drive()
+    run_workers()
     message = Message.objects.get()
     at = message.postbacks.get(code="N502").fields["timestamp"]
     sent = customer.received[1]
@@ -109,7 +114,7 @@ def test_postback_has_exact_body_and_valid_signature(
         f"<timestamp>{at}</timestamp><handset>{IPHONE}</handset></postback>"
     )
     signed = sent.headers["x-mms-timestamp"].encode() + b"." + sent.body
-    expected = hmac.new(world.account.signing_secret.encode(), signed, hashlib.sha256).hexdigest()
+    expected = hmac.new(records.account.signing_secret.encode(), signed, hashlib.sha256).hexdigest()
     assert sent.headers["x-mms-signature"] == f"v1={expected}"
     assert [s.headers["x-mms-sequence"] for s in customer.received] == ["1", "2", "3"]
     assert {s.headers["x-mms-attempt"] for s in customer.received} == {"1"}

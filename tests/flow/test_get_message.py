@@ -7,22 +7,22 @@ from types import SimpleNamespace
 from mms.models import Message
 from tests.api.dialect_requests import XML_DECLARATION, get, post_json
 from tests.api.documents import KEY, NUMBER, SEND, request
-from tests.wire import IPHONE, Drive
+from tests.wire import IPHONE, RunWorkers
 
 READ = {"action": "getMessage", "api-key": KEY}
 CREATED = datetime(2026, 11, 22, 12, 57, 35, tzinfo=UTC)
 
 
 def test_get_message_returns_the_timeline_in_every_dialect(
-    world: SimpleNamespace, post: Callable[[str], bytes], drive: Drive, send_report: Callable[..., int]
+    records: SimpleNamespace, post: Callable[[str], bytes], run_workers: RunWorkers, send_report: Callable[..., int]
 ) -> None:
     post(request({**SEND, "client-reference": "r1"}).decode())
     message = Message.objects.get()
     before = post(request({**READ, "tracking-id": message.tracking_id}).decode())
     assert b"<message-status>accepted</message-status><client-reference>r1</client-reference><event>" in before
-    drive()
+    run_workers()
     send_report("M1", "Retrieved", IPHONE)
-    drive()
+    run_workers()
     message.events.update(at=CREATED)
     timeline = [
         ("accepted", "to AT&amp;T from 28444"), ("adapted", "to the generic profile"),

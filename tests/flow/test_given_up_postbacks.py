@@ -7,19 +7,19 @@ from types import SimpleNamespace
 import pytest
 
 from mms.models import Message, Postback
-from tests.scripted import Say, Scripted
-from tests.wire import Drive, codes
+from tests.scripted import Response, ScriptedServer
+from tests.wire import RunWorkers, codes
 
 Send = Callable[..., Message]
 SendReport = Callable[..., int]
 
-DOWN = Say(status=503)
+DOWN = Response(status=503)
 
 
-def run_tries(drive: Drive, count: int) -> None:
+def run_tries(run_workers: RunWorkers, count: int) -> None:
     """Run the workers `count` times, 5 minutes apart, beginning now."""
     for number in range(count):
-        drive(datetime.now(UTC) + timedelta(minutes=5.1 * number))
+        run_workers(datetime.now(UTC) + timedelta(minutes=5.1 * number))
 
 
 def states(message: Message) -> list[tuple[str, str, int]]:
@@ -58,13 +58,13 @@ def states(message: Message) -> list[tuple[str, str, int]]:
     ],
 )
 def test_e999_contains_the_code_of_the_given_up_postback(
-    world: SimpleNamespace, send: Send, drive: Drive, customer: Scripted, dialect: str, body: str
+    records: SimpleNamespace, send: Send, run_workers: RunWorkers, customer: ScriptedServer, dialect: str, body: str
 ) -> None:
-    world.account.postback_dialect = dialect
-    world.account.save()
-    customer.first(*[DOWN] * 6)
+    records.account.postback_dialect = dialect
+    records.account.save()
+    customer.answer_next(*[DOWN] * 6)
     message = send("<client-reference>order 7</client-reference>")
-    run_tries(drive, 6)
+    run_tries(run_workers, 6)
     e999 = message.postbacks.get(code="E999")
     values = {
         "~tracking~": message.tracking_id,
@@ -79,33 +79,35 @@ def test_e999_contains_the_code_of_the_given_up_postback(
 
 
 def test_e999_contains_the_code_in_the_customer_dialect(
-    world: SimpleNamespace, send: Send, drive: Drive, send_report: SendReport, customer: Scripted
+    records: SimpleNamespace, send: Send, run_workers: RunWorkers, send_report: SendReport, customer: ScriptedServer
 ) -> None:
-    world.account.postback_dialect = "json"
-    world.account.save()
-    customer.first(Say(), *[DOWN] * 6)
+    records.account.postback_dialect = "json"
+    records.account.save()
+    customer.answer_next(Response(), *[DOWN] * 6)
     send()
-    drive()
+    run_workers()
     send_report("M1", "Expired")
-    run_tries(drive, 6)
+    run_tries(run_workers, 6)
     assert b"N103 was given up after 6 tries" in customer.received[-1].body
 
 
-def test_given_up_e999_is_not_followed_by_another(send: Send, drive: Drive, customer: Scripted) -> None:
+def test_given_up_e999_is_not_followed_by_another(
+    send: Send, run_workers: RunWorkers, customer: ScriptedServer
+) -> None:
     customer.default = DOWN
     message = send()
-    run_tries(drive, 13)
+    run_tries(run_workers, 13)
     assert states(message) == [("N101", "given-up", 6), ("E999", "given-up", 6)]
     assert not Postback.objects.filter(due_at__isnull=False).exists()
 
 
 def test_e999_follows_the_waiting_postbacks(
-    send: Send, drive: Drive, send_report: SendReport, customer: Scripted
+    send: Send, run_workers: RunWorkers, send_report: SendReport, customer: ScriptedServer
 ) -> None:
-    customer.first(*[DOWN] * 6)
+    customer.answer_next(*[DOWN] * 6)
     message = send()
-    drive()
+    run_workers()
     send_report("M1", "Retrieved")
-    run_tries(drive, 6)
+    run_tries(run_workers, 6)
     assert codes(message) == ["N101", "N102", "E999"]
     assert [sent.headers["x-mms-sequence"] for sent in customer.received[6:]] == ["2", "3"]

@@ -34,21 +34,21 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def send_request(world: SimpleNamespace, number: str, account: Account, device: str = "") -> SendRequest:
+def send_request(records: SimpleNamespace, number: str, account: Account, device: str = "") -> SendRequest:
     return SendRequest(
-        account=account, number=number, sender="28444", carrier=world.carrier, template=world.template,
-        service=world.service, country="US", subject="Spring is here", device=device,
+        account=account, number=number, sender="28444", carrier=records.carrier, template=records.template,
+        service=records.service, country="US", subject="Spring is here", device=device,
     )  # fmt: skip
 
 
 @committing
 def test_accept_does_not_deadlock_a_report_on_its_handset(
-    world: SimpleNamespace, send: Send, send_report: SendReport
+    records: SimpleNamespace, send: Send, send_report: SendReport
 ) -> None:
     Account.objects.update(refund_undelivered=True)
-    world.account.refresh_from_db()
+    records.account.refresh_from_db()
     Price.objects.create(message_class="mms", amount=50)
-    ledger.top_up(world.account, 1000, "", now())
+    ledger.top_up(records.account, 1000, "", now())
     message = send()
     claimed, _ = claiming.claim_messages(now(), 1)
     transitions.record_submit_results([submit_with_outcome(claimed[0], Outcome.SUBMITTED, "M1")], now())
@@ -59,7 +59,7 @@ def test_accept_does_not_deadlock_a_report_on_its_handset(
         statuses.append(send_report("M1", "Expired", IPHONE))
 
     def accept_message() -> None:
-        accept([send_request(world, message.number, world.account, IPHONE)], now())
+        accept([send_request(records, message.number, records.account, IPHONE)], now())
 
     with transaction.atomic():
         Message.objects.select_for_update(no_key=True).get()
@@ -71,31 +71,33 @@ def test_accept_does_not_deadlock_a_report_on_its_handset(
 
 
 @committing
-def test_accepts_with_device_hints_do_not_deadlock(world: SimpleNamespace) -> None:
+def test_accepts_with_device_hints_do_not_deadlock(records: SimpleNamespace) -> None:
     other = Account.objects.create(name="Other")
     cache.record_sightings([cache.Sighting(number, IPHONE, CachedHandset.Source.CUSTOMER, now()) for number in NUMBERS])
     problems: list[Error] = []
 
     def accept_later(account: Account, numbers: list[str]) -> Callable[[], None]:
         def run() -> None:
-            accept([send_request(world, number, account, IPHONE) for number in numbers], now())
+            accept([send_request(records, number, account, IPHONE) for number in numbers], now())
 
         return run
 
     with transaction.atomic():
         CachedHandset.objects.select_for_update(no_key=True).get(number=NUMBERS[1])
-        threads = start_one_by_one((accept_later(world.account, NUMBERS), accept_later(other, NUMBERS[::-1])), problems)
+        threads = start_one_by_one(
+            (accept_later(records.account, NUMBERS), accept_later(other, NUMBERS[::-1])), problems
+        )
     for thread in threads:
         thread.join()
     assert problems == []
 
 
 @committing
-def test_giving_up_postbacks_locks_messages_in_order(world: SimpleNamespace, send: Send) -> None:
+def test_giving_up_postbacks_locks_messages_in_order(records: SimpleNamespace, send: Send) -> None:
     first, second = send(to=NUMBERS[1]), send(to=NUMBERS[0])
     for message in (first, second):
         Postback.objects.create(
-            account=world.account, message=message, code="N101", fields={"code": "N101"}, due_at=now(),
+            account=records.account, message=message, code="N101", fields={"code": "N101"}, due_at=now(),
             created_at=now(), tries=5,
         )  # fmt: skip
     claimed = outbox.claim(now(), 10)
@@ -115,7 +117,7 @@ def test_giving_up_postbacks_locks_messages_in_order(world: SimpleNamespace, sen
 
 
 @committing
-def test_result_stored_as_the_lease_ends_counts(world: SimpleNamespace, send: Send) -> None:
+def test_result_stored_as_the_lease_ends_counts(records: SimpleNamespace, send: Send) -> None:
     message = send()
     claimed, _ = claiming.claim_messages(now(), 1)
     completed = submit_with_outcome(claimed[0], Outcome.SUBMITTED, "M1")
@@ -140,7 +142,7 @@ def test_result_stored_as_the_lease_ends_counts(world: SimpleNamespace, send: Se
 
 
 @committing
-def test_first_bookings_of_the_same_accounts_do_not_deadlock(world: SimpleNamespace) -> None:
+def test_first_bookings_of_the_same_accounts_do_not_deadlock(records: SimpleNamespace) -> None:
     Price.objects.create(message_class="mms", amount=50)
     # A set of these keys iterates in insertion order, so the two accepts would use different orders.
     keys = (900, 902, 910)
@@ -149,7 +151,7 @@ def test_first_bookings_of_the_same_accounts_do_not_deadlock(world: SimpleNamesp
 
     def accept_later(accounts: list[Account]) -> Callable[[], None]:
         def run() -> None:
-            accept([send_request(world, NUMBERS[0], account) for account in accounts], now())
+            accept([send_request(records, NUMBERS[0], account) for account in accounts], now())
 
         return run
 

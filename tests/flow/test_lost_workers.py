@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 from mms.messages import attempts, claiming, leases, sender, sweeper
 from mms.models import Attempt, Carrier, Event, Message
-from tests.scripted import Scripted
-from tests.wire import Drive, codes, kinds
+from tests.scripted import ScriptedServer
+from tests.wire import RunWorkers, codes, kinds
 
 Send = Callable[..., Message]
 SendReport = Callable[..., int]
@@ -17,28 +17,32 @@ def later(**duration: float) -> datetime:
     return datetime.now(UTC) + timedelta(**duration)
 
 
-def test_worker_dead_before_the_attempt_message_is_sent_once(send: Send, drive: Drive, mmsc: Scripted) -> None:
+def test_worker_dead_before_the_attempt_message_is_sent_once(
+    send: Send, run_workers: RunWorkers, mmsc: ScriptedServer
+) -> None:
     message = send()
     claiming.claim_messages(datetime.now(UTC), 10)
-    drive(later(minutes=1))
+    run_workers(later(minutes=1))
     assert mmsc.received == []
-    drive(later(minutes=3))
+    run_workers(later(minutes=3))
     message.refresh_from_db()
     assert (message.status, len(mmsc.received)) == ("submitted", 1)
     assert "lost" in kinds(message)
 
 
-def test_worker_dead_after_the_attempt_message_is_in_doubt(send: Send, drive: Drive, mmsc: Scripted) -> None:
+def test_worker_dead_after_the_attempt_message_is_in_doubt(
+    send: Send, run_workers: RunWorkers, mmsc: ScriptedServer
+) -> None:
     message = send()
     claimed, _ = claiming.claim_messages(datetime.now(UTC), 10)
     attempts.start([(claimed[0], 1000)], datetime.now(UTC))
-    drive(later(minutes=3))
+    run_workers(later(minutes=3))
     message.refresh_from_db()
     assert (message.status, mmsc.received) == ("in_doubt", [])
     assert Attempt.objects.get().outcome == "in_doubt"
 
 
-def test_worker_without_a_lease_sends_nothing(send: Send, drive: Drive, mmsc: Scripted) -> None:
+def test_worker_without_a_lease_sends_nothing(send: Send, run_workers: RunWorkers, mmsc: ScriptedServer) -> None:
     send()
     slow, _ = claiming.claim_messages(datetime.now(UTC), 10)
     sweeper.sweep(later(minutes=3))
@@ -47,7 +51,7 @@ def test_worker_without_a_lease_sends_nothing(send: Send, drive: Drive, mmsc: Sc
     assert len(attempts.start([(quick[0], 1000)], later(minutes=3))) == 1
 
 
-def test_slow_worker_renews_the_lease_of_its_claim(send: Send, mmsc: Scripted) -> None:
+def test_slow_worker_renews_the_lease_of_its_claim(send: Send, mmsc: ScriptedServer) -> None:
     for _ in range(16):
         send()
     moment = datetime.now(UTC)
@@ -64,10 +68,10 @@ def test_slow_worker_renews_the_lease_of_its_claim(send: Send, mmsc: Scripted) -
     assert len(mmsc.received) == 16
 
 
-def test_claim_is_limited_to_the_given_room(world: SimpleNamespace, send: Send) -> None:
+def test_claim_is_limited_to_the_given_room(records: SimpleNamespace, send: Send) -> None:
     for operator in range(3):
         Carrier.objects.create(
-            name=f"c{operator}", slug=f"c{operator}", operator_id=operator, mmsc_url=world.carrier.mmsc_url
+            name=f"c{operator}", slug=f"c{operator}", operator_id=operator, mmsc_url=records.carrier.mmsc_url
         )
         for _ in range(4):
             send(f"<operator-id>{operator}</operator-id>")
@@ -77,7 +81,7 @@ def test_claim_is_limited_to_the_given_room(world: SimpleNamespace, send: Send) 
     assert claiming.claim_messages(now, per_carrier=4) == ([], 0)
 
 
-def test_message_fails_after_three_dead_workers(send: Send, mmsc: Scripted) -> None:
+def test_message_fails_after_three_dead_workers(send: Send, mmsc: ScriptedServer) -> None:
     message = send()
     for lost in range(leases.LOSSES_MAX):
         claiming.claim_messages(later(minutes=5 * lost), 10)
@@ -86,11 +90,13 @@ def test_message_fails_after_three_dead_workers(send: Send, mmsc: Scripted) -> N
     assert (message.status, codes(message)) == ("failed", ["E101"])
 
 
-def test_unreadable_content_fails_its_message(world: SimpleNamespace, send: Send, drive: Drive, mmsc: Scripted) -> None:
+def test_unreadable_content_fails_its_message(
+    records: SimpleNamespace, send: Send, run_workers: RunWorkers, mmsc: ScriptedServer
+) -> None:
     broken = send()
-    world.medium.file.storage.delete(world.medium.file.name)
+    records.medium.file.storage.delete(records.medium.file.name)
     for minutes in (0, 1, 2):
-        drive(later(minutes=minutes))
+        run_workers(later(minutes=minutes))
     broken.refresh_from_db()
     assert (broken.status, kinds(broken).count("unprepared")) == ("failed", 3)
     assert broken.postbacks.get().fields["status-details"] == "it could not be prepared"

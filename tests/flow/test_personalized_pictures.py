@@ -10,16 +10,16 @@ import pytest
 from PIL import Image
 
 from mms.models import Message, Rendition, TextArea
-from tests.scripted import Scripted
-from tests.wire import Drive, codes, submit_rsp
+from tests.scripted import ScriptedServer
+from tests.wire import RunWorkers, codes, submit_rsp
 
 Send = Callable[..., Message]
 
 
 @pytest.fixture
-def area(world: SimpleNamespace) -> TextArea:
+def area(records: SimpleNamespace) -> TextArea:
     """A red text area at the bottom of the picture of 800 x 600 pixels."""
-    area: TextArea = world.template.slides.get(position=1).areas.create(
+    area: TextArea = records.template.slides.get(position=1).areas.create(
         text="Dear {{firstname|}}", left=100, top=400, width=600, height=150, font_size=80, color="#ff0000"
     )
     return area
@@ -29,7 +29,7 @@ def data(**values: str) -> str:
     return f"<data>{''.join(f'<{name}>{value}</{name}>' for name, value in values.items())}</data>"
 
 
-def pictures(mmsc: Scripted) -> list[bytes]:
+def pictures(mmsc: ScriptedServer) -> list[bytes]:
     """Return the picture of each submit."""
     part = re.compile(rb"Content-Type: image/jpeg.*?\r\n\r\n(\xff\xd8.*?)\r\n--", re.DOTALL)
     return [found[1] for sent in mmsc.received if (found := part.search(sent.body))]
@@ -47,11 +47,11 @@ def red(picture: bytes) -> tuple[int, int, int, int] | None:
 
 
 def test_each_message_has_its_own_picture_and_none_is_stored(
-    send: Send, drive: Drive, mmsc: Scripted, area: TextArea
+    send: Send, run_workers: RunWorkers, mmsc: ScriptedServer, area: TextArea
 ) -> None:
     send(data(firstname="Bo"))
     send(data(firstname="Wilhelmina"), to="14044790001")
-    drive()
+    run_workers()
     short, long = pictures(mmsc)
     assert Image.open(io.BytesIO(short)).size == (640, 480)
     boxes = [red(short), red(long)]
@@ -64,13 +64,13 @@ def test_each_message_has_its_own_picture_and_none_is_stored(
     )
 
 
-def test_retry_draws_the_same_bytes(send: Send, drive: Drive, mmsc: Scripted, area: TextArea) -> None:
-    mmsc.first(submit_rsp(code=3000), submit_rsp(code=3000))
+def test_retry_draws_the_same_bytes(send: Send, run_workers: RunWorkers, mmsc: ScriptedServer, area: TextArea) -> None:
+    mmsc.answer_next(submit_rsp(code=3000), submit_rsp(code=3000))
     message = send(data(firstname="Bo"))
     now = datetime.now(UTC)
-    drive()
+    run_workers()
     for minutes in (5, 20):
-        drive(now + timedelta(minutes=minutes))
+        run_workers(now + timedelta(minutes=minutes))
     sent = pictures(mmsc)
     assert (len(sent), len(set(sent))) == (3, 1)
     message.refresh_from_db()
@@ -78,11 +78,11 @@ def test_retry_draws_the_same_bytes(send: Send, drive: Drive, mmsc: Scripted, ar
 
 
 def test_picture_with_empty_texts_is_a_shared_rendition(
-    send: Send, drive: Drive, mmsc: Scripted, area: TextArea
+    send: Send, run_workers: RunWorkers, mmsc: ScriptedServer, area: TextArea
 ) -> None:
     TextArea.objects.update(text="{{firstname|}}")
     send()
-    drive()
+    run_workers()
     assert [red(picture) for picture in pictures(mmsc)] == [None]
     assert Rendition.objects.count() == 1
 
@@ -95,11 +95,11 @@ def test_picture_with_empty_texts_is_a_shared_rendition(
     ],
 )
 def test_text_that_no_longer_fits_fails_the_message(
-    send: Send, drive: Drive, mmsc: Scripted, area: TextArea, text: str, reason: str
+    send: Send, run_workers: RunWorkers, mmsc: ScriptedServer, area: TextArea, text: str, reason: str
 ) -> None:
     message = send(data(firstname="Bo"))
     TextArea.objects.update(text=text)
-    drive()
+    run_workers()
     message.refresh_from_db()
     assert (message.status, codes(message), mmsc.received) == ("failed", ["E101"], [])
     assert message.postbacks.get().fields["status-details"] == reason

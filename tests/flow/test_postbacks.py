@@ -10,8 +10,8 @@ import pytest
 from billing.models import Account
 from mms.models import Message, Postback
 from mms.postbacks import notifier, outbox
-from tests.scripted import Say, Scripted, serving
-from tests.wire import IPHONE, Drive
+from tests.scripted import Response, ScriptedServer, serving
+from tests.wire import IPHONE, RunWorkers
 
 Send = Callable[..., Message]
 SendReport = Callable[..., int]
@@ -21,32 +21,34 @@ def later(**duration: float) -> datetime:
     return datetime.now(UTC) + timedelta(**duration)
 
 
-def received(customer: Scripted) -> list[str]:
+def received(customer: ScriptedServer) -> list[str]:
     return [sent.body.partition(b"<code>")[2][:4].decode() for sent in customer.received]
 
 
 def test_later_postback_waits_for_the_earlier_one(
-    send: Send, drive: Drive, send_report: SendReport, customer: Scripted
+    send: Send, run_workers: RunWorkers, send_report: SendReport, customer: ScriptedServer
 ) -> None:
-    customer.first(Say(status=500))
+    customer.answer_next(Response(status=500))
     send()
-    drive()
+    run_workers()
     send_report("M1", "Retrieved", IPHONE)
-    drive(later(minutes=4.9))
+    run_workers(later(minutes=4.9))
     assert received(customer) == ["N101"]
-    drive(later(minutes=5.1))
+    run_workers(later(minutes=5.1))
     assert received(customer) == ["N101", "N101", "N102"]
     assert {p.status for p in Postback.objects.all()} == {"taken"}
 
 
-@pytest.mark.parametrize("answer", [Say(status=500), Say(status=201), Say(status=302), Say(status=404), "reset"])
+@pytest.mark.parametrize(
+    "answer", [Response(status=500), Response(status=201), Response(status=302), Response(status=404), "reset"]
+)
 def test_any_status_but_200_is_retried_with_the_same_event_id(
-    send: Send, drive: Drive, customer: Scripted, answer: Say
+    send: Send, run_workers: RunWorkers, customer: ScriptedServer, answer: Response
 ) -> None:
-    customer.first(answer)
+    customer.answer_next(answer)
     send()
-    drive()
-    drive(later(minutes=5.1))
+    run_workers()
+    run_workers(later(minutes=5.1))
     first, second = customer.received
     assert first.body == second.body
     assert first.headers["x-mms-event-id"] == second.headers["x-mms-event-id"]
@@ -54,34 +56,36 @@ def test_any_status_but_200_is_retried_with_the_same_event_id(
 
 
 def test_postback_is_given_up_after_five_retries(
-    send: Send, drive: Drive, send_report: SendReport, customer: Scripted
+    send: Send, run_workers: RunWorkers, send_report: SendReport, customer: ScriptedServer
 ) -> None:
-    customer.first(*[Say(status=500, body=b"no")] * 6)
+    customer.answer_next(*[Response(status=500, body=b"no")] * 6)
     message = send()
-    drive()
+    run_workers()
     send_report("M1", "Retrieved")
     for minutes in range(0, 60, 6):
-        drive(later(minutes=minutes))
+        run_workers(later(minutes=minutes))
     assert received(customer) == ["N101"] * 6 + ["N102", "E999"]
     given_up, delivered, e999 = message.postbacks.all()
     assert (given_up.status, given_up.due_at, delivered.status, e999.status) == ("given-up", None, "taken", "taken")
     assert [(a.http_status, a.answer) for a in given_up.attempts.all()] == [(500, "no")] * 6
 
 
-def test_first_2_kb_of_the_reply_are_stored(send: Send, drive: Drive, customer: Scripted) -> None:
-    customer.first(Say(body=b"\x00\xff" + b"x" * 5000))
+def test_first_2_kb_of_the_reply_are_stored(send: Send, run_workers: RunWorkers, customer: ScriptedServer) -> None:
+    customer.answer_next(Response(body=b"\x00\xff" + b"x" * 5000))
     message = send()
-    drive()
+    run_workers()
     attempt = message.postbacks.get().attempts.get()
     assert attempt.answer == "\ufffd\ufffd" + "x" * 2046
     assert attempt.duration_ms is not None
 
 
-def test_postback_of_a_dead_worker_is_sent_again(send: Send, customer: Scripted, world: SimpleNamespace) -> None:
+def test_postback_of_a_dead_worker_is_sent_again(
+    send: Send, customer: ScriptedServer, records: SimpleNamespace
+) -> None:
     message = send()
     now = datetime.now(UTC)
     Postback.objects.create(
-        account=world.account, message=message, code="N101", fields={"code": "N101"}, due_at=now, created_at=now
+        account=records.account, message=message, code="N101", fields={"code": "N101"}, due_at=now, created_at=now
     )
     assert len(outbox.claim(now, 10)) == 1
     notifier.run(lambda: later(seconds=20))
@@ -91,16 +95,16 @@ def test_postback_of_a_dead_worker_is_sent_again(send: Send, customer: Scripted,
 
 
 def test_account_without_a_url_gets_no_postbacks(
-    world: SimpleNamespace, send: Send, drive: Drive, customer: Scripted
+    records: SimpleNamespace, send: Send, run_workers: RunWorkers, customer: ScriptedServer
 ) -> None:
-    world.account.postback_url = ""
-    world.account.save()
+    records.account.postback_url = ""
+    records.account.save()
     send()
-    drive()
+    run_workers()
     assert not Postback.objects.exists()
 
 
-def test_hanging_servers_leave_room_for_others(world: SimpleNamespace, customer: Scripted) -> None:
+def test_hanging_servers_leave_room_for_others(records: SimpleNamespace, customer: ScriptedServer) -> None:
     now = datetime.now(UTC)
 
     def create_due_postbacks(account: Account, count: int) -> None:
@@ -108,30 +112,30 @@ def test_hanging_servers_leave_room_for_others(world: SimpleNamespace, customer:
             Postback.objects.create(account=account, code="N101", fields={"code": "N101"}, due_at=now, created_at=now)
 
     loop = notifier.send_loop(limits=replace(notifier.LIMITS, in_flight=64))
-    with serving(Say()) as hanging, loop.in_flight:
-        hanging.gate.clear()
+    with serving(Response()) as hanging, loop.in_flight:
+        hanging.answering.clear()
         for number in range(8):
             create_due_postbacks(Account.objects.create(name=f"Hanging {number}", postback_url=hanging.url), 20)
         for _ in range(5):
             loop.claim()
-        create_due_postbacks(world.account, 1)
+        create_due_postbacks(records.account, 1)
         loop.claim()
         loop.settle(wait=10)
-    assert world.account.postbacks.get().status == Postback.Status.DELIVERED
+    assert records.account.postbacks.get().status == Postback.Status.DELIVERED
 
 
-def test_account_with_a_hanging_server_is_limited(world: SimpleNamespace) -> None:
+def test_account_with_a_hanging_server_is_limited(records: SimpleNamespace) -> None:
     other = Account.objects.create(name="Other", postback_url="http://127.0.0.1:9/")
     now = datetime.now(UTC)
-    for account, count in ((world.account, 50), (other, 3)):
+    for account, count in ((records.account, 50), (other, 3)):
         for _ in range(count):
             Postback.objects.create(account=account, code="N101", fields={"code": "N101"}, due_at=now, created_at=now)
     first = outbox.claim(now, 8)
     assert sorted(p.postback.account.name for p in first) == ["Customer"] * 8 + ["Other"] * 3
-    assert outbox.claim(now, 8, busy=[world.account.pk]) == []
+    assert outbox.claim(now, 8, busy=[records.account.pk]) == []
 
 
-def test_claim_is_limited_to_the_oldest_postbacks(world: SimpleNamespace) -> None:
+def test_claim_is_limited_to_the_oldest_postbacks(records: SimpleNamespace) -> None:
     accounts = [Account.objects.create(name=name, postback_url="http://127.0.0.1:9/") for name in "ABC"]
     now = datetime.now(UTC)
     for age, account in enumerate(accounts):
@@ -142,10 +146,12 @@ def test_claim_is_limited_to_the_oldest_postbacks(world: SimpleNamespace) -> Non
     assert sorted(each.postback.account.name for each in claimed) == ["B"] * 2 + ["C"] * 4
 
 
-def test_redirects_are_not_followed(world: SimpleNamespace, send: Send, drive: Drive, customer: Scripted) -> None:
-    with serving(Say()) as elsewhere:
-        customer.first(Say(status=307, headers=(("Location", elsewhere.url),)))
+def test_redirects_are_not_followed(
+    records: SimpleNamespace, send: Send, run_workers: RunWorkers, customer: ScriptedServer
+) -> None:
+    with serving(Response()) as elsewhere:
+        customer.answer_next(Response(status=307, headers=(("Location", elsewhere.url),)))
         send()
-        drive()
+        run_workers()
         assert elsewhere.received == []
     assert len(customer.received) == 1

@@ -18,8 +18,8 @@ from mms.models import Carrier, Discovery, Event, Message
 from mms.protocol.submit import Outcome, SubmitResult
 from mms.rendering.compose import ComposedMessage, Composer
 from tests.api.documents import KEY, request
-from tests.scripted import Scripted
-from tests.wire import Drive, codes, kinds
+from tests.scripted import ScriptedServer
+from tests.wire import RunWorkers, codes, kinds
 
 Send = Callable[..., Message]
 
@@ -34,7 +34,7 @@ def later(**duration: float) -> datetime:
 
 
 @pytest.fixture
-def outage(world: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int], None]:
+def outage(records: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int], None]:
     """Return a function that makes storage fail with an error, on saving or on opening files.
 
     The carrier takes only small messages, so a rendition of the picture has to be made.
@@ -54,8 +54,8 @@ def outage(world: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> Callable[
 def test_message_is_postponed_while_storage_fails(
     send: Send,
     post: Callable[[str], bytes],
-    drive: Drive,
-    mmsc: Scripted,
+    run_workers: RunWorkers,
+    mmsc: ScriptedServer,
     outage: Callable[[str, int], None],
     monkeypatch: pytest.MonkeyPatch,
     step: str,
@@ -64,7 +64,7 @@ def test_message_is_postponed_while_storage_fails(
     message = send()
     outage(step, error)
     for tried in range(leases.LOSSES_MAX + 1):
-        drive(later(seconds=31 * tried))
+        run_workers(later(seconds=31 * tried))
     message.refresh_from_db()
     assert (message.status, message.losses, codes(message)) == ("accepted", 0, [])
     assert kinds(message) == ["accepted", "put-off"]
@@ -72,18 +72,18 @@ def test_message_is_postponed_while_storage_fails(
     answer = post(request({"action": "getMessage", "api-key": KEY, "tracking-id": message.tracking_id}).decode())
     assert b"<type>put-off</type></event>" in answer
     monkeypatch.undo()
-    drive(later(seconds=31 * (leases.LOSSES_MAX + 1)))
+    run_workers(later(seconds=31 * (leases.LOSSES_MAX + 1)))
     message.refresh_from_db()
     assert (message.status, len(mmsc.received)) == ("submitted", 1)
 
 
 def test_message_fails_if_storage_fails_until_expiry(
-    send: Send, drive: Drive, outage: Callable[[str, int], None]
+    send: Send, run_workers: RunWorkers, outage: Callable[[str, int], None]
 ) -> None:
     message = send()
     outage("_save", errno.ENOSPC)
-    drive()
-    drive(later(days=3, minutes=1))
+    run_workers()
+    run_workers(later(days=3, minutes=1))
     assert message.postbacks.get(code="E101").fields["status-details"] == "it expired before it could be sent"
 
 
@@ -95,7 +95,7 @@ class Killed(BaseException):
 
 
 def test_message_that_kills_its_workers_fails_alone(
-    send: Send, drive: Drive, mmsc: Scripted, monkeypatch: pytest.MonkeyPatch
+    send: Send, run_workers: RunWorkers, mmsc: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     messages = [send() for _ in range(6)]
     killer = messages[2]
@@ -111,14 +111,14 @@ def test_message_that_kills_its_workers_fails_alone(
         moment = later(minutes=minutes)
         with pytest.raises(Killed):
             sender.run(lambda now=moment: now)  # type: ignore[misc]  # mypy takes no default in a lambda
-    drive(later(minutes=9))
+    run_workers(later(minutes=9))
     found = dict(Message.objects.values_list("pk", "status"))
     assert found == {message.pk: "failed" if message == killer else "submitted" for message in messages}
     assert set(Message.objects.exclude(pk=killer.pk).values_list("losses", flat=True)) == {1}
     assert len(mmsc.received) == len(messages) - 1
 
 
-def test_message_with_a_loss_is_claimed_alone(send: Send, mmsc: Scripted) -> None:
+def test_message_with_a_loss_is_claimed_alone(send: Send, mmsc: ScriptedServer) -> None:
     lost = [send() for _ in range(3)]
     Message.objects.update(losses=1)
     for _ in range(3):
@@ -129,12 +129,12 @@ def test_message_with_a_loss_is_claimed_alone(send: Send, mmsc: Scripted) -> Non
     assert [message for claimed in claims[:3] for message in claimed] == lost
 
 
-def test_unpreparable_ddm_does_not_block_the_others(send: Send, drive: Drive, mmsc: Scripted) -> None:
+def test_unpreparable_ddm_does_not_block_the_others(send: Send, run_workers: RunWorkers, mmsc: ScriptedServer) -> None:
     broken, sound = send(DDM), send(DDM, to="14044790001")
     claiming.claim_messages(later(seconds=1), 10)
     Discovery.objects.filter(number=broken.number).update(sender="nobody")
     for minutes in (1, 2, 3):
-        drive(later(minutes=minutes))
+        run_workers(later(minutes=minutes))
     assert (codes(broken), codes(sound)) == (["E501", "N101"], ["N501"])
     assert broken.postbacks.get(code="E501").fields["status-details"] == "the DDM could not be prepared"
 
@@ -143,7 +143,7 @@ def test_unpreparable_ddm_does_not_block_the_others(send: Send, drive: Drive, mm
 
 
 def test_stopping_worker_releases_unstarted_messages(
-    send: Send, drive: Drive, mmsc: Scripted, monkeypatch: pytest.MonkeyPatch
+    send: Send, run_workers: RunWorkers, mmsc: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shutdown, "_requested", bytearray(1))
     monkeypatch.setattr(sender, "GROUP", 2)
@@ -161,7 +161,7 @@ def test_stopping_worker_releases_unstarted_messages(
     unstarted = Message.objects.filter(status="accepted", due_at=moment, losses=0)
     assert (unstarted.count(), len(mmsc.received)) == (3, 2)
     monkeypatch.setattr(shutdown, "_requested", bytearray(1))
-    drive(moment)
+    run_workers(moment)
     assert not Event.objects.filter(kind="lost").exists()
     assert len(mmsc.received) == 6
 
@@ -169,14 +169,14 @@ def test_stopping_worker_releases_unstarted_messages(
 # --- late results -----------------------------------------------------------------------------------------------------
 
 
-def test_late_result_of_an_earlier_try_is_ignored(send: Send, drive: Drive, mmsc: Scripted) -> None:
+def test_late_result_of_an_earlier_try_is_ignored(send: Send, run_workers: RunWorkers, mmsc: ScriptedServer) -> None:
     message = send()
     claimed, _ = claiming.claim_messages(datetime.now(UTC), 10)
     [(sent, attempt)] = attempts.start([(claimed[0], 1000)], datetime.now(UTC))
     sweeper.sweep(later(minutes=3))
     transitions.resolve_in_doubt(message, sent=False, by="operator", now=later(minutes=3))
-    mmsc.first("reset")
-    drive(later(minutes=4))
+    mmsc.answer_next("reset")
+    run_workers(later(minutes=4))
     late = CompletedSubmit(sent, attempt, SubmitResult(Outcome.TRANSIENT, 3000, "busy", None))
     transitions.record_submit_results([late], later(minutes=5))
     message.refresh_from_db()

@@ -45,7 +45,7 @@ class StatementCounter:
         self.statements[step] = len(captured)
 
 
-def count_statements(world: SimpleNamespace, send: Send, messages: int) -> dict[str, int]:
+def count_statements(records: SimpleNamespace, send: Send, messages: int) -> dict[str, int]:
     """Send messages through all steps in one batch. Return the number of statements of each step."""
     counter = StatementCounter()
     numbers = [f"1404479{messages:02}{number:02}" for number in range(messages)]
@@ -65,7 +65,7 @@ def count_statements(world: SimpleNamespace, send: Send, messages: int) -> dict[
         transitions.record_submit_results(completed, now())
     reports = [report(f"B{sent.pk}", sent.number) for sent, _ in started]
     with counter("reports"):
-        report_apply.record_reports([(world.carrier, delivery_report) for delivery_report in reports], now())
+        report_apply.record_reports([(records.carrier, delivery_report) for delivery_report in reports], now())
     for code in ("N101", "N102"):
         with counter(f"claim {code}"):
             postbacks = outbox.claim(now(), 2 * messages)
@@ -86,11 +86,11 @@ def report(message_id: str, number: str) -> DeliveryReport:
     return parsed.delivery_report()
 
 
-def test_steps_need_as_many_queries_for_20_messages_as_for_2(world: SimpleNamespace, send: Send) -> None:
+def test_steps_need_as_many_queries_for_20_messages_as_for_2(records: SimpleNamespace, send: Send) -> None:
     Price.objects.create(message_class="mms", amount=50)
-    ledger.top_up(world.account, 1_000_000, "", now())
+    ledger.top_up(records.account, 1_000_000, "", now())
 
-    few, many = count_statements(world, send, 2), count_statements(world, send, 20)
+    few, many = count_statements(records, send, 2), count_statements(records, send, 20)
 
     assert many == few
     assert set(Message.objects.values_list("status", flat=True)) == {"delivered"}
@@ -98,13 +98,13 @@ def test_steps_need_as_many_queries_for_20_messages_as_for_2(world: SimpleNamesp
     assert ledger.reconcile() == []
 
 
-def test_repeated_reports_in_one_batch_are_applied_once(world: SimpleNamespace, send: Send) -> None:
+def test_repeated_reports_in_one_batch_are_applied_once(records: SimpleNamespace, send: Send) -> None:
     messages = [send(), send()]
     claimed, _ = claiming.claim_messages(now(), 2)
     ready = sender.adapt(claimed, Composer(claimed), now())
     started = transitions.start_attempts([adapted for adapted, _ in ready], now())
     transitions.record_submit_results([accepted(*each) for each in started], now())
     first, second = (report(f"B{message.pk}", message.number) for message in messages)
-    report_apply.record_reports([(world.carrier, each) for each in (second, first, second, first)], now())
+    report_apply.record_reports([(records.carrier, each) for each in (second, first, second, first)], now())
     postbacks = list(Postback.objects.order_by("message", "pk").values_list("message", "code"))
     assert postbacks == [(message.pk, code) for message in messages for code in ("N101", "N102")]

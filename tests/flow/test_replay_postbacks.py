@@ -14,8 +14,8 @@ from billing.models import Account
 from mms.models import Message, Postback
 from mms.postbacks import notifier, outbox
 from tests.api.dialect_requests import post_json
-from tests.scripted import Say, Scripted
-from tests.wire import Drive
+from tests.scripted import Response, ScriptedServer
+from tests.wire import RunWorkers
 
 Send = Callable[..., Message]
 SendReport = Callable[..., int]
@@ -24,7 +24,7 @@ Capture = pytest.CaptureFixture[str]
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 ONE = "Specify exactly one of event-id, tracking-id and since"
-DOWN = Say(status=503)
+DOWN = Response(status=503)
 XML = b'<?xml version="1.0" encoding="UTF-8"?>\n'
 
 
@@ -41,25 +41,25 @@ def given_up(account: Account, at: datetime, code: str = "N101") -> Postback:
 
 
 @pytest.fixture
-def other(world: SimpleNamespace, customer: Scripted) -> Account:
+def other(records: SimpleNamespace, customer: ScriptedServer) -> Account:
     account = Account.objects.create(name="Other", postback_url=f"{customer.url}/other")
     keys.issue(account, "another-key")
     return account
 
 
-def received(customer: Scripted) -> list[tuple[str, str, str]]:
+def received(customer: ScriptedServer) -> list[tuple[str, str, str]]:
     """Return event ID, attempt and sequence of each request."""
     names = ("x-mms-event-id", "x-mms-attempt", "x-mms-sequence")
     return [(sent.headers[names[0]], sent.headers[names[1]], sent.headers[names[2]]) for sent in customer.received]
 
 
 def test_replay_keeps_order_bytes_and_ids(
-    send: Send, post: Post, drive: Drive, send_report: SendReport, customer: Scripted
+    send: Send, post: Post, run_workers: RunWorkers, send_report: SendReport, customer: ScriptedServer
 ) -> None:
     message = send()
-    drive()
+    run_workers()
     send_report("M1", "Retrieved")
-    drive()
+    run_workers()
     answer = post(replay(f"<tracking-id>{message.tracking_id}</tracking-id>"))
     assert (
         answer
@@ -69,7 +69,7 @@ def test_replay_keeps_order_bytes_and_ids(
             "<status-details>Postbacks to be sent again: 2</status-details></response>"
         ).encode()
     )
-    drive()
+    run_workers()
     first, second = (str(postback.pk) for postback in message.postbacks.all())
     assert received(customer) == [
         (first, "1", "1"), (second, "1", "2"), (first, "2", "1"), (second, "2", "2"),
@@ -77,13 +77,15 @@ def test_replay_keeps_order_bytes_and_ids(
     assert [sent.body for sent in customer.received[:2]] == [sent.body for sent in customer.received[2:]]
 
 
-def test_replay_counts_attempts_on_and_restarts_the_schedule(send: Send, drive: Drive, customer: Scripted) -> None:
-    customer.first(*[DOWN] * 6)
+def test_replay_counts_attempts_on_and_restarts_the_schedule(
+    send: Send, run_workers: RunWorkers, customer: ScriptedServer
+) -> None:
+    customer.answer_next(*[DOWN] * 6)
     message = send()
     for number in range(6):
-        drive(datetime.now(UTC) + timedelta(minutes=5.1 * number))
+        run_workers(datetime.now(UTC) + timedelta(minutes=5.1 * number))
     customer.received.clear()
-    customer.first(*[DOWN] * 5)
+    customer.answer_next(*[DOWN] * 5)
     outbox.replay(outbox.for_message(message), datetime.now(UTC))
     for number in range(6):
         notifier.run(lambda number=number: datetime.now(UTC) + timedelta(minutes=5.1 * number))  # type: ignore[misc]
@@ -93,17 +95,17 @@ def test_replay_counts_attempts_on_and_restarts_the_schedule(send: Send, drive: 
 
 
 def test_later_postback_waits_for_a_replayed_one(
-    send: Send, drive: Drive, send_report: SendReport, customer: Scripted
+    send: Send, run_workers: RunWorkers, send_report: SendReport, customer: ScriptedServer
 ) -> None:
     message = send()
-    drive()
+    run_workers()
     send_report("M1", "Retrieved")
     customer.received.clear()
-    customer.first(DOWN)
+    customer.answer_next(DOWN)
     outbox.replay(outbox.for_message(message), datetime.now(UTC))
-    drive()
+    run_workers()
     assert [sent.headers["x-mms-sequence"] for sent in customer.received] == ["1"]
-    drive(datetime.now(UTC) + timedelta(minutes=5.1))
+    run_workers(datetime.now(UTC) + timedelta(minutes=5.1))
     assert [sent.headers["x-mms-sequence"] for sent in customer.received] == ["1", "1", "2"]
 
 
@@ -117,16 +119,16 @@ def test_later_postback_waits_for_a_replayed_one(
     ],
 )
 def test_replay_by_time_selects_given_up_postbacks(
-    world: SimpleNamespace, other: Account, post: Post, elements: str, expected: list[str]
+    records: SimpleNamespace, other: Account, post: Post, elements: str, expected: list[str]
 ) -> None:
     rows = {
-        "earlier": given_up(world.account, NOON - timedelta(seconds=1)),
-        "noon": given_up(world.account, NOON),
-        "later": given_up(world.account, NOON + timedelta(hours=1)),
+        "earlier": given_up(records.account, NOON - timedelta(seconds=1)),
+        "noon": given_up(records.account, NOON),
+        "later": given_up(records.account, NOON + timedelta(hours=1)),
     }
     given_up(other, NOON)
-    given_up(world.account, NOON, code="E999")
-    delivered = given_up(world.account, NOON)
+    given_up(records.account, NOON, code="E999")
+    delivered = given_up(records.account, NOON)
     Postback.objects.filter(pk=delivered.pk).update(status="taken")
     assert f"<replayed>{len(expected)}</replayed>" in post(replay(elements)).decode()
     due = Postback.objects.filter(due_at__isnull=False, status="pending", ended_at=None)
@@ -183,9 +185,9 @@ def test_any_time_is_accepted_or_refused(post: Post, moment: datetime) -> None:
 @pytest.mark.parametrize("status", ["taken", "given-up"])
 @pytest.mark.parametrize("code", ["N101", "E999"])
 def test_event_id_selects_one_postback(
-    world: SimpleNamespace, other: Account, post: Post, status: str, code: str
+    records: SimpleNamespace, other: Account, post: Post, status: str, code: str
 ) -> None:
-    one, another = given_up(world.account, NOON, code), given_up(world.account, NOON)
+    one, another = given_up(records.account, NOON, code), given_up(records.account, NOON)
     Postback.objects.update(status=status)
     assert b"<replayed>1</replayed>" in post(replay(f"<event-id>{one.pk}</event-id>"))
     assert b"<replayed>0</replayed>" in post(replay(f"<event-id>{one.pk}</event-id>"))  # it is due already
@@ -194,29 +196,31 @@ def test_event_id_selects_one_postback(
     assert b"E100" in post(replay(f"<event-id>{another.pk}</event-id>"))
 
 
-def test_json_count_is_a_number(world: SimpleNamespace) -> None:
+def test_json_count_is_a_number(records: SimpleNamespace) -> None:
     assert post_json({"action": "replayPostbacks", "since": "2026-11-22"})["replayed"] == 0
 
 
-def test_postbacks_of_another_account_cannot_be_replayed(send: Send, post: Post, drive: Drive, other: Account) -> None:
+def test_postbacks_of_another_account_cannot_be_replayed(
+    send: Send, post: Post, run_workers: RunWorkers, other: Account
+) -> None:
     message = send()
-    drive()
+    run_workers()
     request = replay(f"<tracking-id>{message.tracking_id}</tracking-id>")
     answer = post(request.replace("qTFkykO9JTfahCOqJ0V2Wf5Cg1t8iWlZ", "another-key"))
     assert b"<error-code>E100</error-code>" in answer
     assert not Postback.objects.filter(due_at__isnull=False).exists()
 
 
-def test_replay_of_several_batches_makes_all_due(world: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_replay_of_several_batches_makes_all_due(records: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outbox, "BATCH", 2)
-    rows = [given_up(world.account, NOON) for _ in range(5)]
+    rows = [given_up(records.account, NOON) for _ in range(5)]
     assert outbox.replay(Postback.objects.filter(pk__in=[row.pk for row in rows[1:]]), NOON) == 4
     assert Postback.objects.filter(due_at=NOON).count() == 4
 
 
-def test_command_replays_given_up_postbacks(world: SimpleNamespace, other: Account, capsys: Capture) -> None:
+def test_command_replays_given_up_postbacks(records: SimpleNamespace, other: Account, capsys: Capture) -> None:
     for hours in range(3):
-        given_up(world.account, NOON + timedelta(hours=hours))
+        given_up(records.account, NOON + timedelta(hours=hours))
     given_up(other, NOON)
     period = ("--since", "2026-11-22T12:00:00", "--until", "2026-11-22T14:00:00+00:00")
     call_command("replay_postbacks", "--account", "Customer", *period)
@@ -224,13 +228,13 @@ def test_command_replays_given_up_postbacks(world: SimpleNamespace, other: Accou
 
 
 def test_command_replays_the_postbacks_of_a_message(
-    send: Send, drive: Drive, customer: Scripted, capsys: Capture
+    send: Send, run_workers: RunWorkers, customer: ScriptedServer, capsys: Capture
 ) -> None:
     message = send()
-    drive()
+    run_workers()
     call_command("replay_postbacks", "--tracking-id", message.tracking_id)
     assert capsys.readouterr().out == "Postbacks to be sent again: 1\n"
-    drive()
+    run_workers()
     assert len(customer.received) == 2
 
 
@@ -244,6 +248,6 @@ def test_command_replays_the_postbacks_of_a_message(
         ((), "one of the arguments --account --tracking-id is required"),
     ],
 )
-def test_command_rejects_wrong_arguments(world: SimpleNamespace, arguments: tuple[str, ...], info: str) -> None:
+def test_command_rejects_wrong_arguments(records: SimpleNamespace, arguments: tuple[str, ...], info: str) -> None:
     with pytest.raises(CommandError, match=info):
         call_command("replay_postbacks", *arguments)

@@ -52,7 +52,7 @@ def report_at_once(report: Callable[[str], int], names: list[str]) -> list[int]:
 
 @committing
 def test_unstorable_report_gets_503_and_the_rest_are_stored(
-    world: SimpleNamespace, send_report: Callable[..., int], unstorable: None
+    records: SimpleNamespace, send_report: Callable[..., int], unstorable: None
 ) -> None:
     names = ["first", "second", "poison", "third"]
     assert report_at_once(lambda name: send_report(name, "Retrieved"), names) == [200, 200, 503, 200]
@@ -61,7 +61,7 @@ def test_unstorable_report_gets_503_and_the_rest_are_stored(
 
 @committing
 def test_failing_report_gets_503_and_the_rest_are_stored(
-    world: SimpleNamespace, send_report: Callable[..., int], monkeypatch: pytest.MonkeyPatch
+    records: SimpleNamespace, send_report: Callable[..., int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept = Report.__init__
 
@@ -76,6 +76,6 @@ def test_failing_report_gets_503_and_the_rest_are_stored(
     assert Report.objects.count() == 4
 
 
-def test_non_ascii_credentials_get_401(world: SimpleNamespace) -> None:
+def test_non_ascii_credentials_get_401(records: SimpleNamespace) -> None:
     reply = Client().post("/mm7/att", b"<x/>", content_type="text/xml", headers={"authorization": "Basic é"})
     assert reply.status_code == 401

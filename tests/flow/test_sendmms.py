@@ -13,14 +13,14 @@ from mms.models import Medium, Message, Postback, Template
 from tests.api.dialect_requests import post
 from tests.api.documents import KEY, SEND, Elements, file
 from tests.flow.media import CallApi, Save, child, slide
-from tests.scripted import Scripted
-from tests.wire import Drive, codes, kinds
+from tests.scripted import ScriptedServer
+from tests.wire import RunWorkers, codes, kinds
 
 SEND_NEW: Elements = {**SEND, "mms-id": None, "action": "sendMMS", "name": "Song", "message-subject": "A song"}
 
 
 def test_sendmms_stores_and_sends_content(
-    call_api: CallApi, web: Scripted, drive: Drive, mmsc: Scripted, world: SimpleNamespace
+    call_api: CallApi, web: ScriptedServer, run_workers: RunWorkers, mmsc: ScriptedServer, records: SimpleNamespace
 ) -> None:
     answer = call_api({**SEND_NEW, "slide": "<message-text>Hello {{name|you}}</message-text>"})
     message = Message.objects.get()
@@ -30,37 +30,37 @@ def test_sendmms_stores_and_sends_content(
         b"<status-details>MMS request accepted and queued for delivery</status-details></response>"
         % (message.template_id, message.tracking_id.encode())
     )
-    drive()
+    run_workers()
     assert b"Hello you" in mmsc.received[0].body
     assert b"<Subject>A song</Subject>" in mmsc.received[0].body
     assert codes(message) == ["N101"]
 
 
 def test_sendmms_with_audio_waits_for_its_encoding(
-    call_api: CallApi, web: Scripted, drive: Drive, mmsc: Scripted
+    call_api: CallApi, web: ScriptedServer, run_workers: RunWorkers, mmsc: ScriptedServer
 ) -> None:
     call_api({**SEND_NEW, "slide": slide("audio", web)})
-    drive()
+    run_workers()
     assert mmsc.received == []
     worker.run()
-    drive()
+    run_workers()
     message = Message.objects.get()
     assert b"Content-Type: audio/amr" in mmsc.received[0].body
     assert (kinds(message), codes(message)) == (["accepted", "encoded", "adapted", "submitted"], ["N013", "N101"])
 
 
 def test_sendmms_with_encoded_audio_is_sent_at_once(
-    call_api: CallApi, save: Save, web: Scripted, drive: Drive, mmsc: Scripted
+    call_api: CallApi, save: Save, web: ScriptedServer, run_workers: RunWorkers, mmsc: ScriptedServer
 ) -> None:
     save("audio")
     worker.run()
     call_api({**SEND_NEW, "slide": slide("audio", web)})
-    drive()
+    run_workers()
     assert len(mmsc.received) == 1
     assert codes(Message.objects.get()) == ["N013", "N101"]
 
 
-def test_skycore_sendmms_needs_no_service(world: SimpleNamespace) -> None:
+def test_skycore_sendmms_needs_no_service(records: SimpleNamespace) -> None:
     sent = (
         f"<REQUEST><ACTION>sendMMS</ACTION><API_KEY>{KEY}</API_KEY><TO>14044790000</TO><FROM>28444</FROM>"
         "{name}<SUBJECT>A song</SUBJECT><SLIDE><TEXT>Hello</TEXT></SLIDE></REQUEST>"
@@ -71,7 +71,7 @@ def test_skycore_sendmms_needs_no_service(world: SimpleNamespace) -> None:
     assert (message.service, message.template.slides.get().duration) == (None, 5)
 
 
-def test_sendmms_expires_at_the_requested_time(call_api: CallApi, web: Scripted) -> None:
+def test_sendmms_expires_at_the_requested_time(call_api: CallApi, web: ScriptedServer) -> None:
     soon = (datetime.now(UTC) + timedelta(hours=1)).replace(microsecond=0)
     call_api({**SEND_NEW, "slide": slide("audio", web), "mms-expiry-timestamp": soon.isoformat()})
     message = Message.objects.get()
@@ -79,13 +79,13 @@ def test_sendmms_expires_at_the_requested_time(call_api: CallApi, web: Scripted)
 
 
 def test_sendmms_with_a_failed_encoding_costs_nothing(
-    call_api: CallApi, web: Scripted, drive: Drive, customer: Scripted, world: SimpleNamespace
+    call_api: CallApi, web: ScriptedServer, run_workers: RunWorkers, customer: ScriptedServer, records: SimpleNamespace
 ) -> None:
     Price.objects.create(message_class="mms", amount=50)
-    ledger.top_up(world.account, 1000, "", datetime.now(UTC))
+    ledger.top_up(records.account, 1000, "", datetime.now(UTC))
     call_api({**SEND_NEW, "slide": slide("audio", web)})
     worker.run(child=child("raise SystemExit(1)"))
-    drive()
+    run_workers()
     message = Message.objects.get()
     assert (message.status, codes(message)) == ("failed", ["E012", "E101"])
     postback = message.postbacks.first()
@@ -96,10 +96,10 @@ def test_sendmms_with_a_failed_encoding_costs_nothing(
 
 @pytest.mark.parametrize(("code", "expected"), [("", "N013"), ("raise SystemExit(1)", "E012")])
 def test_sendmms_expired_before_its_encoding_reports_both(
-    call_api: CallApi, web: Scripted, drive: Drive, code: str, expected: str
+    call_api: CallApi, web: ScriptedServer, run_workers: RunWorkers, code: str, expected: str
 ) -> None:
     call_api({**SEND_NEW, "slide": slide("audio", web)})
-    drive(datetime.now(UTC) + timedelta(days=3, seconds=1))
+    run_workers(datetime.now(UTC) + timedelta(days=3, seconds=1))
     message = Message.objects.get()
     assert (message.status, codes(message)) == ("failed", ["E101"])
     worker.run(child=child(code)) if code else worker.run()
@@ -109,7 +109,7 @@ def test_sendmms_expired_before_its_encoding_reports_both(
 
 
 def test_sendmms_without_funds_stores_nothing(
-    call_api: CallApi, web: Scripted, world: SimpleNamespace, settings: SimpleNamespace, tmp_path: Path
+    call_api: CallApi, web: ScriptedServer, records: SimpleNamespace, settings: SimpleNamespace, tmp_path: Path
 ) -> None:
     settings.MEDIA_ROOT = tmp_path
     Price.objects.create(message_class="mms", amount=50)
@@ -131,19 +131,21 @@ def test_sendmms_without_funds_stores_nothing(
         ({"to": "442071838750"}, "E111"),
     ],
 )
-def test_sendmms_validates_before_fetching_media(call_api: CallApi, web: Scripted, change: Elements, code: str) -> None:
+def test_sendmms_validates_before_fetching_media(
+    call_api: CallApi, web: ScriptedServer, change: Elements, code: str
+) -> None:
     assert f"<error-code>{code}</error-code>".encode() in call_api({**SEND_NEW, "slide": slide("audio", web), **change})
     assert web.received == []
 
 
-def test_repeated_sendmms_is_sent_once(call_api: CallApi, web: Scripted) -> None:
+def test_repeated_sendmms_is_sent_once(call_api: CallApi, web: ScriptedServer) -> None:
     elements: Elements = {**SEND_NEW, "slide": slide("audio", web), "idempotency-key": "song 1"}
     assert call_api(elements) == call_api(elements)
     assert (Message.objects.count(), Template.objects.count(), len(web.received)) == (1, 2, 1)
 
 
 def test_dry_run_of_sendmms_stores_nothing(
-    call_api: CallApi, save: Save, web: Scripted, settings: SimpleNamespace, tmp_path: Path
+    call_api: CallApi, save: Save, web: ScriptedServer, settings: SimpleNamespace, tmp_path: Path
 ) -> None:
     settings.MEDIA_ROOT = tmp_path
     elements: Elements = {**SEND_NEW, "slide": slide("audio", web), "dry-run": "true"}
@@ -157,6 +159,6 @@ def test_dry_run_of_sendmms_stores_nothing(
     assert b"<type>audio/amr</type><bytes>" in call_api(elements)
 
 
-def test_dry_run_of_sendmms_refuses_an_invalid_file(call_api: CallApi, web: Scripted) -> None:
+def test_dry_run_of_sendmms_refuses_an_invalid_file(call_api: CallApi, web: ScriptedServer) -> None:
     web.default = file(b"Hello", "audio/mpeg")
     assert b"<error-code>E629</error-code>" in call_api({**SEND_NEW, "slide": slide("audio", web), "dry-run": "true"})

@@ -9,8 +9,8 @@ from mms.messages import attempts, claiming, transitions
 from mms.messages.attempts import CompletedSubmit
 from mms.models import Discovery, Message
 from mms.protocol.submit import Outcome, SubmitResult
-from tests.scripted import Scripted
-from tests.wire import IPHONE, Drive, codes
+from tests.scripted import ScriptedServer
+from tests.wire import IPHONE, RunWorkers, codes
 
 Send = Callable[..., Message]
 SendReport = Callable[..., int]
@@ -24,29 +24,29 @@ def later(minutes: float) -> datetime:
     return datetime.now(UTC) + timedelta(minutes=minutes)
 
 
-def is_ddm(mmsc: Scripted, index: int) -> bool:
+def is_ddm(mmsc: ScriptedServer, index: int) -> bool:
     return b"What is your telephone?" in mmsc.received[index].body
 
 
 def test_two_messages_to_one_number_share_one_ddm(
-    send: Send, drive: Drive, send_report: SendReport, mmsc: Scripted
+    send: Send, run_workers: RunWorkers, send_report: SendReport, mmsc: ScriptedServer
 ) -> None:
     first = send(DDM)
-    drive()
+    run_workers()
     second = send(DDM)
-    drive()
+    run_workers()
     assert len(mmsc.received) == 1
     assert second.postbacks.get().fields["status-details"] == "shares the DDM of an earlier message"
     send_report("M1", "Retrieved", IPHONE)
-    drive()
+    run_workers()
     assert codes(first) == codes(second) == ["N501", "N502", "N101"]
     assert len(mmsc.received) == 3
     assert Discovery.objects.get().status == "delivered"
 
 
-def test_two_messages_of_one_claim_share_one_ddm(send: Send, drive: Drive, mmsc: Scripted) -> None:
+def test_two_messages_of_one_claim_share_one_ddm(send: Send, run_workers: RunWorkers, mmsc: ScriptedServer) -> None:
     first, second = send(DDM), send(DDM)
-    drive()
+    run_workers()
     assert len(mmsc.received) == 1
     assert [m.postbacks.get().fields.get("status-details") for m in (first, second)] == [
         None,
@@ -54,24 +54,26 @@ def test_two_messages_of_one_claim_share_one_ddm(send: Send, drive: Drive, mmsc:
     ]
 
 
-def test_messages_sharing_a_ddm_keep_their_own_deadlines(send: Send, drive: Drive, send_report: SendReport) -> None:
+def test_messages_sharing_a_ddm_keep_their_own_deadlines(
+    send: Send, run_workers: RunWorkers, send_report: SendReport
+) -> None:
     short = send(DDM + "<ddm-message-timeout>2</ddm-message-timeout>")
-    drive()
+    run_workers()
     long = send(DDM + "<ddm-message-timeout>60</ddm-message-timeout>")
-    drive()
-    drive(later(3))
+    run_workers()
+    run_workers(later(3))
     short.refresh_from_db()
     long.refresh_from_db()
     assert (short.status, long.status) == ("submitted", "discovering")
     send_report("M1", "Retrieved", IPHONE)
-    drive()
+    run_workers()
     long.refresh_from_db()
     assert (long.status, long.handset.identity if long.handset else None) == ("submitted", IPHONE)
 
 
 @pytest.mark.parametrize("outcome", [Outcome.SUBMITTED, Outcome.IN_DOUBT])
 def test_message_joining_an_in_flight_ddm_extends_the_discovery(
-    send: Send, drive: Drive, mmsc: Scripted, outcome: Outcome
+    send: Send, run_workers: RunWorkers, mmsc: ScriptedServer, outcome: Outcome
 ) -> None:
     send(DDM + "<ddm-message-timeout>2</ddm-message-timeout>")
     claiming.claim_messages(datetime.now(UTC), 10)
@@ -81,18 +83,20 @@ def test_message_joining_an_in_flight_ddm_extends_the_discovery(
     claiming.claim_messages(datetime.now(UTC), 10)
     completed = CompletedSubmit(ddm, attempt, SubmitResult(outcome, None, "", "M0"))
     transitions.record_ddm_results([completed], datetime.now(UTC))
-    drive(later(3))
+    run_workers(later(3))
     send(DDM + "<ddm-message-timeout>5</ddm-message-timeout>")
-    drive(later(4))
+    run_workers(later(4))
     long.refresh_from_db()
     found = Discovery.objects.get()
     assert (found.status, found.due_at, long.status) == (outcome, long.due_at, "discovering")
 
 
-def test_number_gets_a_new_ddm_after_the_discovery_ended(send: Send, drive: Drive, mmsc: Scripted) -> None:
+def test_number_gets_a_new_ddm_after_the_discovery_ended(
+    send: Send, run_workers: RunWorkers, mmsc: ScriptedServer
+) -> None:
     send(DDM)
-    drive()
-    drive(later(5.1))
+    run_workers()
+    run_workers(later(5.1))
     send(DDM)
-    drive(later(6))
+    run_workers(later(6))
     assert [is_ddm(mmsc, index) for index in range(len(mmsc.received))] == [True, False, True]

@@ -12,8 +12,8 @@ from django.utils.datastructures import CaseInsensitiveMapping
 from billing import signing
 from mms.models import Message
 from mms.postbacks import notifier
-from tests.scripted import Scripted
-from tests.wire import Drive
+from tests.scripted import ScriptedServer
+from tests.wire import RunWorkers
 
 API = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
 
@@ -36,40 +36,52 @@ def genuine() -> Genuine:
 
 
 def test_postback_verifies_with_its_secret_only(
-    world: SimpleNamespace, send: Callable[..., Message], drive: Drive, customer: Scripted, genuine: Genuine
+    records: SimpleNamespace,
+    send: Callable[..., Message],
+    run_workers: RunWorkers,
+    customer: ScriptedServer,
+    genuine: Genuine,
 ) -> None:
     send()
-    drive()
+    run_workers()
     (sent,) = customer.received
-    headers, secret = CaseInsensitiveMapping(sent.headers), world.account.signing_secret
+    headers, secret = CaseInsensitiveMapping(sent.headers), records.account.signing_secret
     assert genuine(headers, sent.body, secret)
     assert not genuine(headers, sent.body + b" ", secret)
     assert not genuine(headers, sent.body, "another secret")
 
 
 def test_postback_verifies_with_both_secrets_during_rotation(
-    world: SimpleNamespace, send: Callable[..., Message], drive: Drive, customer: Scripted, genuine: Genuine
+    records: SimpleNamespace,
+    send: Callable[..., Message],
+    run_workers: RunWorkers,
+    customer: ScriptedServer,
+    genuine: Genuine,
 ) -> None:
-    old = world.account.signing_secret
-    signing.rotate(world.account)
-    world.account.refresh_from_db()
+    old = records.account.signing_secret
+    signing.rotate(records.account)
+    records.account.refresh_from_db()
     send()
-    drive()
+    run_workers()
     (sent,) = customer.received
     headers = CaseInsensitiveMapping(sent.headers)
     assert genuine(headers, sent.body, old)
-    assert genuine(headers, sent.body, world.account.signing_secret)
+    assert genuine(headers, sent.body, records.account.signing_secret)
     assert not genuine(headers, sent.body, "another secret")
 
 
 def test_replayed_signature_does_not_verify(
-    world: SimpleNamespace, send: Callable[..., Message], drive: Drive, customer: Scripted, genuine: Genuine
+    records: SimpleNamespace,
+    send: Callable[..., Message],
+    run_workers: RunWorkers,
+    customer: ScriptedServer,
+    genuine: Genuine,
 ) -> None:
     send()
-    drive()
+    run_workers()
     (sent,) = customer.received
     timestamp = str(int(sent.headers["x-mms-timestamp"]) - 301)
-    body, secret = sent.body, world.account.signing_secret
+    body, secret = sent.body, records.account.signing_secret
     headers = CaseInsensitiveMapping(
         {"x-mms-timestamp": timestamp, "x-mms-signature": f"v1={notifier.sign(secret, timestamp, body)}"}
     )

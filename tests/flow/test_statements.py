@@ -16,7 +16,7 @@ from billing.ledger import Charge
 from billing.models import Account, Balance, LedgerEntry, Price, SenderAddress
 from mms.messages import statements
 from mms.models import Message, NumberPrefix
-from tests.wire import IPHONE, Drive
+from tests.wire import IPHONE, RunWorkers
 
 Send = Callable[..., Message]
 SendReport = Callable[..., int]
@@ -36,28 +36,28 @@ def this_month() -> date:
 
 
 @pytest.fixture
-def used(world: SimpleNamespace, send: Send, drive: Drive, send_report: SendReport) -> SimpleNamespace:
+def used(records: SimpleNamespace, send: Send, run_workers: RunWorkers, send_report: SendReport) -> SimpleNamespace:
     """An account with a DDM and three messages, one to another country at another price, one refunded."""
     Price.objects.create(message_class="mms", amount=30_000)
     Price.objects.create(message_class="mms", country="GB", amount=50_000)
     Price.objects.create(message_class="ddm", amount=5_000)
-    NumberPrefix.objects.create(prefix="44", carrier=world.carrier)
-    SenderAddress.objects.create(account=world.account, address="60777", country="GB", default=True)
-    world.account.refund_undelivered = True
-    world.account.save()
-    ledger.top_up(world.account, 1_000_000, "invoice 1", datetime.now(UTC))
+    NumberPrefix.objects.create(prefix="44", carrier=records.carrier)
+    SenderAddress.objects.create(account=records.account, address="60777", country="GB", default=True)
+    records.account.refund_undelivered = True
+    records.account.save()
+    ledger.top_up(records.account, 1_000_000, "invoice 1", datetime.now(UTC))
     send(DDM)
-    drive()
+    run_workers()
     send_report("M1", "Retrieved", IPHONE)
     # One by one, so that the MMSC numbers them in this order.
-    drive()
+    run_workers()
     send(to="14044790001")
-    drive()
+    run_workers()
     send(to="447700900123")
-    drive()
+    run_workers()
     send_report("M3", "Rejected", number="14044790001")
-    ledger.adjust(world.account, -100_000, "fee, December", datetime.now(UTC))
-    return world
+    ledger.adjust(records.account, -100_000, "fee, December", datetime.now(UTC))
+    return records
 
 
 def test_statement_sums_by_class_country_and_carrier(used: SimpleNamespace) -> None:
@@ -87,11 +87,11 @@ def test_closing_balance_is_the_next_opening_balance(used: SimpleNamespace) -> N
     assert (before.total, now.total) == (booked(used.account, last), booked(used.account, this))
 
 
-def test_month_includes_its_first_microsecond(world: SimpleNamespace) -> None:
+def test_month_includes_its_first_microsecond(records: SimpleNamespace) -> None:
     midnight = datetime(2026, 12, 1, tzinfo=UTC)
-    ledger.top_up(world.account, 100, "", midnight - timedelta(microseconds=1))
-    ledger.top_up(world.account, 20, "", midnight)
-    november, december = (statements.statement_for(world.account, month) for month in (NOVEMBER, DECEMBER))
+    ledger.top_up(records.account, 100, "", midnight - timedelta(microseconds=1))
+    ledger.top_up(records.account, 20, "", midnight)
+    november, december = (statements.statement_for(records.account, month) for month in (NOVEMBER, DECEMBER))
     assert [(month.opening, month.total) for month in (november, december)] == [(0, 100), (100, 20)]
 
 
@@ -102,8 +102,8 @@ def test_entry_of_a_deleted_message_counts(used: SimpleNamespace) -> None:
     assert {line.country for line in statement.lines} == {""}
 
 
-def test_account_without_bookings_has_an_empty_statement(world: SimpleNamespace) -> None:
-    statement = statements.statement_for(world.account, NOVEMBER)
+def test_account_without_bookings_has_an_empty_statement(records: SimpleNamespace) -> None:
+    statement = statements.statement_for(records.account, NOVEMBER)
     assert (statement.opening, statement.total, statement.lines) == (0, 0, ())
 
 
@@ -116,7 +116,9 @@ def test_command_prints_the_statement(used: SimpleNamespace, capsys: pytest.Capt
     ("account", "month", "error"),
     [("Nobody", "2026-11", "there is no account named Nobody"), ("Customer", "November", "invalid parse_month value")],
 )
-def test_command_rejects_unknown_account_or_month(world: SimpleNamespace, account: str, month: str, error: str) -> None:
+def test_command_rejects_unknown_account_or_month(
+    records: SimpleNamespace, account: str, month: str, error: str
+) -> None:
     with pytest.raises(CommandError, match=error):
         call_command("statement", account, month)
 

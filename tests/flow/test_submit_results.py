@@ -9,8 +9,8 @@ import pytest
 
 from mms.messages import attempts
 from mms.models import Attempt, Carrier, Message, Report
-from tests.scripted import Answer, Say, Scripted
-from tests.wire import IPHONE, Drive, codes, envelope, submit_rsp
+from tests.scripted import Answer, Response, ScriptedServer
+from tests.wire import IPHONE, RunWorkers, codes, envelope, submit_rsp
 
 Send = Callable[..., Message]
 SendReport = Callable[..., int]
@@ -20,9 +20,9 @@ def later(**duration: float) -> datetime:
     return datetime.now(UTC) + timedelta(**duration)
 
 
-def fault(code: int) -> Say:
+def fault(code: int) -> Response:
     detail = f"<RSErrorRsp><Status><StatusCode>{code}</StatusCode></Status></RSErrorRsp>"
-    return Say(
+    return Response(
         status=500, body=envelope(f"<e:Fault><faultcode>e:Server</faultcode><detail>{detail}</detail></e:Fault>")
     )
 
@@ -39,30 +39,30 @@ def fault(code: int) -> Say:
         (submit_rsp(code=3000), "accepted", "transient", []),
         (fault(4006), "accepted", "transient", []),
         (submit_rsp(code=4000), "accepted", "limited", []),
-        (Say(status=500, body=b"oops"), "accepted", "transient", []),
-        (Say(status=503), "accepted", "transient", []),
-        (Say(status=400), "failed", "permanent", ["E101"]),
-        (Say(status=502), "in_doubt", "in_doubt", []),
-        (Say(status=200, body=b"<html>"), "in_doubt", "in_doubt", []),
+        (Response(status=500, body=b"oops"), "accepted", "transient", []),
+        (Response(status=503), "accepted", "transient", []),
+        (Response(status=400), "failed", "permanent", ["E101"]),
+        (Response(status=502), "in_doubt", "in_doubt", []),
+        (Response(status=200, body=b"<html>"), "in_doubt", "in_doubt", []),
         ("reset", "in_doubt", "in_doubt", []),
         ("hang", "in_doubt", "in_doubt", []),
     ],
 )
 def test_mmsc_answer_decides_the_outcome(
-    world: SimpleNamespace,
+    records: SimpleNamespace,
     send: Send,
-    drive: Drive,
-    mmsc: Scripted,
+    run_workers: RunWorkers,
+    mmsc: ScriptedServer,
     answer: Answer,
     status: str,
     outcome: str,
     expected_codes: list[str],
 ) -> None:
-    world.carrier.timeout = 1 if answer == "hang" else 30
-    world.carrier.save()
-    mmsc.first(answer)
+    records.carrier.timeout = 1 if answer == "hang" else 30
+    records.carrier.save()
+    mmsc.answer_next(answer)
     message = send()
-    drive()
+    run_workers()
     message.refresh_from_db()
     assert (message.status, codes(message)) == (status, expected_codes)
     attempt = message.attempts.get()
@@ -70,69 +70,73 @@ def test_mmsc_answer_decides_the_outcome(
     assert len(mmsc.received) == 1
 
 
-def test_carrier_code_overrides_apply(world: SimpleNamespace, send: Send, drive: Drive, mmsc: Scripted) -> None:
-    world.carrier.code_overrides = {"3003": "transient"}
-    world.carrier.save()
-    mmsc.first(submit_rsp(code=3003))
+def test_carrier_code_overrides_apply(
+    records: SimpleNamespace, send: Send, run_workers: RunWorkers, mmsc: ScriptedServer
+) -> None:
+    records.carrier.code_overrides = {"3003": "transient"}
+    records.carrier.save()
+    mmsc.answer_next(submit_rsp(code=3003))
     message = send()
-    drive()
+    run_workers()
     message.refresh_from_db()
     assert message.status == "accepted"
 
 
-def test_transient_failure_is_retried_with_the_same_bytes(send: Send, drive: Drive, mmsc: Scripted) -> None:
-    mmsc.first(submit_rsp(code=3000), submit_rsp(code=3000))
+def test_transient_failure_is_retried_with_the_same_bytes(
+    send: Send, run_workers: RunWorkers, mmsc: ScriptedServer
+) -> None:
+    mmsc.answer_next(submit_rsp(code=3000), submit_rsp(code=3000))
     message = send()
-    drive()
-    drive(later(seconds=29))
+    run_workers()
+    run_workers(later(seconds=29))
     assert len(mmsc.received) == 1
-    drive(later(seconds=31))
+    run_workers(later(seconds=31))
     assert len(mmsc.received) == 2
-    drive(later(seconds=152))
+    run_workers(later(seconds=152))
     message.refresh_from_db()
     assert (message.status, codes(message)) == ("submitted", ["N101"])
     assert len({sent.body for sent in mmsc.received}) == 1
     assert [a.try_number for a in message.attempts.all()] == [1, 2, 3]
 
 
-def test_message_fails_after_its_last_retry(send: Send, drive: Drive, mmsc: Scripted) -> None:
+def test_message_fails_after_its_last_retry(send: Send, run_workers: RunWorkers, mmsc: ScriptedServer) -> None:
     mmsc.script.clear()
     mmsc.default = submit_rsp(code=3000)
     message = send()
     for hours in (0, 1, 2, 3, 6, 9, 12):
-        drive(later(hours=hours))
+        run_workers(later(hours=hours))
     message.refresh_from_db()
     assert (message.status, codes(message)) == ("failed", ["E101"])
     assert len(mmsc.received) == 1 + len(attempts.RETRY_SCHEDULE)
 
 
-def test_limited_failure_is_retried_twice(send: Send, drive: Drive, mmsc: Scripted) -> None:
+def test_limited_failure_is_retried_twice(send: Send, run_workers: RunWorkers, mmsc: ScriptedServer) -> None:
     mmsc.script.clear()
     mmsc.default = submit_rsp(code=4000)
     message = send()
     for hours in (0, 1, 2, 3):
-        drive(later(hours=hours))
+        run_workers(later(hours=hours))
     message.refresh_from_db()
     assert (message.status, len(mmsc.received)) == ("failed", 3)
 
 
-def test_message_fails_if_it_expires_unsent(send: Send, drive: Drive, mmsc: Scripted) -> None:
-    mmsc.first(submit_rsp(code=3000))
+def test_message_fails_if_it_expires_unsent(send: Send, run_workers: RunWorkers, mmsc: ScriptedServer) -> None:
+    mmsc.answer_next(submit_rsp(code=3000))
     message = send()
-    drive()
-    drive(later(days=3, minutes=6))
+    run_workers()
+    run_workers(later(days=3, minutes=6))
     message.refresh_from_db()
     assert (message.status, codes(message), len(mmsc.received)) == ("failed", ["E101"], 1)
     assert message.postbacks.get().fields["status-details"] == "it expired before it could be sent"
 
 
 def test_unreachable_mmsc_is_a_transient_failure(
-    world: SimpleNamespace, send: Send, drive: Drive, mmsc: Scripted
+    records: SimpleNamespace, send: Send, run_workers: RunWorkers, mmsc: ScriptedServer
 ) -> None:
-    world.carrier.mmsc_url = "http://127.0.0.1:9/mm7"
-    world.carrier.save()
+    records.carrier.mmsc_url = "http://127.0.0.1:9/mm7"
+    records.carrier.save()
     message = send()
-    drive()
+    run_workers()
     message.refresh_from_db()
     assert (message.status, message.attempts.get().outcome) == ("accepted", "transient")
 
@@ -141,52 +145,58 @@ def test_unreachable_mmsc_is_a_transient_failure(
     ("answer", "kind", "text"),
     [
         (None, "retry", "the MMSC did not accept the message; next try at "),  # out of reach
-        (Say(status=503), "retry", "the MMSC did not accept the message; next try at "),
+        (Response(status=503), "retry", "the MMSC did not accept the message; next try at "),
         (fault(3000), "retry", "3000; next try at "),
         ("reset", "in-doubt", "the MMSC did not say whether it accepted the message"),
     ],
 )
 def test_timeline_shows_the_mmsc_answer_but_not_its_address(
-    world: SimpleNamespace, send: Send, drive: Drive, mmsc: Scripted, answer: Answer | None, kind: str, text: str
+    records: SimpleNamespace,
+    send: Send,
+    run_workers: RunWorkers,
+    mmsc: ScriptedServer,
+    answer: Answer | None,
+    kind: str,
+    text: str,
 ) -> None:
     if answer is None:
         Carrier.objects.update(mmsc_url="http://127.0.0.1:9/mm7")
     else:
-        mmsc.first(answer)
+        mmsc.answer_next(answer)
     message = send()
-    drive()
+    run_workers()
     shown = message.events.get(kind=kind).text
     assert re.sub(r"[0-9:]{8}$", "", shown) == text
     assert answer or "127.0.0.1" in message.attempts.get().text
 
 
 def test_message_in_doubt_is_resolved_by_its_report(
-    send: Send, drive: Drive, send_report: SendReport, mmsc: Scripted
+    send: Send, run_workers: RunWorkers, send_report: SendReport, mmsc: ScriptedServer
 ) -> None:
-    mmsc.first("reset")
+    mmsc.answer_next("reset")
     message = send()
-    drive()
-    drive(later(hours=1))
+    run_workers()
+    run_workers(later(hours=1))
     assert len(mmsc.received) == 1
     send_report("unknown-id", "Retrieved", IPHONE)
-    drive(later(seconds=2))
+    run_workers(later(seconds=2))
     message.refresh_from_db()
     assert (message.status, codes(message)) == ("delivered", ["N101", "N102"])
     assert message.postbacks.get(code="N101").fields["status-details"] == "confirmed by its delivery report"
 
 
 def test_intermediate_report_confirms_a_message_in_doubt(
-    send: Send, drive: Drive, send_report: SendReport, mmsc: Scripted
+    send: Send, run_workers: RunWorkers, send_report: SendReport, mmsc: ScriptedServer
 ) -> None:
-    mmsc.first("reset")
+    mmsc.answer_next("reset")
     message = send()
-    drive()
+    run_workers()
     send_report("unknown-id", "Deferred")
-    drive(later(seconds=2))
+    run_workers(later(seconds=2))
     message.refresh_from_db()
     assert (message.status, codes(message)) == ("submitted", ["N101"])
     assert message.submitted_at is not None
-    drive(later(days=3, minutes=6))
+    run_workers(later(days=3, minutes=6))
     message.refresh_from_db()
     assert (message.status, codes(message)) == ("expired", ["N101", "E102"])
 
@@ -196,87 +206,89 @@ def statuses(*messages: Message) -> list[str]:
 
 
 def test_delivered_message_is_not_retried_after_a_refusal(
-    send: Send, drive: Drive, send_report: SendReport, mmsc: Scripted
+    send: Send, run_workers: RunWorkers, send_report: SendReport, mmsc: ScriptedServer
 ) -> None:
-    mmsc.first(submit_rsp("M0", code=3000))
+    mmsc.answer_next(submit_rsp("M0", code=3000))
     message = send()
-    drive()
+    run_workers()
     send_report("M0", "Retrieved")
-    drive(later(minutes=1))
+    run_workers(later(minutes=1))
     message.refresh_from_db()
     assert (message.status, codes(message), len(mmsc.received)) == ("delivered", ["N101", "N102"], 1)
 
 
 def test_report_matches_neither_of_two_messages_in_doubt(
-    send: Send, drive: Drive, send_report: SendReport, mmsc: Scripted
+    send: Send, run_workers: RunWorkers, send_report: SendReport, mmsc: ScriptedServer
 ) -> None:
-    mmsc.first("reset", "reset")
+    mmsc.answer_next("reset", "reset")
     send()
     send()
-    drive()
+    run_workers()
     send_report("unknown-id", "Retrieved")
-    drive(later(days=2))
+    run_workers(later(days=2))
     assert set(Message.objects.values_list("status", flat=True)) == {"in_doubt"}
     assert Report.objects.get().attempt is None
 
 
 def test_report_that_may_be_of_an_ended_ddm_is_not_matched(
-    send: Send, drive: Drive, mmsc: Scripted, send_report: SendReport
+    send: Send, run_workers: RunWorkers, mmsc: ScriptedServer, send_report: SendReport
 ) -> None:
-    mmsc.first("reset", "reset")
+    mmsc.answer_next("reset", "reset")
     message = send("<ddm-message-text>What?</ddm-message-text><ddm-message-timeout>1</ddm-message-timeout>")
-    drive()
-    drive(later(minutes=2))
+    run_workers()
+    run_workers(later(minutes=2))
     Attempt.objects.update(started_at=datetime.now(UTC))  # both before the report, which arrives at the present time
     send_report("X", "Retrieved", IPHONE)
-    drive(later(minutes=3))
+    run_workers(later(minutes=3))
     message.refresh_from_db()
     assert (message.status, codes(message)) == ("in_doubt", ["E501"])
     assert Report.objects.get().attempt is None
 
 
 def test_unknown_report_matches_nothing_beside_a_submitted_message(
-    send: Send, drive: Drive, mmsc: Scripted, send_report: SendReport
+    send: Send, run_workers: RunWorkers, mmsc: ScriptedServer, send_report: SendReport
 ) -> None:
-    mmsc.first("reset", submit_rsp("M2"))
+    mmsc.answer_next("reset", submit_rsp("M2"))
     doubtful, submitted = send(), send()
-    drive()
+    run_workers()
     assert send_report("unknown-id", "Retrieved") == 200
-    drive(later(hours=1))
+    run_workers(later(hours=1))
     assert statuses(doubtful, submitted) == ["in_doubt", "submitted"]
     assert send_report("M2", "Retrieved") == 200
-    drive(later(days=1))
+    run_workers(later(days=1))
     assert statuses(doubtful, submitted) == ["delivered", "delivered"]  # nothing else can be meant any more
 
 
 def test_report_before_expiry_counts_in_a_late_sweep(
-    send: Send, drive: Drive, mmsc: Scripted, send_report: SendReport
+    send: Send, run_workers: RunWorkers, mmsc: ScriptedServer, send_report: SendReport
 ) -> None:
-    mmsc.first("reset")
+    mmsc.answer_next("reset")
     message = send()
-    drive()
+    run_workers()
     send_report("X", "Retrieved", IPHONE)
-    drive(later(days=4))
+    run_workers(later(days=4))
     message.refresh_from_db()
     assert (message.status, codes(message)) == ("delivered", ["N101", "N102"])
 
 
-def test_message_in_doubt_fails_at_its_expiry(send: Send, drive: Drive, mmsc: Scripted) -> None:
-    mmsc.first("reset")
+def test_message_in_doubt_fails_at_its_expiry(send: Send, run_workers: RunWorkers, mmsc: ScriptedServer) -> None:
+    mmsc.answer_next("reset")
     message = send()
-    drive()
-    drive(later(days=3, minutes=6))
+    run_workers()
+    run_workers(later(days=3, minutes=6))
     message.refresh_from_db()
     assert (message.status, codes(message)) == ("failed", ["E101"])
     details = message.postbacks.get().fields["status-details"]
     assert details == "the MMSC never answered; the message may have been delivered"
 
 
-def test_postback_does_not_contain_the_mmsc_address(world: SimpleNamespace, send: Send, drive: Drive) -> None:
-    world.carrier.mmsc_url = "http://127.0.0.1:9/mm7"
-    world.carrier.save()
+def test_postback_does_not_contain_the_mmsc_address(
+    records: SimpleNamespace, send: Send, run_workers: RunWorkers
+) -> None:
+    records.carrier.mmsc_url = "http://127.0.0.1:9/mm7"
+    records.carrier.save()
     message = send()
     for hours in (0, 1, 2, 3, 4, 8):
-        drive(later(hours=hours))
+        run_workers(later(hours=hours))
     assert message.postbacks.get().fields["status-details"] == "the MMSC did not accept the message"
     assert "127.0.0.1" in message.attempts.all()[0].text

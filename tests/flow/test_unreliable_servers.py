@@ -13,8 +13,8 @@ from billing.models import Account
 from mms.models import Message, Postback
 from mms.postbacks import notifier, outbox
 from tests.api.sockets import respond_with, tcp_server
-from tests.scripted import Scripted
-from tests.wire import Drive
+from tests.scripted import ScriptedServer
+from tests.wire import RunWorkers
 
 Send = Callable[..., Message]
 
@@ -42,13 +42,15 @@ def create_due_postback(account: Account) -> Postback:
 
 
 def test_hanging_name_servers_do_not_block_other_accounts(
-    world: SimpleNamespace, customer: Scripted, names_hang: None, monkeypatch: pytest.MonkeyPatch
+    records: SimpleNamespace, customer: ScriptedServer, names_hang: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outbox, "TIMEOUT", 1.0)
     for number in range(HANGING):
         create_due_postback(Account.objects.create(name=f"{number}", postback_url=f"http://{number}.hanging.example/"))
-    Account.objects.filter(pk=world.account.pk).update(postback_url=customer.url.replace("127.0.0.1", "prompt.example"))
-    create_due_postback(Account.objects.get(pk=world.account.pk))
+    Account.objects.filter(pk=records.account.pk).update(
+        postback_url=customer.url.replace("127.0.0.1", "prompt.example")
+    )
+    create_due_postback(Account.objects.get(pk=records.account.pk))
     loop = notifier.send_loop(limits=replace(notifier.LIMITS, in_flight=HANGING + 1))
     with loop.in_flight:
         while loop.claim():
@@ -56,7 +58,7 @@ def test_hanging_name_servers_do_not_block_other_accounts(
         while loop.in_flight.keys:
             loop.settle(1.0)
     delivered = Postback.objects.get(status=Postback.Status.DELIVERED)
-    assert (delivered.account, len(customer.received)) == (world.account, 1)
+    assert (delivered.account, len(customer.received)) == (records.account, 1)
 
 
 @pytest.mark.parametrize(
@@ -67,20 +69,22 @@ def test_hanging_name_servers_do_not_block_other_accounts(
     ],
 )
 def test_http_200_with_a_truncated_body_counts(
-    world: SimpleNamespace, send: Send, drive: Drive, answer: bytes, kept: str
+    records: SimpleNamespace, send: Send, run_workers: RunWorkers, answer: bytes, kept: str
 ) -> None:
     with tcp_server(respond_with(answer)) as server:
         Account.objects.update(postback_url=server.url)
         send()
-        drive()
+        run_workers()
     postback = Postback.objects.get(code="N101")
     attempt = postback.attempts.get()
     assert (postback.status, attempt.http_status, attempt.answer) == ("taken", 200, kept)
 
 
-def test_http_500_with_a_truncated_body_is_retried(world: SimpleNamespace, send: Send, drive: Drive) -> None:
+def test_http_500_with_a_truncated_body_is_retried(
+    records: SimpleNamespace, send: Send, run_workers: RunWorkers
+) -> None:
     with tcp_server(respond_with(b"HTTP/1.1 500 Oh\r\nContent-Length: 100\r\n\r\nNo")) as server:
         Account.objects.update(postback_url=server.url)
         send()
-        drive()
+        run_workers()
     assert [a.http_status for a in Postback.objects.get(status="pending").attempts.all()] == [500]

@@ -14,7 +14,7 @@ from mms import doctor
 from mms.doctor import deployment, servers, setup, traffic
 from mms.doctor.finding import Check, Finding, Level
 from mms.models import Carrier, Encoding, Medium, Postback
-from tests.scripted import Scripted
+from tests.scripted import ScriptedServer
 
 Capture = pytest.CaptureFixture[str]
 STRONG = "5fL2mW9qZxT7vB1nYc8kHd3gRj6pEs0aUo4iLtQwXzVbNmKhJf"
@@ -54,7 +54,9 @@ def test_broker_failure_hides_the_password(db: None, settings: Settings) -> None
     assert (found.level, "hunter2" in found.text + found.remedy) == (Level.FAIL, False)
 
 
-def test_missing_files_suggest_sharing_the_storage(world: SimpleNamespace, settings: Settings, tmp_path: Path) -> None:
+def test_missing_files_suggest_sharing_the_storage(
+    records: SimpleNamespace, settings: Settings, tmp_path: Path
+) -> None:
     assert worst(servers.storage).level == Level.OK
     settings.MEDIA_ROOT = tmp_path
     found = worst(servers.storage)
@@ -101,7 +103,7 @@ def test_settings_get_the_expected_level(
     assert (found.remedy == "") == (level == Level.OK)
 
 
-def test_unused_carrier_suggests_a_test_message(world: SimpleNamespace, mmsc: Scripted) -> None:
+def test_unused_carrier_suggests_a_test_message(records: SimpleNamespace, mmsc: ScriptedServer) -> None:
     found = worst(setup.carriers)
     assert (found.level, found.remedy) == (Level.WARN, "Send a test message to a handset of yours.")
     assert "secret" not in found.text
@@ -115,32 +117,32 @@ def test_unused_carrier_suggests_a_test_message(world: SimpleNamespace, mmsc: Sc
         ("http://10.99.0.1/mm7", "10.99.0.1 is not a public address"),
     ],
 )
-def test_unreachable_carrier_fails(world: SimpleNamespace, url: str, text: str) -> None:
+def test_unreachable_carrier_fails(records: SimpleNamespace, url: str, text: str) -> None:
     Carrier.objects.update(mmsc_url=url)
     found = worst(setup.carriers)
     assert (found.level, found.text) == (Level.FAIL, f"AT&T: {text}")
 
 
-def test_sender_without_carrier_warns(world: SimpleNamespace) -> None:
+def test_sender_without_carrier_warns(records: SimpleNamespace) -> None:
     assert worst(setup.senders).level == Level.OK
     SenderAddress.objects.update(operators=[99999])
     assert "28444 (US) of Customer is provisioned on no enabled carrier" in worst(setup.senders).text
 
 
 @pytest.mark.parametrize(("minutes", "level"), [(0.5, Level.OK), (2, Level.WARN), (20, Level.FAIL)])
-def test_overdue_rows_are_reported_by_queue(world: SimpleNamespace, minutes: float, level: Level) -> None:
+def test_overdue_rows_are_reported_by_queue(records: SimpleNamespace, minutes: float, level: Level) -> None:
     now = later(minutes=-minutes)
-    Postback.objects.create(account=world.account, code="N101", fields={}, due_at=now, created_at=now)
+    Postback.objects.create(account=records.account, code="N101", fields={}, due_at=now, created_at=now)
     found = worst(traffic.overdue)
     assert found.level == level
     assert level == Level.OK or "queue postbacks" in found.remedy
 
 
-def test_given_up_postbacks_and_retried_encodings_warn(world: SimpleNamespace) -> None:
+def test_given_up_postbacks_and_retried_encodings_warn(records: SimpleNamespace) -> None:
     assert {worst(check).level for check in (traffic.postbacks, traffic.encodings, traffic.waiting)} == {Level.OK}
     now = later(hours=-1)
     Postback.objects.create(
-        account=world.account, code="N101", fields={}, status="given-up", created_at=now, ended_at=now
+        account=records.account, code="N101", fields={}, status="given-up", created_at=now, ended_at=now
     )
     medium = Medium.objects.create(sha256="0" * 64, kind="video", mime_type="video/mp4", size=1)
     Encoding.objects.create(medium=medium, due_at=now, tries=2)
@@ -165,7 +167,7 @@ def no_worker_check(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_command_prints_checks_with_remedies_and_fails(
-    world: SimpleNamespace, no_worker_check: None, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+    records: SimpleNamespace, no_worker_check: None, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     with pytest.raises(SystemExit, match="1"):
@@ -179,7 +181,7 @@ def test_command_prints_checks_with_remedies_and_fails(
 
 
 def test_broken_check_does_not_stop_the_others(
-    world: SimpleNamespace, no_worker_check: None, monkeypatch: pytest.MonkeyPatch
+    records: SimpleNamespace, no_worker_check: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken() -> list[Finding]:
         raise RuntimeError("out of order\nin two lines")
@@ -191,7 +193,7 @@ def test_broken_check_does_not_stop_the_others(
 
 
 def test_command_succeeds_with_warnings_only(
-    world: SimpleNamespace, no_worker_check: None, settings: Settings, capsys: Capture
+    records: SimpleNamespace, no_worker_check: None, settings: Settings, capsys: Capture
 ) -> None:
     settings.SECRET_KEY = STRONG
     call_command("doctor", no_color=True)

@@ -22,8 +22,8 @@ from mms.messages import sweeper
 from mms.models import Message, Status
 from mms.runtime import db_retry
 from mms.runtime.group_commit import Batch, GroupCommit, Undecided
-from tests.scripted import Say, Scripted
-from tests.wire import IPHONE, SEED, Drive, report_body, submit_rsp
+from tests.scripted import Response, ScriptedServer
+from tests.wire import IPHONE, SEED, RunWorkers, report_body, submit_rsp
 
 KEY = "qTFkykO9JTfahCOqJ0V2Wf5Cg1t8iWlZ"
 Lines = Callable[[], list[dict[str, Any]]]
@@ -49,21 +49,21 @@ def lines(written: io.StringIO) -> Lines:
 
 
 def test_log_traces_a_message_without_personal_data(
-    world: SimpleNamespace, mmsc: Scripted, customer: Scripted, written: io.StringIO, lines: Lines
+    records: SimpleNamespace, mmsc: ScriptedServer, customer: ScriptedServer, written: io.StringIO, lines: Lines
 ) -> None:
-    mmsc.first(submit_rsp("D1"), submit_rsp("M1"))
-    customer.first(Say(status=500))
+    mmsc.answer_next(submit_rsp("D1"), submit_rsp("M1"))
+    customer.answer_next(Response(status=500))
     post = Client().post
     post("/ep/v1/", SEED.encode(), content_type="text/xml")
     post("/ep/v1/", SEED.replace("<to>14044790000", "<to>no number 14044790000").encode(), content_type="text/xml")
     post("/ep/v1/", SEED.replace(KEY, "somebody-elses-key").encode(), content_type="text/xml")
-    Drive()()
+    RunWorkers()()
     authorization = {"authorization": "Basic bW1zYzpyZXBvcnQtc2VjcmV0"}
     for name in ("D1", "unknown"):
         body = report_body(name, "14044790000", "Retrieved", IPHONE)
         post("/mm7/att", body, content_type="text/xml", headers=authorization)
     post("/mm7/att", b"<14044790000>", content_type="text/xml", headers=authorization)
-    Drive()()
+    RunWorkers()()
     found = [line for line in lines() if line["level"] in {"info", "warning"}]
     tracking_id = Message.objects.get().tracking_id
     for event in ("request", "submit", "postback"):
@@ -74,7 +74,7 @@ def test_log_traces_a_message_without_personal_data(
         assert secret not in everything, secret
 
 
-def test_request_logs_action_code_and_duration(world: SimpleNamespace, lines: Lines) -> None:
+def test_request_logs_action_code_and_duration(records: SimpleNamespace, lines: Lines) -> None:
     Client().post("/ep/v1/", SEED.replace("35674", "1").encode(), content_type="text/xml")
     Client().post("/ep/v1/", b"<request><action>14044790000</action></request>", content_type="text/xml")
     Client().get("/ep/v1/")
@@ -84,11 +84,11 @@ def test_request_logs_action_code_and_duration(world: SimpleNamespace, lines: Li
         ("", "E104", 200),
         ("", "E100", 405),
     ]
-    assert requests[0]["account"] == world.account.pk
+    assert requests[0]["account"] == records.account.pk
     assert all(line["ms"] > 0 for line in requests)
 
 
-def test_accept_and_report_lines_have_batch_size_and_wait(world: SimpleNamespace, lines: Lines) -> None:
+def test_accept_and_report_lines_have_batch_size_and_wait(records: SimpleNamespace, lines: Lines) -> None:
     Client().post("/ep/v1/", SEED.encode(), content_type="text/xml")
     authorization = {"authorization": "Basic bW1zYzpyZXBvcnQtc2VjcmV0"}
     body = report_body("M1", "14044790000", "Retrieved")
@@ -97,12 +97,12 @@ def test_accept_and_report_lines_have_batch_size_and_wait(world: SimpleNamespace
     assert batches == [("request", 1, True), ("report", 1, True)]
 
 
-def test_sweep_logs_reclaimed_leases_and_rows_per_step(world: SimpleNamespace, lines: Lines) -> None:
+def test_sweep_logs_reclaimed_leases_and_rows_per_step(records: SimpleNamespace, lines: Lines) -> None:
     past = datetime.now(UTC) - timedelta(minutes=1)
     for status in (Status.SENDING, Status.SENDING, Status.SUBMITTED, Status.IN_DOUBT):
-        world.template.messages.create(
-            account=world.account, carrier=world.carrier, number="14044790000", subject="", sender="28444",
-            service=world.service, status=status, due_at=past, expires_at=past, created_at=past,
+        records.template.messages.create(
+            account=records.account, carrier=records.carrier, number="14044790000", subject="", sender="28444",
+            service=records.service, status=status, due_at=past, expires_at=past, created_at=past,
         )  # fmt: skip
     sweeper.sweep(datetime.now(UTC))
     sweeps = {line["step"]: line["rows"] for line in lines() if line["event"] == "sweep"}
@@ -160,11 +160,11 @@ def test_secret_fields_are_masked(lines: Lines) -> None:
     }
 
 
-def test_rejected_row_is_masked(world: SimpleNamespace, lines: Lines) -> None:
+def test_rejected_row_is_masked(records: SimpleNamespace, lines: Lines) -> None:
     try:
         with transaction.atomic():
-            world.template.messages.create(
-                account=world.account, carrier=world.carrier, number="14044790000", subject="Dear\nBill"
+            records.template.messages.create(
+                account=records.account, carrier=records.carrier, number="14044790000", subject="Dear\nBill"
             )
     except DatabaseError:
         logging.getLogger("tests").exception("it broke")

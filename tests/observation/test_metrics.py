@@ -18,8 +18,8 @@ from mms.messages.request import SendRequest
 from mms.models import Carrier, Event, Message, Postback, Rendition, Tally
 from mms.observation import metrics, tallies
 from tests.database.plans import explained
-from tests.scripted import Say, Scripted
-from tests.wire import Drive, submit_rsp
+from tests.scripted import Response, ScriptedServer
+from tests.wire import RunWorkers, submit_rsp
 
 TOKEN = "the scraper's token"
 
@@ -44,16 +44,16 @@ def scrape(settings: Settings, db: None) -> Callable[..., float]:
 
 
 @pytest.fixture
-def send(world: SimpleNamespace) -> Callable[[], Message]:
+def send(records: SimpleNamespace) -> Callable[[], Message]:
     def send() -> Message:
         request = SendRequest(
-            account=world.account,
+            account=records.account,
             number="14044790000",
             country="US",
             sender="28444",
-            carrier=world.carrier,
-            template=world.template,
-            service=world.service,
+            carrier=records.carrier,
+            template=records.template,
+            service=records.service,
             subject="Spring is here",
         )
         (outcome,) = accept([request], datetime.now(UTC))
@@ -64,13 +64,13 @@ def send(world: SimpleNamespace) -> Callable[[], Message]:
 
 
 def test_message_is_counted_at_every_step(
-    send: Callable[[], Message], scrape: Callable[..., float], mmsc: Scripted, customer: Scripted
+    send: Callable[[], Message], scrape: Callable[..., float], mmsc: ScriptedServer, customer: ScriptedServer
 ) -> None:
-    mmsc.first(submit_rsp("X1"), submit_rsp("X2"))
-    customer.first(Say(), Say(status=500))
+    mmsc.answer_next(submit_rsp("X1"), submit_rsp("X2"))
+    customer.answer_next(Response(), Response(status=500))
     for _ in range(2):
         send()
-    Drive()()
+    RunWorkers()()
     assert scrape("mms_messages_accepted_total", carrier="att") == 2
     assert scrape("mms_messages_submitted_total", carrier="att") == 2
     assert scrape("mms_submits_total", carrier="att", outcome="submitted") == 2
@@ -85,11 +85,11 @@ def test_message_is_counted_at_every_step(
 
 
 def test_refused_message_is_counted_as_failed(
-    send: Callable[[], Message], scrape: Callable[..., float], mmsc: Scripted, customer: Scripted
+    send: Callable[[], Message], scrape: Callable[..., float], mmsc: ScriptedServer, customer: ScriptedServer
 ) -> None:
-    mmsc.first(submit_rsp(code=2001))
+    mmsc.answer_next(submit_rsp(code=2001))
     send()
-    Drive()()
+    RunWorkers()()
     assert scrape("mms_submits_total", carrier="att", outcome="permanent") == 1
     assert scrape("mms_messages_ended_total", carrier="att", status="failed") == 1
     assert scrape("mms_messages_ended_total", carrier="att", status="delivered") == 0
@@ -131,8 +131,8 @@ def test_in_doubt_messages_and_open_discoveries_are_counted(
     assert scrape("mms_discoveries_open") == 0
 
 
-def test_last_ledger_reconciliation_is_reported(world: SimpleNamespace, scrape: Callable[..., float]) -> None:
-    Balance.objects.create(account=world.account, balance=5)
+def test_last_ledger_reconciliation_is_reported(records: SimpleNamespace, scrape: Callable[..., float]) -> None:
+    Balance.objects.create(account=records.account, balance=5)
     ledger.record_reconciliation(datetime.now(UTC))
     assert scrape("mms_books_differing_accounts") == 1
     Balance.objects.update(balance=0)
@@ -175,7 +175,7 @@ def test_large_table_is_counted_from_near_its_end(send: Callable[[], Message], m
         assert Tally.objects.get(kind="accepted").count == counted
 
 
-def test_scrape_cost_is_independent_of_table_size(send: Callable[[], Message], world: SimpleNamespace) -> None:
+def test_scrape_cost_is_independent_of_table_size(send: Callable[[], Message], records: SimpleNamespace) -> None:
     metrics.render()
     with CaptureQueriesContext(connection) as few:
         metrics.render()
@@ -196,7 +196,7 @@ def test_scrape_cost_is_independent_of_table_size(send: Callable[[], Message], w
     assert max(plan.rows("mms_message") + plan.rows("mms_event") for plan in plans) < 50
 
 
-def test_carrier_name_is_quoted_in_labels(world: SimpleNamespace, scrape: Callable[..., float]) -> None:
+def test_carrier_name_is_quoted_in_labels(records: SimpleNamespace, scrape: Callable[..., float]) -> None:
     Carrier.objects.update(slug='a"b\\c')
     assert scrape("mms_messages_accepted_total", carrier='a"b\\c') == 0
 

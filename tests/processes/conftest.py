@@ -27,12 +27,12 @@ def platform(
 
 
 @pytest.fixture
-def network(world: SimpleNamespace, platform: Platform) -> Platform:
+def network(records: SimpleNamespace, platform: Platform) -> Platform:
     """The platform together with the simulator, which plays the carrier's MMSC and the customer's server."""
     platform.simulator()
-    world.carrier.mmsc_url = f"{platform.simulator_url}/mm7"
-    world.carrier.timeout = 30
-    world.carrier.save()
-    world.account.postback_url = f"{platform.simulator_url}/postbacks/ok"
-    world.account.save()
+    records.carrier.mmsc_url = f"{platform.simulator_url}/mm7"
+    records.carrier.timeout = 30
+    records.carrier.save()
+    records.account.postback_url = f"{platform.simulator_url}/postbacks/ok"
+    records.account.save()
     return platform

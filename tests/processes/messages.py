@@ -25,16 +25,16 @@ def number(behaviour: str = DELIVERED) -> str:
     return f"1404{next(_exchanges)}00{behaviour}"
 
 
-def accept(world: SimpleNamespace, to: str, ddm: str = "") -> Message:
+def accept(records: SimpleNamespace, to: str, ddm: str = "") -> Message:
     """Accept a message, due now, without a wake-up."""
     request = SendRequest(
-        account=world.account,
+        account=records.account,
         number=to,
         country="US",
         sender="28444",
-        carrier=world.carrier,
-        template=world.template,
-        service=world.service,
+        carrier=records.carrier,
+        template=records.template,
+        service=records.service,
         subject="Spring is here",
         ddm_text=ddm,
     )

@@ -6,10 +6,10 @@ from types import SimpleNamespace
 from mms.models import Discovery, Status
 from tests.processes.messages import DDM, DDM_HELD, accept, all_delivered, check_consistency, number, send, statuses
 from tests.processes.platform_under_test import Platform, eventually
-from tests.scripted import Scripted
+from tests.scripted import ScriptedServer
 
 
-def test_broker_flush_loses_no_message(world: SimpleNamespace, network: Platform) -> None:
+def test_broker_flush_loses_no_message(records: SimpleNamespace, network: Platform) -> None:
     """Flush it while messages wait for a worker, then while they wait for a discovery."""
     network.web()
     early = [send(network, number()) for _ in range(5)]
@@ -26,7 +26,7 @@ def test_broker_flush_loses_no_message(world: SimpleNamespace, network: Platform
     check_consistency(network)
 
 
-def test_messages_are_accepted_during_broker_outage(world: SimpleNamespace, network: Platform) -> None:
+def test_messages_are_accepted_during_broker_outage(records: SimpleNamespace, network: Platform) -> None:
     network.worker("flow,postbacks", children=2)
     network.beat()
     network.web()
@@ -44,17 +44,17 @@ def test_messages_are_accepted_during_broker_outage(world: SimpleNamespace, netw
 
 
 def test_busy_worker_survives_broker_restart(
-    world: SimpleNamespace, platform: Platform, mmsc: Scripted, customer: Scripted
+    records: SimpleNamespace, platform: Platform, mmsc: ScriptedServer, customer: ScriptedServer
 ) -> None:
-    world.carrier.timeout = 60
-    world.carrier.save()
-    customer.gate.clear()
-    accept(world, number())
+    records.carrier.timeout = 60
+    records.carrier.save()
+    customer.answering.clear()
+    accept(records, number())
     worker = platform.worker("flow,postbacks", children=2)
     platform.wake()
     eventually(lambda: customer.received)
-    mmsc.gate.clear()
-    accept(world, number())
+    mmsc.answering.clear()
+    accept(records, number())
     platform.wake()
     eventually(lambda: len(mmsc.received) == 2)
     platform.wake()
@@ -62,9 +62,9 @@ def test_busy_worker_survives_broker_restart(
     platform.broker.stop()
     eventually(lambda: worker.has_logged("Connection to broker lost"))
     platform.broker.start()
-    customer.gate.set()
-    mmsc.gate.set()
-    accept(world, number())
+    customer.answering.set()
+    mmsc.answering.set()
+    accept(records, number())
     platform.wake()
     eventually(lambda: statuses() == {"submitted": 3})
     assert worker.is_running()

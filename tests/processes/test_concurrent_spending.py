@@ -20,9 +20,9 @@ CONNECTIONS, REQUESTS_EACH, COVERED = 32, 2, 40
 PRICE = 30_000
 
 
-def test_concurrent_requests_never_overdraw_the_account(world: SimpleNamespace, platform: Platform) -> None:
+def test_concurrent_requests_never_overdraw_the_account(records: SimpleNamespace, platform: Platform) -> None:
     Price.objects.create(message_class="mms", amount=PRICE)
-    ledger.top_up(world.account, COVERED * PRICE, "", datetime.now(UTC))
+    ledger.top_up(records.account, COVERED * PRICE, "", datetime.now(UTC))
     web = platform.web(workers=2)
     with ExitStack() as opened, ThreadPoolExecutor(CONNECTIONS) as customers:
         connections = [

@@ -17,12 +17,12 @@ from tests.processes.messages import (
 from tests.processes.platform_under_test import Platform, eventually
 
 
-def test_racing_workers_send_each_message_and_ddm_once(world: SimpleNamespace, network: Platform) -> None:
+def test_racing_workers_send_each_message_and_ddm_once(records: SimpleNamespace, network: Platform) -> None:
     for _ in range(140):
-        accept(world, number(NEVER_REPORTED))
+        accept(records, number(NEVER_REPORTED))
     shared = [number(NEVER_REPORTED) for _ in range(30)]
     for to in shared + shared[::-1]:
-        accept(world, to, DDM)
+        accept(records, to, DDM)
     workers = [network.worker("flow") for _ in range(3)]
     eventually(lambda: all(worker.has_logged("ready.") for worker in workers))
     for _ in workers:
@@ -44,15 +44,15 @@ def test_racing_workers_send_each_message_and_ddm_once(world: SimpleNamespace, n
     assert len(network.simulator_log("postback")) == 140 + 60 * 2
 
 
-def test_beat_may_be_killed_restarted_and_doubled(world: SimpleNamespace, network: Platform) -> None:
+def test_beat_may_be_killed_restarted_and_doubled(records: SimpleNamespace, network: Platform) -> None:
     network.worker("flow,postbacks", children=2)
     first = network.beat()
     network.web()
-    accept(world, number())
+    accept(records, number())
     eventually(all_delivered)
     first.kill()
     for _ in range(20):
-        accept(world, number())
+        accept(records, number())
     network.beat()
     network.beat()
     eventually(all_delivered)

@@ -9,7 +9,7 @@ from mms.models import Postback, PostbackAttempt
 from mms.postbacks import notifier
 from mms.runtime import in_flight
 from tests.processes.platform_under_test import Platform, eventually
-from tests.scripted import Say, Scripted, serving
+from tests.scripted import Response, ScriptedServer, serving
 
 BATCH = 150
 ROUNDS = 3
@@ -39,20 +39,20 @@ def _latency(platform: Platform, account: Account) -> float:
 
 
 def test_hanging_server_does_not_delay_other_accounts(
-    world: SimpleNamespace, platform: Platform, customer: Scripted
+    records: SimpleNamespace, platform: Platform, customer: ScriptedServer
 ) -> None:
     platform.worker("postbacks")
-    _latency(platform, world.account)  # waits until the worker is up
-    alone = latency(platform, world.account)
-    with serving(Say()) as hanging:
-        hanging.gate.clear()
+    _latency(platform, records.account)  # waits until the worker is up
+    alone = latency(platform, records.account)
+    with serving(Response()) as hanging:
+        hanging.answering.clear()
         due(Account.objects.create(name="Hanging", postback_url=hanging.url), BACKLOG)
         platform.wake("mms.notify", "postbacks")
         unanswered = PostbackAttempt.objects.filter(postback__account__name="Hanging", duration_ms=None)
         recent = timedelta(seconds=in_flight.SLOW)
         eventually(lambda: len(hanging.received) == notifier.LIMITS.per_destination)
         eventually(lambda: not unanswered.filter(started_at__gt=datetime.now(UTC) - recent).exists())
-        beside = latency(platform, world.account)
+        beside = latency(platform, records.account)
         # The server hung throughout, with at most this many requests in flight.
         assert (len(hanging.received), unanswered.count()) == (
             notifier.LIMITS.per_destination,

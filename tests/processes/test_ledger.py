@@ -17,7 +17,7 @@ from mms.messages import leases
 from mms.models import Message, Rendition, Status
 from tests.processes.messages import accept, make_older, number, send, statuses
 from tests.processes.platform_under_test import Platform, StuckFile, eventually
-from tests.scripted import Scripted
+from tests.scripted import ScriptedServer
 
 PRICE = 30_000
 
@@ -30,20 +30,20 @@ def money() -> tuple[int, int]:
 
 
 @pytest.fixture
-def priced(world: SimpleNamespace, platform: Platform) -> SimpleNamespace:
+def priced(records: SimpleNamespace, platform: Platform) -> SimpleNamespace:
     """A price for MMS, and an account with credit for 1,000."""
-    world.carrier.timeout = 60
-    world.carrier.save()
-    world.account.credit_limit = 1000 * PRICE
-    world.account.save()
+    records.carrier.timeout = 60
+    records.carrier.save()
+    records.account.credit_limit = 1000 * PRICE
+    records.account.save()
     Price.objects.create(message_class="mms", amount=PRICE)
-    return world
+    return records
 
 
 def test_sweep_settles_the_ledger_after_worker_kill(
-    priced: SimpleNamespace, platform: Platform, mmsc: Scripted
+    priced: SimpleNamespace, platform: Platform, mmsc: ScriptedServer
 ) -> None:
-    mmsc.gate.clear()
+    mmsc.answering.clear()
     for _ in range(4):
         accept(priced, number())
     worker = platform.worker()
@@ -57,7 +57,7 @@ def test_sweep_settles_the_ledger_after_worker_kill(
         eventually(picture.is_read)
         worker.kill()
     assert money() == (0, 8)
-    mmsc.gate.set()
+    mmsc.answering.set()
     make_older(leases.LEASE)
     platform.worker()
     platform.wake()

@@ -17,7 +17,7 @@ from tests.processes.platform_under_test import Platform, Process, eventually
 CUSTOMERS = 8
 
 
-def test_acknowledged_messages_survive_web_kill(world: SimpleNamespace, network: Platform) -> None:
+def test_acknowledged_messages_survive_web_kill(records: SimpleNamespace, network: Platform) -> None:
     web = network.web()
     answered: list[str] = []
 
@@ -61,11 +61,11 @@ def kill_web(web: Process, network: Platform, pid: int) -> None:
 # A web process that lost only its connection retries, so the MMSC need not.
 @pytest.mark.parametrize(("fail", "sent_again"), [(kill_web, True), (terminate_backend, False)])
 def test_unstored_report_is_retried_and_applied_once(
-    world: SimpleNamespace, network: Platform, fail: Callable[[Process, Platform, int], None], sent_again: bool
+    records: SimpleNamespace, network: Platform, fail: Callable[[Process, Platform, int], None], sent_again: bool
 ) -> None:
     network.worker("flow,postbacks", children=2)
     web = network.web()
-    message = accept(world, number())
+    message = accept(records, number())
     with reports_locked() as waiting:
         network.wake()
         fail(web, network, eventually(waiting))

@@ -14,38 +14,40 @@ from mms.models import Attempt, Message, Postback, Rendition, Status
 from mms.postbacks import outbox
 from tests.processes.messages import accept, make_older, number, statuses
 from tests.processes.platform_under_test import Platform, StuckFile, eventually
-from tests.scripted import Scripted
+from tests.scripted import ScriptedServer
 
 TRANSACTION = re.compile(rb"<(?:\w+:)?TransactionID[^>]*>([^<]+)<")
 
 
 @pytest.fixture
-def slow(world: SimpleNamespace, platform: Platform, mmsc: Scripted) -> Scripted:
+def slow(records: SimpleNamespace, platform: Platform, mmsc: ScriptedServer) -> ScriptedServer:
     """The carrier's MMSC, which reads requests but answers only once its gate is open."""
-    world.carrier.timeout = 60
-    world.carrier.save()
-    mmsc.gate.clear()
+    records.carrier.timeout = 60
+    records.carrier.save()
+    mmsc.answering.clear()
     return mmsc
 
 
-def received(mmsc: Scripted) -> Counter[str]:
+def received(mmsc: ScriptedServer) -> Counter[str]:
     """Return how often each TransactionID was received."""
     return Counter(TRANSACTION.findall(sent.body)[0].decode() for sent in mmsc.received)
 
 
-def test_worker_kill_leaves_sent_messages_in_doubt(world: SimpleNamespace, platform: Platform, slow: Scripted) -> None:
-    left = [accept(world, number()) for _ in range(4)]
+def test_worker_kill_leaves_sent_messages_in_doubt(
+    records: SimpleNamespace, platform: Platform, slow: ScriptedServer
+) -> None:
+    left = [accept(records, number()) for _ in range(4)]
     worker = platform.worker()
     platform.wake()
     eventually(lambda: len(slow.received) == len(left))
     with StuckFile(Path(Rendition.objects.get().file.path)) as picture:
         with transaction.atomic():  # so that one claim covers all of them
-            held = [accept(world, number()) for _ in range(4)]
+            held = [accept(records, number()) for _ in range(4)]
         eventually(lambda: statuses()[Status.SENDING] == len(left) + len(held))
         eventually(picture.is_read)
-        waiting = [accept(world, number()) for _ in range(4)]
+        waiting = [accept(records, number()) for _ in range(4)]
         worker.kill()
-    slow.gate.set()
+    slow.answering.set()
     make_older(leases.LEASE)
     platform.worker()
     platform.wake()
@@ -55,8 +57,10 @@ def test_worker_kill_leaves_sent_messages_in_doubt(world: SimpleNamespace, platf
     assert not Attempt.objects.filter(finished_at=None).exists()
 
 
-def test_children_die_with_killed_main_process(world: SimpleNamespace, platform: Platform, slow: Scripted) -> None:
-    accept(world, number())
+def test_children_die_with_killed_main_process(
+    records: SimpleNamespace, platform: Platform, slow: ScriptedServer
+) -> None:
+    accept(records, number())
     worker = platform.worker(children=2)
     platform.wake()
     eventually(lambda: len(slow.received) == 1)
@@ -67,33 +71,35 @@ def test_children_die_with_killed_main_process(world: SimpleNamespace, platform:
     assert not [child for child in alive if child.status() != psutil.STATUS_ZOMBIE]
 
 
-def test_stopping_worker_drains_and_claims_no_more(world: SimpleNamespace, platform: Platform, slow: Scripted) -> None:
+def test_stopping_worker_drains_and_claims_no_more(
+    records: SimpleNamespace, platform: Platform, slow: ScriptedServer
+) -> None:
     for _ in range(4):
-        accept(world, number())
+        accept(records, number())
     worker = platform.worker()
     platform.wake()
     eventually(lambda: len(slow.received) == 4)
     worker.terminate()
     eventually(lambda: worker.has_logged("Warm shutdown"))
-    accept(world, number())
+    accept(records, number())
     assert worker.is_running()
-    slow.gate.set()
+    slow.answering.set()
     assert worker.wait() == 0
     assert statuses() == {"submitted": 4, "accepted": 1}
     assert set(Attempt.objects.values_list("outcome", flat=True)) == {"submitted"}
 
 
 def test_postback_of_killed_worker_is_resent_with_same_id(
-    world: SimpleNamespace, platform: Platform, mmsc: Scripted, customer: Scripted
+    records: SimpleNamespace, platform: Platform, mmsc: ScriptedServer, customer: ScriptedServer
 ) -> None:
-    customer.gate.clear()
-    accept(world, number())
+    customer.answering.clear()
+    accept(records, number())
     platform.worker("flow")
     notifier = platform.worker("postbacks")
     platform.wake()
     eventually(lambda: len(customer.received) == 1)
     notifier.kill()
-    customer.gate.set()
+    customer.answering.set()
     make_older(outbox.LEASE)
     platform.worker("postbacks")
     platform.wake("mms.notify", "postbacks")

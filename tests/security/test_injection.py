@@ -11,8 +11,8 @@ from lxml import etree
 
 from mms.models import Message
 from tests.api.dialect_requests import post_json
-from tests.scripted import Scripted
-from tests.wire import Drive
+from tests.scripted import ScriptedServer
+from tests.wire import RunWorkers
 
 HOSTILE = "a\r\nX-Evil: 1\r\n\r\n<x/>]]>&amp;\"'--b--\u2028{{name}}"
 NAMES = {"x-evil", "content-disposition", "bcc"}
@@ -26,10 +26,12 @@ def send(**more: object) -> Message:
     return Message.objects.get()
 
 
-def test_hostile_text_stays_within_its_fields(world: SimpleNamespace, mmsc: Scripted, customer: Scripted) -> None:
+def test_hostile_text_stays_within_its_fields(
+    records: SimpleNamespace, mmsc: ScriptedServer, customer: ScriptedServer
+) -> None:
     text = {"custom-slide": 1, "custom-message-text": HOSTILE}
     message = send(**{"client-reference": HOSTILE[:200], "custom-slides": [text], "data": {"name": HOSTILE}})
-    Drive()()
+    RunWorkers()()
     (submit,) = mmsc.received
     assert not NAMES & submit.headers.keys()
     whole = message_from_bytes(
@@ -52,7 +54,7 @@ def test_hostile_text_stays_within_its_fields(world: SimpleNamespace, mmsc: Scri
 
 @pytest.mark.parametrize("name", ["custom_subject", "ddm-message-subject"])
 @pytest.mark.parametrize("line_end", ["\r\n", "\n", "\r", "\u2028", "\x85", "\x0b"])
-def test_line_end_in_subject_is_refused(world: SimpleNamespace, name: str, line_end: str) -> None:
+def test_line_end_in_subject_is_refused(records: SimpleNamespace, name: str, line_end: str) -> None:
     answer = post_json(
         {"action": "sendSavedMMS", "to": "14044790000", "from": "28444", "service-id": "12345", "mms-id": 35674,
          name.replace("custom_subject", "message-subject"): f"a{line_end}Bcc: b"}
@@ -61,7 +63,7 @@ def test_line_end_in_subject_is_refused(world: SimpleNamespace, name: str, line_
 
 
 @pytest.mark.parametrize("value", [True, 1, "x"])
-def test_null_character_in_name_is_refused(world: SimpleNamespace, value: object) -> None:
+def test_null_character_in_name_is_refused(records: SimpleNamespace, value: object) -> None:
     answer = post_json(
         {"action": "sendSavedMMS", "to": "14044790000", "from": "28444", "service-id": "12345", "mms-id": 35674,
          "data": {"a\x00b": value}}
@@ -72,7 +74,7 @@ def test_null_character_in_name_is_refused(world: SimpleNamespace, value: object
 
 
 @pytest.mark.parametrize("moment", ["9999-12-31T23:59:59+00:00", "9999-12-31"])
-def test_expiry_at_datetime_max_is_refused(world: SimpleNamespace, moment: str) -> None:
+def test_expiry_at_datetime_max_is_refused(records: SimpleNamespace, moment: str) -> None:
     answer = post_json(
         {"action": "sendSavedMMS", "to": "14044790000", "from": "28444", "service-id": "12345", "mms-id": 35674,
          "mms-expiry-timestamp": moment}
@@ -83,7 +85,7 @@ def test_expiry_at_datetime_max_is_refused(world: SimpleNamespace, moment: str) 
     )
 
 
-def test_responses_quote_input_as_text(world: SimpleNamespace) -> None:
+def test_responses_quote_input_as_text(records: SimpleNamespace) -> None:
     answer = post_json({"action": "getMessage", "tracking-id": HOSTILE})
     assert HOSTILE[:40].strip() in answer["error-info"]
     json.dumps(answer)

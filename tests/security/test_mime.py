@@ -28,13 +28,13 @@ BOMBS: dict[str, tuple[str, bytes]] = {
 
 
 @pytest.mark.parametrize(("parameters", "body"), BOMBS.values(), ids=BOMBS)
-def test_mime_bomb_is_refused_cheaply(world: SimpleNamespace, parameters: str, body: bytes) -> None:
+def test_mime_bomb_is_refused_cheaply(records: SimpleNamespace, parameters: str, body: bytes) -> None:
     began = time.process_time()
     reply = Client().post("/mm7/att", body, content_type=f"multipart/related; {parameters}", headers=USER)
     assert time.process_time() - began < 1.0
     assert (reply.status_code, b"<StatusCode>2007</StatusCode>" in reply.content) == (400, True)
 
 
-def test_oversized_body_is_refused(world: SimpleNamespace) -> None:
+def test_oversized_body_is_refused(records: SimpleNamespace) -> None:
     reply = Client().post("/mm7/att", b"x" * 2_200_000, content_type="text/xml", headers=USER)
     assert (reply.status_code, reply.content) == (413, b"the request is too large\n")

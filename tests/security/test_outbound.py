@@ -13,7 +13,7 @@ from mms.content.downloads import DownloadedFile, DownloadError, Downloads
 from mms.runtime.http_client import NoReply, Request, is_allowed
 from mms.runtime.in_flight import InFlight
 from tests.api.sockets import read_headers, respond_with, tcp_server
-from tests.scripted import Say, Scripted, serving
+from tests.scripted import Response, ScriptedServer, serving
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\n"
 NAME = "media.example.com"
@@ -80,9 +80,9 @@ def test_only_allowed_addresses_of_a_name_are_tried(resolved: Resolve, settings:
 def test_dns_rebinding_is_refused(resolved: Resolve, settings: Settings) -> None:
     settings.OUTBOUND_ALLOWED_NETWORKS = ["127.0.0.1/32"]
     resolved([["127.0.0.1"], ["127.0.0.2"]])
-    with serving(Say()) as server, tcp_server(respond_with(OK)) as inner:
+    with serving(Response()) as server, tcp_server(respond_with(OK)) as inner:
         port = server.url.rpartition(":")[2]
-        server.first(Say(302, headers=(("Location", f"http://{NAME.upper()}.:{inner.port}/"),)))
+        server.answer_next(Response(302, headers=(("Location", f"http://{NAME.upper()}.:{inner.port}/"),)))
         with pytest.raises(DownloadError):
             fetch(f"http://{NAME}:{port}/", 10)
         assert inner.connections == 0
@@ -113,8 +113,8 @@ def test_line_end_in_url_injects_no_header(place: str, break_off: str) -> None:
 
 
 def test_url_password_is_not_sent_to_redirect_target() -> None:
-    with serving(Say(body=b"x")) as other, serving(Say()) as server:
-        server.first(Say(302, headers=(("Location", other.url.replace("127.0.0.1", "localhost")),)))
+    with serving(Response(body=b"x")) as other, serving(Response()) as server:
+        server.answer_next(Response(302, headers=(("Location", other.url.replace("127.0.0.1", "localhost")),)))
         fetch(server.url.replace("//", "//user:secret@"), 10)
     assert "authorization" in server.received[0].headers
     assert "authorization" not in other.received[0].headers
@@ -152,7 +152,7 @@ def test_endless_headers_are_refused() -> None:
 @pytest.mark.parametrize(
     "url", ["http://127.0.0.1:{port}/\r\nX-Evil: 1", "http://127.0.0.1:{port}/ HTTP/1.1\r\nX-Evil:1"]
 )
-def test_postback_url_injects_no_header(customer: Scripted, url: str) -> None:
+def test_postback_url_injects_no_header(customer: ScriptedServer, url: str) -> None:
     port = customer.url.rpartition(":")[2]
     with InFlight[int](1) as flight:
         flight.launch(1, Request(url.replace("{port}", port), b"x", {}, 5.0))
@@ -160,7 +160,7 @@ def test_postback_url_injects_no_header(customer: Scripted, url: str) -> None:
     assert isinstance(result, NoReply) or "x-evil" not in customer.received[0].headers
 
 
-def test_header_with_line_end_is_not_sent(customer: Scripted) -> None:
+def test_header_with_line_end_is_not_sent(customer: ScriptedServer) -> None:
     with InFlight[int](1) as flight:
         flight.launch(1, Request(customer.url, b"x", {"X-MMS-Message": "a\r\nX-Evil: 1"}, 5.0))
         ((_, result),) = flight.completed(10)

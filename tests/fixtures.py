@@ -10,7 +10,7 @@ from django.test import Client
 from pytest_django.plugin import DjangoDbBlocker
 
 from mms.adaptation import images
-from tests.scripted import Say, Scripted, Server, started
+from tests.scripted import HttpServer, Response, ScriptedServer, started
 from tests.wire import IPHONE, photograph, submit_rsp
 
 
@@ -43,34 +43,34 @@ def _has_rows(table: str) -> bool:
 
 
 @pytest.fixture(scope="session")
-def mmsc_server() -> Iterator[Server]:
+def mmsc_server() -> Iterator[HttpServer]:
     with started() as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def customer_server() -> Iterator[Server]:
+def customer_server() -> Iterator[HttpServer]:
     with started() as server:
         yield server
 
 
 @pytest.fixture
-def mmsc(mmsc_server: Server) -> Iterator[Scripted]:
+def mmsc(mmsc_server: HttpServer) -> Iterator[ScriptedServer]:
     """The MMSC: accepts every submit, with the MessageIDs M1, M2, ..., unless scripted otherwise."""
-    with mmsc_server.playing(Say(status=500)) as scripted:
+    with mmsc_server.new_script(Response(status=500)) as scripted:
         scripted.script.extend(submit_rsp(f"M{number}") for number in range(1, 50))
         yield scripted
 
 
 @pytest.fixture
-def customer(customer_server: Server) -> Iterator[Scripted]:
+def customer(customer_server: HttpServer) -> Iterator[ScriptedServer]:
     """The customer's server for postbacks: HTTP 200 unless scripted otherwise."""
-    with customer_server.playing(Say()) as scripted:
+    with customer_server.new_script(Response()) as scripted:
         yield scripted
 
 
 @pytest.fixture
-def world(db: None, mmsc: Scripted, customer: Scripted) -> SimpleNamespace:
+def records(db: None, mmsc: ScriptedServer, customer: ScriptedServer) -> SimpleNamespace:
     """The account, sender address, service and template of the seed request, and the carrier of its number."""
     from billing import keys
     from billing.models import Account, SenderAddress, Service
@@ -120,7 +120,7 @@ def world(db: None, mmsc: Scripted, customer: Scripted) -> SimpleNamespace:
 
 
 @pytest.fixture
-def post(world: SimpleNamespace) -> Callable[[str], bytes]:
+def post(records: SimpleNamespace) -> Callable[[str], bytes]:
     """Return a function that posts a request to the customer API, and returns the body of the answer."""
 
     def post(xml: str) -> bytes:
