@@ -28,8 +28,8 @@ def drain_timeout(messages: int) -> float:
 def drain(environment: Environment, expiry: datetime, seconds: float, report: Callable[[str], None]) -> float | None:
     """Wait until the backlog has drained and return the duration in seconds, or None after `seconds`.
 
-    `expiry` is when the requests that have an expiry end, including the grace for their reports. To save time, retries are moved to now, and the MMSC
-    releases its held reports. `report` receives a progress message from time to time.
+    `expiry` is when the requests that have an expiry end, including the grace for their reports. To save time, retries
+    are moved to now, and the MMSC releases its held reports. `report` receives a progress message from time to time.
     """
     environment.close_connections()
     start = idle_since = time.monotonic()
