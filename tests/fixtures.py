@@ -96,9 +96,8 @@ def records(db: None, mmsc: ScriptedServer, customer: ScriptedServer) -> SimpleN
         inbound_password="report-secret",
     )
     NumberPrefix.objects.create(prefix="1", carrier=carrier)
-    with (
-        connection.cursor() as cursor
-    ):  # the template gets the seed's mms-id, and those that a test stores the next ones
+    # The template gets the seed's mms-id; templates stored by a test get the ids after it.
+    with connection.cursor() as cursor:
         cursor.execute("SELECT setval(pg_get_serial_sequence('mms_template', 'id'), 35674, false)")
     template = Template.objects.create(account=account, name="Spring", subject="Spring is here")
     picture = images.inspect(photograph())

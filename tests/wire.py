@@ -1,4 +1,4 @@
-"""Requests, answers and media for tests of the message flow, and a driver of its workers."""
+"""Requests, answers and media for tests of the message flow, and a helper that runs its workers."""
 
 import io
 from datetime import UTC, datetime

@@ -51,13 +51,13 @@ class WaitingMessages:
     """Waiting messages and discoveries in one database, which are swept 1,000 at a time."""
 
     def __init__(self, environment: Environment) -> None:
-        self._stage = environment
+        self._environment = environment
         self._begin = timezone.now()
         self._stored = self._swept = 0
 
     def add(self, count: int) -> None:
         """Store more waiting messages."""
-        with default_database(self._stage.database_url), connection.cursor() as cursor:
+        with default_database(self._environment.database_url), connection.cursor() as cursor:
             store_waiting(self._stored, count, self._begin)
             # Background work after this many writes would distort the measurement of the sweep.
             cursor.execute("VACUUM ANALYZE")
@@ -66,7 +66,7 @@ class WaitingMessages:
 
     def sweep(self) -> float:
         """Sweep the next 1,000 and return the milliseconds. Raises BenchError if other rows were swept."""
-        with default_database(self._stage.database_url):
+        with default_database(self._environment.database_url):
             sweeper.sweep(self._time_when(0))  # opens the connection and loads the table metadata
             begin = time.perf_counter()
             sweeper.sweep(self._time_when(DUE))

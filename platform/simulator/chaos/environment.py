@@ -148,9 +148,10 @@ def _start(environment: Environment) -> None:
 
 def _simulator_arguments(environment: Environment) -> list[str]:
     user, password = demo_data.MMSC_USER
+    credentials = ":".join(demo_data.REPORT_USER)
     options = {
         "--port": str(environment.simulator_port),
-        "--report-url": f"http://{':'.join(demo_data.REPORT_USER)}@{http_client.HOST}:{environment.web_port}/mm7/{demo_data.CARRIER}",
+        "--report-url": f"http://{credentials}@{http_client.HOST}:{environment.web_port}/mm7/{demo_data.CARRIER}",
         "--mm7-user": user,
         "--mm7-password": password,
         "--log": str(environment.log),

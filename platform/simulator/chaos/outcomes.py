@@ -142,6 +142,6 @@ def _has_expired(message: MessageRecord) -> bool:
     return message.final_at >= message.expires_at
 
 
-def _any_before(reports: Sequence[Entry], moment: datetime) -> bool:
+def _any_before(reports: Sequence[Entry], time: datetime) -> bool:
     """Return whether one of the reports was logged before this time."""
-    return any(datetime.fromisoformat(entry["at"]) < moment for entry in reports)
+    return any(datetime.fromisoformat(entry["at"]) < time for entry in reports)

@@ -96,7 +96,8 @@ def _start(environment: Environment, folder: Path) -> None:
 
 
 def _simulator_arguments(environment: Environment, folder: Path) -> list[str]:
-    report_url = f"http://{':'.join(sample_data.REPORT_USER)}@{http_client.HOST}:{environment.web_port}/mm7/{sample_data.CARRIER}"
+    credentials = ":".join(sample_data.REPORT_USER)
+    report_url = f"http://{credentials}@{http_client.HOST}:{environment.web_port}/mm7/{sample_data.CARRIER}"
     user, password = sample_data.MMSC_USER
     options = {
         "--port": str(environment.simulator_port),
