@@ -81,9 +81,9 @@ class RunWorkers:
         notifier.run(clock)
 
 
-def kinds(message: Message) -> list[str]:
+def event_kinds(message: Message) -> list[str]:
     return list(message.events.values_list("kind", flat=True))
 
 
-def codes(message: Message) -> list[str]:
+def postback_codes(message: Message) -> list[str]:
     return list(message.postbacks.values_list("code", flat=True))

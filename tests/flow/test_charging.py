@@ -11,7 +11,7 @@ from billing.models import Balance, LedgerEntry, Price
 from mms.messages import transitions
 from mms.models import Message
 from tests.scripted import ScriptedServer
-from tests.wire import IPHONE, RunWorkers, codes, submit_rsp
+from tests.wire import IPHONE, RunWorkers, postback_codes, submit_rsp
 
 Send = Callable[..., Message]
 SendReport = Callable[..., int]
@@ -124,7 +124,7 @@ def test_report_within_the_grace_keeps_the_charge(
     assert send_report("M1", "Retrieved") == 200
     run_workers(message.expires_at + timedelta(days=1))
     message.refresh_from_db()
-    assert (message.status, codes(message)) == ("delivered", ["N101", "N102"])
+    assert (message.status, postback_codes(message)) == ("delivered", ["N101", "N102"])
     assert balance_and_reserved() == (950, 0)
 
 

@@ -11,7 +11,7 @@ from django.db import connection
 from mms.models import Message, Postback
 from mms.postbacks import outbox
 from tests.scripted import ScriptedServer
-from tests.wire import RunWorkers, codes
+from tests.wire import RunWorkers, postback_codes
 
 Send = Callable[..., Message]
 
@@ -61,7 +61,7 @@ def test_result_is_stored_after_a_database_restart(
     with connection_ends_once("UPDATE", table):
         run_workers()
     message.refresh_from_db()
-    assert (message.status, codes(message)) == ("submitted", ["N101"])
+    assert (message.status, postback_codes(message)) == ("submitted", ["N101"])
     assert Postback.objects.get().status == Postback.Status.DELIVERED
     assert (len(mmsc.received), len(customer.received)) == (1, 1)
 

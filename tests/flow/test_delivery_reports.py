@@ -14,7 +14,7 @@ from handsets.models import CachedHandset
 from mms.mm7.soap import REL_6
 from mms.models import Message, Report, Status
 from tests.scripted import ScriptedServer
-from tests.wire import IPHONE, RunWorkers, codes, kinds, report_body, submit_rsp
+from tests.wire import IPHONE, RunWorkers, event_kinds, postback_codes, report_body, submit_rsp
 
 Send = Callable[..., Message]
 SendReport = Callable[..., int]
@@ -57,7 +57,7 @@ def test_intermediate_report_is_entered_in_the_timeline(
     run_workers()
     assert send_report("M1", status) == 200
     message.refresh_from_db()
-    assert (message.status, kinds(message)[-1], codes(message)) == ("submitted", "report", ["N101"])
+    assert (message.status, event_kinds(message)[-1], postback_codes(message)) == ("submitted", "report", ["N101"])
 
 
 def test_message_id_of_200_characters_fits_and_201_gets_400(
@@ -78,7 +78,7 @@ def test_repeated_report_is_confirmed_and_changes_nothing(
     message = send()
     run_workers()
     assert [send_report("M1", "Retrieved") for _ in range(3)] == [200, 200, 200]
-    assert codes(message) == ["N101", "N102"]
+    assert postback_codes(message) == ["N101", "N102"]
     assert Report.objects.count() == 1
 
 
@@ -119,7 +119,7 @@ def test_reports_without_message_id_reach_both_messages(
         assert send_report("", "Retrieved", date=date) == 200
         run_workers(datetime.now(UTC) + timedelta(seconds=2))
         message.refresh_from_db()
-        assert (message.status, codes(message)) == ("delivered", ["N101", "N102"])
+        assert (message.status, postback_codes(message)) == ("delivered", ["N101", "N102"])
     assert send_report("", "Retrieved", date=date) == 200
     assert Report.objects.count() == 2
 
@@ -133,7 +133,7 @@ def test_reused_message_id_reports_on_the_later_message(
         run_workers()
         assert [send_report("M7", "Retrieved") for _ in range(2)] == [200, 200]
         message.refresh_from_db()
-        assert (message.status, codes(message)) == ("delivered", ["N101", "N102"])
+        assert (message.status, postback_codes(message)) == ("delivered", ["N101", "N102"])
     assert Report.objects.count() == 2
 
 
@@ -155,8 +155,8 @@ def test_first_final_report_wins_and_later_ones_are_stored(
     for status in ("Deferred", "Rejected", "Expired", "Retrieved"):
         send_report("M1", status)
     message.refresh_from_db()
-    assert (message.status, codes(message)) == ("rejected", ["N101", "E102"])
-    assert kinds(message)[-4:] == ["report", "rejected", "report", "report"]
+    assert (message.status, postback_codes(message)) == ("rejected", ["N101", "E102"])
+    assert event_kinds(message)[-4:] == ["report", "rejected", "report", "report"]
     assert Report.objects.count() == 4
 
 
@@ -168,7 +168,7 @@ def test_report_before_the_submit_result_is_matched(
     assert not CachedHandset.objects.exists()  # it may be about anything
     run_workers()
     message.refresh_from_db()
-    assert (message.status, codes(message)) == ("delivered", ["N101", "N102"])
+    assert (message.status, postback_codes(message)) == ("delivered", ["N101", "N102"])
     assert CachedHandset.objects.get().handset == records.iphone
 
 
@@ -184,7 +184,7 @@ def test_sweep_matches_a_report_that_raced_the_submit_result(
     message.postbacks.filter(code="N102").delete()
     run_workers(datetime.now(UTC) + timedelta(seconds=2))
     message.refresh_from_db()
-    assert (message.status, codes(message)) == ("delivered", ["N101", "N102"])
+    assert (message.status, postback_codes(message)) == ("delivered", ["N101", "N102"])
 
 
 def test_unknown_report_is_confirmed_and_retried_eight_times(
@@ -221,7 +221,7 @@ def test_message_without_a_report_expires(send: Send, run_workers: RunWorkers) -
     assert message.status == "submitted"
     run_workers(message.expires_at + settings.REPORT_GRACE + timedelta(seconds=1))
     message.refresh_from_db()
-    assert (message.status, codes(message)) == ("expired", ["N101", "E102"])
+    assert (message.status, postback_codes(message)) == ("expired", ["N101", "E102"])
 
 
 def call(body: bytes, user: str = "mmsc:report-secret", carrier: str = "att") -> tuple[int, bytes]:

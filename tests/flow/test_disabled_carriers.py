@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from mms.messages import claiming, sweeper
 from mms.models import Carrier, Discovery, Message
 from tests.scripted import ScriptedServer
-from tests.wire import RunWorkers, codes, kinds
+from tests.wire import RunWorkers, event_kinds, postback_codes
 
 Send = Callable[..., Message]
 SendReport = Callable[..., int]
@@ -34,7 +34,7 @@ def test_messages_of_a_disabled_carrier_wait_until_enabled(
     assert [Message.objects.get(pk=m.pk).status for m in messages] == ["submitted", "discovering"]
     switch(records.carrier, on=False)
     run_workers(later(hours=2))
-    assert kinds(messages[1])[-1] == "deadline"
+    assert event_kinds(messages[1])[-1] == "deadline"
 
 
 def test_message_fails_if_it_expires_at_a_disabled_carrier(
@@ -47,7 +47,7 @@ def test_message_fails_if_it_expires_at_a_disabled_carrier(
         run_workers(later(days=days))
         sweeper.fail_expired_at_disabled_carriers(later(days=days))
     message.refresh_from_db()
-    assert (message.status, codes(message), mmsc.received) == ("failed", ["E501", "E101"], [])
+    assert (message.status, postback_codes(message), mmsc.received) == ("failed", ["E501", "E101"], [])
     details = message.postbacks.get(code="E101").fields["status-details"]
     assert details == "its carrier was unavailable until it expired"
     assert Discovery.objects.get().status == "failed"

@@ -9,7 +9,7 @@ import pytest
 from handsets.models import CachedHandset, Handset
 from mms.models import Attempt, Discovery, Message
 from tests.scripted import ScriptedServer
-from tests.wire import IPHONE, RunWorkers, codes, kinds, submit_rsp
+from tests.wire import IPHONE, RunWorkers, event_kinds, postback_codes, submit_rsp
 
 Send = Callable[..., Message]
 SendReport = Callable[..., int]
@@ -75,7 +75,7 @@ def test_second_message_to_a_known_number_needs_no_ddm(
     second = send(DDM)
     run_workers()
     assert [is_ddm(mmsc, index) for index in range(len(mmsc.received))] == [True, False, False]
-    assert codes(second) == ["N101"]
+    assert postback_codes(second) == ["N101"]
 
 
 def test_report_without_identity_ends_the_wait(
@@ -87,7 +87,7 @@ def test_report_without_identity_ends_the_wait(
     run_workers()
     message.refresh_from_db()
     assert (message.status, message.handset) == ("submitted", None)
-    assert codes(message) == ["N501", "N502", "N101"]
+    assert postback_codes(message) == ["N501", "N502", "N101"]
     assert not CachedHandset.objects.exists()
 
 
@@ -100,8 +100,8 @@ def test_deadline_sends_with_the_generic_profile(send: Send, run_workers: RunWor
     run_workers(later(10.1))
     message.refresh_from_db()
     assert (message.status, message.handset) == ("submitted", None)
-    assert kinds(message) == ["accepted", "discovering", "ddm-sent", "deadline", "adapted", "submitted"]
-    assert codes(message) == ["N501", "N101"]
+    assert event_kinds(message) == ["accepted", "discovering", "ddm-sent", "deadline", "adapted", "submitted"]
+    assert postback_codes(message) == ["N501", "N101"]
 
 
 def test_longest_wait_leaves_three_days_for_the_message(
@@ -111,7 +111,7 @@ def test_longest_wait_leaves_three_days_for_the_message(
     run_workers()
     deadline = later(4321)
     run_workers(deadline)
-    assert codes(message) == ["N501", "N101"]
+    assert postback_codes(message) == ["N501", "N101"]
     message.refresh_from_db()
     assert message.expires_at - deadline > timedelta(days=3, minutes=-2)
     assert f"<ExpiryDate>{message.expires_at:%Y-%m-%dT%H:%M:%SZ}</ExpiryDate>".encode() in mmsc.received[1].body
@@ -148,7 +148,7 @@ def test_late_report_fills_the_cache_and_moves_nothing(
     run_workers()
     message.refresh_from_db()
     assert (message.status, len(mmsc.received)) == ("submitted", 2)
-    assert codes(message) == ["N501", "N101", "N502"]
+    assert postback_codes(message) == ["N501", "N101", "N502"]
     assert message.postbacks.get(code="N502").fields["status-details"] == "after the wait for it had ended"
     assert CachedHandset.objects.get().handset == records.iphone
 
@@ -159,7 +159,7 @@ def test_refused_ddm_sends_the_message_at_once(send: Send, run_workers: RunWorke
     run_workers()
     message.refresh_from_db()
     assert (message.status, len(mmsc.received)) == ("submitted", 2)
-    assert codes(message) == ["E501", "N101"]
+    assert postback_codes(message) == ["E501", "N101"]
     assert message.postbacks.get(code="E501").fields["status-details"] == "2001 said the MMSC"
 
 
@@ -181,7 +181,7 @@ def test_undelivered_ddm_sends_the_message_at_once(
     run_workers()
     message.refresh_from_db()
     assert message.status == "submitted"
-    assert codes(message) == ["N501", "E502", "N101"]
+    assert postback_codes(message) == ["N501", "E502", "N101"]
     assert message.postbacks.get(code="E502").fields["status"] == status_text
 
 
@@ -194,7 +194,7 @@ def test_ddm_not_accepted_by_the_deadline_is_never_sent(
     assert Discovery.objects.get().status == "accepted"
     run_workers(later(1.1))
     run_workers(later(30))
-    assert codes(message) == ["E501", "N101"]
+    assert postback_codes(message) == ["E501", "N101"]
     assert [is_ddm(mmsc, index) for index in range(len(mmsc.received))] == [True, False]
     assert Discovery.objects.get().status == "failed"
 
@@ -205,12 +205,12 @@ def test_ddm_in_doubt_is_not_resent_and_its_report_counts(
     mmsc.answer_next("reset")
     message = send(DDM)
     run_workers()
-    assert (Discovery.objects.get().status, codes(message)) == ("in_doubt", [])
+    assert (Discovery.objects.get().status, postback_codes(message)) == ("in_doubt", [])
     send_report("M77", "Retrieved", IPHONE)
     run_workers(later(0.1))
     message.refresh_from_db()
     assert (message.status, len(mmsc.received)) == ("submitted", 2)
-    assert codes(message) == ["N501", "N502", "N101"]
+    assert postback_codes(message) == ["N501", "N502", "N101"]
 
 
 def test_intermediate_report_confirms_a_ddm_in_doubt(
@@ -221,10 +221,10 @@ def test_intermediate_report_confirms_a_ddm_in_doubt(
     run_workers()
     send_report("M77", "Forwarded")
     run_workers(later(0.1))
-    assert (Discovery.objects.get().status, codes(message)) == ("submitted", ["N501"])
+    assert (Discovery.objects.get().status, postback_codes(message)) == ("submitted", ["N501"])
     send_report("M77", "Retrieved", IPHONE)
     run_workers(later(0.2))
-    assert codes(message) == ["N501", "N502", "N101"]
+    assert postback_codes(message) == ["N501", "N502", "N101"]
 
 
 def test_refused_but_delivered_ddm_is_not_sent_again(
@@ -237,7 +237,7 @@ def test_refused_but_delivered_ddm_is_not_sent_again(
     run_workers(later(1))
     message.refresh_from_db()
     assert [is_ddm(mmsc, index) for index in range(len(mmsc.received))] == [True, False]
-    assert (message.handset, codes(message)) == (records.iphone, ["N501", "N502", "N101"])
+    assert (message.handset, postback_codes(message)) == (records.iphone, ["N501", "N502", "N101"])
     assert Discovery.objects.get().status == "delivered"
 
 
@@ -248,7 +248,7 @@ def test_ddm_in_doubt_at_the_deadline_is_reported_as_failed(
     message = send(DDM)
     run_workers()
     run_workers(later(5.1))
-    assert codes(message) == ["E501", "N101"]
+    assert postback_codes(message) == ["E501", "N101"]
     assert message.postbacks.get(code="E501").fields["status-details"] == "the MMSC never answered"
 
 
@@ -257,7 +257,7 @@ def test_repeated_report_of_a_ddm_changes_nothing(send: Send, run_workers: RunWo
     run_workers()
     assert [send_report("M1", "Retrieved", IPHONE) for _ in range(2)] == [200, 200]
     run_workers()
-    assert codes(message) == ["N501", "N502", "N101"]
+    assert postback_codes(message) == ["N501", "N502", "N101"]
 
 
 def test_device_hint_with_a_profile_replaces_the_ddm(

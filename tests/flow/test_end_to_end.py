@@ -15,7 +15,7 @@ from PIL import Image
 from handsets.models import CachedHandset
 from mms.models import Message
 from tests.scripted import ScriptedServer
-from tests.wire import IPHONE, SEED, RunWorkers, codes, kinds
+from tests.wire import IPHONE, SEED, RunWorkers, event_kinds, postback_codes
 
 Post = Callable[[str], bytes]
 SendReport = Callable[..., int]
@@ -63,10 +63,10 @@ def test_message_is_delivered_after_a_discovery(
     message.refresh_from_db()
     assert message.status == "delivered"
     assert message.handset == records.iphone
-    assert kinds(message) == [
+    assert event_kinds(message) == [
         "accepted", "discovering", "ddm-sent", "ddm-delivered", "adapted", "submitted", "delivered"
     ]  # fmt: skip
-    assert codes(message) == ["N501", "N502", "N101", "N102"]
+    assert postback_codes(message) == ["N501", "N502", "N101", "N102"]
     assert [code_of(sent.body) for sent in customer.received] == [b"N501", b"N502", b"N101", b"N102"]
     assert len(mmsc.received) == 2
 

@@ -8,7 +8,7 @@ import pytest
 
 from mms.models import Message, Postback
 from tests.scripted import Response, ScriptedServer
-from tests.wire import RunWorkers, codes
+from tests.wire import RunWorkers, postback_codes
 
 Send = Callable[..., Message]
 SendReport = Callable[..., int]
@@ -109,5 +109,5 @@ def test_e999_follows_the_waiting_postbacks(
     run_workers()
     send_report("M1", "Retrieved")
     run_tries(run_workers, 6)
-    assert codes(message) == ["N101", "N102", "E999"]
+    assert postback_codes(message) == ["N101", "N102", "E999"]
     assert [sent.headers["x-mms-sequence"] for sent in customer.received[6:]] == ["2", "3"]

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from mms.messages import attempts, claiming, leases, sender, sweeper
 from mms.models import Attempt, Carrier, Event, Message
 from tests.scripted import ScriptedServer
-from tests.wire import RunWorkers, codes, kinds
+from tests.wire import RunWorkers, event_kinds, postback_codes
 
 Send = Callable[..., Message]
 SendReport = Callable[..., int]
@@ -27,7 +27,7 @@ def test_worker_dead_before_the_attempt_message_is_sent_once(
     run_workers(later(minutes=3))
     message.refresh_from_db()
     assert (message.status, len(mmsc.received)) == ("submitted", 1)
-    assert "lost" in kinds(message)
+    assert "lost" in event_kinds(message)
 
 
 def test_worker_dead_after_the_attempt_message_is_in_doubt(
@@ -87,7 +87,7 @@ def test_message_fails_after_three_dead_workers(send: Send, mmsc: ScriptedServer
         claiming.claim_messages(later(minutes=5 * lost), 10)
         sweeper.sweep(later(minutes=5 * lost + 3))
     message.refresh_from_db()
-    assert (message.status, codes(message)) == ("failed", ["E101"])
+    assert (message.status, postback_codes(message)) == ("failed", ["E101"])
 
 
 def test_unreadable_content_fails_its_message(
@@ -98,6 +98,6 @@ def test_unreadable_content_fails_its_message(
     for minutes in (0, 1, 2):
         run_workers(later(minutes=minutes))
     broken.refresh_from_db()
-    assert (broken.status, kinds(broken).count("unprepared")) == ("failed", 3)
+    assert (broken.status, event_kinds(broken).count("unprepared")) == ("failed", 3)
     assert broken.postbacks.get().fields["status-details"] == "it could not be prepared"
     assert "No such file" in broken.events.filter(kind="unprepared")[0].text

@@ -11,7 +11,7 @@ from PIL import Image
 
 from mms.models import Message, Rendition, TextArea
 from tests.scripted import ScriptedServer
-from tests.wire import RunWorkers, codes, submit_rsp
+from tests.wire import RunWorkers, postback_codes, submit_rsp
 
 Send = Callable[..., Message]
 
@@ -101,7 +101,7 @@ def test_text_that_no_longer_fits_fails_the_message(
     TextArea.objects.update(text=text)
     run_workers()
     message.refresh_from_db()
-    assert (message.status, codes(message), mmsc.received) == ("failed", ["E101"], [])
+    assert (message.status, postback_codes(message), mmsc.received) == ("failed", ["E101"], [])
     assert message.postbacks.get().fields["status-details"] == reason
 
 

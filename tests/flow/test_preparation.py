@@ -19,7 +19,7 @@ from mms.protocol.submit import Outcome, SubmitResult
 from mms.rendering.compose import ComposedMessage, Composer
 from tests.api.documents import KEY, request
 from tests.scripted import ScriptedServer
-from tests.wire import RunWorkers, codes, kinds
+from tests.wire import RunWorkers, event_kinds, postback_codes
 
 Send = Callable[..., Message]
 
@@ -66,8 +66,8 @@ def test_message_is_postponed_while_storage_fails(
     for tried in range(leases.LOSSES_MAX + 1):
         run_workers(later(seconds=31 * tried))
     message.refresh_from_db()
-    assert (message.status, message.losses, codes(message)) == ("accepted", 0, [])
-    assert kinds(message) == ["accepted", "put-off"]
+    assert (message.status, message.losses, postback_codes(message)) == ("accepted", 0, [])
+    assert event_kinds(message) == ["accepted", "put-off"]
     assert "the disk says no" in message.events.get(kind="put-off").text
     answer = post(request({"action": "getMessage", "api-key": KEY, "tracking-id": message.tracking_id}).decode())
     assert b"<type>put-off</type></event>" in answer
@@ -135,7 +135,7 @@ def test_unpreparable_ddm_does_not_block_the_others(send: Send, run_workers: Run
     Discovery.objects.filter(number=broken.number).update(sender="nobody")
     for minutes in (1, 2, 3):
         run_workers(later(minutes=minutes))
-    assert (codes(broken), codes(sound)) == (["E501", "N101"], ["N501"])
+    assert (postback_codes(broken), postback_codes(sound)) == (["E501", "N101"], ["N501"])
     assert broken.postbacks.get(code="E501").fields["status-details"] == "the DDM could not be prepared"
 
 

@@ -14,7 +14,7 @@ from tests.api.dialect_requests import post
 from tests.api.documents import KEY, SEND, Elements, file
 from tests.flow.media import CallApi, Save, child, slide
 from tests.scripted import ScriptedServer
-from tests.wire import RunWorkers, codes, kinds
+from tests.wire import RunWorkers, event_kinds, postback_codes
 
 SEND_NEW: Elements = {**SEND, "mms-id": None, "action": "sendMMS", "name": "Song", "message-subject": "A song"}
 
@@ -33,7 +33,7 @@ def test_sendmms_stores_and_sends_content(
     run_workers()
     assert b"Hello you" in mmsc.received[0].body
     assert b"<Subject>A song</Subject>" in mmsc.received[0].body
-    assert codes(message) == ["N101"]
+    assert postback_codes(message) == ["N101"]
 
 
 def test_sendmms_with_audio_waits_for_its_encoding(
@@ -46,7 +46,10 @@ def test_sendmms_with_audio_waits_for_its_encoding(
     run_workers()
     message = Message.objects.get()
     assert b"Content-Type: audio/amr" in mmsc.received[0].body
-    assert (kinds(message), codes(message)) == (["accepted", "encoded", "adapted", "submitted"], ["N013", "N101"])
+    assert (event_kinds(message), postback_codes(message)) == (
+        ["accepted", "encoded", "adapted", "submitted"],
+        ["N013", "N101"],
+    )
 
 
 def test_sendmms_with_encoded_audio_is_sent_at_once(
@@ -57,7 +60,7 @@ def test_sendmms_with_encoded_audio_is_sent_at_once(
     call_api({**SEND_NEW, "slide": slide("audio", web)})
     run_workers()
     assert len(mmsc.received) == 1
-    assert codes(Message.objects.get()) == ["N013", "N101"]
+    assert postback_codes(Message.objects.get()) == ["N013", "N101"]
 
 
 def test_skycore_sendmms_needs_no_service(records: SimpleNamespace) -> None:
@@ -87,7 +90,7 @@ def test_sendmms_with_a_failed_encoding_costs_nothing(
     worker.run(child=child("raise SystemExit(1)"))
     run_workers()
     message = Message.objects.get()
-    assert (message.status, codes(message)) == ("failed", ["E012", "E101"])
+    assert (message.status, postback_codes(message)) == ("failed", ["E012", "E101"])
     postback = message.postbacks.first()
     assert postback
     assert (postback.fields["audio-name"], postback.fields["tracking-id"]) == (f"{web.url}/a", message.tracking_id)
@@ -101,10 +104,10 @@ def test_sendmms_expired_before_its_encoding_reports_both(
     call_api({**SEND_NEW, "slide": slide("audio", web)})
     run_workers(datetime.now(UTC) + timedelta(days=3, seconds=1))
     message = Message.objects.get()
-    assert (message.status, codes(message)) == ("failed", ["E101"])
+    assert (message.status, postback_codes(message)) == ("failed", ["E101"])
     worker.run(child=child(code)) if code else worker.run()
     message.refresh_from_db()
-    assert (message.status, codes(message)) == ("failed", ["E101", expected])
+    assert (message.status, postback_codes(message)) == ("failed", ["E101", expected])
     assert not Postback.objects.filter(message=None).exists()
 
 

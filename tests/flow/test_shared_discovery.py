@@ -10,7 +10,7 @@ from mms.messages.attempts import CompletedSubmit
 from mms.models import Discovery, Message
 from mms.protocol.submit import Outcome, SubmitResult
 from tests.scripted import ScriptedServer
-from tests.wire import IPHONE, RunWorkers, codes
+from tests.wire import IPHONE, RunWorkers, postback_codes
 
 Send = Callable[..., Message]
 SendReport = Callable[..., int]
@@ -39,7 +39,7 @@ def test_two_messages_to_one_number_share_one_ddm(
     assert second.postbacks.get().fields["status-details"] == "shares the DDM of an earlier message"
     send_report("M1", "Retrieved", IPHONE)
     run_workers()
-    assert codes(first) == codes(second) == ["N501", "N502", "N101"]
+    assert postback_codes(first) == postback_codes(second) == ["N501", "N502", "N101"]
     assert len(mmsc.received) == 3
     assert Discovery.objects.get().status == "delivered"
 

@@ -10,7 +10,7 @@ import pytest
 from mms.messages import attempts
 from mms.models import Attempt, Carrier, Message, Report
 from tests.scripted import Answer, Response, ScriptedServer
-from tests.wire import IPHONE, RunWorkers, codes, envelope, submit_rsp
+from tests.wire import IPHONE, RunWorkers, envelope, postback_codes, submit_rsp
 
 Send = Callable[..., Message]
 SendReport = Callable[..., int]
@@ -64,7 +64,7 @@ def test_mmsc_answer_decides_the_outcome(
     message = send()
     run_workers()
     message.refresh_from_db()
-    assert (message.status, codes(message)) == (status, expected_codes)
+    assert (message.status, postback_codes(message)) == (status, expected_codes)
     attempt = message.attempts.get()
     assert (attempt.outcome, attempt.try_number, attempt.finished_at is not None) == (outcome, 1, True)
     assert len(mmsc.received) == 1
@@ -94,7 +94,7 @@ def test_transient_failure_is_retried_with_the_same_bytes(
     assert len(mmsc.received) == 2
     run_workers(later(seconds=152))
     message.refresh_from_db()
-    assert (message.status, codes(message)) == ("submitted", ["N101"])
+    assert (message.status, postback_codes(message)) == ("submitted", ["N101"])
     assert len({sent.body for sent in mmsc.received}) == 1
     assert [a.try_number for a in message.attempts.all()] == [1, 2, 3]
 
@@ -106,7 +106,7 @@ def test_message_fails_after_its_last_retry(send: Send, run_workers: RunWorkers,
     for hours in (0, 1, 2, 3, 6, 9, 12):
         run_workers(later(hours=hours))
     message.refresh_from_db()
-    assert (message.status, codes(message)) == ("failed", ["E101"])
+    assert (message.status, postback_codes(message)) == ("failed", ["E101"])
     assert len(mmsc.received) == 1 + len(attempts.RETRY_SCHEDULE)
 
 
@@ -126,7 +126,7 @@ def test_message_fails_if_it_expires_unsent(send: Send, run_workers: RunWorkers,
     run_workers()
     run_workers(later(days=3, minutes=6))
     message.refresh_from_db()
-    assert (message.status, codes(message), len(mmsc.received)) == ("failed", ["E101"], 1)
+    assert (message.status, postback_codes(message), len(mmsc.received)) == ("failed", ["E101"], 1)
     assert message.postbacks.get().fields["status-details"] == "it expired before it could be sent"
 
 
@@ -181,7 +181,7 @@ def test_message_in_doubt_is_resolved_by_its_report(
     send_report("unknown-id", "Retrieved", IPHONE)
     run_workers(later(seconds=2))
     message.refresh_from_db()
-    assert (message.status, codes(message)) == ("delivered", ["N101", "N102"])
+    assert (message.status, postback_codes(message)) == ("delivered", ["N101", "N102"])
     assert message.postbacks.get(code="N101").fields["status-details"] == "confirmed by its delivery report"
 
 
@@ -194,11 +194,11 @@ def test_intermediate_report_confirms_a_message_in_doubt(
     send_report("unknown-id", "Deferred")
     run_workers(later(seconds=2))
     message.refresh_from_db()
-    assert (message.status, codes(message)) == ("submitted", ["N101"])
+    assert (message.status, postback_codes(message)) == ("submitted", ["N101"])
     assert message.submitted_at is not None
     run_workers(later(days=3, minutes=6))
     message.refresh_from_db()
-    assert (message.status, codes(message)) == ("expired", ["N101", "E102"])
+    assert (message.status, postback_codes(message)) == ("expired", ["N101", "E102"])
 
 
 def statuses(*messages: Message) -> list[str]:
@@ -214,7 +214,7 @@ def test_delivered_message_is_not_retried_after_a_refusal(
     send_report("M0", "Retrieved")
     run_workers(later(minutes=1))
     message.refresh_from_db()
-    assert (message.status, codes(message), len(mmsc.received)) == ("delivered", ["N101", "N102"], 1)
+    assert (message.status, postback_codes(message), len(mmsc.received)) == ("delivered", ["N101", "N102"], 1)
 
 
 def test_report_matches_neither_of_two_messages_in_doubt(
@@ -241,7 +241,7 @@ def test_report_that_may_be_of_an_ended_ddm_is_not_matched(
     send_report("X", "Retrieved", IPHONE)
     run_workers(later(minutes=3))
     message.refresh_from_db()
-    assert (message.status, codes(message)) == ("in_doubt", ["E501"])
+    assert (message.status, postback_codes(message)) == ("in_doubt", ["E501"])
     assert Report.objects.get().attempt is None
 
 
@@ -268,7 +268,7 @@ def test_report_before_expiry_counts_in_a_late_sweep(
     send_report("X", "Retrieved", IPHONE)
     run_workers(later(days=4))
     message.refresh_from_db()
-    assert (message.status, codes(message)) == ("delivered", ["N101", "N102"])
+    assert (message.status, postback_codes(message)) == ("delivered", ["N101", "N102"])
 
 
 def test_message_in_doubt_fails_at_its_expiry(send: Send, run_workers: RunWorkers, mmsc: ScriptedServer) -> None:
@@ -277,7 +277,7 @@ def test_message_in_doubt_fails_at_its_expiry(send: Send, run_workers: RunWorker
     run_workers()
     run_workers(later(days=3, minutes=6))
     message.refresh_from_db()
-    assert (message.status, codes(message)) == ("failed", ["E101"])
+    assert (message.status, postback_codes(message)) == ("failed", ["E101"])
     details = message.postbacks.get().fields["status-details"]
     assert details == "the MMSC never answered; the message may have been delivered"
 
