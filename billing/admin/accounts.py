@@ -21,7 +21,7 @@ from unfold.widgets import UnfoldAdminPasswordToggleWidget
 from base import logs
 from base.admin_pages import MaskingAdmin
 from base.widgets import COMPACT_WIDGETS
-from billing import ledger, low_balance, signing
+from billing import ledger, low_balance, secret_rotation
 from billing.admin.account_inlines import KeyInline, SenderInline, ServiceInline
 from billing.admin.amounts import OVERRIDES, AdjustmentForm, TopUpForm, format_read_only
 from billing.amounts import format_amount
@@ -221,7 +221,7 @@ class AccountAdmin(MaskingAdmin):
         },
     )
     def rotate_secret(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
-        signing.rotate(Account.objects.get(pk=object_id))
+        secret_rotation.rotate(Account.objects.get(pk=object_id))
         return self._redirect(request, object_id, "A new signing secret was created. Give it to the customer.")
 
     @action(
@@ -237,7 +237,7 @@ class AccountAdmin(MaskingAdmin):
         },
     )
     def drop_secret(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
-        signing.drop_previous(Account.objects.get(pk=object_id))
+        secret_rotation.drop_previous(Account.objects.get(pk=object_id))
         return self._redirect(request, object_id, "The old signing secret is no longer valid.")
 
     def _redirect(self, request: HttpRequest, object_id: str, text: str) -> HttpResponse:

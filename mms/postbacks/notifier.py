@@ -3,8 +3,6 @@
 Celery workers run it on each wake-up, and at least about once a second.
 """
 
-import hashlib
-import hmac
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final
@@ -13,10 +11,11 @@ import structlog
 from django.utils import timezone
 
 from mms.models import tracking_ids
-from mms.postbacks import dialects, outbox
+from mms.postbacks import outbox
 from mms.postbacks.outbox import ClaimedPostback
+from mms.postbacks.signed_request import signed_request
 from mms.runtime import wakeup
-from mms.runtime.http_client import NoReply, Reply, Request
+from mms.runtime.http_client import NoReply, Reply
 from mms.runtime.in_flight import SLOW
 from mms.runtime.send_loop import Claim, Clock, Launches, Limits, Replies, Room, SendLoop
 
@@ -55,7 +54,7 @@ class PostbackSource:
 
     def prepare(self, rows: Sequence[ClaimedPostback], clock: Clock) -> Iterator[Launches[ClaimedPostback]]:
         """Build and sign the requests."""
-        yield [(claimed, request(claimed)) for claimed in rows]
+        yield [(claimed, signed_request(claimed)) for claimed in rows]
 
     def settle(self, replies: Replies[ClaimedPostback], now: datetime) -> None:
         """Record the replies of the customers' servers."""
@@ -66,28 +65,6 @@ class PostbackSource:
     def destination(self, item: ClaimedPostback) -> int:
         """Return the key of the account."""
         return item.postback.account_id
-
-
-def request(claimed: ClaimedPostback) -> Request:
-    """Return the POST request: the body in the dialect of the postback, the platform's additions in headers."""
-    postback = claimed.postback
-    body = dialects.body(postback.fields, postback.dialect)
-    secrets = postback.account.signing_secrets
-    timestamp = str(int(claimed.attempt.started_at.timestamp()))
-    headers = {
-        "Content-Type": dialects.DIALECTS[postback.dialect].content_type,
-        "X-MMS-Event-Id": str(postback.pk),
-        "X-MMS-Sequence": str(claimed.sequence),
-        "X-MMS-Attempt": str(postback.tries),
-        "X-MMS-Timestamp": timestamp,
-        "X-MMS-Signature": ",".join(f"v1={sign(secret, timestamp, body)}" for secret in secrets),
-    }
-    return Request(claimed.attempt.url, body, headers, outbox.TIMEOUT, status_suffices=True)
-
-
-def sign(secret: str, timestamp: str, body: bytes) -> str:
-    """Return the HMAC-SHA256 over timestamp, a full stop and body, as hex."""
-    return hmac.new(secret.encode(), timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
 
 
 def _log(claimed: ClaimedPostback, reply: Reply | NoReply) -> None:

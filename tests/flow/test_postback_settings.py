@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from billing import signing
+from billing import secret_rotation
 from billing.models import Account
 from mms.models import Message, Postback
 from mms.postbacks import notifier
@@ -123,13 +123,13 @@ def test_both_secrets_sign_during_rotation(
     records: SimpleNamespace, send: Send, run_workers: RunWorkers, customer: ScriptedServer
 ) -> None:
     old = records.account.signing_secret
-    assert signing.rotate(records.account)
+    assert secret_rotation.rotate(records.account)
     records.account.refresh_from_db()
     new = records.account.signing_secret
     assert new != old
     send()
     run_workers()
-    assert signing.drop_previous(records.account)
+    assert secret_rotation.drop_previous(records.account)
     send()
     run_workers()
     during, after = customer.received
@@ -139,10 +139,10 @@ def test_both_secrets_sign_during_rotation(
 
 def test_secret_is_rotated_once_until_the_old_one_is_dropped(records: SimpleNamespace) -> None:
     old = records.account.signing_secret
-    assert signing.rotate(records.account)
-    assert not signing.rotate(records.account)
+    assert secret_rotation.rotate(records.account)
+    assert not secret_rotation.rotate(records.account)
     records.account.refresh_from_db()
     assert records.account.signing_secrets[1:] == [old]
-    assert signing.drop_previous(records.account)
-    assert not signing.drop_previous(records.account)
-    assert signing.rotate(records.account)
+    assert secret_rotation.drop_previous(records.account)
+    assert not secret_rotation.drop_previous(records.account)
+    assert secret_rotation.rotate(records.account)

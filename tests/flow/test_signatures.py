@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from django.utils.datastructures import CaseInsensitiveMapping
 
-from billing import signing
+from billing import secret_rotation
 from mms.models import Message
-from mms.postbacks import notifier
+from mms.postbacks import signed_request
 from tests.scripted import ScriptedServer
 from tests.wire import RunWorkers
 
@@ -59,7 +59,7 @@ def test_postback_verifies_with_both_secrets_during_rotation(
     genuine: Genuine,
 ) -> None:
     old = records.account.signing_secret
-    signing.rotate(records.account)
+    secret_rotation.rotate(records.account)
     records.account.refresh_from_db()
     send()
     run_workers()
@@ -83,7 +83,7 @@ def test_replayed_signature_does_not_verify(
     timestamp = str(int(sent.headers["x-mms-timestamp"]) - 301)
     body, secret = sent.body, records.account.signing_secret
     headers = CaseInsensitiveMapping(
-        {"x-mms-timestamp": timestamp, "x-mms-signature": f"v1={notifier.sign(secret, timestamp, body)}"}
+        {"x-mms-timestamp": timestamp, "x-mms-signature": f"v1={signed_request.sign(secret, timestamp, body)}"}
     )
     assert not genuine(headers, body, secret)
 
