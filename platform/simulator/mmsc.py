@@ -133,7 +133,7 @@ class Mmsc:
             violation=refused.reason,
             duplicate=False,
         )
-        self._keep(entry, request, body, answer.decode())
+        self._archive_exchange(entry, request, body, answer.decode())
         return _soap_response(answer, fault=True)
 
     async def _submit(self, request: web.Request, body: bytes, submit: Submit) -> web.StreamResponse:
@@ -143,7 +143,7 @@ class Mmsc:
         envelope = _envelope(submit, decision)
         rejected = rejection_reason(subscriber.handset, submit.parts)
         entry = self._record(submit, subscriber, decision, rejected)
-        self._keep(entry, request, body, decision.answer.failure or envelope.decode())
+        self._archive_exchange(entry, request, body, decision.answer.failure or envelope.decode())
         if decision.is_delivered and submit.wants_report:
             if rejected:
                 handling = numbers.reject(handling)
@@ -216,7 +216,7 @@ class Mmsc:
             report = soap.Report(message_id, submit.recipient, submit.sender, status, identity, handling.report_format)
             await self._reporter.send(submit.context, report)
 
-    def _keep(self, entry: Entry, request: web.Request, body: bytes, answer: str) -> None:
+    def _archive_exchange(self, entry: Entry, request: web.Request, body: bytes, answer: str) -> None:
         exchange = Exchange(entry["message_id"], _head(request), request.headers.get("Content-Type", ""), body, answer)
         self._archive.add(entry["seq"], exchange)
 

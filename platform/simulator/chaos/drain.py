@@ -16,7 +16,7 @@ PROGRESS_INTERVAL = 10.0  # seconds
 # The backlog has drained after this number of consecutive polls without work or log entries: late reports may follow.
 IDLE_POLLS = 5
 # A postback due later than this waits for a retry; a lease ends earlier.
-SOON = timedelta(minutes=2, seconds=30)
+RETRY_THRESHOLD = timedelta(minutes=2, seconds=30)
 UNFINISHED = (Status.ENCODING, Status.ACCEPTED, Status.DISCOVERING, Status.SENDING)
 
 
@@ -57,7 +57,9 @@ def advance_retries(now: datetime) -> None:
     """Make all retries due now: submits, postbacks and the matching of reports."""
     Message.objects.filter(status=Status.ACCEPTED, due_at__gt=now).update(due_at=now)
     Discovery.objects.filter(status=Status.ACCEPTED, due_at__gt=now).update(due_at=now)
-    Postback.objects.filter(status=Postback.Status.PENDING, tries__gt=0, due_at__gt=now + SOON).update(due_at=now)
+    Postback.objects.filter(status=Postback.Status.PENDING, tries__gt=0, due_at__gt=now + RETRY_THRESHOLD).update(
+        due_at=now
+    )
     Report.objects.filter(due_at__gt=now).update(due_at=now)
 
 

@@ -38,7 +38,7 @@ def fault_actions(environment: Environment) -> dict[FaultKind, FaultActions]:
         FaultKind.MMSC_RESETS_AFTER_ACCEPT: _mmsc_mode(environment, "reset-after-accept"),
         FaultKind.MMSC_SLOW: _mmsc_mode(environment, "slow"),
         FaultKind.MMSC_TOO_SLOW: _mmsc_mode(environment, "timeout"),
-        FaultKind.MMSC_REPORTS_TWICE: _mmsc_mode(environment, "duplicate-reports"),
+        FaultKind.MMSC_DUPLICATES_REPORTS: _mmsc_mode(environment, "duplicate-reports"),
     }
 
 

@@ -7,7 +7,7 @@ from random import Random
 
 
 class FaultKind(StrEnum):
-    """FaultKind of a fault; the value is its name in the report."""
+    """Kind of a fault; the value is its name in the report."""
 
     WEB = "web killed"
     FIRST_WORKER = "first worker killed"
@@ -23,7 +23,7 @@ class FaultKind(StrEnum):
     MMSC_RESETS_AFTER_ACCEPT = "MMSC resets connections after accepting"
     MMSC_SLOW = "MMSC responds slowly"
     MMSC_TOO_SLOW = "MMSC responds after the timeout"
-    MMSC_REPORTS_TWICE = "MMSC sends duplicate reports"
+    MMSC_DUPLICATES_REPORTS = "MMSC sends duplicate reports"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ FAULT_SPECS = {
     FaultKind.MMSC_RESETS_AFTER_ACCEPT: FaultSpec("mmsc", 2.0, 6.0),
     FaultKind.MMSC_SLOW: FaultSpec("mmsc", 5.0, 10.0),
     FaultKind.MMSC_TOO_SLOW: FaultSpec("mmsc", 2.0, 6.0),
-    FaultKind.MMSC_REPORTS_TWICE: FaultSpec("mmsc", 5.0, 10.0),
+    FaultKind.MMSC_DUPLICATES_REPORTS: FaultSpec("mmsc", 5.0, 10.0),
 }
 # fmt: on
 INITIAL_DELAY = 5.0  # seconds before the first fault

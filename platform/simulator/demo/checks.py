@@ -32,11 +32,11 @@ class Check:
     actual: str
 
     @property
-    def is_passed(self) -> bool:
+    def has_passed(self) -> bool:
         return self.expected == self.actual
 
     def __str__(self) -> str:
-        if self.is_passed:
+        if self.has_passed:
             return f"ok      {self.name}: {self.actual or '-'}"
         return f"FAILED  {self.name}: expected {self.expected or '-'}, got {self.actual or '-'}"
 

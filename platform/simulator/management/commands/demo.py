@@ -59,7 +59,7 @@ class Command(BaseCommand):
             for check in section:
                 self.stdout.write(f"  {check}")
                 results.append(check)
-        failed = sum(not check.is_passed for check in results)
+        failed = sum(not check.has_passed for check in results)
         self.stdout.write(f"\n{len(results)} checks, {failed} failed")
         return failed
 
