@@ -1,6 +1,7 @@
 """API keys: issue, find and authorize them. Only a keyed hash of each key is stored.
 
-A fast hash is enough, because a key has 190 random bits and cannot be guessed. Every call computes it.
+A fast hash is enough, because a key has 190 random bits and cannot be guessed. Every call computes it, once for each
+secret: a key that was hashed under a fallback is found, and hashed again under the current secret at its next use.
 """
 
 import hashlib
@@ -9,7 +10,7 @@ import secrets
 import string
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from django.conf import settings
@@ -39,12 +40,27 @@ UPDATE billing_apikey SET last_used_at = %s WHERE id IN (
     FOR NO KEY UPDATE SKIP LOCKED
 )
 """
+# As above. A key may have a second row under the current secret, which a deployment issued anew; then both stay.
+REHASH = """
+UPDATE billing_apikey SET digest = given.new FROM unnest(%s::text[], %s::text[]) AS given(old, new)
+WHERE billing_apikey.id IN (SELECT id FROM billing_apikey WHERE digest = ANY(%s) FOR UPDATE SKIP LOCKED)
+    AND billing_apikey.digest = given.old
+    AND NOT EXISTS (SELECT FROM billing_apikey other WHERE other.digest = given.new)
+"""
 
 
 def digest(key: str) -> str:
-    """Return the hash that is stored for a key: BLAKE2b keyed with SECRET_KEY, in hexadecimal."""
-    secret = hashlib.sha256(settings.SECRET_KEY.encode()).digest()
-    return hashlib.blake2b(key.encode(), key=secret, digest_size=32).hexdigest()
+    """Return the hash that is stored for a key: BLAKE2b keyed with API_KEY_SECRET, in hexadecimal."""
+    return _digest(key, settings.API_KEY_SECRET)
+
+
+def _digest(key: str, secret: str) -> str:
+    return hashlib.blake2b(key.encode(), key=_hash_key(secret), digest_size=32).hexdigest()
+
+
+@cache
+def _hash_key(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode()).digest()
 
 
 def issue(account: Account, key: str | None = None, label: str = "", actions: Sequence[str] = ()) -> str:
@@ -61,12 +77,18 @@ def issue(account: Account, key: str | None = None, label: str = "", actions: Se
 
 def find(key: str, freshness: Freshness) -> ApiKey | None:
     """Return the row of the key with its account, or None if the key is unknown or revoked."""
-    return _of_digest(freshness, digest(key))
+    secrets = (settings.API_KEY_SECRET, *settings.API_KEY_SECRET_FALLBACKS)
+    return _of_digests(freshness, *(_digest(key, secret) for secret in secrets))
 
 
 @stale_cached
-def _of_digest(digest: str) -> ApiKey | None:
-    return ApiKey.objects.select_related("account").filter(digest=digest, revoked_at=None).first()
+def _of_digests(current: str, *fallbacks: str) -> ApiKey | None:
+    valid = ApiKey.objects.select_related("account").filter(digest__in=[current, *fallbacks], revoked_at=None)
+    rows = {row.digest: row for row in valid}
+    found = next((rows[digest] for digest in (current, *fallbacks) if digest in rows), None)
+    if found is not None:
+        found.current_digest = current
+    return found
 
 
 def access_rules(keys: Collection[int]) -> Callable[[], dict[int, list[Any]]]:
@@ -96,14 +118,27 @@ def access_rules_of(key: ApiKey) -> list[Any]:
 
 
 def record_use(keys: Iterable[ApiKey], now: datetime) -> None:
-    """Record that the keys are in use, at most once a minute for each. The objects change after the commit."""
-    stale = now - LAST_USE_PRECISION
-    outdated = [key for key in keys if key.last_used_at is None or key.last_used_at <= stale]
+    """Record that the keys are in use, at most once a minute for each. The objects change after the commit.
+
+    A key that is hashed under a fallback is hashed under the current secret.
+    """
+    stale, used = now - LAST_USE_PRECISION, list(keys)
+    outdated = [key for key in used if key.last_used_at is None or key.last_used_at <= stale]
     if outdated:
         sql.execute(RECORD_USE, [now, list({key.pk for key in outdated}), stale])
         transaction.on_commit(partial(_set_last_used, outdated, now))
+    under_fallback = [key for key in used if key.current_digest not in ("", key.digest)]
+    if under_fallback:
+        changes = {key.digest: key.current_digest for key in under_fallback}
+        sql.execute(REHASH, [list(changes), list(changes.values()), list(changes)])
+        transaction.on_commit(partial(_set_rehashed, under_fallback))
 
 
 def _set_last_used(keys: Iterable[ApiKey], at: datetime) -> None:
     for key in keys:
         key.last_used_at = at
+
+
+def _set_rehashed(keys: Iterable[ApiKey]) -> None:
+    for key in keys:
+        key.digest = key.current_digest

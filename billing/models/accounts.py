@@ -166,6 +166,8 @@ class ApiKey(models.Model):
     last_used_at = models.DateTimeField(
         "last used", null=True, blank=True, editable=False, help_text="Recorded to the minute."
     )
+    # The hash under the current secret: set where the key itself is known, that is, by billing.keys.find.
+    current_digest = ""
 
     class Meta:
         verbose_name = "API key"

@@ -23,13 +23,35 @@ def debug() -> Iterable[Finding]:
 
 
 def secret_key() -> Iterable[Finding]:
-    """Check the length and randomness of SECRET_KEY."""
+    """Check the length and randomness of SECRET_KEY and its fallbacks."""
     key = settings.SECRET_KEY
-    if len(key) < KEY_MIN or len(set(key)) < 10:
-        text = "SECRET_KEY can be guessed: it signs sessions and keys the hashes of API keys"
-        yield fail(text, f"Set it to {KEY_MIN} random characters; all API keys must then be issued again.")
+    if _can_be_guessed(key):
+        text = "SECRET_KEY can be guessed: it signs sessions"
+        remedy = f"Set it to {KEY_MIN} random characters, and add the old one to API_KEY_SECRET_FALLBACKS."
+        yield fail(text, remedy)
+    elif any(map(_can_be_guessed, settings.SECRET_KEY_FALLBACKS)):
+        text = "a secret in SECRET_KEY_FALLBACKS can be guessed: sessions signed by it are valid"
+        yield fail(text, "Move it to API_KEY_SECRET_FALLBACKS, where a secret only keys hashes.")
     else:
         yield ok(f"SECRET_KEY has {len(key)} characters")
+
+
+def api_key_secret() -> Iterable[Finding]:
+    """Check that the hashes of API keys have a strong secret of their own."""
+    secret = settings.API_KEY_SECRET
+    if secret == settings.SECRET_KEY:
+        text = "API keys are hashed under SECRET_KEY: changing it without a fallback locks every customer out"
+        yield warn(text, f"Set API_KEY_SECRET to {KEY_MIN} random characters; API keys stay valid.")
+    elif _can_be_guessed(secret):
+        text = "API_KEY_SECRET can be guessed: it keys the hashes of API keys"
+        remedy = f"Set it to {KEY_MIN} random characters, and add the old one to API_KEY_SECRET_FALLBACKS."
+        yield fail(text, remedy)
+    else:
+        yield ok(f"API_KEY_SECRET has {len(secret)} characters")
+
+
+def _can_be_guessed(secret: str) -> bool:
+    return len(secret) < KEY_MIN or len(set(secret)) < 10
 
 
 def hosts() -> Iterable[Finding]:
@@ -103,6 +125,7 @@ def _network(given: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None
 CHECKS: Final[dict[str, Check]] = {
     "debug": debug,
     "secret key": secret_key,
+    "API keys": api_key_secret,
     "hosts": hosts,
     "cookies": cookies,
     "metrics": metrics,

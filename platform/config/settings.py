@@ -32,6 +32,14 @@ embedded.export_variables(BASE_DIR)
 
 DEBUG = flag("DEBUG")
 SECRET_KEY = os.environ["SECRET_KEY"]
+SECRET_KEY_FALLBACKS = words("SECRET_KEY_FALLBACKS")
+# The secret that keys the hashes of API keys; by default, and for keys issued before it was set, SECRET_KEY.
+API_KEY_SECRET = os.environ.get("API_KEY_SECRET") or SECRET_KEY
+API_KEY_SECRET_FALLBACKS = [
+    secret
+    for secret in dict.fromkeys([*words("API_KEY_SECRET_FALLBACKS"), SECRET_KEY, *SECRET_KEY_FALLBACKS])
+    if secret != API_KEY_SECRET
+]
 ALLOWED_HOSTS = words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 CSRF_TRUSTED_ORIGINS = words("CSRF_TRUSTED_ORIGINS")
 USE_TZ = True

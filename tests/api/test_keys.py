@@ -1,20 +1,29 @@
 """API keys: shown once when they are issued, stored as hashes, valid until they are revoked."""
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
+from base import stale_cache
 from billing import keys, ledger
 from billing.models import Account, ApiKey, Price
 from mms.models import Message
 from tests.api.documents import KEY, NUMBER, SAVE, SEND, Elements, failure, request
 from tests.wire import SEED
 
+ROOT = Path(__file__).parents[2]
 UNKNOWN = failure("E104", "api-key is unknown", NUMBER)
 
 
@@ -47,9 +56,79 @@ def test_stored_hash_is_not_a_key(records: SimpleNamespace) -> None:
     assert send(keys.digest(KEY)) == UNKNOWN
 
 
-def test_hash_depends_on_the_secret(records: SimpleNamespace, settings: Settings) -> None:
+def test_hash_depends_on_the_secret_of_api_keys(records: SimpleNamespace, settings: Settings) -> None:
     settings.SECRET_KEY = "another"
+    assert b"Success" in send(KEY)
+    settings.API_KEY_SECRET = "another"
+    stale_cache.clear()
     assert send(KEY) == UNKNOWN
+
+
+def test_key_under_a_fallback_is_rehashed_at_its_next_use(records: SimpleNamespace, settings: Settings) -> None:
+    unused = keys.issue(Account.objects.create(name="Another"))
+    digests = dict(ApiKey.objects.values_list("prefix", "digest"))
+    settings.API_KEY_SECRET, settings.API_KEY_SECRET_FALLBACKS = "new", ["older", settings.API_KEY_SECRET]
+    stale_cache.clear()
+    assert b"Success" in send(KEY)
+    assert dict(ApiKey.objects.values_list("prefix", "digest")) == {**digests, KEY[:6]: keys.digest(KEY)}
+    settings.API_KEY_SECRET_FALLBACKS = []
+    stale_cache.clear()
+    assert b"Success" in send(KEY)
+    assert send(unused) == UNKNOWN
+
+
+@pytest.mark.parametrize("action", ["loginUser", "getMMSTemplates"])
+def test_key_is_rehashed_by_actions_that_accept_nothing(
+    records: SimpleNamespace, settings: Settings, action: str
+) -> None:
+    ApiKey.objects.update(last_used_at=timezone.now())
+    settings.API_KEY_SECRET, settings.API_KEY_SECRET_FALLBACKS = "new", [settings.API_KEY_SECRET]
+    Client().post("/ep/v1/", request({"action": action, "api-key": KEY}), content_type="text/xml")
+    assert ApiKey.objects.get().digest == keys.digest(KEY)
+
+
+def test_key_stored_under_two_secrets_stays_valid(records: SimpleNamespace, settings: Settings) -> None:
+    settings.API_KEY_SECRET, settings.API_KEY_SECRET_FALLBACKS = "new", [settings.API_KEY_SECRET]
+    assert b"Success" in send(KEY)
+    old = settings.API_KEY_SECRET
+    settings.API_KEY_SECRET, settings.API_KEY_SECRET_FALLBACKS = "newer", []
+    keys.issue(records.account, KEY, "again")
+    settings.API_KEY_SECRET_FALLBACKS = [old]
+    stale_cache.clear()
+    ApiKey.objects.filter(label="again").update(revoked_at=timezone.now())
+    assert b"Success" in send(KEY)
+    assert (ApiKey.objects.count(), ApiKey.objects.exclude(digest=keys.digest(KEY)).count()) == (2, 1)
+
+
+ISSUED, NEW, OLD = "the secret of the site", "a secret for API keys", "the former secret"
+
+
+@pytest.mark.parametrize(
+    ("variables", "secret", "fallbacks"),
+    [
+        ({}, ISSUED, []),
+        ({"API_KEY_SECRET": ""}, ISSUED, []),
+        ({"API_KEY_SECRET": NEW}, NEW, [ISSUED]),
+        ({"SECRET_KEY_FALLBACKS": OLD}, ISSUED, [OLD]),
+        ({"API_KEY_SECRET": NEW, "API_KEY_SECRET_FALLBACKS": f"{OLD}, {NEW}"}, NEW, [OLD, ISSUED]),
+    ],
+)
+def test_keys_of_the_secret_key_stay_valid(variables: dict[str, str], secret: str, fallbacks: list[str]) -> None:
+    script = "import json; from config.settings import *; print(json.dumps([API_KEY_SECRET, API_KEY_SECRET_FALLBACKS]))"
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'platform'}", "SECRET_KEY": ISSUED, **variables}
+    run = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert json.loads(run.stdout) == [secret, fallbacks]
+
+
+def test_sessions_outlive_a_rotation_with_fallback(db: None, settings: Settings) -> None:
+    page, client = reverse("admin:index"), Client()
+    client.force_login(User.objects.create_superuser("olga"))
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "new", [settings.SECRET_KEY]
+    assert client.get(page).status_code == 200
+    settings.SECRET_KEY_FALLBACKS = []
+    assert client.get(page).status_code == 200  # the session is now signed by the new secret
+    settings.SECRET_KEY = "newest"
+    assert client.get(page).status_code == 302
 
 
 def test_key_gives_access_to_its_own_account_only(records: SimpleNamespace) -> None:

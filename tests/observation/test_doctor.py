@@ -77,6 +77,11 @@ def test_unwritable_storage_fails(db: None, settings: Settings, tmp_path: Path) 
         ("SECRET_KEY", "change me", deployment.secret_key, Level.FAIL),
         ("SECRET_KEY", "a" * 60, deployment.secret_key, Level.FAIL),
         ("SECRET_KEY", STRONG, deployment.secret_key, Level.OK),
+        ("SECRET_KEY_FALLBACKS", ["change me"], deployment.secret_key, Level.FAIL),
+        ("SECRET_KEY_FALLBACKS", [STRONG[::-1]], deployment.secret_key, Level.OK),
+        ("API_KEY_SECRET", STRONG, deployment.api_key_secret, Level.WARN),
+        ("API_KEY_SECRET", "change me", deployment.api_key_secret, Level.FAIL),
+        ("API_KEY_SECRET", STRONG[::-1], deployment.api_key_secret, Level.OK),
         ("ALLOWED_HOSTS", ["*"], deployment.hosts, Level.WARN),
         ("ALLOWED_HOSTS", ["localhost"], deployment.hosts, Level.WARN),
         ("ALLOWED_HOSTS", ["mms.example.com"], deployment.hosts, Level.OK),
@@ -97,6 +102,7 @@ def test_settings_get_the_expected_level(
     settings: Settings, name: str, value: object, check: Check, level: Level
 ) -> None:
     settings.OUTBOUND_ALLOWED_NETWORKS, settings.TRUSTED_PROXIES = [], []
+    settings.SECRET_KEY = STRONG
     setattr(settings, name, value)
     found = worst(check)
     assert found.level == level
@@ -195,6 +201,6 @@ def test_broken_check_does_not_stop_the_others(
 def test_command_succeeds_with_warnings_only(
     records: SimpleNamespace, no_worker_check: None, settings: Settings, capsys: Capture
 ) -> None:
-    settings.SECRET_KEY = STRONG
+    settings.SECRET_KEY = settings.API_KEY_SECRET = STRONG
     call_command("doctor", no_color=True)
     assert "to fix" not in capsys.readouterr().out

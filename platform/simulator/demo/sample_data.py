@@ -5,9 +5,10 @@ from collections.abc import Collection
 from django.db import connection, transaction
 from django.utils import timezone
 
+from base.stale_cache import Freshness
 from billing import keys, ledger
 from billing.amounts import UNIT
-from billing.models import Account, ApiKey, Balance, Price, SenderAddress, Service
+from billing.models import Account, Balance, Price, SenderAddress, Service
 from handsets.cache import parse_identity
 from handsets.models import CachedHandset, Handset, Profile
 from mms.messages import charging
@@ -32,7 +33,7 @@ def load(simulator_url: str) -> Account:
     account, _ = Account.objects.update_or_create(
         name=ACCOUNT, defaults={"postback_url": f"{simulator_url}/postbacks/ok"}
     )
-    if not ApiKey.objects.filter(digest=keys.digest(API_KEY)).exists():
+    if keys.find(API_KEY, Freshness.CURRENT) is None:
         keys.issue(account, API_KEY, "key of the examples")
     SenderAddress.objects.get_or_create(account=account, address=SENDER, country="US", default=True)
     Service.objects.get_or_create(account=account, code=SERVICE, defaults={"name": "Demo campaign"})
