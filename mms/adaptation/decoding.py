@@ -1,26 +1,29 @@
-"""Safe decoding of pictures from untrusted bytes, with limits on pixels and memory."""
+"""Safe decoding of pictures from untrusted bytes, with limits on the pixels of one and the memory of all at once."""
 
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import pillow_heif
 from PIL import Image, UnidentifiedImageError
+
+from base.request_slots import WaitedTooLongError, WeightLimit
 
 pillow_heif.register_heif_opener(thumbnails=False)
 
 
 class Format(NamedTuple):
-    """A picture format that Pillow reads: its MIME type and pixel limit.
+    """A picture format that Pillow reads: its MIME type, pixel limit, and the memory that decoding takes, as measured.
 
-    Decoders need more memory than the picture itself: 16 bytes per pixel were measured for WebP, 9 for AVIF,
-    7 for HEIC, 4 for the others. The limits keep all of them near 250 MB.
+    Decoders need more memory than the picture itself. The limits on pixels keep all of them near 250 MB, except
+    progressive JPEGs: a decoder holds 2 bytes for each pixel of each of their bands.
     """
 
     mime_type: str
     max_pixels: int = 50_000_000
+    bytes_per_pixel: int = 5
     animated: bool = False
 
 
@@ -29,11 +32,16 @@ FORMATS = {
     "MPO": Format("image/jpeg"),  # several JPEGs in one file, as phones write them; viewers show the first
     "PNG": Format("image/png", animated=True),
     "GIF": Format("image/gif", animated=True),
-    "WEBP": Format("image/webp", 16_000_000, animated=True),
-    "AVIF": Format("image/avif", 28_000_000, animated=True),
-    "HEIF": Format("image/heic", 36_000_000),
+    "WEBP": Format("image/webp", 16_000_000, 16, animated=True),
+    "AVIF": Format("image/avif", 28_000_000, 9, animated=True),
+    "HEIF": Format("image/heic", 36_000_000, 7),
     "BMP": Format("image/bmp"),
 }
+# Bytes that the pictures decoded by a process at the same time may take. The largest of any format, or several of the
+# usual 12 megapixels: with fewer processors than that, decoding more at once would not be faster.
+DECODED_MAX: Final = 256_000_000
+WAIT_MAX: Final = 10.0  # seconds
+_decoding = WeightLimit(DECODED_MAX, WAIT_MAX)
 PILLOW_FORMATS = [name for name in FORMATS if name != "MPO"]  # Pillow detects MPO while it reads a JPEG
 # The first bytes of these formats, to distinguish a damaged picture from a file of another type.
 SIGNATURE = re.compile(
@@ -53,20 +61,31 @@ class ImageCorrupted(ImageError):
     """The picture is damaged or incomplete."""
 
 
+class DecodingBusy(Exception):
+    """Other pictures took the memory for too long. Nothing is wrong with this one."""
+
+
 class ImageTooLarge(ImageError):
     """The picture has more pixels or frames than can be decoded safely."""
 
 
 @contextmanager
 def open_image(data: bytes) -> Iterator[Image.Image]:
-    """Open the picture in `data`: headers are read, pixels are decoded inside the block.
+    """Open the picture in `data`: headers are read, pixels are decoded inside the block, which ends their memory.
 
-    Raises NotAnImage, ImageCorrupted (also for decoding errors inside the block) or ImageTooLarge.
+    It waits while other threads decode as much as the process may at once. Raises NotAnImage, ImageCorrupted (also for
+    decoding errors inside the block), ImageTooLarge or DecodingBusy.
     """
     try:
         with Image.open(BytesIO(data), formats=PILLOW_FORMATS) as image:
             _check_pixels(image)
-            yield image
+            with _decoding.enter(_decoded_size(image)):
+                try:
+                    yield image
+                finally:
+                    image.close()
+    except WaitedTooLongError:
+        raise DecodingBusy("too many large pictures are being checked at the moment") from None
     except (ImageError, MemoryError):
         raise
     except UnidentifiedImageError:
@@ -77,6 +96,14 @@ def open_image(data: bytes) -> Iterator[Image.Image]:
         raise ImageTooLarge("the picture has far too many pixels") from None
     except Exception as error:  # Pillow's decoders raise almost any exception on hostile bytes.
         raise ImageCorrupted("the picture is damaged or incomplete") from error
+
+
+def _decoded_size(image: Image.Image) -> int:
+    """Return the bytes that decoding the picture takes at most."""
+    per_pixel = FORMATS[image.format or ""].bytes_per_pixel
+    if image.info.get("progressive"):
+        per_pixel = max(per_pixel, 2 * len(image.getbands()))
+    return image.width * image.height * per_pixel
 
 
 def _check_pixels(image: Image.Image) -> None:

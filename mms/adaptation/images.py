@@ -11,7 +11,15 @@ from io import BytesIO
 from PIL import ExifTags, Image, ImageCms
 
 from mms.adaptation.content import Kind, Source
-from mms.adaptation.decoding import FORMATS, ImageCorrupted, ImageError, ImageTooLarge, NotAnImage, open_image
+from mms.adaptation.decoding import (
+    FORMATS,
+    DecodingBusy,
+    ImageCorrupted,
+    ImageError,
+    ImageTooLarge,
+    NotAnImage,
+    open_image,
+)
 from mms.adaptation.image_encoding import encode_image
 from mms.adaptation.limits import fit
 from mms.adaptation.plan import Recipe
@@ -19,6 +27,7 @@ from mms.adaptation.similarity import ssim
 
 __all__ = [
     "AdaptedImage",
+    "DecodingBusy",
     "DoesNotFit",
     "ImageCorrupted",
     "ImageError",
@@ -69,7 +78,7 @@ class AdaptedImage:
 def inspect(data: bytes) -> Source:
     """Return the properties of the picture in `data`, after decoding it once as a check.
 
-    Raises NotAnImage, ImageCorrupted or, before any pixel is decoded, ImageTooLarge.
+    Raises NotAnImage, ImageCorrupted or, before any pixel is decoded, ImageTooLarge or DecodingBusy.
     """
     with open_image(data) as image:
         orientation, frames, (width, height) = _orientation(image), _count_frames(image), image.size

@@ -143,6 +143,8 @@ def _size_limit(kind: Kind, account: Account) -> int:
 def _image(position: int, data: bytes) -> Source:
     try:
         return images.inspect(data)
+    except images.DecodingBusy as problem:
+        raise Refusal("E113", f"slide {position}: {problem}; wait, then retry") from None
     except images.NotAnImage as problem:
         raise Refusal("E629", f"slide {position}: {problem}") from None
     except images.ImageError as problem:

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db import connection
-
+from base import sql
 from base.request_slots import ConcurrencyLimit
 from billing.models import Account
 from mms.adaptation.content import Area, Kind
@@ -57,7 +56,7 @@ def fetch(slides: Sequence[RequestedSlide], account: Account) -> list[NewSlide]:
         if not admitted:
             others = f"{CONCURRENT_FETCHES_MAX} requests of this account are already fetching files"
             raise Refusal("E113", f"{others}; retry when one of them has finished")
-        _release_connection()
+        sql.release_connection()  # while this request waits for the customer's servers
         downloads = Downloads()
         return [_fetch(slide, account, downloads) for slide in slides]
 
@@ -68,12 +67,6 @@ def _fetch(slide: RequestedSlide, account: Account, downloads: Downloads) -> New
         if medium.source.kind is Kind.IMAGE:
             text_areas.check_place(slide.areas, medium.source, slide.node, slide.position)
     return NewSlide(slide.duration, slide.text, found, slide.areas)
-
-
-def _release_connection() -> None:
-    """Return the connection to the pool while this request waits for the customer's servers."""
-    if not connection.in_atomic_block:
-        connection.close()
 
 
 def _parse(slide: Node, position: int) -> RequestedSlide:

@@ -1,7 +1,7 @@
 """Request slots of a web process: scarce resources serve requests being processed, not requests that wait."""
 
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -37,6 +37,59 @@ def released() -> Iterator[None]:
         yield
     finally:
         _slots.acquire()
+
+
+class WaitedTooLongError(Exception):
+    """A request waited too long for memory."""
+
+
+@dataclass
+class WeightLimit:
+    """A limit on the total weight, in bytes, of what the threads of a process do at once; they enter in turn."""
+
+    limit: int
+    seconds: float  # the longest wait
+    used: int = 0
+    waiting: deque[object] = field(default_factory=deque)
+    changed: threading.Condition = field(default_factory=threading.Condition)
+
+    @contextmanager
+    def enter(self, weight: int) -> Iterator[None]:
+        """Hold the weight in this block; what exceeds the whole limit enters alone.
+
+        A request that has to wait releases its slot meanwhile. Raises WaitedTooLongError.
+        """
+        weight = min(weight, self.limit)
+        if not self._entered(weight):
+            with released():
+                self._wait(weight)
+        try:
+            yield
+        finally:
+            with self.changed:
+                self.used -= weight
+                self.changed.notify_all()
+
+    def _entered(self, weight: int) -> bool:
+        with self.changed:
+            fits = not self.waiting and self.used + weight <= self.limit
+            self.used += weight if fits else 0
+            return fits
+
+    def _wait(self, weight: int) -> None:
+        turn = object()
+        with self.changed:
+            self.waiting.append(turn)
+            try:
+                if not self.changed.wait_for(lambda: self._is_next(turn, weight), self.seconds):
+                    raise WaitedTooLongError
+                self.used += weight
+            finally:
+                self.waiting.remove(turn)
+                self.changed.notify_all()
+
+    def _is_next(self, turn: object, weight: int) -> bool:
+        return self.waiting[0] is turn and self.used + weight <= self.limit
 
 
 @dataclass

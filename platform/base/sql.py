@@ -71,6 +71,12 @@ def _selection(model: type[Row]) -> tuple[str, Callable[[Sequence[Any]], Row]]:
     return selection, build
 
 
+def release_connection() -> None:
+    """Return the connection to the pool while a request waits for something else; the next statement takes one."""
+    if not connection.in_atomic_block:
+        connection.close()
+
+
 def load_related(found: Sequence[Model], *names: str) -> None:
     """Load the targets of these foreign keys; a target that many rows share is loaded once."""
     for name in names if found else ():

@@ -9,10 +9,11 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
-from base import request_slots
+from base import memory, request_slots
 from mms.runtime import client_address
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+memory.return_large_blocks()
 
 # Concurrent requests of one client address whose bodies are still incomplete, per process. A process has 256 threads
 # (docker-compose.yml), so a client that sends a byte at a time delays only itself.
