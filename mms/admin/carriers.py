@@ -2,6 +2,7 @@
 
 import ipaddress
 from typing import Any
+from urllib.parse import urlsplit
 
 from django import forms
 from django.contrib import admin
@@ -19,13 +20,18 @@ from mms.protocol.reports import ReportStatus
 from mms.protocol.submit import Outcome
 
 PASSWORD_HELP = "Leave empty to keep the current password. It is removed when the username is empty."  # noqa: S105
+MMSC_PASSWORD_HELP = f"{PASSWORD_HELP} Required when the MMSC URL changes to another server."
 
 
 class CarrierForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the type checker alone
     """The form of a carrier. It never shows passwords; an empty field keeps the stored one."""
 
     mmsc_password = forms.CharField(
-        label="MMSC password", max_length=100, required=False, widget=UnfoldAdminPasswordWidget, help_text=PASSWORD_HELP
+        label="MMSC password",
+        max_length=100,
+        required=False,
+        widget=UnfoldAdminPasswordWidget,
+        help_text=MMSC_PASSWORD_HELP,
     )
     inbound_password = forms.CharField(
         label="Inbound password",
@@ -37,10 +43,24 @@ class CarrierForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean() or self.cleaned_data
+        self._check_destination_of_password(cleaned)
         for user, password in (("mmsc_username", "mmsc_password"), ("inbound_username", "inbound_password")):
             kept = cleaned.get(password) or getattr(self.instance, password)
             cleaned[password] = kept if cleaned.get(user) else ""
         return cleaned
+
+    def _check_destination_of_password(self, cleaned: dict[str, Any]) -> None:
+        """Require the MMSC password again for another server: whoever changes the URL need not know the password.
+
+        Without a URL, the stored password belongs to no server.
+        """
+        kept = self.instance.mmsc_password and cleaned.get("mmsc_username") and not cleaned.get("mmsc_password")
+        url = cleaned.get("mmsc_url")
+        if kept and url and _server(url) != _server(self.initial.get("mmsc_url", "")):
+            self.add_error(
+                "mmsc_password",
+                "Enter the password again: the MMSC URL names another server, which the stored password is not for.",
+            )
 
     def clean_inbound_networks(self) -> list[str]:
         networks: list[str] = self.cleaned_data["inbound_networks"]
@@ -72,6 +92,12 @@ class CarrierForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the
             if meaning not in meanings:
                 raise forms.ValidationError(f"{status}: enter one of these meanings: {', '.join(meanings)}.")
         return overrides
+
+
+def _server(url: str) -> tuple[str, str | None, int | None]:
+    """Return scheme, host and port of a valid URL, with the default port of the scheme."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
 
 
 class PrefixInline(TabularInline):

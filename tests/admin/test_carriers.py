@@ -27,6 +27,35 @@ def test_empty_password_field_keeps_the_password(
     assert (sample.carrier.mmsc_password, sample.carrier.inbound_password) == (stored, "inbound-password")
 
 
+AGAIN = "Enter the password again: the MMSC URL names another server"
+
+
+@pytest.mark.parametrize(
+    ("stored", "url", "typed", "asked"),
+    [
+        ("https://mmsc.example/mm7", "https://other.example/mm7", "", True),
+        ("https://mmsc.example/mm7", "http://mmsc.example/mm7", "", True),
+        ("https://mmsc.example/mm7", "https://mmsc.example:8443/mm7", "", True),
+        ("https://mmsc.example/mm7", "https://mmsc.example@other.example/mm7", "", True),
+        ("", "https://other.example/mm7", "", True),
+        ("https://mmsc.example/mm7", "https://other.example/mm7", "new", False),
+        ("https://mmsc.example/mm7", "https://MMSC.example:443/mm7/v2", "", False),
+        ("https://mmsc.example/mm7", "", "", False),
+    ],
+)
+def test_other_mmsc_server_requires_the_password_again(
+    superuser: Client, sample: SimpleNamespace, stored: str, url: str, typed: str, asked: bool
+) -> None:
+    Carrier.objects.filter(pk=sample.carrier.pk).update(mmsc_url=stored)
+    address = reverse("admin:mms_carrier_change", args=[sample.carrier.pk])
+    form = form_values(superuser, address) | {"mmsc_username": "us", "mmsc_url": url, "mmsc_password": typed}
+    answer = superuser.post(address, form)
+    assert (AGAIN in answer.content.decode()) == asked
+    sample.carrier.refresh_from_db()
+    kept = (stored, "mmsc-password") if asked else (url, typed or "mmsc-password")
+    assert (sample.carrier.mmsc_url, sample.carrier.mmsc_password) == kept
+
+
 @pytest.mark.parametrize(
     ("field", "typed", "error"),
     [
