@@ -4,16 +4,18 @@ Django's bulk_create() and bulk_update() write an expression for every value, an
 running it.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from functools import cache
 from operator import attrgetter
 from typing import Any, TypeAlias, TypeVar
 
+import orjson
 from django.db import connection
 from django.db.models import Field, Model
 
 from base import sql
+
+JSON = orjson.OPT_NON_STR_KEYS  # as the json module does
 
 Row = TypeVar("Row", bound=Model)
 AnyField: TypeAlias = "Field[Any, Any]"
@@ -63,10 +65,10 @@ def execute_insert(rows: Sequence[Row]) -> Callable[[], sql.Rows]:
     if not rows:
         return list
     statement, names, values = _insert_statement(type(rows[0]), keyed=rows[0].pk is not None)
-    document = json.dumps([dict(zip(names, values(row), strict=True)) for row in rows], default=str)
+    document = orjson.dumps([dict(zip(names, values(row), strict=True)) for row in rows], default=str, option=JSON)
     for row in rows:
         row._state.adding = False
-    return sql.execute(statement, [document])
+    return sql.execute(statement, [document.decode()])
 
 
 @cache
