@@ -8,7 +8,7 @@ accept is performed by its own thread, with current data and in the documented o
 from collections.abc import Sequence
 from typing import Final
 
-from django.db import DatabaseError
+from django.db import Error
 from django.http import HttpResponse
 from django.utils import timezone
 
@@ -50,7 +50,7 @@ def _commit(batch: Batch[Exchange]) -> list[HttpResponse | Undecided]:
 
 
 def _check(exchange: Exchange) -> SendRequest | Undecided:
-    """Check a request against cached data. Raises DatabaseError, which fails the whole batch."""
+    """Check a request against cached data. Raises django.db.Error, which fails the whole batch."""
     try:
         call = exchange.call()
         if call.name != ACTION or any(call.request.all(name) for name in NOT_PLAIN):
@@ -58,7 +58,7 @@ def _check(exchange: Exchange) -> SendRequest | Undecided:
         key = call.authorize((ACTION,), Freshness.CACHED)
         request = send_parameters.parse(call.request, key, Freshness.CACHED)
         send_saved_mms.check_not_suspended(key.account)
-    except DatabaseError:
+    except Error:
         raise
     except Exception:  # noqa: BLE001 - the request's own thread will raise it again
         return UNDECIDED

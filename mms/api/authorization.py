@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
-from django.db import DatabaseError
+from django.db import Error
 from django.utils import timezone
 
 from base.stale_cache import Freshness
@@ -74,7 +74,7 @@ class Call:
         Ignores database errors: the action has already been performed.
         """
         if self.key:
-            with suppress(DatabaseError):
+            with suppress(Error):
                 keys.record_use([self.key], timezone.now())
 
     def _key(self, freshness: Freshness) -> ApiKey:

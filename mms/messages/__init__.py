@@ -27,7 +27,8 @@ like are the codes of postbacks.
 6. Result (transitions.py, attempts.py). The MMSC's answer completes the attempt. Accepted: the message is SUBMITTED
    (N101), and charged. Refused for now, or never sent: it is ACCEPTED again, due at the next retry. Refused for good,
    or without a retry left: FAILED (E101). If the request left and no answer arrived, the message is IN_DOUBT and
-   never sent again automatically; a delivery report, an operator's decision or its expiry ends that.
+   never sent again automatically; a delivery report, an operator's decision or, some minutes after its expiry, the
+   sweep ends that.
 7. Delivery report (report_endpoint.py, report_matching.py, report_apply.py). A report is stored once and matched to
    its attempt, at once or on a retry schedule. The handset that it names enters the handset cache. A final report
    makes the message DELIVERED (N102), or EXPIRED, REJECTED or FAILED (each E102).

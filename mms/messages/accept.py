@@ -166,7 +166,7 @@ def _expiry(request: SendRequest, now: datetime) -> datetime:
 
 
 def _prices(request: SendRequest) -> dict[str, int]:
-    """Return the current prices, and the amount to reserve: the highest that the message may cost."""
+    """Return the prices, which may be cached, and the amount to reserve: the highest that the message may cost."""
     quote = prices.quote(request.freshness, request.account, request.country, request.carrier.operator_id)
     return {"price_mms": quote.mms, "price_ddm": quote.ddm, "reserved": quote.maximum(ddm=bool(request.ddm_text))}
 

@@ -177,17 +177,25 @@ def reclaim_ended(model: type[Sent], now: datetime, limit: int) -> list[tuple[Se
     Attempt.objects.filter(pk__in=held).update(
         finished_at=now, outcome=Attempt.Outcome.IN_DOUBT, text="the worker died"
     )
+    restarted_at = _database_started_at() if rows else now
     for sent in rows:
-        _reclaim(sent, sent.pk in left, now)
+        lost_database = sent.due_at is not None and sent.due_at - LEASE < restarted_at
+        _reclaim(sent, sent.pk in left, not lost_database, now)
     bulk.update(rows, "status", "due_at", "losses")
     return [(sent, sent.pk in left) for sent in rows]
 
 
-def _reclaim(sent: Message | Discovery, left: bool, now: datetime) -> None:
+def _database_started_at() -> datetime:
+    """Return when the database started: a worker that lost it could not go on with rows claimed before."""
+    ((started_at,),) = sql.fetch_rows("SELECT pg_postmaster_start_time()", [])
+    return started_at  # type: ignore[no-any-return]
+
+
+def _reclaim(sent: Message | Discovery, left: bool, worker_died: bool, now: datetime) -> None:
     if left:
         sent.status, sent.due_at = Status.IN_DOUBT, report_deadline(sent)
         return
-    sent.losses += 1
+    sent.losses += worker_died
     if sent.losses < LOSSES_MAX:
         sent.status, sent.due_at = Status.ACCEPTED, now
     else:

@@ -13,7 +13,7 @@ from typing import Final
 
 import structlog
 from django.core.exceptions import RequestDataTooBig
-from django.db import Error as DatabaseError
+from django.db import Error
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
@@ -70,7 +70,7 @@ def endpoint(request: HttpRequest, slug: str) -> HttpResponse:
     """
     try:
         response = _respond(request, slug)
-    except DatabaseError as problem:
+    except Error as problem:
         log.warning("a request of an MMSC could not be stored", carrier=slug, problem=str(problem).strip())
         response = _unavailable()
     except Exception:
@@ -174,7 +174,7 @@ def _store(
 ) -> list[_Answered | Undecided]:
     """Store the reports in one transaction and answer them, or return UNDECIDED where the carrier has changed since.
 
-    The fields of the batch are added to the log line of each report. Raises DatabaseError; then nothing is stored.
+    The fields of the batch are added to the log line of each report. Raises django.db.Error; then nothing is stored.
     """
     inbound = [item for item in read if isinstance(item, _Inbound)]
     unchanged = _unchanged(inbound) if inbound else []

@@ -31,6 +31,8 @@ MATCH_SCHEDULE = (
 
 # Reports of expired messages are matched for this long: the MMSC may have been unable to reach us before.
 LATE_REPORTS = timedelta(days=1)
+# A report without a date that equals an earlier one repeats it if it arrives within this time.
+REPEATS = timedelta(minutes=10)
 MAYBE_ACCEPTED = (Attempt.Outcome.IN_DOUBT, Attempt.Outcome.SUBMITTED)
 
 ATTEMPT_FIELDS = ("id", "message_id", "discovery_id", "carrier_id", "mmsc_id")  # in the model's order
@@ -59,6 +61,7 @@ def record(given: Sequence[tuple[Carrier, DeliveryReport]], now: datetime) -> li
     """Record the reports. Return for each its row, and whether it is new. The caller holds the transaction."""
     named = _attempts_by_mmsc_id((carrier.pk, report.message_id) for carrier, report in given)
     reports = [_report(carrier, report, named.get((carrier.pk, report.message_id)), now) for carrier, report in given]
+    _adopt_occasions([report for report in reports if not (report.attempt_id or report.reported_at)], now)
     # Sorted, to avoid deadlocks with another process that inserts the same reports.
     new = {id(report) for report in bulk.insert_new(sorted(reports, key=_identity), *IDENTITY)}
     recorded = {_identity(report): report for report in reports if id(report) in new}
@@ -95,11 +98,23 @@ def _report(carrier: Carrier, given: DeliveryReport, named: KnownAttempt | None,
 def _occasion(given: DeliveryReport, named: KnownAttempt | None, now: datetime) -> str:
     """Return what tells a report from a later one that has the same MessageID, or none, and the same status.
 
-    The attempt that it is about or, while that is unknown, the MMSC's date or the day on which the report arrived.
+    The attempt that it is about or, while that is unknown, the MMSC's date or the minute in which the report arrived.
     """
     if named:
-        return f"attempt {named.attempt.pk}"
-    return given.reported_at.isoformat() if given.reported_at else f"{now:%Y-%m-%d}"
+        return _occasion_of(named.attempt)
+    return given.reported_at.isoformat() if given.reported_at else f"{now:%Y-%m-%dT%H:%M}"
+
+
+def _occasion_of(attempt: Attempt) -> str:
+    return f"attempt {attempt.pk}"
+
+
+def _adopt_occasions(undated: Sequence[Report], now: datetime) -> None:
+    """Give reports without a date and without a known attempt the occasion of the report that they seem to repeat."""
+    for report in undated:
+        equal = Report.objects.filter(**{name: getattr(report, name) for name in IDENTITY if name != "occasion"})
+        recent = equal.filter(reported_at=None, received_at__gt=now - REPEATS).order_by("received_at").last()
+        report.occasion = recent.occasion if recent else report.occasion
 
 
 def _recorded_before(repeated: Sequence[Report]) -> dict[Identity, Report]:
@@ -162,10 +177,21 @@ def match_early(attempts: Sequence[Attempt]) -> list[Report]:
         return []
     reports = sql.fetch_objects(Report, REPORTS_BY_MMSC_ID, _columns(by_id))
     found = [r for r in reports if r.attempt_id is None and (r.carrier_id, r.mmsc_id) in by_id]
-    for report in found:
-        report.attempt, report.due_at = by_id[report.carrier_id, report.mmsc_id], None
-    bulk.update(found, "attempt", "due_at")
+    _set_attempts([(report, by_id[report.carrier_id, report.mmsc_id]) for report in found])
+    bulk.update(found, "attempt", "due_at", "occasion")
     return found
+
+
+def _set_attempts(matches: Sequence[tuple[Report, Attempt]]) -> None:
+    """Set the attempts of reports, and the occasions of those with a MessageID, by which a repeat finds the attempt."""
+    repeats = Report.objects.filter(attempt__in=[attempt.pk for _, attempt in matches])
+    recorded = {_identity(report) for report in repeats} if matches else set()
+    for report, attempt in matches:
+        report.attempt, report.due_at, before = attempt, None, report.occasion
+        report.occasion = _occasion_of(attempt) if report.mmsc_id else before
+        if _identity(report) in recorded:  # a repeat has been recorded before it
+            report.occasion = before
+        recorded.add(_identity(report))
 
 
 def match_again(now: datetime, limit: int) -> list[Report]:
@@ -176,14 +202,15 @@ def match_again(now: datetime, limit: int) -> list[Report]:
     due = Report.objects.select_for_update(skip_locked=True, of=("self",)).filter(due_at__lte=now)
     found = list(due.order_by("due_at")[:limit])
     named = _attempts_by_mmsc_id((report.carrier_id, report.mmsc_id) for report in found)
+    matches: list[tuple[Report, Attempt]] = []
     for report in found:
         match = named.get((report.carrier_id, report.mmsc_id))
-        report.attempt = match.attempt if match else _search(report)
-        if report.attempt:
-            report.due_at = None
+        if attempt := match.attempt if match else _search(report):
+            matches.append((report, attempt))
         else:
             _postpone(report, now)
-    bulk.update(found, "attempt", "due_at", "matches")
+    _set_attempts(matches)
+    bulk.update(found, "attempt", "due_at", "occasion", "matches")
     return found
 
 

@@ -55,7 +55,15 @@ class Submit(Generic[Sent]):
 
 def run(clock: Clock = timezone.now) -> None:
     """Send due messages and DDMs until none is left, the time slice ends or the worker stops. Sweep every second."""
-    SendLoop(wakeup.WORK, (MessageSource(), DiscoverySource()), LIMITS, clock, sweeper.sweep).run()
+    send_loop(clock).run()
+
+
+def send_loop(clock: Clock = timezone.now) -> SendLoop:
+    """Return the loop that sends messages and DDMs.
+
+    DDMs come first: they have deadlines of minutes, and a backlog of messages would leave them no room at the carrier.
+    """
+    return SendLoop(wakeup.WORK, (DiscoverySource(), MessageSource()), LIMITS, clock, sweeper.sweep)
 
 
 def _carrier(submit: Submit[Sent]) -> int:
@@ -89,7 +97,11 @@ class MessageSource:
             requests = {each.message.pk: (each, request) for each, request in adapt(group, composer, clock())}
             started = transitions.start_attempts([each for each, _ in requests.values()], clock())
             yield [(Submit(message, attempt), requests[message.pk][1]) for message, attempt in started]
-        leases.release_unstarted(rows, clock())
+        self.release(rows, clock())
+
+    def release(self, rows: Sequence[Message], now: datetime) -> None:
+        """Release claimed rows, so that other workers can claim them at once."""
+        leases.release_unstarted(rows, now)
 
     def settle(self, replies: Replies[Submit[Message]], now: datetime) -> None:
         """Record the MMSC's results for the messages."""
@@ -150,6 +162,10 @@ class DiscoverySource:
         requests = {found.pk: (found, request) for found in rows if (request := _ddm_request(found, clock()))}
         started = attempts.start([(found, len(request.body)) for found, request in requests.values()], clock())
         yield [(Submit(found, attempt), requests[found.pk][1]) for found, attempt in started]
+
+    def release(self, rows: Sequence[Discovery], now: datetime) -> None:
+        """Release claimed rows, so that other workers can claim them at once."""
+        leases.release_unstarted(rows, now)
 
     def settle(self, replies: Replies[Submit[Discovery]], now: datetime) -> None:
         """Record the MMSC's results for the DDMs."""

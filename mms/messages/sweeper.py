@@ -128,7 +128,7 @@ def end_discovery_waits(now: datetime) -> int:
 
 
 def expire_messages(now: datetime) -> int:
-    """End messages that reached their expiry: E102 for submitted ones, E101 for those in doubt or still encoding."""
+    """End messages whose time is over: E102 for submitted ones, E101 for those in doubt or still encoding."""
     with transaction.atomic():
         submitted, in_doubt = _lock_due(Status.SUBMITTED, now), _lock_due(Status.IN_DOUBT, now)
         encoding = _lock_due(Status.ENCODING, now)

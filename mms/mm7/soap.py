@@ -11,7 +11,6 @@ from lxml import etree
 from mms.mm7.multipart import header_parameter, root_part
 from mms.runtime.xml import NOT_XML, escape_text
 
-CONTENT_TYPE: Final = "text/xml; charset=utf-8"
 SCHEMAS: Final = "http://www.3gpp.org/ftp/Specs/archive/23_series/23.140/schema/"
 REL_5: Final = SCHEMAS + "REL-5-MM7-1-0"
 REL_6: Final = SCHEMAS + "REL-6-MM7-1-4"

@@ -19,8 +19,8 @@ class Status(models.TextChoices):
     ACCEPTED = "accepted"  # to be sent at due_at
     DISCOVERING = "discovering"  # waits for the report of a DDM; due_at is its deadline
     SENDING = "sending"  # claimed by a worker; due_at is the end of the lease
-    SUBMITTED = "submitted"  # accepted by the MMSC; due_at is its expiry
-    IN_DOUBT = "in_doubt", "In doubt"  # the request left, the answer never came; due_at is its expiry
+    SUBMITTED = "submitted"  # accepted by the MMSC; due_at is a grace after its expiry
+    IN_DOUBT = "in_doubt", "In doubt"  # the request left, the answer never came; due_at as above
     DELIVERED = "delivered"
     EXPIRED = "expired"
     REJECTED = "rejected"

@@ -56,6 +56,12 @@ class PostbackSource:
         """Build and sign the requests."""
         yield [(claimed, signed_request(claimed)) for claimed in rows]
 
+    def release(self, rows: Sequence[ClaimedPostback], now: datetime) -> None:
+        """Record that the requests could not be sent. Their attempts are written with the claim."""
+        outbox.settle(
+            [(claimed, NoReply(written=False, reason="it could not be sent", seconds=0)) for claimed in rows], now
+        )
+
     def settle(self, replies: Replies[ClaimedPostback], now: datetime) -> None:
         """Record the replies of the customers' servers."""
         outbox.settle(replies, now)

@@ -20,9 +20,11 @@ Item = TypeVar("Item")
 def write_with_retry(items: Sequence[Item], write: Callable[[Sequence[Item]], None]) -> None:
     """Write the items by the given function, which may be repeated; one by one if they cannot be written in a batch.
 
-    An item that cannot be written alone either is logged, and its row is reclaimed at the end of its lease. Raises
+    An item that also fails alone is logged; its row is reclaimed at the end of its lease. Raises
     OperationalError or InterfaceError if the database does not come back.
     """
+    if not items:
+        return
     try:
         _retry_across_restart(items, write)
     except DATABASE_GONE:

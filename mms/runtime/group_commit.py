@@ -11,6 +11,7 @@ from time import perf_counter
 from typing import Any, Final, Generic, TypeVar
 
 import structlog
+from django.db import connection
 
 from base.request_slots import released
 
@@ -18,8 +19,13 @@ log = structlog.get_logger()
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Outcome = TypeVar("Outcome")
 
 MAX_BATCH: Final = 64
+
+
+class GroupCommitError(Exception):
+    """The batch ended in an unforeseen way, so the outcome of its items is unknown. None of them is repeated."""
 
 
 class Undecided:
@@ -54,15 +60,15 @@ class Batch(Iterator[Item]):
         return self._entries[-1].item
 
     def deliver(self, results: Sequence[object]) -> None:
-        """Hand each waiting thread the result of its item. Raises ValueError if the numbers differ."""
+        """Pass each waiting thread the result of its item."""
         for entry, result in zip(self._entries, results, strict=True):
             entry.result.put(result)
 
-    def abandon(self) -> list[Undecided]:
-        """Deliver UNDECIDED to each thread, including the leader if its item was not read yet."""
+    def abandon(self, result: Outcome) -> list[Outcome]:
+        """Deliver this result to every item, and to the leader even if its item was not read. Return them."""
         if not self._entries:
             next(self)
-        results = [UNDECIDED] * self.size
+        results = [result] * self.size
         self.deliver(results)
         return results
 
@@ -111,6 +117,8 @@ class GroupCommit(Generic[Item, Result]):
         if answer is _LEAD:
             self._lead()
             answer = entry.result.get()
+        if isinstance(answer, GroupCommitError):
+            raise answer
         return self._on_batch_failure(item) if answer is UNDECIDED else answer
 
     def _enqueue(self, entry: "_Entry[Item]") -> None:
@@ -129,16 +137,31 @@ class GroupCommit(Generic[Item, Result]):
         batch = Batch(self._queue, self._max_batch, perf_counter() - began)
         results: Sequence[Result | Undecided] = []
         try:
-            results = self._commit(batch)
-            batch.deliver(results)
-        except BaseException as problem:
-            results = batch.abandon()
-            log.warning("batch failed, retrying each item alone", items=batch.size, problem=str(problem).strip())
-            if not isinstance(problem, Exception):
-                raise
+            results = self._commit_and_deliver(batch)
         finally:
             self._hand_over(sum(result is not UNDECIDED for result in results))
-        self._after_commit(results)
+        try:
+            self._after_commit(results)
+        except Exception:
+            log.exception("a step after the commit failed")
+
+    def _commit_and_deliver(self, batch: Batch[Item]) -> Sequence[Result | Undecided]:
+        try:
+            results = self._commit(batch)
+        except Exception as problem:  # noqa: BLE001 - each thread meets it again with its own item
+            log.warning("batch failed, retrying each item alone", items=batch.size, problem=str(problem).strip())
+            connection.close_if_unusable_or_obsolete()  # the leader retries on it
+            return batch.abandon(UNDECIDED)
+        except BaseException as problem:
+            batch.abandon(GroupCommitError(repr(problem)))
+            raise
+        if not batch.size:
+            return batch.abandon(UNDECIDED)
+        if len(results) != batch.size:
+            batch.abandon(GroupCommitError(f"{len(results)} results for {batch.size} items"))
+            return []
+        batch.deliver(results)
+        return results
 
     def _hand_over(self, decided: int) -> None:
         with self._lock:
@@ -147,6 +170,8 @@ class GroupCommit(Generic[Item, Result]):
             self._expected = max(decided, self._expected // 2, 1)
             if len(self._queue) < self._expected:
                 self._expected_arrived.clear()
+            else:
+                self._expected_arrived.set()
             if self._queue:
                 self._queue[0].result.put(_LEAD)
 

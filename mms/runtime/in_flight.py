@@ -67,7 +67,10 @@ class InFlight(Generic[Key]):
             self._loop.call_soon_threadsafe(self._stop.set)
             self._thread.join()
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Start the thread, unless it runs. Raises OSError if there are no file descriptors left for an event loop."""
+        if self._thread:
+            return
         thread = threading.Thread(target=self._run, name="in-flight")
         thread.start()
         ready = self._ready.get()
@@ -113,8 +116,7 @@ class InFlight(Generic[Key]):
 
     def launch(self, key: Key, request: Request) -> None:
         """Send the request. Raises OSError if no event loop can be started."""
-        if not self._thread:
-            self._start()
+        self.start()
         self._launched[key] = request.url, time.monotonic()
         self._outgoing.append((key, request))
         if len(self._outgoing) == 1:  # with others before it, the event loop is awake already

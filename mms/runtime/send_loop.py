@@ -80,6 +80,9 @@ class Source(Protocol[Row, Item]):
     def prepare(self, rows: Sequence[Row], clock: Clock) -> Iterable[Launches[Item]]:
         """Yield groups of items with their requests; the attempts of a group are committed when it is yielded."""
 
+    def release(self, rows: Sequence[Row], now: datetime) -> None:
+        """Release claimed rows for which no request can be launched."""
+
     def settle(self, replies: Replies[Item], now: datetime) -> None:
         """Record the replies in one transaction. It may be repeated after a database restart."""
 
@@ -130,12 +133,20 @@ class SendLoop:
             try:
                 self._work()
             except DATABASE_GONE as problem:
-                text = str(problem).strip()
-                log.warning("database connection lost", problem=text, in_flight=len(self.in_flight.keys))
-                connection.close()
+                self._record_database_loss(problem)
             finally:
-                while self.in_flight.keys:
-                    self.settle(self.limits.reply_wait)
+                self._drain()
+
+    def _drain(self) -> None:
+        while self.in_flight.keys:
+            try:
+                self.settle(self.limits.reply_wait)
+            except DATABASE_GONE as problem:  # the database may be back for the other replies
+                self._record_database_loss(problem)
+
+    def _record_database_loss(self, problem: Exception) -> None:
+        log.warning("database connection lost", problem=str(problem).strip(), in_flight=len(self.in_flight.keys))
+        connection.close()
 
     def _work(self) -> None:
         while not shutdown.requested() and not self.time_slice.over():
@@ -181,8 +192,15 @@ class SendLoop:
         return Room(claim, math.ceil(free * limits.claim_share), [*busy, *self.time_slice.excluded])
 
     def _launch(self, source: Source[Any, Any], rows: Sequence[Any]) -> None:
+        if not rows:
+            return
+        try:
+            self.in_flight.start()  # before any attempt is written: if this fails, no request can leave
+        except OSError:
+            source.release(rows, self.clock())
+            raise
         settled_at = time.monotonic()
-        for group in source.prepare(rows, self.clock) if rows else ():
+        for group in source.prepare(rows, self.clock):
             for item, request in group:
                 self.in_flight.launch(_Launched(source, item), request)
             if time.monotonic() - settled_at >= self.limits.gather:  # preparing took long: replies may have arrived
@@ -192,7 +210,12 @@ class SendLoop:
     def settle(self, wait: float, gather: float = 0.0) -> None:
         """Settle the replies that arrive within `wait` seconds, and within `gather` more after the first."""
         completed = self.in_flight.completed(wait, gather)
+        lost: Exception | None = None
         for source in self.sources:
             replies = [(launched.item, reply) for launched, reply in completed if launched.source is source]
-            if replies:
+            try:
                 write_with_retry(replies, lambda some, source=source: source.settle(some, self.clock()))  # type: ignore[misc]
+            except DATABASE_GONE as problem:  # not without the replies of the other sources
+                lost = problem
+        if lost:
+            raise lost

@@ -1,6 +1,8 @@
 """Stale cache: rows that rarely change, cached by each process for a few seconds.
 
-A caller that reads with Freshness.CACHED checks again before it commits, and never refuses because of cached data.
+A caller that reads with Freshness.CACHED never refuses because of cached data. An accept checks account, key, block
+lists and template again before it commits; a changed sender address, service, price or carrier applies after the few
+seconds.
 """
 
 from collections.abc import Callable, Hashable

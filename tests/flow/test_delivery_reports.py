@@ -137,6 +137,31 @@ def test_reused_message_id_reports_on_the_later_message(
     assert Report.objects.count() == 2
 
 
+def test_repeated_early_report_changes_nothing(
+    records: SimpleNamespace, send: Send, run_workers: RunWorkers, send_report: SendReport
+) -> None:
+    message = send()
+    assert send_report("M1", "Retrieved", IPHONE) == 200
+    run_workers()
+    before = event_kinds(message)
+    assert send_report("M1", "Retrieved", IPHONE) == 200
+    assert (Report.objects.count(), event_kinds(message)) == (1, before)
+
+
+def test_repeated_undated_report_matches_no_other_message(
+    records: SimpleNamespace, send: Send, run_workers: RunWorkers, send_report: SendReport, mmsc: ScriptedServer
+) -> None:
+    mmsc.answer_next("reset", "reset")
+    for status in ("delivered", "in_doubt"):
+        message = send()
+        run_workers()
+        assert send_report("", "Retrieved", date="") == 200
+        Report.objects.update(occasion="another minute")
+        run_workers(datetime.now(UTC) + timedelta(seconds=2))
+        message.refresh_from_db()
+        assert message.status == status
+
+
 def test_repeated_report_may_add_the_handset(
     records: SimpleNamespace, send: Send, run_workers: RunWorkers, send_report: SendReport
 ) -> None:

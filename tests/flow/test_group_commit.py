@@ -6,7 +6,7 @@ from threading import Event
 
 import pytest
 
-from mms.runtime.group_commit import UNDECIDED, Batch, GroupCommit, Undecided
+from mms.runtime.group_commit import UNDECIDED, Batch, GroupCommit, GroupCommitError, Undecided
 from tests.processes.platform_under_test import eventually
 
 LONG = 60.0  # seconds: a test that waits so long has failed
@@ -175,3 +175,52 @@ def test_after_commit_gets_the_results_of_each_batch() -> None:
     committer = Committer(lambda items: [UNDECIDED if item == 3 else item for item in items])
     committer.results_behind(1, [2, 3])
     assert committer.delivered == [[1], [2, UNDECIDED]]
+
+
+# --- unforeseen ends ----------------------------------------------------------------------------------------------
+
+
+def test_enough_waiting_items_end_the_wait() -> None:
+    committer = Committer(max_wait=LONG)
+    committer.results_behind(1, [2, 3, 4, 5])
+    committer.group._max_wait = 0.01
+    with ThreadPoolExecutor(3) as threads:  # 6 is alone where 4 were expected; 7 and 8 arrive during its commit
+        [submitted.result(LONG) for submitted in committer.submit_behind(threads, 6, [7, 8])]
+    assert committer.batches[-1] == [7, 8]
+    assert committer.waits[-1] < 0.01
+
+
+def test_missing_result_fails_the_batch_without_a_retry() -> None:
+    committer = Committer(lambda items: [*items[:-1]])
+    with pytest.raises(GroupCommitError):
+        committer.group.submit(1)
+    assert (committer.batches, committer.retried) == ([[1]], [])
+
+
+def test_killed_commit_fails_the_batch_without_a_retry() -> None:
+    def exit_after_commit(items: list[int]) -> list[int | Undecided]:
+        if 2 in items:
+            raise SystemExit
+        return [*items]
+
+    committer = Committer(exit_after_commit)
+    with ThreadPoolExecutor(3) as threads:
+        first, second, third = committer.submit_behind(threads, 1, [2, 3])
+        assert first.result(LONG) == 1
+        assert isinstance(second.exception(LONG), SystemExit)
+        assert isinstance(third.exception(LONG), GroupCommitError)
+    assert committer.retried == []
+
+
+def test_commit_that_reads_nothing_retries_the_leader() -> None:
+    group = GroupCommit[int, int](lambda _: [], lambda item: -item)
+    assert group.submit(1) == -1
+    assert group.waiting == 0
+
+
+def test_failure_after_the_commit_keeps_the_result() -> None:
+    def fail(_: object) -> None:
+        raise ValueError("no wake-up")
+
+    group = GroupCommit[int, int](lambda batch: [*batch], lambda item: -item, after_commit=fail)
+    assert group.submit(1) == 1

@@ -9,6 +9,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 
+from base import stale_cache
 from mms.messages.report_endpoint import REPORTS
 from mms.models import Report
 from tests.processes.platform_under_test import eventually
@@ -23,6 +24,13 @@ def unstorable() -> Iterator[None]:
         cursor.execute("ALTER TABLE mms_report ADD CONSTRAINT no CHECK (mmsc_id <> 'poison') NOT VALID")
         yield
         cursor.execute("ALTER TABLE mms_report DROP CONSTRAINT no")
+
+
+IDLE_CARRIER_READERS = """
+SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+WHERE datname = current_database() AND state = 'idle' AND query ILIKE '%mms_carrier%' AND query ILIKE '%slug%'
+  AND pid <> pg_backend_pid()
+"""
 
 
 def waits_for_lock(other: psycopg.Connection) -> bool:
@@ -74,6 +82,32 @@ def test_failing_report_gets_503_and_the_rest_are_stored(
     names = ["first", "poison", "second", "third"]
     assert report_at_once(lambda name: send_report(name, "Retrieved"), names) == [200, 503, 200, 200]
     assert Report.objects.count() == 4
+
+
+@committing
+def test_leader_with_a_broken_connection_retries_on_a_new_one(
+    records: SimpleNamespace, send_report: Callable[..., int]
+) -> None:
+    def closing(name: str) -> int:
+        try:
+            return send_report(name, "Retrieved")
+        finally:
+            connection.close()
+
+    assert closing("before") == 200
+    parameters = connection.get_connection_params()
+    with ThreadPoolExecutor(3) as pool, psycopg.connect(**parameters, autocommit=True) as admin:
+        with psycopg.connect(**parameters) as other:
+            other.execute("LOCK TABLE mms_report IN EXCLUSIVE MODE")
+            answers = [pool.submit(closing, "first")]
+            eventually(lambda: waits_for_lock(other))
+            stale_cache.clear()  # the second request reads its carrier, so it holds a connection while it waits
+            answers.append(pool.submit(closing, "second"))
+            eventually(lambda: REPORTS.waiting == 1)
+            answers.append(pool.submit(closing, "third"))
+            eventually(lambda: REPORTS.waiting == 2)
+            admin.execute(IDLE_CARRIER_READERS)
+        assert [answer.result(timeout=60) for answer in answers] == [200, 200, 200]
 
 
 def test_non_ascii_credentials_get_401(records: SimpleNamespace) -> None:
