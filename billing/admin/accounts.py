@@ -71,6 +71,7 @@ class AccountAdmin(MaskingAdmin):
         "postback_url": "masked_postback_url",
         "mo_url": "masked_mo_url",
     }
+    list_replacements = {"postback_url": "masked_postback_url"}
     formfield_overrides = OVERRIDES | COMPACT_WIDGETS | {models.URLField: {"assume_scheme": "https"}}
     list_display = ("name", "status_label", "api_access", "balance_amount", "postback_url", "created_at")
     list_select_related = ("balance",)
@@ -120,7 +121,7 @@ class AccountAdmin(MaskingAdmin):
     def status_label(self, account: Account) -> str:
         return account.get_status_display()
 
-    @display(description="postback URL")
+    @display(description="postback URL", ordering="postback_url")
     def masked_postback_url(self, account: Account) -> str:
         return logs.mask(account.postback_url) or "-"
 

@@ -13,6 +13,7 @@ from unfold.admin import TabularInline
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminPasswordWidget
 
+from base import logs
 from base.admin_pages import MaskingAdmin
 from base.widgets import COMPACT_WIDGETS
 from mms.models import Carrier, NumberPrefix
@@ -111,7 +112,8 @@ class PrefixInline(TabularInline):
 @admin.register(Carrier)
 class CarrierAdmin(MaskingAdmin):
     form = CarrierForm
-    replacements = {"mmsc_password": "", "inbound_password": ""}
+    replacements = {"mmsc_password": "", "inbound_password": "", "mmsc_url": "masked_mmsc_url"}
+    list_replacements = {"mmsc_url": "masked_mmsc_url"}
     formfield_overrides = COMPACT_WIDGETS | {models.URLField: {"assume_scheme": "https"}}
     list_display = ("name", "operator_id", "enabled", "mmsc_url", "largest_message")
     list_filter = ("enabled",)
@@ -144,6 +146,10 @@ class CarrierAdmin(MaskingAdmin):
     @display(description="largest message", ordering="message_bytes")
     def largest_message(self, carrier: Carrier) -> str:
         return f"{carrier.message_bytes:,} bytes"
+
+    @display(description="MMSC URL", ordering="mmsc_url")
+    def masked_mmsc_url(self, carrier: Carrier) -> str:
+        return logs.mask_secrets(carrier.mmsc_url)
 
     def may_see(self, request: HttpRequest) -> bool:
         return bool(self.has_change_permission(request))

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
@@ -102,20 +102,16 @@ class TemplateAdmin(RecordAdmin):
     def status_label(self, template: Template) -> SafeString:
         return label(template.status)
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Template], search_term: str
-    ) -> tuple[QuerySet[Template], bool]:
-        return (queryset.filter(_templates(search_term)) if search_term else queryset), False
+    def found(self, term: str, *, exact: bool) -> Q:
+        # The first digits of a number in a name would reveal the next.
+        whole = exact and any(map(str.isdigit, term))
+        named = Q(**{"name__iexact" if whole else "name__icontains": term}) | search.by_account(term)
+        return named | Q(pk=int(term)) if search.NUMBER.fullmatch(term) else named
 
     def tables(self, row: Template) -> Iterable[Table]:
         slides = row.slides.prefetch_related("media", "areas")
         headers = ("Slide", "Seconds", "Text", "Media", "Text areas")
         return (Table("Slides", headers, [_slide(slide) for slide in slides]),)
-
-
-def _templates(term: str) -> Q:
-    named = Q(name__icontains=term.strip()) | search.by_account(term)
-    return named | Q(pk=int(term)) if search.NUMBER.fullmatch(term.strip()) else named
 
 
 def _slide(slide: Slide) -> Row:
@@ -132,7 +128,7 @@ def _slide(slide: Slide) -> Row:
 class MediumAdmin(StoredAdmin):
     list_display = ("preview", "__str__", "mime_type", "dimensions", "file_size", "created_at")
     list_display_links = ("__str__",)
-    search_fields = ("sha256__startswith",)
+    search_fields = ("sha256",)
     search_help_text = "First digits of the SHA-256"
     fields = (
         "preview",
@@ -146,6 +142,9 @@ class MediumAdmin(StoredAdmin):
     def get_fields(self, request: HttpRequest, obj: Medium | None = None) -> Any:
         is_image = obj is None or obj.kind == Medium.Kind.IMAGE
         return self.fields if is_image else ("preview", "sha256", ("mime_type", "file_size"), "created_at")
+
+    def found(self, term: str, *, exact: bool) -> Q:
+        return Q(sha256__startswith=term)
 
     def tables(self, row: Medium) -> Iterable[Table]:
         headers = ("", "Recipe", "Type", "Dimensions", "Size", "Quality", "SSIM", "Created")

@@ -3,8 +3,7 @@
 from collections.abc import Iterable
 
 from django.contrib import admin
-from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.db.models import Q
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import display
@@ -37,11 +36,8 @@ class DiscoveryAdmin(RecordAdmin):
     def status_label(self, discovery: Discovery) -> SafeString:
         return label(discovery.status)
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Discovery], search_term: str
-    ) -> tuple[QuerySet[Discovery], bool]:
-        found = search.by_number(search_term, exact=not self.may_see(request))
-        return (queryset.filter(found) if search_term else queryset), False
+    def found(self, term: str, *, exact: bool) -> Q:
+        return search.by_number(term, exact=exact)
 
     def tables(self, row: Discovery) -> Iterable[Table]:
         return (history.messages_table(row), history.attempts_table(row))

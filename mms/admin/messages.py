@@ -1,9 +1,10 @@
 """The admin of messages: search, timeline, and resolving messages in doubt."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -13,12 +14,11 @@ from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 
-from base import logs
 from billing.amounts import format_amount
 from mms.admin import history, search
 from mms.admin.filters import StatusFilter
 from mms.admin.records import RecordAdmin
-from mms.admin.tables import Table, field_lines, label
+from mms.admin.tables import Table, label
 from mms.messages import transitions
 from mms.models import Message, Status
 
@@ -29,13 +29,7 @@ class MessageAdmin(RecordAdmin):
     list_select_related = ("account", "handset__profile")
     list_filter = (StatusFilter, ("account", AutocompleteSelectFilter), ("carrier", AutocompleteSelectFilter))
     search_fields = ("number",)
-    search_help_text = "Tracking ID, number or account"
-    replacements = {
-        **RecordAdmin.replacements,
-        "texts_by_slide": "masked_texts",
-        "merge_data": "masked_data",
-        "client_reference": "masked_reference",
-    }
+    search_help_text = "Tracking ID, client reference, number or account"
     actions = ("resolve_sent", "resolve_unsent")
     actions_detail = ("confirm_sent", "confirm_unsent")
     fieldsets = (
@@ -101,30 +95,15 @@ class MessageAdmin(RecordAdmin):
         return format_amount(message.reserved, message.account.currency)
 
     @display(description="slide texts")
-    def texts_by_slide(self, message: Message) -> SafeString:
-        return field_lines(message.texts)
+    def texts_by_slide(self, message: Message) -> Any:
+        return message.texts
 
     @display(description="merge data")
-    def merge_data(self, message: Message) -> SafeString:
-        return field_lines(message.data)
+    def merge_data(self, message: Message) -> Any:
+        return message.data
 
-    @display(description="slide texts")
-    def masked_texts(self, message: Message) -> SafeString:
-        return field_lines(message.texts, logs.mask)
-
-    @display(description="merge data")
-    def masked_data(self, message: Message) -> SafeString:
-        return field_lines(message.data, logs.mask)
-
-    @display(description="client reference")
-    def masked_reference(self, message: Message) -> str:
-        return logs.mask(message.client_reference)
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Message], search_term: str
-    ) -> tuple[QuerySet[Message], bool]:
-        found = search.by_tracking_id_or_number(search_term, exact=not self.may_see(request))
-        return (queryset.filter(found) if search_term else queryset), False
+    def found(self, term: str, *, exact: bool) -> Q:
+        return search.of_messages(term, exact=exact)
 
     def tables(self, row: Message) -> Iterable[Table]:
         return (

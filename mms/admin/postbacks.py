@@ -1,6 +1,6 @@
 """The admin of postbacks, with their replay."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from django import forms
@@ -15,12 +15,11 @@ from unfold.decorators import action, display
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from base import logs
 from billing.models import Account
-from mms.admin import history, masking, search
+from mms.admin import history, search
 from mms.admin.filters import PostbackStatusFilter
 from mms.admin.records import RecordAdmin
-from mms.admin.tables import Table, field_lines, label, link
+from mms.admin.tables import Table, label, link
 from mms.models import Postback
 from mms.models.tracking_ids import parse_tracking_id
 from mms.postbacks import outbox
@@ -59,7 +58,6 @@ class PostbackAdmin(RecordAdmin):
         "due_at",
         "field_values",
     )
-    replacements = {"field_values": "masked_field_values"}
 
     @display(description="message")
     def message_link(self, postback: Postback) -> SafeString:
@@ -70,20 +68,12 @@ class PostbackAdmin(RecordAdmin):
         return label(postback.status, postback.get_status_display())
 
     @display(description="fields")
-    def field_values(self, postback: Postback) -> SafeString:
-        return _ordered_lines(postback.fields)
+    def field_values(self, postback: Postback) -> dict[str, Any]:
+        return {name: postback.fields[name] for name in FIELD_ORDER if name in postback.fields}
 
-    @display(description="fields")
-    def masked_field_values(self, postback: Postback) -> SafeString:
-        numbers = {
-            name: masking.mask_number(postback.fields[name]) for name in ("from", "to") if name in postback.fields
-        }
-        return _ordered_lines({**postback.fields, **numbers}, logs.mask)
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Postback], search_term: str
-    ) -> tuple[QuerySet[Postback], bool]:
-        return (queryset.filter(_postbacks(search_term)) if search_term else queryset), False
+    def found(self, term: str, *, exact: bool) -> Q:
+        key = parse_tracking_id(term)
+        return Q(message=key) if key is not None else search.by_account(term)
 
     def tables(self, row: Postback) -> Iterable[Table]:
         return (history.postback_attempts_table(row),)
@@ -131,12 +121,3 @@ class PostbackAdmin(RecordAdmin):
         replayed = outbox.replay(given_up, timezone.now())
         messages.success(request, f"Postbacks to be sent again: {replayed}.")
         return HttpResponse(headers={"HX-Redirect": reverse("admin:mms_postback_changelist")})
-
-
-def _ordered_lines(fields: dict[str, Any], transform: Callable[[str], str] = str) -> SafeString:
-    return field_lines({name: fields[name] for name in FIELD_ORDER if name in fields}, transform)
-
-
-def _postbacks(term: str) -> Q:
-    key = parse_tracking_id(term.strip())
-    return Q(message=key) if key is not None else search.by_account(term)

@@ -5,6 +5,7 @@ import re
 from django.db.models import Q
 
 from billing.models import Account
+from mms.models import Message
 from mms.models.tracking_ids import parse_tracking_id
 
 # A name matches at most this many accounts, whose rows are merged from the index on the account.
@@ -12,10 +13,14 @@ MAX_ACCOUNTS = 100
 NUMBER = re.compile(r"[0-9]{1,15}")
 
 
-def by_tracking_id_or_number(term: str, *, exact: bool) -> Q:
-    """Return the condition for a tracking ID, or else that of `by_number`."""
-    key = parse_tracking_id(term.strip())
-    return Q(pk=key) if key is not None else by_number(term, exact=exact)
+def of_messages(term: str, *, exact: bool) -> Q:
+    """Return the condition for a tracking ID, or else for a whole client reference and that of `by_number`."""
+    key = parse_tracking_id(term)
+    if key is not None:
+        return Q(pk=key)
+    found, reference = by_number(term, exact=exact), Q(client_reference=term)
+    # Asked first: in an OR, a condition that matches nothing could make PostgreSQL scan the whole table.
+    return found | reference if Message.objects.filter(reference).exists() else found
 
 
 def by_number(term: str, *, exact: bool) -> Q:
@@ -32,6 +37,6 @@ def by_number(term: str, *, exact: bool) -> Q:
 
 def by_account(term: str) -> Q:
     """Return the condition for the accounts with the term in their name."""
-    accounts = Account.objects.filter(name__icontains=term.strip())
+    accounts = Account.objects.filter(name__icontains=term)
     # Values instead of a subquery: if no account matches, PostgreSQL would scan the whole table.
     return Q(account__in=list(accounts.values_list("pk", flat=True)[:MAX_ACCOUNTS]))

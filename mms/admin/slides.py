@@ -1,34 +1,30 @@
 """The admin of slides: read-only content, editable text areas, and a preview."""
 
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db import models
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Q
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.utils.text import Truncator
 from unfold.admin import StackedInline
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminColorInputWidget, UnfoldAdminTextareaWidget
 
-from base import logs
 from mms.adaptation import text_drawing
 from mms.adaptation.content import AREAS_MAX, Area
-from mms.admin import file_responses, search
+from mms.admin import file_responses, masking, search
 from mms.admin.records import RecordAdmin
 from mms.models import Medium, Slide, TextArea
 from mms.rendering import compose
-
-LISTED_CHARACTERS = 120  # a text may have 5,000
 
 
 def still_picture(slide: Slide) -> Medium | None:
@@ -56,6 +52,12 @@ class TextAreaForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for th
         return cleaned
 
 
+@display(description="text")
+def masked_text(area: TextArea) -> str:
+    """Return the text of a text area with its numbers masked."""
+    return masking.mask_text(area.text)
+
+
 class TextAreaInline(StackedInline):
     model = TextArea
     form = TextAreaForm
@@ -70,6 +72,14 @@ class TextAreaInline(StackedInline):
     extra = 0
     max_num = AREAS_MAX
 
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        """Mask the texts for operators who may neither see numbers nor edit the text areas."""
+        raw = masking.may_see_numbers(request) or self.has_change_permission(request, obj)
+        return self.fields if raw else (masked_text, *self.fields[1:])
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        return [name for name in self.get_fields(request, obj) if callable(name)]
+
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return (
             isinstance(obj, Slide) and still_picture(obj) is not None and bool(super().has_add_permission(request, obj))
@@ -78,21 +88,16 @@ class TextAreaInline(StackedInline):
 
 @admin.register(Slide)
 class SlideAdmin(RecordAdmin):
-    list_display = ("id", "template", "position", "duration", "short_text")
+    list_display = ("id", "template", "position", "duration", "text")
     list_select_related = ("template",)
     search_fields = ("template",)
     search_help_text = "MMS ID of the template"
-    replacements = {**RecordAdmin.replacements, "short_text": "masked_short_text"}
     fields = (("template", "position"), ("duration", "text"), "preview")
     readonly_fields = ("template", "position", "duration", "text", "preview")
     inlines = (TextAreaInline,)
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Slide], search_term: str
-    ) -> tuple[QuerySet[Slide], bool]:
-        term = search_term.strip()
-        found = queryset.filter(template=int(term)) if search.NUMBER.fullmatch(term) else queryset.none()
-        return (found if term else queryset), False
+    def found(self, term: str, *, exact: bool) -> Q:
+        return Q(template=int(term)) if search.NUMBER.fullmatch(term) else Q(pk__in=[])
 
     def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
         """Allow editing of the text areas; the slide's own fields are read-only."""
@@ -109,15 +114,9 @@ class SlideAdmin(RecordAdmin):
         picture = still_picture(slide)
         if picture is None:
             raise Http404
-        return file_responses.preview_response(picture, _samples(slide))
-
-    @display(description="text")
-    def short_text(self, slide: Slide) -> str:
-        return Truncator(slide.text).chars(LISTED_CHARACTERS) or "-"
-
-    @display(description="text")
-    def masked_short_text(self, slide: Slide) -> str:
-        return Truncator(logs.mask(slide.text)).chars(LISTED_CHARACTERS) or "-"
+        mask = masking.text_mask(request)
+        areas = [replace(area, text=mask(area.text)) for area in _samples(slide)]
+        return file_responses.preview_response(picture, areas)
 
     @display(description="preview")
     def preview(self, slide: Slide) -> SafeString:

@@ -3,8 +3,7 @@
 from collections.abc import Iterable
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.db.models import Q
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import display
@@ -58,23 +57,17 @@ class AttemptAdmin(RecordAdmin):
     def request_size(self, attempt: Attempt) -> str:
         return format_size(attempt.size)
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Attempt], search_term: str
-    ) -> tuple[QuerySet[Attempt], bool]:
-        return (queryset.filter(_attempts(search_term)) if search_term else queryset), False
+    def found(self, term: str, *, exact: bool) -> Q:
+        key = parse_tracking_id(term)
+        return Q(message=key) if key is not None else _with_message_id(term)
 
     def tables(self, row: Attempt) -> Iterable[Table]:
         return (history.reports_table(row.reports.all()),)
 
 
-def _attempts(term: str) -> Q:
-    key = parse_tracking_id(term.strip())
-    return Q(message=key) if key is not None else _with_message_id(term)
-
-
 def _with_message_id(term: str) -> Q:
     """Return the condition for a MessageID of any carrier. The indexes start with the carrier, so all are listed."""
-    return Q(carrier__in=Carrier.objects.all(), mmsc_id=term.strip())
+    return Q(carrier__in=Carrier.objects.all(), mmsc_id=term)
 
 
 @admin.register(Report)
@@ -107,12 +100,6 @@ class ReportAdmin(RecordAdmin):
         attempt = report.attempt
         return link(attempt.message or attempt.discovery) if attempt else "unmatched"
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Report], search_term: str
-    ) -> tuple[QuerySet[Report], bool]:
-        return (queryset.filter(_reports(search_term)) if search_term else queryset), False
-
-
-def _reports(term: str) -> Q:
-    key = parse_tracking_id(term.strip())
-    return Q(attempt__message=key) if key is not None else _with_message_id(term)
+    def found(self, term: str, *, exact: bool) -> Q:
+        key = parse_tracking_id(term)
+        return Q(attempt__message=key) if key is not None else _with_message_id(term)

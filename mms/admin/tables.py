@@ -122,7 +122,7 @@ def _cell(cell: object, transform: Callable[[str], str]) -> object:
 
 def field_lines(values: dict[str, Any], transform: Callable[[str], str] = str) -> SafeString:
     """Return one line for each field of a JSON object, and for each entry of a list in it."""
-    pairs = ((name, transform(str(value))) for name, given in values.items() for value in _as_list(given))
+    pairs = ((transform(name), transform(str(value))) for name, given in values.items() for value in _as_list(given))
     return format_html_join("", '<div><span class="text-subtle">{}:</span> {}</div>', pairs)
 
 

@@ -46,6 +46,11 @@ class Template(models.Model):
         ]
 
     def __str__(self) -> str:
+        return f"template {self.pk}"  # not its name: titles of pages are not masked
+
+    @property
+    def label(self) -> str:
+        """The mms-id with the customer's name for it."""
         return f"{self.pk} {self.name}"
 
 
@@ -150,7 +155,7 @@ class TextArea(models.Model):
         ordering = ["pk"]
 
     def __str__(self) -> str:
-        return self.text
+        return f"text area {self.pk}"
 
     def area(self) -> Area:
         """Return the area as the value that adaptation works with."""

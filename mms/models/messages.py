@@ -139,6 +139,11 @@ class Message(Sendable):
         indexes = [
             *sendable_indexes("message"),
             models.Index(fields=["account", "-id"], name="message_by_account"),
+            models.Index(
+                fields=["client_reference", "-id"],
+                condition=~Q(client_reference=""),
+                name="message_by_client_reference",
+            ),
             # Tells whether the content of a deleted template is still needed.
             models.Index(fields=["template"], condition=Q(due_at__isnull=False), name="message_of_template"),
         ]

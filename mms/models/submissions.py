@@ -83,4 +83,4 @@ class Report(models.Model):
         indexes = [models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="report_due")]
 
     def __str__(self) -> str:
-        return f"{self.status} for {self.mmsc_id}"
+        return f"{self.status} {self.pk}"  # not the MessageID: titles of pages are not masked

@@ -16,6 +16,8 @@ import aiohttp
 from aiohttp import AddrInfoType
 from django.conf import settings
 
+from base import logs
+
 CONNECT_TIMEOUT = 10.0  # seconds
 MAX_BODY_SIZE = 1_000_000  # bytes of a response body that are read
 CHUNK_SIZE = 64 * 1024  # bytes handed to the connection at a time
@@ -179,4 +181,4 @@ def _reason(problem: BaseException) -> str:
         return "no answer in time"
     if isinstance(problem, aiohttp.ClientConnectorError):
         problem = problem.os_error  # the text of ClientConnectorError omits the guard's reason
-    return f"{type(problem).__name__}: {problem}"[:300]
+    return logs.mask_secrets(f"{type(problem).__name__}: {problem}")[:300]  # some quote the URL

@@ -4,7 +4,8 @@ These tables grow to tens of millions of rows. Their lists are ordered by primar
 offer no sorting without an index.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from django.contrib.admin import ShowFacets
@@ -15,20 +16,39 @@ from unfold.paginator import InfinitePaginator
 
 
 class MaskingAdmin(ModelAdmin):
-    """An admin page that masks fields: `replacements` maps a field to its masked form, or to "" to leave it out."""
+    """An admin page that masks fields: `replacements` maps a field to its masked form, or to "" to leave it out.
+
+    `list_replacements` holds for the list, and for everybody.
+    """
 
     replacements: Mapping[str, str] = {}
+    list_replacements: Mapping[str, str] = {}
 
     def may_see(self, request: HttpRequest) -> bool:
         """Return whether this operator sees the fields unmasked."""
         raise NotImplementedError
 
+    def replace(self, request: HttpRequest, name: str) -> Any:
+        """Return what this operator sees instead of a field: the name of another one, or a function; "" for nothing."""
+        return name if self.may_see(request) else self.replacements.get(name, name)
+
+    def replace_in_list(self, request: HttpRequest, name: str) -> Any:
+        """Return what this operator sees instead of a column of the list."""
+        return self.list_replacements.get(name) or self.replace(request, name)
+
     def get_list_display(self, request: HttpRequest) -> Any:
-        return self._shown(request, super().get_list_display(request))
+        return _shown(super().get_list_display(request), partial(self.replace_in_list, request))
+
+    def get_list_display_links(self, request: HttpRequest, list_display: Any) -> Any:
+        return [self.replace_in_list(request, name) for name in self.list_display_links] or list_display[:1]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return _shown(super().get_readonly_fields(request, obj), partial(self.replace, request))
 
     def get_fieldsets(self, request: HttpRequest, obj: models.Model | None = None) -> Any:
         fieldsets = super().get_fieldsets(request, obj)
-        return [(title, {**options, "fields": self._shown(request, options["fields"])}) for title, options in fieldsets]
+        replace = partial(self.replace, request)
+        return [(title, {**options, "fields": _shown(options["fields"], replace)}) for title, options in fieldsets]
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         """Allow only lookups of list filters: others would reveal a masked value character by character."""
@@ -40,15 +60,11 @@ class MaskingAdmin(ModelAdmin):
         given = (each[0] if isinstance(each, tuple) else each for each in self.list_filter)
         return {each if isinstance(each, str) else each.parameter_name for each in given}
 
-    def _shown(self, request: HttpRequest, names: Iterable[Any]) -> Any:
-        """Return the field names, or rows of names, with masked fields replaced."""
-        if self.may_see(request):
-            return names
-        shown = (
-            self._shown(request, name) if isinstance(name, tuple | list) else self.replacements.get(name, name)
-            for name in names
-        )
-        return tuple(name for name in shown if name)
+
+def _shown(names: Iterable[Any], replace: Callable[[str], Any]) -> Any:
+    """Return the field names, or rows of names, with masked fields replaced."""
+    shown = (_shown(name, replace) if isinstance(name, tuple | list) else replace(name) for name in names)
+    return tuple(name for name in shown if name)
 
 
 class ReadOnlyAdmin(ModelAdmin):

@@ -1,7 +1,7 @@
 """Structured logs: one line per event, readable on a terminal or as JSON for a collector.
 
 Events of the platform, Django, Celery and granian have the same format. Every line is masked: phone numbers except
-for their last digits, passwords, keys, and the values of a row that the database rejected.
+for their last two digits, passwords, keys, secrets in URLs, and the values of a row that the database rejected.
 """
 
 import logging
@@ -15,8 +15,21 @@ import structlog
 from structlog.types import Processor
 
 # E.164 digits, with or without +; not inside a word, and not the decimals of a number.
-NUMBER: Final = re.compile(r"(?<![0-9A-Za-z.])\+?\d{4,12}(\d{3})(?![0-9A-Za-z])")
-PASSWORD: Final = re.compile(r"(?<=://)[^/@\s]+(?=@)")
+NUMBER: Final = re.compile(r"(?<![0-9A-Za-z.])\+?\d{5,13}(\d{2})(?![0-9A-Za-z])")
+# Digits in groups. Patterns, because every line is searched: a parser of numbers would cost more than the line.
+GROUPED: Final = re.compile(r"(?<![\w.:/-])\+?\(?\d{1,7}(?:[ .()\u00a0\u2010-\u2013-]{1,3}\d{1,7}+){1,9}+(?!\w)")
+# What may look like a number: a decimal, a date, an IPv4 address.
+NO_NUMBER: Final = re.compile(r"\d+\.\d+|[12]\d{3}-[01]\d-[0-3]\d.*|(?:(?:1?\d?\d|2[0-4]\d|25[0-5])(?:\.|$)){4}")
+# The user and password of a URL. A password may contain what should have been encoded; digits alone are a port.
+USER: Final = re.compile(
+    r"""(?<=://)(?:[^/?#\s"'<>@:]{0,500}:(?!\d{1,5}(?:[/?#\s"'<>]|$))[^\s"'<>]{0,500}|[^/?#\s"'<>]{0,500})@"""
+)
+# A parameter of a URL, also of one that is encoded in another.
+PARAMETER: Final = re.compile(
+    r"""((?:[?&;#]|%3F|%26)[\w.~\[\]-]{0,100}(?:token|key|secret|sig|pass|pwd|auth|credential)[\w.~\[\]-]{0,100}(?:=|%3D))"""
+    r"""[^&;#\s"'<>]+""",
+    re.IGNORECASE,
+)
 REJECTED_ROW: Final = re.compile(r"(?<=Failing row contains ).*", re.DOTALL)
 SECRETS: Final = frozenset({"api_key", "authorization", "key", "password", "secret", "token"})
 # These log every task, that is, at least one line a second.
@@ -36,13 +49,28 @@ def mask_event(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMappi
 
 
 def mask(text: str) -> str:
-    """Return the text without passwords, phone numbers and the values of rejected rows."""
+    """Return the text without secrets in URLs, phone numbers and the values of rejected rows."""
     # Every line is masked, so a cheap search precedes each rare substitution.
-    if "://" in text:
-        text = PASSWORD.sub("***", text)
+    text = mask_secrets(text)
     if "Failing row" in text:
         text = REJECTED_ROW.sub("(...)", text)
-    return NUMBER.sub(r"***\1", text)
+    return NUMBER.sub(r"***\1", GROUPED.sub(_mask_grouped, text))
+
+
+def mask_secrets(text: str) -> str:
+    """Return the text without the secrets of its URLs: users and passwords, and parameters such as token=."""
+    if "://" in text:
+        text = USER.sub("***@", text)
+    if "=" in text or "%3" in text:
+        text = PARAMETER.sub(r"\1***", text)
+    return text
+
+
+def _mask_grouped(found: re.Match[str]) -> str:
+    digits = "".join(filter(str.isdigit, found[0]))
+    if len(digits) < 7 or NO_NUMBER.fullmatch(found[0]):
+        return found[0]
+    return f"***{digits[-2:]}"
 
 
 SHARED_PROCESSORS: Final[list[Processor]] = [
