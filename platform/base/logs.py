@@ -14,10 +14,12 @@ from typing import Any, Final
 import structlog
 from structlog.types import Processor
 
-# E.164 digits, with or without +; not inside a word, and not the decimals of a number.
-NUMBER: Final = re.compile(r"(?<![0-9A-Za-z.])\+?\d{5,13}(\d{2})(?![0-9A-Za-z])")
+# E.164 digits, with or without +; not inside a word (%2B is none), and not the decimals of a number.
+NUMBER: Final = re.compile(r"(?:(?<![0-9A-Za-z.])|(?<=%[2-3][0-9A-F]))\+?\d{5,13}(\d{2})(?![0-9A-Za-z])")
 # Digits in groups. Patterns, because every line is searched: a parser of numbers would cost more than the line.
-GROUPED: Final = re.compile(r"(?<![\w.:/-])\+?\(?\d{1,7}(?:[ .()\u00a0\u2010-\u2013-]{1,3}\d{1,7}+){1,9}+(?!\w)")
+GROUPED: Final = re.compile(
+    r"(?:(?<![\w.:/-])|(?<=%[2-3][0-9A-F]))\+?\(?\d{1,7}(?:[ .()+\u00a0\u2010-\u2013-]{1,3}\d{1,7}+){1,9}+(?!\w)"
+)
 # What may look like a number: a decimal, a date, an IPv4 address.
 NO_NUMBER: Final = re.compile(r"\d+\.\d+|[12]\d{3}-[01]\d-[0-3]\d.*|(?:(?:1?\d?\d|2[0-4]\d|25[0-5])(?:\.|$)){4}")
 # The user and password of a URL. A password may contain what should have been encoded; digits alone are a port.

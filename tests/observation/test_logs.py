@@ -152,6 +152,7 @@ def test_items_retried_after_a_failed_batch_are_logged(lines: Lines) -> None:
         ("https://h/?next=https%3A%2F%2Fi%2F%3Fsecret%3Dabc", "https://h/?next=https%3A%2F%2Fi%2F%3Fsecret%3D***"),
         ("to +1 404-479-0000, 1.404.479.0000", "to ***00, ***00"),
         ("(404) 479-0000; +49 (0)170 1234567", "***00; ***67"),
+        ("GET /?q=%2B14044790000&r=%2B1+404+479-0000", "GET /?q=%2B***00&r=%2B***00"),
         ("no route to 192.168.100.200:443", "no route to 192.168.100.200:443"),
         ("2026-11-22 15:59:08 took 12.345678 s", "2026-11-22 15:59:08 took 12.345678 s"),
     ],
