@@ -34,7 +34,7 @@ def encode() -> None:
 
 @shared_task(name="mms.fail_expired_at_disabled_carriers")
 def fail_expired_at_disabled_carriers() -> None:
-    """Fail messages and discoveries that expired while their carrier was disabled."""
+    """Fail messages and discoveries that expired while their carrier was disabled or paused."""
     sweeper.fail_expired_at_disabled_carriers(timezone.now())
 
 

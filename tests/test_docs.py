@@ -12,7 +12,7 @@ from pytest_django.live_server_helper import LiveServer
 from mms.adaptation import transcoding
 from mms.api.errors import CATALOGUE
 from mms.management.commands.apidoc import with_tables
-from mms.messages import attempts, discovery, leases, report_matching
+from mms.messages import attempts, discovery, feed, leases, report_matching
 from mms.models import Message, Status
 from mms.postbacks import outbox
 
@@ -31,6 +31,8 @@ def test_retry_ladders_match_the_documents() -> None:
     assert [step.total_seconds() for step in attempts.RETRY_SCHEDULE] == [30, 120, 600, 1800, 7200]
     assert "| 30 s, 2 min |" in text
     assert [step.total_seconds() for step in attempts.LIMITED_SCHEDULE] == [30, 120]
+    assert "| 10 s, 30 s, 1 min, 2 min, then every 2 min |" in text
+    assert [step.total_seconds() for step in feed.PAUSE_SCHEDULE] == [10, 30, 60, 120]
     assert [step.total_seconds() for step in outbox.RETRY_SCHEDULE] == [300] * 5
     assert (len(report_matching.MATCH_SCHEDULE), leases.LOSSES_MAX) == (8, 3)
 

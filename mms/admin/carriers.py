@@ -16,7 +16,7 @@ from unfold.widgets import UnfoldAdminPasswordWidget
 from base import logs
 from base.admin_pages import MaskingAdmin
 from base.widgets import COMPACT_WIDGETS
-from mms.models import Carrier, NumberPrefix
+from mms.models import Carrier, CarrierFeed, NumberPrefix
 from mms.protocol.reports import ReportStatus
 from mms.protocol.submit import Outcome
 
@@ -76,7 +76,7 @@ class CarrierForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the
         overrides = self.cleaned_data["code_overrides"] or {}
         if not isinstance(overrides, dict):
             raise forms.ValidationError('Enter a JSON object of code and outcome, such as {"3001": "permanent"}.')
-        outcomes = [outcome.value for outcome in Outcome]
+        outcomes = [outcome.value for outcome in Outcome if outcome != Outcome.UNREACHABLE]  # no answer, so no code
         for code, outcome in overrides.items():
             if not (code.isascii() and code.isdigit()) or outcome not in outcomes:
                 raise forms.ValidationError(
@@ -115,13 +115,15 @@ class CarrierAdmin(MaskingAdmin):
     replacements = {"mmsc_password": "", "inbound_password": "", "mmsc_url": "masked_mmsc_url"}
     list_replacements = {"mmsc_url": "masked_mmsc_url"}
     formfield_overrides = COMPACT_WIDGETS | {models.URLField: {"assume_scheme": "https"}}
-    list_display = ("name", "operator_id", "enabled", "mmsc_url", "largest_message")
+    list_display = ("name", "operator_id", "enabled", "feed_state", "mmsc_url", "largest_message")
+    list_select_related = ("feed",)
     list_filter = ("enabled",)
     search_fields = ("name", "operator_id")
     inlines = (PrefixInline,)
+    readonly_fields = ("feed_state",)
     prepopulated_fields = {"slug": ("name",)}
     fieldsets = (
-        (None, {"fields": (("name", "enabled"), ("operator_id", "slug"))}),
+        (None, {"fields": (("name", "enabled"), ("operator_id", "slug"), "feed_state")}),
         (
             "Outbound: submits to the MMSC",
             {
@@ -130,6 +132,7 @@ class CarrierAdmin(MaskingAdmin):
                     ("mmsc_username", "mmsc_password"),
                     ("vaspid", "vasid"),
                     ("timeout", "message_bytes"),
+                    "throughput",
                 )
             },
         ),
@@ -142,6 +145,15 @@ class CarrierAdmin(MaskingAdmin):
             {"fields": (("mm7_version", "base64_parts"), "mm7_namespace", "code_overrides", "status_overrides")},
         ),
     )
+
+    @display(description="submits")
+    def feed_state(self, carrier: Carrier) -> str:
+        feed = CarrierFeed.objects.filter(carrier=carrier).first() if not carrier._state.adding else None
+        if feed is None or not feed.failures:
+            return "answered"
+        if feed.paused_until is None:
+            return f"{feed.failures:,} without an answer"
+        return f"paused until {feed.paused_until:%Y-%m-%d %H:%M:%S}; {feed.failures:,} without an answer"
 
     @display(description="largest message", ordering="message_bytes")
     def largest_message(self, carrier: Carrier) -> str:

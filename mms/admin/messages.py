@@ -15,7 +15,7 @@ from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 
 from billing.amounts import format_amount
-from mms.admin import history, search
+from mms.admin import history, in_doubt, search
 from mms.admin.filters import StatusFilter
 from mms.admin.records import RecordAdmin
 from mms.admin.tables import Table, label
@@ -31,6 +31,7 @@ class MessageAdmin(RecordAdmin):
     search_fields = ("number",)
     search_help_text = "Tracking ID, client reference, number or account"
     actions = ("resolve_sent", "resolve_unsent")
+    actions_list = ("resolve_many",)
     actions_detail = ("confirm_sent", "confirm_unsent")
     fieldsets = (
         (
@@ -156,6 +157,10 @@ class MessageAdmin(RecordAdmin):
     def confirm_unsent(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
         return self._resolve_one(request, object_id, sent=False)
 
+    @action(description="Resolve messages in doubt", permissions=["resolve"], icon="rule")
+    def resolve_many(self, request: HttpRequest) -> HttpResponse:
+        return in_doubt.view(request, self.admin_site.each_context(request) | {"opts": self.opts})
+
     def _resolve_one(self, request: HttpRequest, object_id: str, *, sent: bool) -> HttpResponse:
         self._resolve(request, Message.objects.filter(pk=object_id), sent=sent)
         page = reverse("admin:mms_message_change", args=[object_id])
@@ -164,7 +169,7 @@ class MessageAdmin(RecordAdmin):
     def _resolve(self, request: HttpRequest, selected: QuerySet[Message], *, sent: bool) -> None:
         now, by = timezone.now(), request.user.get_username()
         rows = list(selected.select_related("account", "carrier"))
-        resolved = sum(transitions.resolve_in_doubt(message, sent, by, now) for message in rows)
+        resolved = transitions.resolve_in_doubt(rows, sent=sent, by=by, now=now)
         skipped = len(rows) - resolved
         result = "marked as sent" if sent else "to be sent again"
         messages.success(request, f"Messages {result}: {resolved}.")

@@ -30,6 +30,7 @@ COLORS = {
     "limited": "warning",
     "permanent": "danger",
     "content_refused": "danger",
+    "unreachable": "warning",
     # postbacks
     "pending": "info",
     "taken": "success",

@@ -10,7 +10,7 @@ from django.utils.timesince import timesince
 
 from billing.models import Account, Proof
 from mms.doctor.finding import Check, Finding, fail, ok, warn
-from mms.models import Encoding, Postback
+from mms.models import CarrierFeed, Encoding, Postback
 from mms.observation import backlog
 
 # How long a due row may wait before it counts as late, and as stuck.
@@ -20,10 +20,23 @@ GIVEN_UP_WINDOW: Final = timedelta(days=1)
 SERVED_BY: Final = {"postbacks": "postbacks", "low-balance-notices": "postbacks", "encodings": "media"}
 
 
+def paused() -> Iterable[Finding]:
+    """Check for carriers whose MMSC does not answer."""
+    feeds = CarrierFeed.objects.filter(paused_until__isnull=False, carrier__enabled=True).select_related("carrier")
+    for feed in feeds.order_by("carrier__name"):
+        text = f"{feed.carrier}: its MMSC did not answer {feed.failures:,} submits; the next is sent after"
+        remedy = "Ask the carrier. The platform tries one submit after each pause, and resumes with the first answer."
+        yield fail(f"{text} {feed.paused_until:%H:%M:%S} UTC", remedy)
+    if not feeds:
+        yield ok("no carrier is paused")
+
+
 def overdue() -> Iterable[Finding]:
-    """Check how long due rows have waited for a worker."""
+    """Check how long due rows have waited for a worker. Those of a paused carrier wait for its MMSC."""
     now = timezone.now()
-    late = [(due, oldest) for due in backlog.due(now) if (oldest := due.oldest) and now - oldest > LATE]
+    waiting_for_mmsc = set(CarrierFeed.objects.exclude(paused_until=None).values_list("carrier__slug", flat=True))
+    due_now = [due for due in backlog.due(now) if due.carrier not in waiting_for_mmsc]
+    late = [(due, oldest) for due in due_now if (oldest := due.oldest) and now - oldest > LATE]
     for due, oldest in late:
         where = f"{due.queue} of {due.carrier}" if due.carrier else due.queue
         text = f"{where}: {_rows(due.rows)} due, the oldest for {timesince(oldest, now)}"
@@ -43,7 +56,9 @@ def waiting() -> Iterable[Finding]:
     found = backlog.waiting()
     if found.in_doubt:
         text = f"messages in doubt: {_rows(found.in_doubt)}; the MMSC never answered"
-        yield warn(text, "Ask the carrier; then resolve each by the actions of the message list.")
+        yield warn(
+            text, "Ask the carrier; then resolve them in the message list, by carrier and time if there are many."
+        )
     if found.unmatched_reports:
         text = f"reports without a matching submit: {_rows(found.unmatched_reports)}"
         yield warn(text, "Compare their MessageIDs with those of the attempts: the MMSC may change them.")
@@ -89,6 +104,7 @@ def books() -> Iterable[Finding]:
 
 
 CHECKS: Final[dict[str, Check]] = {
+    "paused": paused,
     "overdue": overdue,
     "waiting": waiting,
     "encodings": encodings,

@@ -16,7 +16,8 @@ from mms.messages.leases import LEASE, LockedRow, Sent
 from mms.models import Attempt, Discovery, Message, Status
 from mms.protocol.submit import Outcome, SubmitResult
 
-# Time to the next try after each transient failure in turn. After the last one the message fails.
+# Time to the next try after each transient failure in turn; the last step is repeated until the message expires. After
+# a request that never left, the first step applies and none is used up.
 RETRY_SCHEDULE = (
     timedelta(seconds=30),
     timedelta(minutes=2),
@@ -24,8 +25,10 @@ RETRY_SCHEDULE = (
     timedelta(minutes=30),
     timedelta(hours=2),
 )
-# For codes that allow few retries (MM7 status 4000).
+# For codes that allow few retries (MM7 status 4000). After the last one the message fails.
 LIMITED_SCHEDULE = RETRY_SCHEDULE[:2]
+# The outcomes that advance the schedule.
+REFUSALS = frozenset({Outcome.TRANSIENT, Outcome.LIMITED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,7 @@ def complete(submits: Sequence[CompletedSubmit[Sent]], now: datetime) -> list[Co
 
 def _save_moved(moved: Sequence[Message | Discovery]) -> None:
     times = ("submitted_at", "final_at") if any(isinstance(sent, Message) for sent in moved) else ()
-    bulk.update(moved, "status", "due_at", *times)
+    bulk.update(moved, "status", "due_at", "refusals", *times)
 
 
 def _completed(submit: CompletedSubmit[Sent], now: datetime) -> Attempt:
@@ -98,8 +101,10 @@ def _lock_movable(submits: Sequence[CompletedSubmit[Sent]]) -> list[CompletedSub
     """Lock the rows. Return the submits whose rows still await the result."""
     rows = leases.lock([submit.sent for submit in submits])
     movable = [submit for submit in submits if _awaits(rows.get(submit.sent.pk), submit.attempt)]
-    for submit in movable:  # a message that has joined the discovery since may have extended it
-        submit.sent.expires_at = rows[submit.sent.pk].expires_at
+    for submit in movable:
+        row = rows[submit.sent.pk]
+        # A message that has joined the discovery since may have extended it.
+        submit.sent.expires_at, submit.sent.refusals = row.expires_at, row.refusals
     return movable
 
 
@@ -115,6 +120,7 @@ def _awaits(row: LockedRow | None, attempt: Attempt) -> bool:
 
 def _move(submit: CompletedSubmit[Sent], now: datetime) -> None:
     sent, outcome = submit.sent, submit.result.outcome
+    sent.refusals += outcome in REFUSALS
     retry = _retry_at(outcome, sent, now)
     if outcome == Outcome.SUBMITTED:
         sent.status, sent.due_at = Status.SUBMITTED, leases.report_deadline(sent)
@@ -131,8 +137,18 @@ def _move(submit: CompletedSubmit[Sent], now: datetime) -> None:
 
 def _retry_at(outcome: Outcome, sent: Message | Discovery, now: datetime) -> datetime | None:
     """Return the time of the next try, or None if there is none before the expiry."""
-    schedule = {Outcome.TRANSIENT: RETRY_SCHEDULE, Outcome.LIMITED: LIMITED_SCHEDULE}.get(outcome, ())
-    if sent.tries > len(schedule):
-        return None
-    retry = now + schedule[sent.tries - 1]
-    return retry if retry < sent.expires_at else None
+    wait = retry_wait(outcome, sent.refusals)
+    retry = now + wait if wait else None
+    return retry if retry and retry < sent.expires_at else None
+
+
+def retry_wait(outcome: Outcome, refusals: int) -> timedelta | None:
+    """Return the time to the next try after an outcome, the last of so many refusals; None if there is no next try."""
+    match outcome:
+        case Outcome.UNREACHABLE:
+            return RETRY_SCHEDULE[0]
+        case Outcome.TRANSIENT:
+            return RETRY_SCHEDULE[min(refusals, len(RETRY_SCHEDULE)) - 1]
+        case Outcome.LIMITED if refusals <= len(LIMITED_SCHEDULE):
+            return LIMITED_SCHEDULE[refusals - 1]
+    return None

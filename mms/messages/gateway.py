@@ -51,9 +51,9 @@ def http_request(carrier: Carrier, request: SubmitRequest) -> Request:
 
 
 def submit_result(carrier: Carrier, reply: Reply | NoReply) -> SubmitResult:
-    """Return the result of the submit. Without a reply to a completely written request, it is in doubt."""
+    """Return the result of the submit. Without a reply it is in doubt, or unreachable if not completely written."""
     if isinstance(reply, NoReply):
-        outcome = Outcome.IN_DOUBT if reply.written else Outcome.TRANSIENT
+        outcome = Outcome.IN_DOUBT if reply.written else Outcome.UNREACHABLE
         return SubmitResult(outcome, None, reply.reason, None)
     overrides = {int(code): Outcome(outcome) for code, outcome in carrier.code_overrides.items()}
     return read_answer(reply.status, reply.content_type, reply.body, overrides)

@@ -10,8 +10,11 @@ from typing import NamedTuple, TypeVar
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 
 from base import bulk, sql
+from mms.messages import feed
+from mms.messages.feed import DueRow
 from mms.models import Attempt, Carrier, Discovery, Message, Status
 
 # Longer than the preparation of a group of messages plus the longest time limit of a carrier.
@@ -27,19 +30,18 @@ Sent = TypeVar("Sent", Message, Discovery)
 # In LOCK_ORDER (mms/models), as every transaction that locks several rows, to avoid deadlocks.
 LOCK = "WHERE id = ANY(%s) ORDER BY number, id FOR NO KEY UPDATE"
 
-# Carriers in random order, so that with little room the same ones do not always go first. Rows of a disabled carrier
-# stay until it is enabled or they expire (sweeper.fail_expired_at_disabled_carriers).
-DUE = """
-SELECT due.id, due.losses
-FROM (SELECT id FROM mms_carrier WHERE enabled AND id <> ALL(%(busy)s) ORDER BY random()) carrier, LATERAL (
-    SELECT id, losses FROM {table}
+# Rows of a disabled carrier stay until it is enabled or they expire (sweeper.fail_expired_at_disabled_carriers).
+DUE = f"""
+SELECT due.id, due.losses, carrier.id, carrier.probed, carrier.limited, carrier.held
+FROM ({feed.CARRIERS}) carrier, LATERAL (
+    SELECT id, losses FROM {{table}}
     WHERE carrier_id = carrier.id AND status = 'accepted' AND due_at <= %(now)s
-    ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+    ORDER BY due_at LIMIT carrier.room FOR UPDATE SKIP LOCKED
 ) due
 LIMIT %(room)s
-"""
+"""  # noqa: S608 - made of constants
 
-LOCK_AND_READ = "SELECT id, status, due_at, tries, expires_at FROM {table} " + LOCK  # noqa: S608 - made of constants
+LOCK_AND_READ = "SELECT id, status, due_at, tries, refusals, expires_at FROM {table} " + LOCK  # noqa: S608 - made of constants
 
 CLAIM = "UPDATE {table} SET status = 'sending', due_at = %(lease)s WHERE id = ANY(%(keys)s)"
 
@@ -59,44 +61,58 @@ class LockedRow(NamedTuple):
     status: str
     due_at: datetime | None
     tries: int
+    refusals: int
     expires_at: datetime
 
 
 def claim(
-    model: type[Sent], now: datetime, per_carrier: int, busy: Sequence[int] = (), room: int = CLAIM_MAX
-) -> list[Sent]:
+    model: type[Sent],
+    now: datetime,
+    per_carrier: int,
+    busy: Sequence[int] = (),
+    room: int = CLAIM_MAX,
+    trusted: Sequence[int] | None = None,
+    trial: int = CLAIM_MAX,
+) -> tuple[list[Sent], int]:
     """Claim up to `per_carrier` due rows of each carrier that is not `busy`, `room` in all, under one lease.
 
-    A row whose preparation has failed before is claimed alone. The caller holds the transaction.
+    Of a carrier that is not `trusted` (None: all are) at most `trial` are claimed, and of one that is paused or has a
+    throughput as many as its feed grants. A row whose preparation has failed before is claimed alone. Return the
+    claimed rows, and the number of due ones that were found. The caller holds the transaction.
     """
-    table = model._meta.db_table
-    values = {"now": now, "limit": per_carrier, "busy": list(busy), "room": room}
-    due = sql.fetch_rows(DUE.format(table=table), values)
-    if not due:
-        return []
-    keys = _claimable_at_once(due)
-    sql.fetch_rows(CLAIM.format(table=table), {"keys": keys, "lease": now + LEASE})
-    claimed = sql.fetch_objects(model, "WHERE id = ANY(%s) ORDER BY id", [keys])
-    sql.load_related(claimed, "carrier", "account")
-    return claimed
+    values = {"now": now, "limit": per_carrier, "busy": list(busy), "room": room, "trusted": trusted, "trial": trial}
+    due = [feed.DueRow(*row) for row in sql.fetch_rows(DUE.format(table=model._meta.db_table), values)]
+    rows = feed.grant(_claimable_at_once([row for row in due if not row.held]), now)
+    return (_claim(model, rows, now) if rows else []), len(due)
 
 
-def _claimable_at_once(due: Sequence[tuple[int, int]]) -> list[int]:
+def _claimable_at_once(due: Sequence[DueRow]) -> Sequence[DueRow]:
     """Return the due rows that may share a claim, or the first one alone if its preparation has failed before.
 
     So a row that kills its worker costs the other rows of its claim one loss at most.
     """
-    first, first_losses = due[0]
-    return [first] if first_losses else [key for key, losses in due if not losses]
+    return due[:1] if due and due[0].losses else [row for row in due if not row.losses]
+
+
+def _claim(model: type[Sent], rows: Sequence[DueRow], now: datetime) -> list[Sent]:
+    granted = {row.key: row.is_granted for row in rows}
+    keys = list(granted)
+    sql.fetch_rows(CLAIM.format(table=model._meta.db_table), {"keys": keys, "lease": now + LEASE})
+    claimed = sql.fetch_objects(model, "WHERE id = ANY(%s) ORDER BY id", [keys])
+    sql.load_related(claimed, "carrier", "account")
+    for sent in claimed:
+        sent.granted = granted[sent.pk]
+    return claimed
 
 
 def lock_expired_at_disabled_carriers(model: type[Sent], now: datetime, limit: int) -> list[Sent]:
-    """Lock up to `limit` rows that expired while their carrier was disabled. The caller holds the transaction.
+    """Lock up to `limit` rows that expired while their carrier was disabled or paused.
 
-    The query reads every accepted row of these carriers, so run it rarely.
+    The query reads every accepted row of these carriers, so run it rarely. The caller holds the transaction.
     """
     rows = model._default_manager.select_for_update(no_key=True, skip_locked=True, of=("self",))
-    waiting = rows.filter(carrier__in=Carrier.objects.filter(enabled=False), status=Status.ACCEPTED)
+    unavailable = Carrier.objects.filter(Q(enabled=False) | Q(feed__paused_until__isnull=False))
+    waiting = rows.filter(carrier__in=unavailable, status=Status.ACCEPTED)
     expired = waiting.filter(due_at__lte=now, expires_at__lte=now)
     return list(expired.select_related("carrier", "account").order_by("due_at")[:limit])
 

@@ -17,7 +17,7 @@ from base import shutdown
 from handsets import cache
 from mms.adaptation.plan import CannotFit
 from mms.adaptation.texts import with_crlf
-from mms.messages import attempts, claiming, gateway, leases, sweeper, transitions
+from mms.messages import attempts, claiming, feed, gateway, leases, sweeper, transitions
 from mms.messages.attempts import CompletedSubmit
 from mms.messages.leases import Sent
 from mms.messages.transitions import AdaptedMessage
@@ -33,10 +33,12 @@ from mms.runtime.send_loop import Claim, Clock, Launches, Limits, Replies, Room,
 log = structlog.get_logger()
 
 LIMITS: Final = Limits(
-    in_flight=320,
+    in_flight=512,
     per_destination=127,  # a carrier with 63 submits in flight has room for one more claim
     claim=64,
-    claim_room=64,  # a small claim costs as much as a full one
+    claim_room=8,  # a small claim costs as much as a full one
+    destination_share=1 / 3,  # many carriers whose MMSCs hang at once leave room for the others
+    trial=8,
     claim_every=0.1,
     reply_wait=0.05,
     gather=0.1,
@@ -85,7 +87,7 @@ class MessageSource:
 
     def claim(self, now: datetime, room: Room) -> Claim[Message]:
         """Claim due messages. After a message that had to be claimed alone, ask for the next claim at once."""
-        ready, due = claiming.claim_messages(now, room.per_destination, room.busy, room.total)
+        ready, due = claiming.claim_messages(now, room.per_destination, room.busy, room.total, room.trusted, room.trial)
         return Claim(ready, due, again=any(message.losses for message in ready))
 
     def prepare(self, rows: Sequence[Message], clock: Clock) -> Iterator[Launches[Submit[Message]]]:
@@ -96,17 +98,21 @@ class MessageSource:
             group, rows = rows[:GROUP], rows[GROUP:]
             requests = {each.message.pk: (each, request) for each, request in adapt(group, composer, clock())}
             started = transitions.start_attempts([each for each, _ in requests.values()], clock())
+            started_keys = {message.pk for message, _ in started}
+            feed.give_back([message for message in group if message.pk not in started_keys], clock())
             yield [(Submit(message, attempt), requests[message.pk][1]) for message, attempt in started]
         self.release(rows, clock())
 
     def release(self, rows: Sequence[Message], now: datetime) -> None:
         """Release claimed rows, so that other workers can claim them at once."""
         leases.release_unstarted(rows, now)
+        feed.give_back(rows, now)
 
     def settle(self, replies: Replies[Submit[Message]], now: datetime) -> None:
         """Record the MMSC's results for the messages."""
         submits = _completed(replies)
         transitions.record_submit_results(submits, now)
+        feed.record([submit.attempt for submit in submits], now)
         wakeup.wake(wakeup.NOTIFY)
         for submit in submits:
             _log(submit, tracking_id=submit.sent.tracking_id)
@@ -154,23 +160,29 @@ class DiscoverySource:
 
     def claim(self, now: datetime, room: Room) -> Claim[Discovery]:
         """Claim discoveries whose DDM is due."""
-        claimed = claiming.claim_discoveries(now, room.per_destination, room.busy, room.total)
-        return Claim(claimed, len(claimed))
+        claimed, due = claiming.claim_discoveries(
+            now, room.per_destination, room.busy, room.total, room.trusted, room.trial
+        )
+        return Claim(claimed, due)
 
     def prepare(self, rows: Sequence[Discovery], clock: Clock) -> Iterator[Launches[Submit[Discovery]]]:
         """Build the DDMs and write their attempts."""
         requests = {found.pk: (found, request) for found in rows if (request := _ddm_request(found, clock()))}
         started = attempts.start([(found, len(request.body)) for found, request in requests.values()], clock())
+        started_keys = {found.pk for found, _ in started}
+        feed.give_back([found for found in rows if found.pk not in started_keys], clock())
         yield [(Submit(found, attempt), requests[found.pk][1]) for found, attempt in started]
 
     def release(self, rows: Sequence[Discovery], now: datetime) -> None:
         """Release claimed rows, so that other workers can claim them at once."""
         leases.release_unstarted(rows, now)
+        feed.give_back(rows, now)
 
     def settle(self, replies: Replies[Submit[Discovery]], now: datetime) -> None:
         """Record the MMSC's results for the DDMs."""
         submits = _completed(replies)
         transitions.record_ddm_results(submits, now)
+        feed.record([submit.attempt for submit in submits], now)
         wakeup.wake(wakeup.NOTIFY)
         for submit in submits:
             _log(submit, discovery=submit.sent.pk)

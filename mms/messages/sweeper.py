@@ -67,7 +67,7 @@ def _anything_due(now: datetime) -> bool:
 
 
 def fail_expired_at_disabled_carriers(now: datetime) -> None:
-    """Fail messages and discoveries that expired while their carrier was disabled.
+    """Fail messages and discoveries that expired while their carrier was disabled or paused.
 
     Reads every accepted row of these carriers, so run it about once a minute.
     """
@@ -76,7 +76,7 @@ def fail_expired_at_disabled_carriers(now: datetime) -> None:
 
 
 def fail_expired_messages(now: datetime) -> int:
-    """Fail messages that expired while their carrier was disabled."""
+    """Fail messages that expired while their carrier was disabled or paused."""
     with transaction.atomic():
         expired = leases.lock_expired_at_disabled_carriers(Message, now, BATCH)
         transitions.fail(expired, "its carrier was unavailable until it expired", now)
@@ -84,7 +84,7 @@ def fail_expired_messages(now: datetime) -> int:
 
 
 def fail_expired_discoveries(now: datetime) -> int:
-    """Fail discoveries that expired while their carrier was disabled."""
+    """Fail discoveries that expired while their carrier was disabled or paused."""
     with transaction.atomic():
         expired = leases.lock_expired_at_disabled_carriers(Discovery, now, BATCH)
         Discovery.objects.filter(pk__in=[found.pk for found in expired]).update(status=Status.FAILED, due_at=None)

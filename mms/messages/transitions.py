@@ -11,14 +11,15 @@ from datetime import datetime
 
 from django.db import transaction
 
+from base import bulk
 from mms.adaptation.plan import CannotFit
 from mms.messages import attempts, charging, discovery, leases, report_apply, timeline
 from mms.messages.attempts import CompletedSubmit
 from mms.messages.timeline import Entry
-from mms.models import Attempt, Discovery, Message, Status
+from mms.models import Attempt, Discovery, Event, Message, Status
 from mms.postbacks import notices
 from mms.postbacks.notices import Notice
-from mms.protocol.submit import SubmitResult
+from mms.protocol.submit import Outcome, SubmitResult
 from mms.rendering.compose import ComposedMessage
 
 # --- adapt --------------------------------------------------------------------------------------------------------
@@ -93,10 +94,20 @@ def record_submit_results(submits: Sequence[CompletedSubmit[Message]], now: date
     with transaction.atomic():
         moved = attempts.complete(submits, now)
         charging.lock_balances(submit.sent for submit in submits)
-        timeline.write([_submit_entry(submit) for submit in moved], now)
+        timeline.write([_submit_entry(submit) for submit in _worth_an_entry(moved)], now)
         charging.charge_submitted([s.sent for s in moved if s.sent.status == Status.SUBMITTED], now)
         charging.release_unsubmitted([s.sent for s in moved if s.sent.status == Status.FAILED], now)
         report_apply.apply_early([submit.attempt for submit in submits], now)
+
+
+def _worth_an_entry(moved: Sequence[CompletedSubmit[Message]]) -> list[CompletedSubmit[Message]]:
+    """Leave out repeated failures to reach the MMSC: there may be thousands, and a timeline has only the first."""
+    waiting = [s.sent for s in moved if s.result.outcome == Outcome.UNREACHABLE and s.sent.status == Status.ACCEPTED]
+    if not waiting:
+        return list(moved)
+    entered = set(Event.objects.filter(message__in=waiting, kind="unreachable").values_list("message", flat=True))
+    repeated = {message.pk for message in waiting} & entered
+    return [submit for submit in moved if submit.sent.pk not in repeated]
 
 
 def _submit_entry(submit: CompletedSubmit[Message]) -> Entry:
@@ -111,6 +122,9 @@ def _submit_entry(submit: CompletedSubmit[Message]) -> Entry:
         case Status.IN_DOUBT:
             text = _code_and_text(result) or "the MMSC did not say whether it accepted the message"
             return Entry(message, "in-doubt", text, details=details)
+        case _ if result.outcome == Outcome.UNREACHABLE:
+            text = "the MMSC is out of reach; tried again until the message expires"
+            return Entry(message, "unreachable", text, details=details)
         case _:
             text = f"{_refusal(result, 'the message')}; next try at {message.due_at:%H:%M:%S}"
             return Entry(message, "retry", text, details=details)
@@ -146,24 +160,37 @@ def _code_and_text(result: SubmitResult) -> str:
 # --- an operator's decision -----------------------------------------------------------------------------------------
 
 
-def resolve_in_doubt(message: Message, sent: bool, by: str, now: datetime) -> bool:
-    """Record the decision of the operator `by` on a message in doubt: it was sent (N101), or it is sent again.
+def resolve_in_doubt(selected: Sequence[Message], *, sent: bool, by: str, now: datetime) -> int:
+    """Record the decision of the operator `by` on messages in doubt: they were sent (N101), or they are sent again.
 
-    Return whether the message was in doubt. If not, nothing changes.
+    Return the number of those that were in doubt. Nothing else changes.
     """
-    if sent:
-        entry = Entry(message, "resolved", f"{by}: it was sent", Notice("N101", notices.MESSAGE_SENT))
-        changes = {"status": Status.SUBMITTED, "due_at": leases.report_deadline(message), "submitted_at": now}
-    else:
-        entry = Entry(message, "resolved", f"{by}: it was not sent, so it is sent again")
-        changes = {"status": Status.ACCEPTED, "due_at": now}
     with transaction.atomic():
-        moved = Message.objects.filter(pk=message.pk, status=Status.IN_DOUBT).update(**changes)
-        if moved:
-            timeline.write([entry], now)
-        if moved and sent:
-            charging.charge_submitted([message], now)
-    return bool(moved)
+        rows = leases.lock(selected) if selected else {}
+        doubtful = [
+            message for message in selected if message.pk in rows and rows[message.pk].status == Status.IN_DOUBT
+        ]
+        for message in doubtful:
+            _resolve(message, sent, now)
+        bulk.update(doubtful, "status", "due_at", "submitted_at")
+        timeline.write([_resolution(message, sent, by) for message in doubtful], now)
+        if sent:
+            charging.charge_submitted(doubtful, now)
+    return len(doubtful)
+
+
+def _resolve(message: Message, sent: bool, now: datetime) -> None:
+    if sent:
+        message.status, message.due_at = Status.SUBMITTED, leases.report_deadline(message)
+        message.submitted_at = now
+    else:
+        message.status, message.due_at = Status.ACCEPTED, now
+
+
+def _resolution(message: Message, sent: bool, by: str) -> Entry:
+    if sent:
+        return Entry(message, "resolved", f"{by}: it was sent", Notice("N101", notices.MESSAGE_SENT))
+    return Entry(message, "resolved", f"{by}: it was not sent, so it is sent again")
 
 
 # --- failure ------------------------------------------------------------------------------------------------------

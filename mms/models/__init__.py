@@ -1,5 +1,6 @@
 """Models of mms: carriers, content, messages, submits, postbacks and counters."""
 
+from mms.models.carrier_feed import CarrierFeed
 from mms.models.carriers import Carrier, NumberPrefix
 from mms.models.content import DiscardedFile, Encoding, Medium, Rendition, Slide, SlideMedium, Template, TextArea
 from mms.models.first_answers import FirstAnswer
@@ -13,6 +14,7 @@ __all__ = [
     "LOCK_ORDER",
     "Attempt",
     "Carrier",
+    "CarrierFeed",
     "Counted",
     "DiscardedFile",
     "Discovery",

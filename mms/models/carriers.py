@@ -54,6 +54,12 @@ class Carrier(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(60)],
         help_text="Seconds to wait for the answer to a submit. After that the message is in doubt.",
     )
+    throughput = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(10_000)],
+        help_text="Submits a second, messages and DDMs together, never exceeded. Leave empty for no limit.",
+    )
     inbound_username = models.CharField("inbound username", max_length=100, blank=True)
     inbound_password = models.CharField("inbound password", max_length=100, blank=True)
     inbound_networks = ArrayField(

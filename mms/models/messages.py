@@ -43,8 +43,13 @@ class Sendable(models.Model):
     due_at = models.DateTimeField(null=True, blank=True)
     expires_at = models.DateTimeField(help_text="After this it is not sent, and no report is expected.")
     tries = models.PositiveSmallIntegerField(default=0, help_text="Submit attempts so far.")
+    refusals = models.PositiveSmallIntegerField(
+        default=0, db_default=0, help_text="Answers so far after which it is tried again, counted for the schedule."
+    )
     losses = models.PositiveSmallIntegerField(default=0, help_text="Workers that died while preparing it.")
     created_at = models.DateTimeField()
+    # Whether its claim used a place of a carrier that is limited now. Of the object in memory, not of the row.
+    granted = False
 
     class Meta:
         abstract = True

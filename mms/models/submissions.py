@@ -17,6 +17,7 @@ class Attempt(models.Model):
         LIMITED = "limited"
         PERMANENT = "permanent"
         CONTENT_REFUSED = "content_refused", "Content refused"
+        UNREACHABLE = "unreachable"
         IN_DOUBT = "in_doubt", "In doubt"
 
     message = models.ForeignKey(Message, models.CASCADE, null=True, blank=True, related_name="attempts")

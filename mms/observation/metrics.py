@@ -12,7 +12,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from billing.models import Proof
-from mms.models import Carrier, Tally
+from mms.models import Attempt, Carrier, Tally
 from mms.observation import backlog, tallies
 from mms.runtime import wakeup
 
@@ -51,6 +51,7 @@ class _Platform(Collector):
         yield from _attempts(counted)
         yield from _content(counted)
         yield from _backlog(now)
+        yield from _feeds()
         yield from _sweeps(now)
         yield from _books()
 
@@ -105,7 +106,7 @@ def _messages(counted: _Counted) -> Iterator[Metric]:
 
 
 def _attempts(counted: _Counted) -> Iterator[Metric]:
-    outcomes = ("submitted", "transient", "limited", "permanent", "content_refused", "in_doubt", "unknown")
+    outcomes = (*Attempt.Outcome.values[1:], "unknown")
     named = {outcome: outcome for outcome in outcomes}
     yield counted.counter("mms_submits", "Submits to MMSCs, of messages and DDMs", "attempts", named, "outcome")
     yield counted.histogram("mms_submit_answer_seconds", "Time until an MMSC answered a submit", "attempts", outcomes)
@@ -144,6 +145,19 @@ def _backlog(now: datetime) -> Iterator[Metric]:
         "mms_reports_unmatched", "Reports without a match, to be retried", waiting.unmatched_reports
     )
     yield GaugeMetricFamily("mms_postbacks_pending", "Postbacks due now or to be retried", waiting.postbacks)
+
+
+def _feeds() -> Iterator[Metric]:
+    labels = ["carrier"]
+    paused = GaugeMetricFamily("mms_carrier_paused", "1 while submits are paused: no answer of the MMSC", labels=labels)
+    failures = GaugeMetricFamily(
+        "mms_carrier_failures", "Consecutive submits that an MMSC did not answer", labels=labels
+    )
+    for slug, until, count in Carrier.objects.values_list("slug", "feed__paused_until", "feed__failures"):
+        paused.add_metric([slug], until is not None)
+        failures.add_metric([slug], count or 0)
+    yield paused
+    yield failures
 
 
 def _sweeps(now: datetime) -> Iterator[Metric]:

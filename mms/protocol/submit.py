@@ -23,7 +23,12 @@ class Outcome(StrEnum):
     LIMITED = "limited"  # not accepted; worth a few tries only
     PERMANENT = "permanent"  # not accepted, and a retry would not help
     CONTENT_REFUSED = "content_refused"  # not accepted; smaller or simpler content might be
+    UNREACHABLE = "unreachable"  # the request never left, or only a part of it
     IN_DOUBT = "in_doubt"  # the answer never came
+
+
+# Nothing is known about the MMSC but that it gave no answer.
+UNANSWERED: Final = frozenset({Outcome.UNREACHABLE, Outcome.IN_DOUBT})
 
 
 @dataclass(frozen=True, slots=True)

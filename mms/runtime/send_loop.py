@@ -25,6 +25,7 @@ from mms.runtime.time_slice import TimeSlice
 
 log = structlog.get_logger()
 
+TRUST: Final = 3.0  # seconds after a reply in which a destination gets as many requests as there is room for
 SWEEP_EVERY: Final = 1.0  # seconds between two sweeps: no deadline needs more precision
 
 Clock: TypeAlias = Callable[[], datetime]
@@ -44,6 +45,9 @@ class Limits:
     claim_room: int = 1  # minimum number of free places for a claim
     destination_share: float = 1.0  # of the free places, for one destination: it gets fewer as fewer are left
     claim_share: float = 1.0  # of the free places, for one claim
+    # Rows of a destination that has not replied in the last TRUST seconds, per claim. With so many in flight it is not
+    # claimed for before it replies: a server that hangs holds few places, or those that it had when it began to hang.
+    trial: int | None = None  # None: no such limit
     claim_every: float  # between two claims while replies are expected: rows due in between share a claim
     reply_wait: float  # for the first reply, before the loop checks the clock and the wake-up again
     gather: float  # for further replies after the first, to be settled in one transaction
@@ -52,11 +56,16 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """The limits of a claim: rows of one destination, rows in all, and no rows of the `busy` destinations."""
+    """The limits of a claim: rows of one destination, rows in all, and no rows of the `busy` destinations.
+
+    At most `trial` rows of a destination that is not `trusted`, unless that is None: then all are.
+    """
 
     per_destination: int
     total: int
     busy: Sequence[int] = ()
+    trusted: Sequence[int] | None = None
+    trial: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +126,7 @@ class SendLoop:
     in_flight: InFlight[_Launched] = field(init=False)
     time_slice: TimeSlice[_Launched] = field(init=False)
     _swept_at: float = field(init=False, default=-math.inf)
+    _replied_at: dict[int, float] = field(init=False, default_factory=dict)  # the last reply of each destination
     _claimed_at: float = field(init=False, default=-math.inf)
     _found_due: bool = field(init=False, default=True)  # whether the last claim found due rows
 
@@ -149,10 +159,14 @@ class SendLoop:
         connection.close()
 
     def _work(self) -> None:
+        fruitless = 0  # claims in succession that found due rows and launched nothing
         while not shutdown.requested() and not self.time_slice.over():
             self._sweep_if_due()
             if self._time_to_claim() and not self.claim() and not self.in_flight.keys:
                 return
+            fruitless = 0 if self.in_flight.keys else fruitless + 1
+            if fruitless > 1:  # the carriers of what is due take nothing yet
+                time.sleep(self.limits.claim_every)
             self.settle(self.limits.reply_wait, self.limits.gather)
         wakeup.wake(self.task)  # a successor continues with the remaining rows
 
@@ -186,10 +200,19 @@ class SendLoop:
     def _room(self) -> Room:
         limits, free = self.limits, self.in_flight.room
         share = min(limits.per_destination, math.ceil(free * limits.destination_share))
-        claim = min(limits.claim, share)
+        claim, trusted = min(limits.claim, share), self._trusted()
         counts = Counter(launched.destination for launched in self.in_flight.keys)
-        busy = [destination for destination, count in counts.items() if count > share - claim]
-        return Room(claim, math.ceil(free * limits.claim_share), [*busy, *self.time_slice.excluded])
+        most = {key: share - claim if trusted is None or key in trusted else (limits.trial or 1) - 1 for key in counts}
+        busy = [destination for destination, count in counts.items() if count > most[destination]]
+        total = math.ceil(free * limits.claim_share)
+        return Room(claim, total, [*busy, *self.time_slice.excluded], trusted, min(limits.trial or 0, share))
+
+    def _trusted(self) -> list[int] | None:
+        """Return the destinations that have replied lately; None if all are trusted."""
+        if self.limits.trial is None:
+            return None
+        since = time.monotonic() - TRUST
+        return [destination for destination, at in self._replied_at.items() if at > since]
 
     def _launch(self, source: Source[Any, Any], rows: Sequence[Any]) -> None:
         if not rows:
@@ -210,6 +233,8 @@ class SendLoop:
     def settle(self, wait: float, gather: float = 0.0) -> None:
         """Settle the replies that arrive within `wait` seconds, and within `gather` more after the first."""
         completed = self.in_flight.completed(wait, gather)
+        now = time.monotonic()
+        self._replied_at |= {launched.destination: now for launched, reply in completed if isinstance(reply, Reply)}
         lost: Exception | None = None
         for source in self.sources:
             replies = [(launched.item, reply) for launched, reply in completed if launched.source is source]

@@ -111,7 +111,7 @@ def create_delivered(sample: SimpleNamespace) -> Message:
     """Create a message that was delivered after its DDM was reported."""
     message = accept_message(sample, "14044790000", ddm_text="Checking your handset", texts={"1": "Hello <b>Bill</b>"})
     claiming.claim_messages(NOW, 9)
-    (discovery,) = claiming.claim_discoveries(NOW, 9)
+    (discovery,), _ = claiming.claim_discoveries(NOW, 9)
     transitions.record_ddm_results(
         [complete_submit(discovery, SubmitResult(Outcome.SUBMITTED, 1000, "Success", "D1"))], NOW
     )

@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from mms.models import Carrier
+from mms.models import Carrier, CarrierFeed
 from tests.admin.forms import form_values, save_form
 
 
@@ -65,6 +65,9 @@ def test_other_mmsc_server_requires_the_password_again(
             "3001: enter a code of digits and one of these outcomes: submitted, ",
         ),
         ("code_overrides", '{"busy": "transient"}', "busy: enter a code of digits"),
+        ("code_overrides", '{"3001": "unreachable"}', "3001: enter a code of digits"),
+        ("throughput", "0", "Ensure this value is greater than or equal to 1."),
+        ("throughput", "many", "Enter a whole number."),
         ("code_overrides", "[1]", "Enter a JSON object of code and outcome"),
         ("status_overrides", '{"4": "Eaten"}', "4: enter one of these meanings: Expired, Retrieved, "),
         ("status_overrides", "[1]", "Enter a JSON object of MMStatus and meaning"),
@@ -88,3 +91,15 @@ def test_carrier_is_added_with_its_prefixes(superuser: Client, sample: SimpleNam
     prefix = {"prefixes-TOTAL_FORMS": "1", "prefixes-0-prefix": "44"}
     save_form(superuser, address, form_values(superuser, address) | typed | prefix)
     assert Carrier.objects.get(slug="other").prefixes.get().prefix == "44"
+
+
+def test_carrier_page_and_list_show_the_pause(superuser: Client, sample: SimpleNamespace) -> None:
+    pages = (reverse("admin:mms_carrier_change", args=[sample.carrier.pk]), reverse("admin:mms_carrier_changelist"))
+    assert all("paused until" not in superuser.get(page).content.decode() for page in pages)
+    CarrierFeed.objects.create(carrier=sample.carrier, failures=7, pauses=1, paused_until="2026-11-29T12:00:30Z")
+    shown = "paused until 2026-11-29 12:00:30; 7 without an answer"
+    assert all(shown in superuser.get(page).content.decode() for page in pages)
+    form = form_values(superuser, pages[0]) | {"throughput": "25"}
+    save_form(superuser, pages[0], form)
+    sample.carrier.refresh_from_db()
+    assert (sample.carrier.throughput, CarrierFeed.objects.get().failures) == (25, 7)

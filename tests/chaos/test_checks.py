@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from simulator.behaviour import TransportFailure
-from simulator.chaos.checks import RULES, count_outcomes, find_breaches
+from simulator.chaos.checks import RULES, count_never_accepted, count_outcomes, find_breaches
 from simulator.chaos.customers import SendResult
 from simulator.chaos.evidence import Entry, Evidence, LedgerLine, MessageRecord, PostbackRow
 from simulator.chaos.outcomes import index_log
@@ -136,6 +136,15 @@ BROKEN = {
             evidence_with(status="failed", outcomes=("transient",)), log=[submit("message-1", None, status_code=3000)]
         ),
     ),
+    "failed after many transient refusals": (
+        "outcomes",
+        log(without="submit", status="failed", outcomes=("transient",) * 9),
+    ),
+    "failed unreachable": ("outcomes", log(without="submit", status="failed", outcomes=("unreachable",) * 9)),
+    "accepted and waiting early in its schedule": (
+        "outcomes",
+        log(without="submit", status="accepted", outcomes=("transient",) * 2),
+    ),
     "permanent failure without a permanent refusal": (
         "outcomes",
         replace(
@@ -240,18 +249,32 @@ EXPLAINED = {
         without="report", status="failed", outcomes=("transient", "in_doubt"), **EXPIRED
     ),
     "failed, permanently refused": log(REFUSED, without="submit", status="failed", outcomes=("permanent",)),
-    "failed, never accepted, no retry left": log(without="submit", status="failed", outcomes=("transient",) * 6),
+    "failed, never accepted, no retry left": log(without="submit", status="failed", outcomes=("limited",) * 3),
+    "tried again until it expires": log(without="submit", status="accepted", outcomes=("transient",) * 6),
 }
 
 
 @pytest.mark.parametrize(
     "changes",
-    [{"outcomes": (), **EXPIRED}, {"outcomes": ("limited",) * 3}, {"outcomes": ("transient",), "expires_at": NOW}],
-    ids=["expired before a submit", "limited attempts", "no retry before the expiry"],
+    [
+        {"outcomes": (), **EXPIRED},
+        {"outcomes": ("unreachable", "limited", "limited", "limited")},
+        {"outcomes": ("transient",), "expires_at": NOW},
+        {"outcomes": ("unreachable",), "expires_at": NOW},
+    ],
+    ids=["expired before a submit", "limited attempts", "no retry before the expiry", "unreachable at the expiry"],
 )
 def test_message_never_accepted_can_fail_without_retries_left(changes: dict[str, Any]) -> None:
     evidence = log(without="submit", status="failed", **changes)
     assert count_outcomes(evidence, index_log(evidence)) == {"failed, never accepted, no retry left": 1}
+
+
+def test_acknowledged_messages_never_accepted_are_counted() -> None:
+    never: dict[str, Any] = {"without": "submit", "status": "in_doubt", "outcomes": ("in_doubt",)}
+    assert count_never_accepted(log(**never), index_log(log(**never))) == {"all": 1, "in_doubt": 1}
+    assert count_never_accepted(CLEAN, index_log(CLEAN)) == {"all": 0}
+    unanswered = replace(log(**never), results=[SendResult("R1", True)])
+    assert count_never_accepted(unanswered, index_log(unanswered)) == {"all": 0}
 
 
 def test_second_ddm_is_valid_after_the_report_on_the_first() -> None:

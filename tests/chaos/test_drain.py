@@ -57,6 +57,14 @@ def test_only_postbacks_waiting_for_a_retry_are_advanced(
     assert Postback.objects.get().due_at == due
 
 
+def test_message_on_the_last_retry_step_is_left_alone(message: Callable[[Status, datetime], Message]) -> None:
+    message(Status.ACCEPTED, LATER)
+    Message.objects.update(refusals=6)
+    advance_retries(NOW)
+    assert Message.objects.get().due_at == LATER
+    assert describe_backlog(LATER) == ""
+
+
 def test_backlog_includes_only_messages_expiring_during_the_run(
     message: Callable[[Status, datetime], Message],
 ) -> None:

@@ -153,7 +153,7 @@ def test_in_doubt_resolved_as_sent_is_settled(
     mmsc.answer_next("reset")
     message = send()
     run_workers()
-    assert transitions.resolve_in_doubt(message, sent, "olga", datetime.now(UTC))
+    assert transitions.resolve_in_doubt([message], sent=sent, by="olga", now=datetime.now(UTC))
     assert balance_and_reserved() == left
 
 

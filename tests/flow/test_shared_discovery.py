@@ -77,7 +77,7 @@ def test_message_joining_an_in_flight_ddm_extends_the_discovery(
 ) -> None:
     send(DDM + "<ddm-message-timeout>2</ddm-message-timeout>")
     claiming.claim_messages(datetime.now(UTC), 10)
-    [ddm] = claiming.claim_discoveries(datetime.now(UTC), 10)
+    [ddm], _ = claiming.claim_discoveries(datetime.now(UTC), 10)
     [(_, attempt)] = attempts.start([(ddm, 1000)], datetime.now(UTC))
     long = send(DDM + "<ddm-message-timeout>60</ddm-message-timeout>")
     claiming.claim_messages(datetime.now(UTC), 10)

@@ -7,7 +7,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from mms.messages import attempts
 from mms.models import Attempt, Carrier, Message, Report
 from tests.scripted import Answer, Response, ScriptedServer
 from tests.wire import IPHONE, RunWorkers, envelope, postback_codes, submit_rsp
@@ -99,17 +98,6 @@ def test_transient_failure_is_retried_with_the_same_bytes(
     assert [a.try_number for a in message.attempts.all()] == [1, 2, 3]
 
 
-def test_message_fails_after_its_last_retry(send: Send, run_workers: RunWorkers, mmsc: ScriptedServer) -> None:
-    mmsc.script.clear()
-    mmsc.default = submit_rsp(code=3000)
-    message = send()
-    for hours in (0, 1, 2, 3, 6, 9, 12):
-        run_workers(later(hours=hours))
-    message.refresh_from_db()
-    assert (message.status, postback_codes(message)) == ("failed", ["E101"])
-    assert len(mmsc.received) == 1 + len(attempts.RETRY_SCHEDULE)
-
-
 def test_limited_failure_is_retried_twice(send: Send, run_workers: RunWorkers, mmsc: ScriptedServer) -> None:
     mmsc.script.clear()
     mmsc.default = submit_rsp(code=4000)
@@ -130,7 +118,7 @@ def test_message_fails_if_it_expires_unsent(send: Send, run_workers: RunWorkers,
     assert message.postbacks.get().fields["status-details"] == "it expired before it could be sent"
 
 
-def test_unreachable_mmsc_is_a_transient_failure(
+def test_unreachable_mmsc_is_tried_again(
     records: SimpleNamespace, send: Send, run_workers: RunWorkers, mmsc: ScriptedServer
 ) -> None:
     records.carrier.mmsc_url = "http://127.0.0.1:9/mm7"
@@ -138,13 +126,13 @@ def test_unreachable_mmsc_is_a_transient_failure(
     message = send()
     run_workers()
     message.refresh_from_db()
-    assert (message.status, message.attempts.get().outcome) == ("accepted", "transient")
+    assert (message.status, message.attempts.get().outcome) == ("accepted", "unreachable")
 
 
 @pytest.mark.parametrize(
     ("answer", "kind", "text"),
     [
-        (None, "retry", "the MMSC did not accept the message; next try at "),  # out of reach
+        (None, "unreachable", "the MMSC is out of reach; tried again until the message expires"),
         (Response(status=503), "retry", "the MMSC did not accept the message; next try at "),
         (fault(3000), "retry", "3000; next try at "),
         ("reset", "in-doubt", "the MMSC did not say whether it accepted the message"),
@@ -288,7 +276,7 @@ def test_postback_does_not_contain_the_mmsc_address(
     records.carrier.mmsc_url = "http://127.0.0.1:9/mm7"
     records.carrier.save()
     message = send()
-    for hours in (0, 1, 2, 3, 4, 8):
-        run_workers(later(hours=hours))
+    for wait in (timedelta(), timedelta(days=3, seconds=-20)):
+        run_workers(later(seconds=wait.total_seconds()))
     assert message.postbacks.get().fields["status-details"] == "the MMSC did not accept the message"
     assert "127.0.0.1" in message.attempts.all()[0].text

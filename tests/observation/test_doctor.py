@@ -13,7 +13,7 @@ from billing.models import Proof, SenderAddress
 from mms import doctor
 from mms.doctor import deployment, servers, setup, traffic
 from mms.doctor.finding import Check, Finding, Level
-from mms.models import Carrier, Encoding, Medium, Postback
+from mms.models import Carrier, CarrierFeed, Encoding, Medium, Message, Postback
 from tests.scripted import ScriptedServer
 
 Capture = pytest.CaptureFixture[str]
@@ -204,3 +204,15 @@ def test_command_succeeds_with_warnings_only(
     settings.SECRET_KEY = settings.API_KEY_SECRET = STRONG
     call_command("doctor", no_color=True)
     assert "to fix" not in capsys.readouterr().out
+
+
+def test_paused_carrier_is_reported_instead_of_its_backlog(records: SimpleNamespace) -> None:
+    Message.objects.create(
+        account=records.account, template=records.template, carrier=records.carrier, number="14044790000",
+        sender="28444", status="accepted", due_at=later(hours=-1), expires_at=later(days=1), created_at=later(),
+    )  # fmt: skip
+    assert (worst(traffic.paused).level, worst(traffic.overdue).level) == (Level.OK, Level.FAIL)
+    CarrierFeed.objects.create(carrier=records.carrier, failures=7, pauses=1, paused_until="2026-11-29T12:00:30Z")
+    assert (worst(traffic.paused).level, worst(traffic.overdue).level) == (Level.FAIL, Level.OK)
+    text = "AT&T: its MMSC did not answer 7 submits; the next is sent after 12:00:30 UTC"
+    assert worst(traffic.paused).text == text

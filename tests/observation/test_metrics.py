@@ -15,7 +15,7 @@ from billing import ledger
 from billing.models import Balance
 from mms.messages.accept import Accepted, accept
 from mms.messages.request import SendRequest
-from mms.models import Carrier, Event, Message, Postback, Rendition, Tally
+from mms.models import Carrier, CarrierFeed, Event, Message, Postback, Rendition, Tally
 from mms.observation import metrics, tallies
 from tests.database.plans import explained
 from tests.scripted import Response, ScriptedServer
@@ -129,6 +129,12 @@ def test_in_doubt_messages_and_open_discoveries_are_counted(
     Message.objects.update(status="in_doubt")
     assert scrape("mms_messages_in_doubt") == 1
     assert scrape("mms_discoveries_open") == 0
+
+
+def test_paused_carrier_is_reported(records: SimpleNamespace, scrape: Callable[..., float]) -> None:
+    assert (scrape("mms_carrier_paused", carrier="att"), scrape("mms_carrier_failures", carrier="att")) == (0, 0)
+    CarrierFeed.objects.create(carrier=records.carrier, failures=7, pauses=1, paused_until=later(seconds=9))
+    assert (scrape("mms_carrier_paused", carrier="att"), scrape("mms_carrier_failures", carrier="att")) == (1, 7)
 
 
 def test_last_ledger_reconciliation_is_reported(records: SimpleNamespace, scrape: Callable[..., float]) -> None:

@@ -157,7 +157,7 @@ class Platform:
 
     def wake(self, task: str = "mms.work", queue: str = "flow") -> None:
         """Send one wake-up; without beat there is no other."""
-        with Celery(broker=self.broker.url) as app:
+        with Celery(broker=self.broker.url, set_as_current=False) as app:
             app.send_task(task, queue=queue)
 
     def simulator_log(self, kind: str) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """Rules that hold at the end of every run, regardless of the faults. Each rule yields its breaches."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,7 +20,10 @@ STATUS_CODES: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "failed": (("E101",), ("N101", "E102")),
     "submitted": (("N101",),),
     "in_doubt": ((),),
+    "accepted": ((),),
 }
+# Whether these will be submitted, and so charged, is not decided yet.
+UNDECIDED = frozenset({"in_doubt", "accepted"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,10 +220,10 @@ def check_ledger(evidence: Evidence) -> Problems:
 
 def _charge_problems(message: MessageRecord) -> Iterator[str]:
     reserved = sum(line.reserved for line in message.lines)
-    if reserved != (message.reserved if message.status == "in_doubt" else 0):
+    if reserved != (message.reserved if message.status in UNDECIDED else 0):
         yield f"{message.status}, but {reserved} of {message.reserved} is still reserved"
     charged, price = _charged(message), _price(message)
-    if charged not in ({0} if message.status == "in_doubt" else {price, price + message.price_ddm}):
+    if charged not in ({0} if message.status in UNDECIDED else {price, price + message.price_ddm}):
         yield f"{message.status}, charged {charged} instead of {price}, or {message.price_ddm} more with the DDM"
 
 
@@ -241,7 +244,7 @@ def _ddm_charge_problems(messages: Sequence[MessageRecord]) -> Problems:
         by_discovery[message.discovery].append(message)
     for discovery, group in by_discovery.items():
         charged = sum(_charged(message) > _price(message) for message in group)
-        undecided = sum(message.status == "in_doubt" for message in group)  # may be charged for the DDM later
+        undecided = sum(message.status in UNDECIDED for message in group)  # may be charged for the DDM later
         codes = {postback.code for message in group for postback in message.postbacks}
         expected = int(discovery is not None and "N501" in codes)
         if not expected - undecided <= charged <= expected:
@@ -261,6 +264,17 @@ RULES: Mapping[str, Callable[[Evidence], Problems]] = {
     "postbacks": check_postbacks,
     "ledger": check_ledger,
 }
+
+
+def count_never_accepted(evidence: Evidence, mmsc_log: MmscLog) -> Mapping[str, int]:
+    """Return the number of messages that were acknowledged to a customer and never accepted by the MMSC, by status."""
+    acknowledged = {tracking_id for result in evidence.results for tracking_id in result.tracking_ids}
+    never = [
+        message.status
+        for message in evidence.messages
+        if message.tracking_id in acknowledged and mmsc_log.message_id(message.transaction_id) is None
+    ]
+    return {"all": len(never), **dict(Counter(never).most_common())}
 
 
 def count_outcomes(evidence: Evidence, mmsc_log: MmscLog) -> Mapping[str, int]:

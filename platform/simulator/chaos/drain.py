@@ -4,8 +4,10 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from django.db.models import Q
 from django.utils import timezone
 
+from mms.messages.attempts import RETRY_SCHEDULE
 from mms.models import Discovery, Message, Postback, Report, Status
 from simulator.chaos.environment import Environment
 
@@ -17,6 +19,8 @@ PROGRESS_INTERVAL = 10.0  # seconds
 IDLE_POLLS = 5
 # A postback due later than this waits for a retry; a lease ends earlier.
 RETRY_THRESHOLD = timedelta(minutes=2, seconds=30)
+# Messages that are tried again every two hours until they expire, days after the run.
+PATIENT = Q(status=Status.ACCEPTED, refusals__gt=len(RETRY_SCHEDULE))
 UNFINISHED = (Status.ENCODING, Status.ACCEPTED, Status.DISCOVERING, Status.SENDING)
 
 
@@ -55,7 +59,7 @@ def drain(environment: Environment, expiry: datetime, seconds: float, report: Ca
 
 def advance_retries(now: datetime) -> None:
     """Make all retries due now: submits, postbacks and the matching of reports."""
-    Message.objects.filter(status=Status.ACCEPTED, due_at__gt=now).update(due_at=now)
+    Message.objects.filter(status=Status.ACCEPTED, due_at__gt=now).exclude(PATIENT).update(due_at=now)
     Discovery.objects.filter(status=Status.ACCEPTED, due_at__gt=now).update(due_at=now)
     Postback.objects.filter(status=Postback.Status.PENDING, tries__gt=0, due_at__gt=now + RETRY_THRESHOLD).update(
         due_at=now
@@ -67,7 +71,7 @@ def describe_backlog(expiry: datetime) -> str:
     """Return a description of the remaining work, empty if there is none."""
     expiring = Message.objects.filter(due_at__lte=expiry)
     counts = {
-        "unfinished messages": Message.objects.filter(status__in=UNFINISHED).count(),
+        "unfinished messages": Message.objects.filter(status__in=UNFINISHED).exclude(PATIENT).count(),
         "messages to expire": expiring.exclude(status__in=UNFINISHED).count(),
         "DDMs": Discovery.objects.filter(status__in=UNFINISHED).count(),
         "postbacks": Postback.objects.filter(status=Postback.Status.PENDING).count(),

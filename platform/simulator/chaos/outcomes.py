@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from mms.messages.attempts import LIMITED_SCHEDULE, RETRY_SCHEDULE
+from mms.messages import attempts
 from mms.mm7 import codes
 from mms.protocol.submit import Outcome
 from simulator.behaviour import TransportFailure
@@ -25,10 +25,6 @@ FINAL_STATUSES = {
 MATCHING_DELAY = timedelta(seconds=3)
 # Failures after which the MMSC has certainly not accepted the message, so that it may be submitted again.
 REFUSALS = frozenset({TransportFailure.RESET_BEFORE_READ, TransportFailure.HTTP_500, TransportFailure.HTTP_503})
-RETRY_SCHEDULES: Mapping[str, Sequence[timedelta]] = {
-    Outcome.TRANSIENT: RETRY_SCHEDULE,
-    Outcome.LIMITED: LIMITED_SCHEDULE,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +92,8 @@ def explain_outcome(message: MessageRecord, mmsc_log: MmscLog, unmatched: frozen
             return "submitted, no final report" if message_id and not acknowledged(reports) else None
         case "in_doubt":
             return _in_doubt(message_id, reports, unmatched)
+        case "accepted":
+            return "tried again until it expires" if not message_id and is_patient(message) else None
     return None
 
 
@@ -123,11 +121,18 @@ def _has_no_retry(message: MessageRecord) -> bool:
     """Return whether there is no retry left, or none before the message expires."""
     if _has_expired(message):
         return True
-    attempts = len(message.outcomes)
-    delays = RETRY_SCHEDULES.get(message.outcomes[-1]) if attempts else None
-    if delays is None:
-        return False
-    return attempts > len(delays) or message.final_at + delays[attempts - 1] >= message.expires_at
+    last = Outcome(message.outcomes[-1]) if message.outcomes and message.outcomes[-1] else None
+    wait = attempts.retry_wait(last, _count_refusals(message)) if last else None
+    return message.final_at + wait >= message.expires_at if wait else last == Outcome.LIMITED
+
+
+def is_patient(message: MessageRecord) -> bool:
+    """Return whether the message has been refused so often that only the last step of the schedule is repeated."""
+    return _count_refusals(message) > len(attempts.RETRY_SCHEDULE)
+
+
+def _count_refusals(message: MessageRecord) -> int:
+    return sum(outcome in attempts.REFUSALS for outcome in message.outcomes)
 
 
 def _in_doubt(message_id: str | None, reports: Sequence[Entry], unmatched: frozenset[str]) -> str | None:

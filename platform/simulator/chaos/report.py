@@ -41,6 +41,7 @@ def figures(run: Run) -> Mapping[str, Mapping[str, Any]]:
         "faults": dict(Counter(fault.kind.value for fault in run.faults).most_common()),
         "customers": {**count_results(run.evidence.results), **_failed_attempts(run.evidence)},
         "messages by outcome": checks.count_outcomes(run.evidence, mmsc_log),
+        "acknowledged, never accepted by the MMSC": checks.count_never_accepted(run.evidence, mmsc_log),
         "submits": _submits([entry for entries in mmsc_log.submits.values() for entry in entries]),
         "postbacks": _postbacks(run.evidence),
         "time": {
