@@ -51,7 +51,8 @@ def _prepare() -> None:
     _set("MEDIA_ROOT", _resources.enter_context(TemporaryDirectory(prefix="mms-media-")))
     _set("SECRET_KEY", "only for tests")
     # The servers of the tests' carriers and customers listen on loopback.
-    _set("OUTBOUND_ALLOWED_NETWORKS", "127.0.0.0/8,::1/128")
+    for purpose in ("MMSC", "POSTBACK", "DOWNLOAD"):
+        _set(f"{purpose}_ALLOWED_NETWORKS", "127.0.0.0/8,::1/128")
     _set("DJANGO_SETTINGS_MODULE", "config.settings")
     django.setup()
 

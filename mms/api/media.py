@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
+import structlog
+
 from base import request_slots
 from billing.models import Account
 from mms.adaptation import images
@@ -13,6 +15,10 @@ from mms.api.errors import Refusal
 from mms.content.downloads import DownloadedFile, DownloadError, Downloads, DownloadTooLarge
 from mms.content.store import NewMedium
 
+log = structlog.get_logger()
+
+# The code of refusals that say nothing about the file.
+BUSY = "E113"
 # Content types that servers send for files of unknown type.
 UNKNOWN_TYPES = ("", "application/octet-stream", "binary/octet-stream")
 
@@ -105,7 +111,21 @@ class RequestedMedium:
 
 
 def fetch(requested: RequestedMedium, account: Account, downloads: Downloads) -> NewMedium:
-    """Return the file at the URL, checked to be of the element's kind. Raises Refusal."""
+    """Return the file at the URL, checked to be of the element's kind. Raises Refusal.
+
+    Of a server at a private address, the customer learns only whether it delivered a file: the reason could tell which
+    ports of the platform's own network are open. The log has it.
+    """
+    try:
+        return _fetch(requested, account, downloads)
+    except Refusal as refusal:
+        if not downloads.private or refusal.code == BUSY:
+            raise
+        log.info("private file refused", account=account.pk, code=refusal.code, problem=refusal.info)
+        raise _not_fetched(requested, "its server, at a private address, did not deliver a valid file") from None
+
+
+def _fetch(requested: RequestedMedium, account: Account, downloads: Downloads) -> NewMedium:
     position, element = requested.position, requested.element
     found = _download(requested, account, downloads)
     source = _image(position, found.data) if element.kind is Kind.IMAGE else _other(requested, found.data)
@@ -125,9 +145,14 @@ def _download(requested: RequestedMedium, account: Account, downloads: Downloads
     except DownloadTooLarge as problem:
         raise Refusal(element.too_large_code, f"slide {position}: {element.label} is too large: {problem}") from None
     except DownloadError as problem:
-        raise Refusal(
-            element.fetch_failed_code, f"slide {position}: {element.label} could not be fetched: {problem}"
-        ) from None
+        raise _not_fetched(requested, str(problem)) from None
+
+
+def _not_fetched(requested: RequestedMedium, reason: str) -> Refusal:
+    element = requested.element
+    return Refusal(
+        element.fetch_failed_code, f"slide {requested.position}: {element.label} could not be fetched: {reason}"
+    )
 
 
 def _size_limit(kind: Kind, account: Account) -> int:
@@ -144,7 +169,7 @@ def _image(position: int, data: bytes) -> Source:
     try:
         return images.inspect(data)
     except images.DecodingBusy as problem:
-        raise Refusal("E113", f"slide {position}: {problem}; wait, then retry") from None
+        raise Refusal(BUSY, f"slide {position}: {problem}; wait, then retry") from None
     except images.NotAnImage as problem:
         raise Refusal("E629", f"slide {position}: {problem}") from None
     except images.ImageError as problem:

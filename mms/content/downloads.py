@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import aiohttp
 
-from mms.runtime.http_client import CHUNK_SIZE, CONNECT_TIMEOUT, guarded_session
+from mms.runtime.http_client import CHUNK_SIZE, CONNECT_TIMEOUT, Guard, Purpose, guarded_session
 
 TIME_LIMIT = 20.0  # seconds, for all files of a request
 BYTES_MAX = 100_000_000  # all files of a request; they are held in memory until they are stored
@@ -29,34 +29,38 @@ class DownloadedFile:
 
 @dataclass(slots=True)
 class Downloads:
-    """The sequential downloads of one request; the time limit starts when this is created."""
+    """The sequential downloads of one request. The time between them, such as that for a slot, does not count."""
 
-    deadline: float = field(default_factory=lambda: time.monotonic() + TIME_LIMIT)
+    seconds_left: float = field(default_factory=lambda: TIME_LIMIT)
     bytes_left: int = field(default_factory=lambda: BYTES_MAX)
+    private: bool = False  # whether an address of the latest download was not public
 
     def fetch(self, url: str, size_max: int) -> DownloadedFile:
         """Download at most `size_max` bytes over http or https, following at most 3 redirects.
 
         Raises DownloadError with the reason for the customer.
         """
-        seconds = self.deadline - time.monotonic()
-        if seconds <= 0:  # aiohttp treats 0 as no limit
+        if self.seconds_left <= 0:  # aiohttp treats 0 as no limit
             raise _too_slow()
+        guard, started = Guard(Purpose.DOWNLOAD), time.monotonic()
         try:
-            file = _download(url, min(size_max, self.bytes_left), seconds)
+            file = _download(url, min(size_max, self.bytes_left), self.seconds_left, guard)
         except DownloadTooLarge:
             if size_max <= self.bytes_left:
                 raise
             raise DownloadTooLarge(f"the files of a request may not exceed {BYTES_MAX} bytes in total") from None
+        finally:
+            self.private = guard.private
+            self.seconds_left -= time.monotonic() - started
         self.bytes_left -= len(file.data)
         return file
 
 
-def _download(url: str, size_max: int, seconds: float) -> DownloadedFile:
+def _download(url: str, size_max: int, seconds: float, guard: Guard) -> DownloadedFile:
     if not url.lower().startswith(("http://", "https://")):
         raise DownloadError("its address is not an http or https URL")
     try:
-        return asyncio.run(_fetch(url, size_max, seconds))
+        return asyncio.run(_fetch(url, size_max, seconds, guard))
     except TimeoutError:
         raise _too_slow() from None
     except aiohttp.TooManyRedirects:
@@ -76,17 +80,16 @@ def _too_slow() -> DownloadError:
 
 
 def _connection_problem(problem: aiohttp.ClientConnectorError) -> str:
-    if isinstance(problem, aiohttp.ClientConnectorDNSError):
-        return "its host name cannot be resolved"
-    if "is not allowed" in str(problem.os_error):
-        return "its host is not a public address"
+    # One text for both: whether a name exists in the platform's own network is not the customer's business.
+    if isinstance(problem, aiohttp.ClientConnectorDNSError) or "is not allowed" in str(problem.os_error):
+        return "its host has no public address"
     return "no connection to its server"
 
 
-async def _fetch(url: str, size_max: int, seconds: float) -> DownloadedFile:
+async def _fetch(url: str, size_max: int, seconds: float, guard: Guard) -> DownloadedFile:
     timeout = aiohttp.ClientTimeout(total=seconds, connect=CONNECT_TIMEOUT, sock_read=CONNECT_TIMEOUT)
     async with (
-        guarded_session(limit=1) as session,
+        guarded_session(1, guard) as session,
         session.get(url, timeout=timeout, max_redirects=REDIRECTS_MAX + 1) as response,
     ):
         if response.status != 200:

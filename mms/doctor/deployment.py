@@ -7,11 +7,18 @@ from typing import Final
 from django.conf import settings
 
 from mms.doctor.finding import Check, Finding, fail, ok, warn
+from mms.runtime.http_client import Purpose
 
 KEY_MIN, TOKEN_MIN = 50, 20  # characters
 LOOPBACK_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 # The metadata service of clouds, which serves the secrets of a machine to every process on it.
 METADATA: Final = ipaddress.ip_address("169.254.169.254")
+# Whose servers the requests of each purpose go to.
+SERVERS: Final = {
+    Purpose.MMSC: "MMSCs",
+    Purpose.POSTBACK: "customers' servers for postbacks",
+    Purpose.DOWNLOAD: "customers' file servers",
+}
 
 
 def debug() -> Iterable[Finding]:
@@ -92,15 +99,15 @@ def networks() -> Iterable[Finding]:
 
 
 def _outbound() -> Iterator[Finding]:
-    for given in settings.OUTBOUND_ALLOWED_NETWORKS:
+    for purpose, given in [(each, given) for each in Purpose for given in getattr(settings, each)]:
         network = _network(given)
         if network is None:
-            yield fail(f"OUTBOUND_ALLOWED_NETWORKS: {given} is not a network", "Write it as CIDR, such as 10.8.0.0/24.")
+            yield fail(f"{purpose}: {given} is not a network", "Write it as CIDR, such as 10.8.0.0/24.")
         elif (network.version == 4 and METADATA in network) or network.is_loopback:
-            text = f"customers can make the platform send requests to {given}: to this machine or its cloud metadata"
-            yield warn(text, "Remove it from OUTBOUND_ALLOWED_NETWORKS, or list only the addresses of carriers.")
+            text = f"{SERVERS[purpose]} may be at {given}: on this machine, or its cloud metadata"
+            yield warn(text, f"Remove it from {purpose}, or list only the addresses of {SERVERS[purpose]}.")
         else:
-            yield ok(f"outbound requests may reach {given}")
+            yield ok(f"{SERVERS[purpose]} may be at {given}")
 
 
 def _proxies() -> Iterator[Finding]:

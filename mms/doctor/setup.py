@@ -10,6 +10,7 @@ from billing.models import SenderAddress
 from mms.doctor.finding import Check, Finding, fail, ok, warn
 from mms.models import Attempt, Carrier
 from mms.runtime import http_client
+from mms.runtime.http_client import Purpose
 
 CONNECT_TIMEOUT: Final = 3.0  # seconds to connect to an MMSC
 THREADS: Final = 16
@@ -44,9 +45,9 @@ def _unreachable(url: str) -> Finding | None:
     try:
         found = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
         addresses = [str(address[0]) for *_, address in found]
-        reachable = [address for address in addresses if http_client.is_allowed(address)]
+        reachable = [address for address in addresses if http_client.is_allowed(address, Purpose.MMSC)]
         if not reachable:
-            remedy = f"If that is intended, add {addresses[0]} to OUTBOUND_ALLOWED_NETWORKS."
+            remedy = f"If that is intended, add {addresses[0]} to {Purpose.MMSC}."
             which = addresses[0] if addresses[0] == parts.hostname else f"{parts.hostname}, {addresses[0]},"
             return fail(f"{which} is not a public address", remedy)
         socket.create_connection((reachable[0], port), CONNECT_TIMEOUT).close()

@@ -27,7 +27,7 @@ from mms.rendering.compose import Composer
 from mms.rendering.renditions import StorageError
 from mms.runtime import wakeup
 from mms.runtime.db_retry import DATABASE_GONE
-from mms.runtime.http_client import Request
+from mms.runtime.http_client import Purpose, Request
 from mms.runtime.send_loop import Claim, Clock, Launches, Limits, Replies, Room, SendLoop
 
 log = structlog.get_logger()
@@ -65,7 +65,7 @@ def send_loop(clock: Clock = timezone.now) -> SendLoop:
 
     DDMs come first: they have deadlines of minutes, and a backlog of messages would leave them no room at the carrier.
     """
-    return SendLoop(wakeup.WORK, (DiscoverySource(), MessageSource()), LIMITS, clock, sweeper.sweep)
+    return SendLoop(wakeup.WORK, Purpose.MMSC, (DiscoverySource(), MessageSource()), LIMITS, clock, sweeper.sweep)
 
 
 def _carrier(submit: Submit[Sent]) -> int:

@@ -15,7 +15,7 @@ from mms.postbacks import outbox
 from mms.postbacks.outbox import ClaimedPostback
 from mms.postbacks.signed_request import signed_request
 from mms.runtime import wakeup
-from mms.runtime.http_client import NoReply, Reply
+from mms.runtime.http_client import NoReply, Purpose, Reply
 from mms.runtime.in_flight import SLOW
 from mms.runtime.send_loop import Claim, Clock, Launches, Limits, Replies, Room, SendLoop
 
@@ -41,7 +41,7 @@ def run(clock: Clock = timezone.now) -> None:
 
 def send_loop(clock: Clock = timezone.now, limits: Limits = LIMITS) -> SendLoop:
     """Return the loop that sends postbacks."""
-    return SendLoop(wakeup.NOTIFY, (PostbackSource(),), limits, clock)
+    return SendLoop(wakeup.NOTIFY, Purpose.POSTBACK, (PostbackSource(),), limits, clock)
 
 
 class PostbackSource:

@@ -1,7 +1,8 @@
 """The client for all outbound HTTP: time-outs, size limits and an address guard.
 
-A `guarded_session` connects only to addresses that the guard allows. It checks the address of the socket itself, so
-no redirect, changing DNS answer or unusual notation of an address bypasses it.
+A `guarded_session` connects only to addresses that its guard allows: public ones, and those that the settings allow for
+its purpose. It checks the address of the socket itself, so no redirect, changing DNS answer or unusual notation of an
+address bypasses it.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from enum import StrEnum
 
 import aiohttp
 from aiohttp import AddrInfoType
@@ -68,20 +70,32 @@ class AddressBlocked(OSError):
     """The guard refused an address. An OSError, because aiohttp expects that from a failed socket."""
 
 
-def is_allowed(address: str) -> bool:
-    """Return whether outbound requests may go to this IP address: a public one, or one allowed by the settings."""
-    ip = _embedded_ipv4(ipaddress.ip_address(address.partition("%")[0]))
-    if any(ip in ipaddress.ip_network(network) for network in settings.OUTBOUND_ALLOWED_NETWORKS):
-        return True
+class Purpose(StrEnum):
+    """What outbound requests are for, with the setting of the networks that they may reach besides public addresses."""
+
+    MMSC = "MMSC_ALLOWED_NETWORKS"
+    POSTBACK = "POSTBACK_ALLOWED_NETWORKS"
+    DOWNLOAD = "DOWNLOAD_ALLOWED_NETWORKS"
+
+
+def is_allowed(address: str, purpose: Purpose) -> bool:
+    """Return whether requests of this purpose may go to this IP address."""
+    return is_public(address) or any(
+        _ip(address) in ipaddress.ip_network(network) for network in getattr(settings, purpose)
+    )
+
+
+def is_public(address: str) -> bool:
+    """Return whether this IP address can be reached from everywhere."""
+    ip = _ip(address)
     if ip.is_multicast or any(ip in network for network in RESERVED):
         return False
     return ip.is_global and (ip.version == 4 or ip in UNICAST)
 
 
-def _embedded_ipv4(
-    ip: ipaddress.IPv4Address | ipaddress.IPv6Address,
-) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    """Return the IPv4 address embedded in an IPv6 one (mapped, 6to4, NAT64), or else the address itself."""
+def _ip(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """Return the address, or the IPv4 address that is embedded in an IPv6 one (mapped, 6to4, NAT64)."""
+    ip = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(ip, ipaddress.IPv4Address):
         return ip
     if ip in NAT64:
@@ -89,11 +103,20 @@ def _embedded_ipv4(
     return ip.ipv4_mapped or ip.sixtofour or ip
 
 
-def _guarded_socket(info: AddrInfoType) -> socket.socket:
-    family, kind, protocol, _, address = info
-    if not is_allowed(str(address[0])):
-        raise AddressBlocked(f"address {address[0]} is not allowed")
-    return socket.socket(family, kind, protocol)
+@dataclass(slots=True)
+class Guard:
+    """The addresses that requests of one purpose may reach."""
+
+    purpose: Purpose
+    private: bool = False  # whether an address was not public
+
+    def open_socket(self, info: AddrInfoType) -> socket.socket:
+        """Return a socket for the address. Raises AddressBlocked."""
+        family, kind, protocol, _, address = info
+        if not is_allowed(str(address[0]), self.purpose):
+            raise AddressBlocked(f"address {address[0]} is not allowed")
+        self.private |= not is_public(str(address[0]))
+        return socket.socket(family, kind, protocol)
 
 
 class _ResolverPool(ThreadPoolExecutor):
@@ -103,11 +126,11 @@ class _ResolverPool(ThreadPoolExecutor):
         super().shutdown(wait=False, cancel_futures=cancel_futures)  # asyncio.run() would wait
 
 
-def guarded_session(limit: int) -> aiohttp.ClientSession:
+def guarded_session(limit: int, guard: Guard) -> aiohttp.ClientSession:
     """Return a session of at most `limit` concurrent connections, for an event loop that does nothing else."""
     # A thread for each connection, so that a hanging name server delays no other lookup.
     asyncio.get_running_loop().set_default_executor(_ResolverPool(limit, "resolving"))
-    connector = aiohttp.TCPConnector(limit=limit, keepalive_timeout=4, socket_factory=_guarded_socket)
+    connector = aiohttp.TCPConnector(limit=limit, keepalive_timeout=4, socket_factory=guard.open_socket)
     # No proxies from the environment and no cookies: no data of one customer's server may reach another's.
     # No compression: a few compressed bytes can expand to gigabytes.
     return aiohttp.ClientSession(

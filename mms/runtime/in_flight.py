@@ -18,7 +18,7 @@ from typing import Generic, Self, TypeVar
 import aiohttp
 from cachetools import LRUCache
 
-from mms.runtime.http_client import NoReply, Reply, Request, guarded_session, send
+from mms.runtime.http_client import Guard, NoReply, Purpose, Reply, Request, guarded_session, send
 
 SLOW = 0.25  # seconds after which a reply counts as slow; nothing is delayed for it any more
 
@@ -38,6 +38,7 @@ class InFlight(Generic[Key]):
     """
 
     limit: int
+    purpose: Purpose
     slow: float = SLOW
     _thread: threading.Thread | None = field(init=False, default=None)
     _ready: SimpleQueue[tuple[asyncio.AbstractEventLoop, aiohttp.ClientSession, asyncio.Event] | OSError] = field(
@@ -87,7 +88,7 @@ class InFlight(Generic[Key]):
 
     async def _serve(self) -> None:
         stop = asyncio.Event()
-        async with guarded_session(self.limit) as session:
+        async with guarded_session(self.limit, Guard(self.purpose)) as session:
             self._ready.put((asyncio.get_running_loop(), session, stop))
             await stop.wait()
 

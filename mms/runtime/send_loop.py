@@ -19,7 +19,7 @@ from django.utils import timezone
 from base import shutdown
 from mms.runtime import wakeup
 from mms.runtime.db_retry import DATABASE_GONE, write_with_retry
-from mms.runtime.http_client import NoReply, Reply, Request
+from mms.runtime.http_client import NoReply, Purpose, Reply, Request
 from mms.runtime.in_flight import InFlight
 from mms.runtime.time_slice import TimeSlice
 
@@ -119,6 +119,7 @@ class SendLoop:
     """
 
     task: str
+    purpose: Purpose
     sources: Sequence[Source[Any, Any]]
     limits: Limits
     clock: Clock = timezone.now
@@ -131,7 +132,7 @@ class SendLoop:
     _found_due: bool = field(init=False, default=True)  # whether the last claim found due rows
 
     def __post_init__(self) -> None:
-        self.in_flight = InFlight[_Launched](self.limits.in_flight, self.limits.slow)
+        self.in_flight = InFlight[_Launched](self.limits.in_flight, self.purpose, self.limits.slow)
         self.time_slice = TimeSlice(self.in_flight, self.clock, lambda launched: launched.destination)
 
     def run(self) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import dj_database_url
 from celery.schedules import crontab
+from django.core.exceptions import ImproperlyConfigured
 
 from base import logs
 from config import console, embedded
@@ -181,8 +182,16 @@ EMAIL_USE_TLS = flag("EMAIL_USE_TLS")
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = os.environ.get("DEFAULT_FROM_EMAIL", "mms@localhost")
 
-# Private, loopback or link-local networks that outbound HTTP may reach (CIDR, comma-separated).
-OUTBOUND_ALLOWED_NETWORKS = words("OUTBOUND_ALLOWED_NETWORKS")
+# Private, loopback or link-local networks that submits, postbacks and downloads may reach (CIDR, comma-separated).
+MMSC_ALLOWED_NETWORKS = words("MMSC_ALLOWED_NETWORKS")
+POSTBACK_ALLOWED_NETWORKS = words("POSTBACK_ALLOWED_NETWORKS")
+DOWNLOAD_ALLOWED_NETWORKS = words("DOWNLOAD_ALLOWED_NETWORKS")
+REPLACED = "OUTBOUND_ALLOWED_NETWORKS"
+if words(REPLACED):
+    raise ImproperlyConfigured(
+        f"{REPLACED} is replaced: set MMSC_ALLOWED_NETWORKS to the networks of MMSCs. POSTBACK_ALLOWED_NETWORKS and "
+        "DOWNLOAD_ALLOWED_NETWORKS are needed only for customers' servers at private addresses."
+    )
 # Trusted reverse proxies (CIDR, comma-separated): the client address is read from their X-Forwarded-For.
 TRUSTED_PROXIES = words("TRUSTED_PROXIES")
 # The bearer token of Prometheus for /metrics; empty: no metrics.

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 from django.test import Client
 
+from mms.runtime.http_client import Purpose
 from mms.runtime.in_flight import InFlight
 
 
@@ -23,5 +24,5 @@ def call_api(records: SimpleNamespace) -> Callable[[bytes], bytes]:
 
 @pytest.fixture
 def in_flight() -> Iterator[InFlight[str]]:
-    with InFlight[str](limit=10) as in_flight:
+    with InFlight[str](10, Purpose.POSTBACK) as in_flight:
         yield in_flight

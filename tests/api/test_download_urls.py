@@ -12,14 +12,14 @@ from tests.api.sockets import TcpServer, respond_with, tcp_server
 CallApi = Callable[[bytes], bytes]
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\n"
-NOT_PUBLIC = "its host is not a public address"
+NOT_PUBLIC = "its host has no public address"
 NOT_HTTP = "its address is not an http or https URL"
 NOT_VALID = "its address, or one that it redirects to, is not valid"
 
 
 @pytest.fixture
 def public_addresses_only(settings: Settings) -> None:
-    settings.OUTBOUND_ALLOWED_NETWORKS = []
+    settings.DOWNLOAD_ALLOWED_NETWORKS = []
 
 
 @pytest.mark.parametrize(

@@ -15,11 +15,13 @@ from tests.api.sockets import Handler, read_headers, reset, respond_with, tcp_se
 from tests.scripted import Response, ScriptedServer, serving
 from tests.wire import photograph
 
+pytestmark = pytest.mark.usefixtures("public_loopback")
+
 CallApi = Callable[[bytes], bytes]
 
 PICTURE = photograph()
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\n"
-NOT_PUBLIC = "its host is not a public address"
+NOT_PUBLIC = "its host has no public address"
 NOT_HTTP = "its address is not an http or https URL"
 NOT_VALID = "its address, or one that it redirects to, is not valid"
 BROKEN = "its server closed the connection or does not speak HTTP"
@@ -117,7 +119,7 @@ def test_redirect_to_another_scheme_is_refused(call_api: CallApi, web: ScriptedS
 
 
 def test_redirect_to_a_private_address_is_refused(call_api: CallApi, web: ScriptedServer, settings: Settings) -> None:
-    settings.OUTBOUND_ALLOWED_NETWORKS = ["127.0.0.1/32"]
+    settings.DOWNLOAD_ALLOWED_NETWORKS = ["127.0.0.1/32"]
     with tcp_server(respond_with(OK)) as inner:
         web.answer_next(redirect(f"http://127.0.0.2:{inner.port}/"))
         assert call_api(save_request(web.url)) == fetch_failure(NOT_PUBLIC)
@@ -196,7 +198,7 @@ def test_missing_server_is_reported(call_api: CallApi) -> None:
 
 
 def test_unknown_host_is_reported(call_api: CallApi) -> None:
-    assert call_api(save_request("http://nowhere.invalid/a.jpg")) == fetch_failure("its host name cannot be resolved")
+    assert call_api(save_request("http://nowhere.invalid/a.jpg")) == fetch_failure(NOT_PUBLIC)
 
 
 def test_https_url_requires_a_secure_connection(call_api: CallApi) -> None:

@@ -20,6 +20,8 @@ from tests.api.sockets import read_headers, tcp_server
 from tests.scripted import ScriptedServer
 from tests.wire import photograph
 
+pytestmark = pytest.mark.usefixtures("public_loopback")
+
 fuzzed = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 # Element -> its file, in the order of fetching. Audio and video are recognised by their signatures.

@@ -160,7 +160,7 @@ def test_https_to_a_plain_server_has_nothing_written(in_flight: InFlight[str]) -
 
 
 def test_private_address_is_not_connected_to(in_flight: InFlight[str], settings: Settings) -> None:
-    settings.OUTBOUND_ALLOWED_NETWORKS = []
+    settings.POSTBACK_ALLOWED_NETWORKS = []
     with tcp_server(answering(OK)) as server:
         result = send(in_flight, server.url)
         assert server.connections == 0

@@ -3,7 +3,7 @@
 import socket
 import threading
 
-from mms.runtime.http_client import NoReply, Reply, Request
+from mms.runtime.http_client import NoReply, Purpose, Reply, Request
 from mms.runtime.in_flight import SLOW, InFlight
 from tests.api.in_flight_requests import OK, SMALL, answering, read_request, send
 from tests.api.sockets import Handler, tcp_server
@@ -67,7 +67,7 @@ def test_exit_abandons_in_flight_requests() -> None:
         finished.wait(timeout=30)
 
     with tcp_server(silent) as server:
-        with InFlight[str](limit=1) as in_flight:
+        with InFlight[str](1, Purpose.POSTBACK) as in_flight:
             in_flight.launch("one", Request(server.url, SMALL, {}, 20.0))
             assert in_flight.completed(wait=0.1) == []
         finished.set()

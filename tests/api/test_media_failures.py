@@ -12,6 +12,8 @@ from tests.api.documents import NUMBER, SAVE, SEND, failure, file, request
 from tests.scripted import Response, ScriptedServer, serving
 from tests.wire import photograph
 
+pytestmark = pytest.mark.usefixtures("public_loopback")
+
 CallApi = Callable[[bytes], bytes]
 
 HELLO = "<message-text>Hello</message-text>"

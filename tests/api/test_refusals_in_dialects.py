@@ -9,6 +9,8 @@ from tests.api.dialect_requests import JSON, PAIRS, SKYCORE, SKYCORE_SAVE, XML_D
 from tests.api.documents import KEY, NUMBER, file
 from tests.scripted import serving
 
+pytestmark = pytest.mark.usefixtures("public_loopback")
+
 
 @pytest.mark.parametrize(
     ("path", "body", "expected"),

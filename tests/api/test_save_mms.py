@@ -22,6 +22,8 @@ from tests.api.documents import SAVE, SEND, file, image, request
 from tests.api.sockets import read_headers, tcp_server
 from tests.scripted import ScriptedServer, serving
 
+pytestmark = pytest.mark.usefixtures("public_loopback")
+
 CallApi = Callable[[bytes], bytes]
 
 PICTURE = Image.radial_gradient("L").resize((64, 48)).convert("RGB")

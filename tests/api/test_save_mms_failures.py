@@ -11,6 +11,8 @@ from tests.api.documents import SAVE, Elements, failure, file, image, request
 from tests.scripted import Response, ScriptedServer, serving
 from tests.wire import photograph
 
+pytestmark = pytest.mark.usefixtures("public_loopback")
+
 CallApi = Callable[[bytes], bytes]
 
 LONG = "x" * 5001

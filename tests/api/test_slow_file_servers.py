@@ -24,6 +24,7 @@ from tests.scripted import ScriptedServer, serving
 from tests.wire import photograph
 
 CallApi = Callable[[bytes], bytes]
+pytestmark = pytest.mark.usefixtures("public_loopback")
 TIMEOUT = 20  # seconds
 
 
@@ -87,7 +88,7 @@ def test_total_size_of_the_files_of_a_call_is_limited(
 
 
 def test_call_past_its_deadline_fetches_nothing_more(web: ScriptedServer) -> None:
-    call = Downloads(deadline=0.0)
+    call = Downloads(seconds_left=0.0)
     with pytest.raises(DownloadError, match="all files of a request must arrive within 20 seconds"):
         call.fetch(web.url, 1_000_000)
     assert web.received == []

@@ -2,7 +2,7 @@
 
 import time
 
-from mms.runtime.http_client import Reply, Request
+from mms.runtime.http_client import Purpose, Reply, Request
 from mms.runtime.in_flight import InFlight
 from tests.processes.platform_under_test import eventually
 from tests.scripted import Response, serving
@@ -10,7 +10,7 @@ from tests.scripted import Response, serving
 
 def test_reply_to_a_busy_worker_does_not_time_out() -> None:
     timeout = 0.5
-    with serving(Response(body=b"accepted")) as mmsc, InFlight[str](limit=1) as in_flight:
+    with serving(Response(body=b"accepted")) as mmsc, InFlight[str](1, Purpose.POSTBACK) as in_flight:
         mmsc.answering.clear()
         in_flight.launch("submit", Request(mmsc.url, b"content", {}, timeout))
         eventually(lambda: in_flight.completed(0.01) == [] and mmsc.received)
@@ -23,7 +23,7 @@ def test_reply_to_a_busy_worker_does_not_time_out() -> None:
 
 
 def test_completed_requests_of_a_slow_server_share_a_batch() -> None:
-    with serving(Response(body=b"accepted")) as mmsc, InFlight[int](limit=3, slow=0.0) as in_flight:
+    with serving(Response(body=b"accepted")) as mmsc, InFlight[int](3, Purpose.POSTBACK, slow=0.0) as in_flight:
         for number in range(3):
             in_flight.launch(number, Request(mmsc.url, b"content", {}, 5.0))
         eventually(lambda: len(in_flight._completed) == 3)

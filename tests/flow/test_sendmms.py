@@ -162,6 +162,7 @@ def test_dry_run_of_sendmms_stores_nothing(
     assert b"<type>audio/amr</type><bytes>" in call_api(elements)
 
 
+@pytest.mark.usefixtures("public_loopback")
 def test_dry_run_of_sendmms_refuses_an_invalid_file(call_api: CallApi, web: ScriptedServer) -> None:
     web.default = file(b"Hello", "audio/mpeg")
     assert b"<error-code>E629</error-code>" in call_api({**SEND_NEW, "slide": slide("audio", web), "dry-run": "true"})

@@ -12,7 +12,7 @@ from mms.messages import sender
 from mms.models import Message, Postback
 from mms.postbacks import notifier
 from mms.runtime import wakeup
-from mms.runtime.http_client import Request
+from mms.runtime.http_client import Purpose, Request
 from mms.runtime.in_flight import InFlight
 from mms.runtime.time_slice import LENGTH, TimeSlice
 from tests.flow.media import Save
@@ -79,7 +79,7 @@ def test_expired_slice_starts_a_successor_and_claims_no_more(
 
 def test_slice_serves_prompt_servers_until_the_slow_one_replies() -> None:
     moment = NOW
-    with serving(Response()) as hanging, InFlight[str](limit=4) as in_flight:
+    with serving(Response()) as hanging, InFlight[str](4, Purpose.POSTBACK) as in_flight:
         hanging.answering.clear()
         time_slice = TimeSlice(in_flight, lambda: moment, {"hanging": 1, "prompt": 2}.__getitem__)
         in_flight.launch("hanging", Request(hanging.url, b"", {}, 10))

@@ -14,6 +14,7 @@ from mms import doctor
 from mms.doctor import deployment, servers, setup, traffic
 from mms.doctor.finding import Check, Finding, Level
 from mms.models import Carrier, CarrierFeed, Encoding, Medium, Message, Postback
+from mms.runtime.http_client import Purpose
 from tests.scripted import ScriptedServer
 
 Capture = pytest.CaptureFixture[str]
@@ -90,10 +91,10 @@ def test_unwritable_storage_fails(db: None, settings: Settings, tmp_path: Path) 
         ("METRICS_TOKEN", "", deployment.metrics, Level.WARN),
         ("METRICS_TOKEN", "secret", deployment.metrics, Level.WARN),
         ("METRICS_TOKEN", STRONG, deployment.metrics, Level.OK),
-        ("OUTBOUND_ALLOWED_NETWORKS", ["10.8.0.0/24"], deployment.networks, Level.OK),
-        ("OUTBOUND_ALLOWED_NETWORKS", ["10.8.0.1/24"], deployment.networks, Level.FAIL),
-        ("OUTBOUND_ALLOWED_NETWORKS", ["169.254.0.0/16"], deployment.networks, Level.WARN),
-        ("OUTBOUND_ALLOWED_NETWORKS", ["127.0.0.0/8"], deployment.networks, Level.WARN),
+        ("MMSC_ALLOWED_NETWORKS", ["10.8.0.0/24"], deployment.networks, Level.OK),
+        ("POSTBACK_ALLOWED_NETWORKS", ["10.8.0.1/24"], deployment.networks, Level.FAIL),
+        ("DOWNLOAD_ALLOWED_NETWORKS", ["169.254.0.0/16"], deployment.networks, Level.WARN),
+        ("MMSC_ALLOWED_NETWORKS", ["127.0.0.0/8"], deployment.networks, Level.WARN),
         ("TRUSTED_PROXIES", ["0.0.0.0/0"], deployment.networks, Level.FAIL),
         ("TRUSTED_PROXIES", ["proxy"], deployment.networks, Level.FAIL),
     ],
@@ -101,7 +102,8 @@ def test_unwritable_storage_fails(db: None, settings: Settings, tmp_path: Path) 
 def test_settings_get_the_expected_level(
     settings: Settings, name: str, value: object, check: Check, level: Level
 ) -> None:
-    settings.OUTBOUND_ALLOWED_NETWORKS, settings.TRUSTED_PROXIES = [], []
+    for networks in ("TRUSTED_PROXIES", *Purpose):
+        setattr(settings, networks, [])
     settings.SECRET_KEY = STRONG
     setattr(settings, name, value)
     found = worst(check)

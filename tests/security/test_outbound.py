@@ -10,7 +10,7 @@ import pytest
 from pytest_django import Settings
 
 from mms.content.downloads import DownloadedFile, DownloadError, Downloads
-from mms.runtime.http_client import NoReply, Request, is_allowed
+from mms.runtime.http_client import NoReply, Purpose, Request, is_allowed
 from mms.runtime.in_flight import InFlight
 from tests.api.sockets import read_headers, respond_with, tcp_server
 from tests.scripted import Response, ScriptedServer, serving
@@ -54,31 +54,31 @@ def resolved(monkeypatch: pytest.MonkeyPatch) -> Resolve:
     ],
 )  # fmt: skip
 def test_non_public_address_is_refused(settings: Settings, address: str) -> None:
-    settings.OUTBOUND_ALLOWED_NETWORKS = []
-    assert not is_allowed(address)
+    settings.DOWNLOAD_ALLOWED_NETWORKS = []
+    assert not is_allowed(address, Purpose.DOWNLOAD)
 
 
 @pytest.mark.parametrize(
     "address", ["1.1.1.1", "2606:4700::1111", "::ffff:1.1.1.1", "64:ff9b::101:101", "2002:101:101::"]
 )
 def test_public_address_is_allowed(settings: Settings, address: str) -> None:
-    settings.OUTBOUND_ALLOWED_NETWORKS = []
-    assert is_allowed(address)
+    settings.DOWNLOAD_ALLOWED_NETWORKS = []
+    assert is_allowed(address, Purpose.DOWNLOAD)
 
 
 def test_only_allowed_addresses_of_a_name_are_tried(resolved: Resolve, settings: Settings) -> None:
-    settings.OUTBOUND_ALLOWED_NETWORKS = ["127.0.0.1/32"]
+    settings.DOWNLOAD_ALLOWED_NETWORKS = ["127.0.0.1/32"]
     with tcp_server(respond_with(OK + b"Content-Length: 1\r\n\r\nx")) as server:
         resolved([["127.0.0.2", "127.0.0.1", "127.0.0.3"]])
         assert fetch(f"http://{NAME}:{server.port}/", 10).data == b"x"
         resolved([["127.0.0.2", "127.0.0.3"]])
-        with pytest.raises(DownloadError, match="not a public address"):
+        with pytest.raises(DownloadError, match="its host has no public address"):
             fetch(f"http://{NAME}:{server.port}/", 10)
         assert server.connections == 1
 
 
 def test_dns_rebinding_is_refused(resolved: Resolve, settings: Settings) -> None:
-    settings.OUTBOUND_ALLOWED_NETWORKS = ["127.0.0.1/32"]
+    settings.DOWNLOAD_ALLOWED_NETWORKS = ["127.0.0.1/32"]
     resolved([["127.0.0.1"], ["127.0.0.2"]])
     with serving(Response()) as server, tcp_server(respond_with(OK)) as inner:
         port = server.url.rpartition(":")[2]
@@ -154,14 +154,14 @@ def test_endless_headers_are_refused() -> None:
 )
 def test_postback_url_injects_no_header(customer: ScriptedServer, url: str) -> None:
     port = customer.url.rpartition(":")[2]
-    with InFlight[int](1) as flight:
+    with InFlight[int](1, Purpose.POSTBACK) as flight:
         flight.launch(1, Request(url.replace("{port}", port), b"x", {}, 5.0))
         ((_, result),) = flight.completed(10)
     assert isinstance(result, NoReply) or "x-evil" not in customer.received[0].headers
 
 
 def test_header_with_line_end_is_not_sent(customer: ScriptedServer) -> None:
-    with InFlight[int](1) as flight:
+    with InFlight[int](1, Purpose.POSTBACK) as flight:
         flight.launch(1, Request(customer.url, b"x", {"X-MMS-Message": "a\r\nX-Evil: 1"}, 5.0))
         ((_, result),) = flight.completed(10)
     assert (isinstance(result, NoReply), customer.received) == (True, [])

@@ -11,7 +11,7 @@ from simulator.bench import BenchError, web_process
 from simulator.bench.environment import Environment, child_environment
 from simulator.demo import pictures, sample_data
 from simulator.demo.http_client import is_responding
-from simulator.demo.processes import DemoError, Processes
+from simulator.demo.processes import LOOPBACK_ALLOWED, DemoError, Processes
 
 CELERY = {
     "worker": ("worker", "-Q", "flow"),
@@ -40,7 +40,7 @@ def running_platform(environment: Environment, slow_delay: float) -> Iterator[Ru
     variables = child_environment(
         DATABASE_URL=environment.database_url,
         MEDIA_ROOT=str(settings.MEDIA_ROOT),
-        OUTBOUND_ALLOWED_NETWORKS="127.0.0.0/8",
+        **LOOPBACK_ALLOWED,
     )
     pictures.generate_missing(environment.folder / "pictures")
     with Processes(settings.BASE_DIR, variables, environment.folder) as processes:

@@ -17,7 +17,7 @@ from simulator.bench.environment import Environment, child_environment
 from simulator.bench.figures import Figure, Series, alternate, at_most
 from simulator.bench.platform_processes import CELERY
 from simulator.demo.http_client import is_responding
-from simulator.demo.processes import Processes
+from simulator.demo.processes import LOOPBACK_ALLOWED, Processes
 
 IN_FLIGHT = notifier.LIMITS.per_destination  # to one account, per process
 PER_SECOND = 50
@@ -108,5 +108,5 @@ def _customer(environment: Environment, behaviour: str) -> Iterator[Account]:
 
 
 def _processes(environment: Environment) -> Processes:
-    variables = child_environment(DATABASE_URL=environment.database_url, OUTBOUND_ALLOWED_NETWORKS="127.0.0.0/8")
+    variables = child_environment(DATABASE_URL=environment.database_url, **LOOPBACK_ALLOWED)
     return Processes(settings.BASE_DIR, variables, environment.folder)

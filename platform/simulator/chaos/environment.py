@@ -26,7 +26,7 @@ from simulator.chaos.servers import Servers, running_servers
 from simulator.demo import http_client, pictures
 from simulator.demo import sample_data as demo_data
 from simulator.demo.environment import CELERY, url
-from simulator.demo.processes import Processes
+from simulator.demo.processes import LOOPBACK_ALLOWED, Processes
 
 # The processes that are killed; the simulator is not among them.
 PLATFORM_PROCESSES = ("web", "worker-1", "worker-2", "notifier", "beat")
@@ -129,7 +129,7 @@ def _process_environment(servers: Servers, folder: Path) -> dict[str, str]:
         REDIS_URL=servers.redis_url,
         MEDIA_ROOT=str(folder / "media"),
         SECRET_KEY=settings.SECRET_KEY,
-        OUTBOUND_ALLOWED_NETWORKS="127.0.0.0/8",
+        **LOOPBACK_ALLOWED,
         REPORT_GRACE_SECONDS=str(REPORT_GRACE.seconds),
     )
 

@@ -13,7 +13,7 @@ from django.db import OperationalError
 from config.embedded.ports import free_port
 from mms.models import Template
 from simulator.demo import http_client, pictures, sample_data, scenarios
-from simulator.demo.processes import DemoError, Processes
+from simulator.demo.processes import LOOPBACK_ALLOWED, DemoError, Processes
 
 CELERY = ("celery", "-A", "config")
 
@@ -77,7 +77,7 @@ def _migrate() -> None:
 
 def _process_environment() -> dict[str, str]:
     sources = f"{settings.BASE_DIR}:{settings.BASE_DIR / 'platform'}"
-    return {"PYTHONPATH": sources, "OUTBOUND_ALLOWED_NETWORKS": "127.0.0.0/8"}
+    return {"PYTHONPATH": sources, **LOOPBACK_ALLOWED}
 
 
 def _start(environment: Environment, folder: Path) -> None:

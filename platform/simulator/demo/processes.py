@@ -9,8 +9,12 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
+from mms.runtime.http_client import Purpose
+
+# The simulator listens on loopback: MMSC, customer server and file server.
+LOOPBACK_ALLOWED: Final = {str(purpose): "127.0.0.0/8" for purpose in Purpose}
 READY_TIMEOUT = 30.0  # seconds
 STOP_TIMEOUT = 10.0  # seconds until a terminated process is killed
 POLL_INTERVAL = 0.05  # seconds
