@@ -22,7 +22,5 @@ USER mms
 VOLUME /srv/mms/var/media
 
 EXPOSE 8000
-# Many threads, because each may wait for a request body; config/wsgi.py limits how many requests are processed.
-CMD ["granian", "--interface", "wsgi", "--host", "0.0.0.0", "--port", "8000", \
-     "--workers", "2", "--blocking-threads", "256", "--log-config", "platform/config/granian.json", \
-     "config.wsgi:application"]
+# granian, with the options of platform/config/web.py.
+CMD ["python", "-m", "config.web", "--host=0.0.0.0", "--port=8000"]

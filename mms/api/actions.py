@@ -1,10 +1,13 @@
 """The actions of the customer API: the table of their functions, and `perform`, which runs one with current data."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from django.http import HttpResponse
 
+from base import request_slots
+from base.request_slots import ConcurrencyLimit
 from base.stale_cache import Freshness
 from billing.models import ApiKey
 from mms.api import idempotency, parameters
@@ -37,22 +40,41 @@ ACTIONS: Final[dict[str, Action]] = {
     "loginuser": login_user,
     "replaypostbacks": replay_postbacks,
 }
-DRY_RUN_ACTIONS: Final = frozenset({"sendsavedmms", "sendmms"})
+SENDS: Final = frozenset({"sendsavedmms", "sendmms"})  # they support dry-run
+# Requests of one account that send nothing, performed or waiting in a process; each occupies a thread.
+COSTLY_MAX: Final = 64
+
+_costly = ConcurrencyLimit(COSTLY_MAX)
 
 
 def perform(exchange: Exchange) -> HttpResponse:
     """Perform the requested action and return the response. Raises Refusal."""
     call = exchange.call()
     try:
-        answer = _perform(call, exchange.idempotency_key)
+        key = call.authorize(ACTIONS, Freshness.CURRENT)
+        with _slot_of(call, key.account_id):
+            return exchange.succeed(_perform(call, key, exchange.idempotency_key))
     finally:
         call.record_key_use()
-    return exchange.succeed(answer)
 
 
-def _perform(call: Call, idempotency_key: str) -> Fields:
-    key = call.authorize(ACTIONS, Freshness.CURRENT)
-    if call.name not in DRY_RUN_ACTIONS and parameters.flag(call.request, "dry_run"):
+@contextmanager
+def _slot_of(call: Call, account: int) -> Iterator[None]:
+    """Hold a slot of the account, and a costly one unless the call sends. Raises Refusal if too many wait for one."""
+    if call.name in SENDS and not parameters.flag(call.request, "dry_run"):
+        with request_slots.held_for_account(account, costly=False):
+            yield
+        return
+    with _costly.enter(account) as admitted:
+        if not admitted:
+            others = f"{COSTLY_MAX} requests of this account are already waiting"
+            raise Refusal("E113", f"{others}; retry when one of them has been answered")
+        with request_slots.held_for_account(account, costly=True):
+            yield
+
+
+def _perform(call: Call, key: ApiKey, idempotency_key: str) -> Fields:
+    if call.name not in SENDS and parameters.flag(call.request, "dry_run"):
         # Ignoring the parameter would perform an action that the client meant only to check.
         raise Refusal(
             "E100", f"{call.action[:40]} does not support {call.request.name_of('dry_run')}; nothing was done"

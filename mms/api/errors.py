@@ -15,7 +15,7 @@ CATALOGUE: Final[dict[str, str]] = {
     "E110": "`to` is missing, not in international format, not a possible number, or given more than once",
     "E111": "`from` is missing or not one of the account's senders",
     "E112": "The client address is not allowed for the account",
-    "E113": "Too many requests: per second for this action, fetching files concurrently, or with large pictures",
+    "E113": "Too many requests: per second for this action, waiting, fetching files, or with large pictures",
     "E114": "The recipient is on the block list of the account or of the platform",
     "E212": "The page-number is invalid",
     "E213": "The items-per-page is invalid",

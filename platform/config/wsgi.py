@@ -1,7 +1,9 @@
 """The WSGI application, served by granian."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from io import BytesIO
 from typing import Final
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -10,14 +12,16 @@ from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
 from base import memory, request_slots
+from base.request_slots import ConcurrencyLimit
 from mms.runtime import client_address
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 memory.return_large_blocks()
 
-# Concurrent requests of one client address whose bodies are still incomplete, per process. A process has 256 threads
-# (docker-compose.yml), so a client that sends a byte at a time delays only itself.
+# Concurrent requests of one client address in a process: a quarter of its threads (config/web.py) for those whose
+# bodies are incomplete, and half of them for all. So a client delays only itself.
 UNFINISHED_MAX: Final = 64
+REQUESTS_MAX: Final = 128
 # Probes need no request slot: a process whose slots are busy is not dead.
 PROBES: Final = frozenset({"/healthz", "/readyz"})
 
@@ -28,31 +32,49 @@ def read_body_first(application: WSGIApplication) -> WSGIApplication:
     At most one byte more than the largest body is read. Django reads as much as Content-Length says, so that is set to
     the length received, also for a chunked body. This needs a server that marks the end of its input.
     """
-    unfinished = request_slots.ConcurrencyLimit(UNFINISHED_MAX)
-    limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1
+    requests, unfinished = ConcurrencyLimit(REQUESTS_MAX), ConcurrencyLimit(UNFINISHED_MAX)
 
     def wrapped(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if environ["PATH_INFO"] in PROBES:
             return application(without_encoded_parameters(environ), start_response)
-        if environ.get("wsgi.input_terminated"):
-            with unfinished.enter(client_address.of_environ(environ)) as admitted:
-                if not admitted:
-                    return _refuse(
-                        start_response, "503 Service Unavailable", "too many of your requests are unfinished"
-                    )
-                body = environ["wsgi.input"].read(limit)
-            if len(body) < min(limit, int(environ.get("CONTENT_LENGTH") or 0)):
-                return _refuse(start_response, "400 Bad Request", "the request is cut short")
-            environ |= {"wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))}
-        with request_slots.held():
-            return application(without_encoded_parameters(environ), start_response)
+        client = client_address.of_environ(environ)
+        try:
+            with _within(requests, client, "too many of your requests are waiting"):
+                with _within(unfinished, client, "too many of your requests are unfinished"):
+                    environ = _with_whole_body(environ)
+                with request_slots.held(client):
+                    return application(without_encoded_parameters(environ), start_response)
+        except _RefusedError as refused:
+            start_response(refused.status, [("Content-Type", "text/plain"), ("Connection", "close")])
+            return [f"{refused.reason}\n".encode()]
 
     return wrapped
 
 
-def _refuse(start_response: StartResponse, status: str, reason: str) -> Iterable[bytes]:
-    start_response(status, [("Content-Type", "text/plain"), ("Connection", "close")])
-    return [f"{reason}\n".encode()]
+@dataclass
+class _RefusedError(Exception):
+    """A request that is not passed to the application."""
+
+    status: str
+    reason: str
+
+
+@contextmanager
+def _within(limit: ConcurrencyLimit, client: str, reason: str) -> Iterator[None]:
+    with limit.enter(client) as admitted:
+        if not admitted:
+            raise _RefusedError("503 Service Unavailable", reason)
+        yield
+
+
+def _with_whole_body(environ: WSGIEnvironment) -> WSGIEnvironment:
+    if not environ.get("wsgi.input_terminated"):
+        return environ
+    limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1
+    body = environ["wsgi.input"].read(limit)
+    if len(body) < min(limit, int(environ.get("CONTENT_LENGTH") or 0)):
+        raise _RefusedError("400 Bad Request", "the request is cut short")
+    return environ | {"wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body))}
 
 
 def without_encoded_parameters(environ: WSGIEnvironment) -> WSGIEnvironment:

@@ -19,7 +19,8 @@ from mms.adaptation import decoding, images
 from mms.api.slides import CONCURRENT_FETCHES_MAX
 from mms.models import Medium, Template
 from tests.api.documents import KEY, SAVE, Elements, failure, file, image, request
-from tests.api.test_slow_file_servers import TIMEOUT, call_wsgi, save_request
+from tests.api.test_slow_file_servers import TIMEOUT, save_request
+from tests.api.wsgi import call_wsgi
 from tests.processes.platform_under_test import eventually
 from tests.scripted import ScriptedServer, serving
 from tests.wire import photograph

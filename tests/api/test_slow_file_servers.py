@@ -4,37 +4,26 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
-from io import BytesIO
 from types import SimpleNamespace
-from wsgiref.util import setup_testing_defaults
 
 import pytest
 
 from base.request_slots import SLOTS
 from billing import keys
 from billing.models import Account
-from config.wsgi import application
 from mms.api.slides import CONCURRENT_FETCHES_MAX
 from mms.content import downloads
 from mms.content.downloads import DownloadError, Downloads
 from tests.api.documents import KEY, SAVE, failure, file, image, request
 from tests.api.sockets import read_headers, tcp_server
+from tests.api.wsgi import call_wsgi
 from tests.scripted import ScriptedServer, serving
 from tests.wire import photograph
 
-CallApi = Callable[[bytes], bytes]
 pytestmark = pytest.mark.usefixtures("public_loopback")
+
+CallApi = Callable[[bytes], bytes]
 TIMEOUT = 20  # seconds
-
-
-def call_wsgi(body: bytes) -> bytes:
-    """Send a request through the WSGI application, with its request slots, and return the answer."""
-    called = {"REQUEST_METHOD": "POST", "PATH_INFO": "/ep/v1/", "HTTP_HOST": "localhost"}
-    environ = {**called, "CONTENT_LENGTH": str(len(body)), "wsgi.input": BytesIO(body)}
-    setup_testing_defaults(environ)
-    with closing(application(environ, lambda *_: bytes)) as answered:  # type: ignore[type-var]  # Django's can be
-        return b"".join(answered)
 
 
 def save_request(key: str, url: str) -> bytes:

@@ -12,10 +12,9 @@ from types import SimpleNamespace
 
 import psycopg
 import pytest
-import yaml
 from django.core.management import CommandError, call_command
 
-from simulator.bench import BenchError, accept, report, web_process
+from simulator.bench import BenchError, accept, report
 from simulator.bench.environment import Environment
 from simulator.bench.figures import Figure, Series, at_least
 from simulator.management.commands import bench as command
@@ -133,13 +132,3 @@ def test_success_without_its_message_raises_bench_error() -> None:
 def test_failure_answer_raises_bench_error() -> None:
     with pytest.raises(BenchError, match="was not accepted: <response><status>Failure"):
         accept.verify_none_lost(["<response><status>Failure</status><error-code>E104</error-code></response>"])
-
-
-def test_web_process_has_the_options_of_docker_compose() -> None:
-    compose = yaml.safe_load((CHECKOUT / "docker-compose.yml").read_text())
-    local = {"--host", "--port"}
-
-    def options(words: list[str]) -> list[str]:
-        return [word for word in words if word.split("=")[0] not in local]
-
-    assert options(["granian", *web_process.granian_options(8000)]) == options(compose["services"]["web"]["command"])

@@ -1,5 +1,6 @@
 """Dockerfile, docker-compose.yml and .env.example agree with the code."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import yaml
 from django.core.validators import MaxValueValidator
 from django.test import Client
 
+from config import web, wsgi
 from mms.models import Carrier
 from mms.runtime.wakeup import QUEUES
 
@@ -79,11 +81,10 @@ def test_every_service_runs_an_existing_program(name: str) -> None:
     program, *arguments = command_of(PLATFORM_SERVICES[name])
 
     match program:
+        case "python" if arguments[0] == "-m":
+            assert (CHECKOUT / "platform" / f"{arguments[1].replace('.', '/')}.py").exists()
         case "python":
             assert (CHECKOUT / arguments[0]).exists()
-        case "granian":
-            module = arguments[-1].split(":")[0]
-            assert (CHECKOUT / "platform" / f"{module.replace('.', '/')}.py").exists()
         case "celery":
             application = CHECKOUT / "platform" / arguments[arguments.index("-A") + 1]
             assert (application / "celery.py").exists()
@@ -133,10 +134,32 @@ def test_web_health_check_uses_an_existing_endpoint() -> None:
     assert Client().get(path).status_code == 200
 
 
-def test_services_use_the_platforms_log_configuration() -> None:
-    (log_config,) = (word for word in command_of(SERVICES["web"]) if word.startswith("--log-config="))
+def test_image_and_compose_start_the_same_web_server() -> None:
+    (command,) = dockerfile("CMD")
 
-    assert (CHECKOUT / log_config.partition("=")[2]).exists()
+    assert json.loads(" ".join(command)) == command_of(SERVICES["web"])
+    assert command_of(SERVICES["web"])[:3] == ["python", "-m", "config.web"]
+
+
+def test_granian_is_started_by_one_module_only() -> None:
+    files = [path for folder in ("platform", "mms", "tests") for path in (CHECKOUT / folder).rglob("*.py")]
+    starts = re.compile(r"""^import granian|["']granian["'],""", re.MULTILINE)
+
+    found = {path.relative_to(CHECKOUT).as_posix() for path in files if starts.search(path.read_text())}
+    assert found == {"platform/config/web.py", "tests/processes/preloaded_modules.py"}
+
+
+def test_web_server_closes_silent_connections_of_http_1() -> None:
+    options = dict(option.partition("=")[::2] for option in web.OPTIONS)
+
+    assert options["--http"] == "1"
+    assert 1_000 <= int(options["--http1-header-read-timeout"]) <= 10_000
+    assert int(options["--backpressure"]) >= 16 * int(options["--blocking-threads"])
+    assert wsgi.REQUESTS_MAX <= web.THREADS // 2
+
+
+def test_services_use_the_platforms_log_configuration() -> None:
+    assert web.LOG_CONFIG.exists()
     assert [name for name, service in PLATFORM_SERVICES.items() if "--loglevel" in command_of(service)] == []
 
 

@@ -15,7 +15,7 @@ from django.db import OperationalError
 from mms.messages import leases, sender
 from mms.models import Message
 from mms.runtime import db_retry, wakeup
-from mms.runtime.http_client import Request
+from mms.runtime.http_client import Purpose, Request
 from mms.runtime.send_loop import Claim, Clock, Launches, Limits, Replies, Room, SendLoop
 from tests.processes.platform_under_test import eventually
 from tests.scripted import Response, ScriptedServer, serving
@@ -61,7 +61,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedServer]:
 def test_drain_settles_replies_after_a_lost_one(server: ScriptedServer) -> None:
     server.answering.clear()
     lost, others = Numbers(server.url, [1], failures=1), Numbers(server.url, [2, 3])
-    loop = SendLoop(wakeup.WORK, (lost, others), LIMITS)
+    loop = SendLoop(wakeup.WORK, Purpose.MMSC, (lost, others), LIMITS)
     with loop.in_flight:
         loop.claim()
         eventually(lambda: len(server.received) == 3)
@@ -73,7 +73,7 @@ def test_drain_settles_replies_after_a_lost_one(server: ScriptedServer) -> None:
 @pytest.mark.django_db
 def test_source_losing_the_database_keeps_the_replies_of_another(server: ScriptedServer) -> None:
     lost, other = Numbers(server.url, [1], failures=1), Numbers(server.url, [2])
-    loop = SendLoop(wakeup.WORK, (lost, other), LIMITS)
+    loop = SendLoop(wakeup.WORK, Purpose.MMSC, (lost, other), LIMITS)
     with loop.in_flight:
         loop.claim()
         eventually(lambda: len(loop.in_flight._completed) == 2)

@@ -142,9 +142,8 @@ class Platform:
 
     def web(self, workers: int = 1) -> Process:
         """Start the web server and wait until all its processes accept connections."""
-        serving = ("--interface", "wsgi", "--host", HOST, "--port", str(self.web_port))
-        sized = ("--workers", str(workers), "--blocking-threads", "256")
-        process = self._start("granian", *serving, *sized, "config.wsgi:application")
+        arguments = (f"--host={HOST}", f"--port={self.web_port}", f"--workers={workers}")
+        process = self._start("config.web", *arguments)
         eventually(lambda: all(process.has_logged(f"Started worker-{number}") for number in range(1, workers + 1)))
         return process
 

@@ -13,11 +13,12 @@ from statistics import median
 from django.db import connection
 
 from config.embedded.ports import HOST
+from config.web import THREADS, WORKERS
 from simulator.bench import BenchError, customers, pgbench
 from simulator.bench.environment import Environment
 from simulator.bench.figures import Figure, Series, alternate, at_least
 from simulator.bench.load import Load, post_repeatedly
-from simulator.bench.web_process import THREADS, WORKERS, running_web
+from simulator.bench.web_process import running_web
 from simulator.demo import sample_data
 from simulator.demo.http_client import call_api
 

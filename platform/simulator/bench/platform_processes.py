@@ -45,7 +45,7 @@ def running_platform(environment: Environment, slow_delay: float) -> Iterator[Ru
     pictures.generate_missing(environment.folder / "pictures")
     with Processes(settings.BASE_DIR, variables, environment.folder) as processes:
         platform = RunningPlatform(processes, free_port(), free_port(), free_port())
-        processes.start("web", "granian", *web_process.granian_options(platform.web_port))
+        processes.start("web", *web_process.web_module(platform.web_port))
         for name, port, delay in (("fast", platform.fast_port, 0.0), ("slow", platform.slow_port, slow_delay)):
             processes.start(name, "simulator", *_simulator_arguments(environment, port, platform.web_port, delay))
         for name, options in CELERY.items():

@@ -1,4 +1,4 @@
-"""The platform's web process, with the same options as in docker-compose.yml."""
+"""The platform's web process, as in docker-compose.yml."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,8 +10,6 @@ from simulator.bench import BenchError
 from simulator.bench.environment import Environment, child_environment
 from simulator.demo.http_client import is_responding
 from simulator.demo.processes import DemoError, Processes
-
-WORKERS, THREADS = 2, 256
 
 
 @contextmanager
@@ -25,7 +23,7 @@ def running_web(environment: Environment) -> Iterator[int]:
 def start_web(processes: Processes) -> int:
     """Start the web process, wait until it responds, and return its local port. Raises BenchError."""
     port = free_port()
-    processes.start("web", "granian", *granian_options(port))
+    processes.start("web", *web_module(port))
     try:
         processes.wait_for("the web process", lambda: is_responding(port, "/ep/v1/"))
     except DemoError as error:
@@ -33,14 +31,6 @@ def start_web(processes: Processes) -> int:
     return port
 
 
-def granian_options(port: int) -> list[str]:
-    """Return the options of granian."""
-    return [
-        "--interface=wsgi",
-        f"--host={HOST}",
-        f"--port={port}",
-        f"--workers={WORKERS}",
-        f"--blocking-threads={THREADS}",
-        "--log-config=platform/config/granian.json",
-        "config.wsgi:application",
-    ]
+def web_module(port: int) -> list[str]:
+    """Return the arguments of `python -m` for the web process on this local port."""
+    return ["config.web", f"--host={HOST}", f"--port={port}"]

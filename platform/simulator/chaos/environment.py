@@ -17,7 +17,7 @@ from django.db.backends.postgresql.base import DatabaseWrapper
 
 from config.embedded.ports import free_port
 from simulator.bench.environment import child_environment
-from simulator.bench.web_process import granian_options
+from simulator.bench.web_process import web_module
 from simulator.chaos import ChaosError, customers, sample_data
 from simulator.chaos.dialects import parse_answer
 from simulator.chaos.sample_data import CUSTOMERS, Customer
@@ -164,7 +164,7 @@ def _command(name: str, port: int) -> list[str]:
     """Return the arguments of `python -m` for a process of the platform."""
     match name:
         case "web":
-            return ["granian", *granian_options(port)]
+            return web_module(port)
         case "beat":
             return [*CELERY, "beat", "--loglevel", "info"]
         case _:

@@ -87,7 +87,7 @@ def _start(environment: Environment, folder: Path) -> None:
     """
     processes = environment.processes
     processes.start("simulator", *_simulator_arguments(environment, folder))
-    processes.start("web", *_web_arguments(environment.web_port))
+    processes.start("web", "config.web", f"--host={http_client.HOST}", f"--port={environment.web_port}")
     for queue in ("flow", "postbacks", "media"):
         processes.start(queue, *CELERY, "worker", "-Q", queue, "-n", f"{queue}@%h", "--loglevel", "info")
     processes.start("beat", *CELERY, "beat", "--loglevel", "info")
@@ -107,21 +107,6 @@ def _simulator_arguments(environment: Environment, folder: Path) -> list[str]:
         "--pictures": str(folder / "pictures"),
     }
     return ["simulator", *(word for option in options.items() for word in option)]
-
-
-def _web_arguments(port: int) -> list[str]:
-    threads = ("--workers", "2", "--blocking-threads", "64")
-    return [
-        "granian",
-        "--interface",
-        "wsgi",
-        "--host",
-        http_client.HOST,
-        "--port",
-        str(port),
-        *threads,
-        "config.wsgi:application",
-    ]
 
 
 def _store_template(environment: Environment) -> None:

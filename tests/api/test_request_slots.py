@@ -1,0 +1,105 @@
+"""Request slots: fair between owners, with few for costly requests, of which only some may wait."""
+
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from queue import SimpleQueue
+from threading import Thread
+from types import SimpleNamespace
+
+import psycopg
+import pytest
+from django.db import connection
+
+from base.request_slots import FairSlots
+from billing import keys
+from billing.models import Account
+from mms.api.actions import COSTLY_MAX
+from tests.api.documents import KEY, failure, request
+from tests.api.wsgi import call_wsgi
+from tests.processes.platform_under_test import eventually
+
+TIMEOUT = 30  # seconds
+
+
+class Owners:
+    """Threads that wait for a slot of an owner each, and the order in which they get one."""
+
+    def __init__(self, slots: FairSlots) -> None:
+        self.slots = slots
+        self.admitted: SimpleQueue[str] = SimpleQueue()
+        self.threads: list[Thread] = []
+
+    def wait(self, *names: str, first: bool = False) -> None:
+        """Let a thread wait for each name, whose first letter is the owner."""
+        for name in names:
+            waiting = self.count()
+            self.threads.append(Thread(target=self._wait, args=(name, first), daemon=True))
+            self.threads[-1].start()
+            eventually(lambda before=waiting: self.count() > before)  # type: ignore[misc]
+
+    def count(self) -> int:
+        return sum(map(len, list(self.slots.waiting.values())))
+
+    def _wait(self, name: str, first: bool) -> None:
+        self.slots.acquire(name[0], first=first)
+        self.admitted.put(name)
+
+    def release(self, owner: str) -> str:
+        """Release a slot of the owner, and return the name that gets it."""
+        self.slots.release(owner)
+        return self.admitted.get(timeout=TIMEOUT)
+
+
+def test_free_slot_goes_to_the_owner_with_the_fewest() -> None:
+    owners = Owners(FairSlots(3, 3))
+    for _ in range(3):
+        owners.slots.acquire("a")
+    owners.wait("a1", "a2", "b1", "b2", "c1")
+    assert [owners.release("a") for _ in range(3)] == ["b1", "c1", "a1"]
+    assert [owners.release("c"), owners.release("b")] == ["b2", "a2"]
+    owners.slots.release("a")
+    owners.slots.release("a")
+    owners.slots.release("b")
+    assert (owners.slots.free, dict(owners.slots.held), owners.slots.waiting) == (3, {}, {})
+
+
+def test_owner_gets_no_more_than_its_slots() -> None:
+    owners = Owners(FairSlots(2, 1))
+    owners.slots.acquire("a")
+    owners.wait("a1", "a2")
+    owners.slots.acquire("b")
+    owners.slots.release("b")
+    assert owners.count() == 2
+    assert owners.release("a") == "a1"
+
+
+def test_request_that_has_begun_precedes_its_owner() -> None:
+    owners = Owners(FairSlots(1, 1))
+    owners.slots.acquire("a")
+    owners.wait("a1", "b1")
+    owners.wait("a2", first=True)
+    assert [owners.release(owner) for owner in "aab"] == ["a2", "b1", "a1"]
+
+
+@contextmanager
+def templates_locked() -> Iterator[None]:
+    """Block every statement that reads templates."""
+    with psycopg.connect(**connection.get_connection_params(), autocommit=False) as other:
+        other.execute("LOCK TABLE mms_template IN ACCESS EXCLUSIVE MODE")
+        yield
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_costly_requests_wait_only_for_their_own_account(records: SimpleNamespace) -> None:
+    other = keys.issue(Account.objects.create(name="Other"))
+    listing = request({"action": "getMMSTemplates", "api-key": KEY})
+    with ThreadPoolExecutor(COSTLY_MAX + 2) as pool:
+        with templates_locked():
+            calls = [pool.submit(call_wsgi, listing) for _ in range(COSTLY_MAX + 1)]
+            refused, waiting = wait(calls, TIMEOUT, FIRST_COMPLETED)
+            login = pool.submit(call_wsgi, request({"action": "loginUser", "api-key": other}))
+            assert b"Success" in login.result(TIMEOUT)
+        busy = f"{COSTLY_MAX} requests of this account are already waiting; retry when one of them has been answered"
+        assert [call.result() for call in refused] == [failure("E113", busy)]
+        assert all(b"Success" in call.result(TIMEOUT) for call in waiting)
