@@ -148,7 +148,7 @@ class CarrierAdmin(MaskingAdmin):
 
     @display(description="submits")
     def feed_state(self, carrier: Carrier) -> str:
-        feed = CarrierFeed.objects.filter(carrier=carrier).first() if not carrier._state.adding else None
+        feed: CarrierFeed | None = getattr(carrier, "feed", None)
         if feed is None or not feed.failures:
             return "answered"
         if feed.paused_until is None:

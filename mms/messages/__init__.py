@@ -10,8 +10,8 @@ like are the codes of postbacks.
    possible price and stores the message as ACCEPTED, due now. While audio or video of its template is being encoded,
    it is ENCODING instead; the last encoding (mms/encoding) makes it ACCEPTED, and a failed encoding fails it (E101).
 2. Claim (claiming.py, leases.py). A sender (sender.py) claims due messages for every carrier that may have more
-   requests in flight. A claimed message is SENDING, and `due_at` is the end of its lease. An expired message fails
-   (E101).
+   requests in flight, and that is neither paused nor at its throughput (feed.py). A claimed message is SENDING, and
+   `due_at` is the end of its lease. An expired message fails (E101).
 3. Discovery (discovery.py), if the handset is unknown and the request has a DDM text, or if the request forces it. A
    DDM (device discovery message) is a small MMS whose delivery report names the handset. The message is DISCOVERING
    until its deadline. The DDM has a row of its own, which goes through stages 2 and 5 to 7; the customer gets N501 or

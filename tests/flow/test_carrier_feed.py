@@ -151,6 +151,20 @@ def test_message_that_expires_at_a_paused_carrier_fails(
     assert (message.status, postback_codes(message), mmsc.received) == ("failed", ["E101"], [])
 
 
+def test_throughput_covers_messages_and_ddms_together(records: SimpleNamespace, send: Send) -> None:
+    Carrier.objects.update(throughput=20)  # two rows a claim, each for a nineteenth of a second
+    send_many(send, 2, DDM)
+    now = later()
+    assert claiming.claim_messages(now, 64) == ([], 2)  # they wait for their DDMs, so their grants are given back
+    for number in range(10, 14):
+        send(to=f"140447900{number}")
+    now = later(seconds=1)
+    assert len(claiming.claim_discoveries(now, 64)[0]) == 2
+    claims = [claiming.claim_messages(now + timedelta(milliseconds=wait), 64) for wait in (0, 104, 106, 107, 212)]
+    assert [len(claimed) for claimed, _ in claims] == [0, 0, 2, 0, 2]
+    assert [due for _, due in claims] == [1, 1, 2, 1, 2]  # one shows that more is due
+
+
 # --- connections that fail, and refusals, until the expiry ----------------------------------------------------------
 
 
