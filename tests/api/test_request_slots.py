@@ -14,8 +14,9 @@ from django.db import connection
 from base.request_slots import FairSlots
 from billing import keys
 from billing.models import Account
+from config.wsgi import REQUESTS_MAX
 from mms.api.actions import COSTLY_MAX
-from tests.api.documents import KEY, failure, request
+from tests.api.documents import KEY, SEND, failure, request
 from tests.api.wsgi import call_wsgi
 from tests.processes.platform_under_test import eventually
 
@@ -88,6 +89,18 @@ def templates_locked() -> Iterator[None]:
     with psycopg.connect(**connection.get_connection_params(), autocommit=False) as other:
         other.execute("LOCK TABLE mms_template IN ACCESS EXCLUSIVE MODE")
         yield
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_client_occupies_only_its_share_of_threads(records: SimpleNamespace) -> None:
+    with ThreadPoolExecutor(REQUESTS_MAX + 2) as pool:
+        with templates_locked():
+            calls = [pool.submit(call_wsgi, request(SEND)) for _ in range(REQUESTS_MAX + 1)]
+            refused, waiting = wait(calls, TIMEOUT, FIRST_COMPLETED)
+            login = pool.submit(call_wsgi, request({"action": "loginUser", "api-key": KEY}), "127.0.0.2")
+            assert b"Success" in login.result(TIMEOUT)
+        assert [call.result() for call in refused] == [b"too many of your requests are waiting\n"]
+        assert all(b"Success" in call.result(TIMEOUT) for call in waiting)
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
