@@ -10,10 +10,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
+from uuid import UUID
 
 from django.db import connection, transaction
 
-from base import bulk, sql
+from base import bulk, sql, time_limits
 from billing import low_balance
 from billing.amounts import format_amount
 from billing.available import AVAILABLE, first_of_month
@@ -171,24 +172,30 @@ def _entry(item: Charge, kind: Kind, balance: int, reserved: int, now: datetime)
     )
 
 
-def top_up(account: Account, amount: int, note: str, now: datetime) -> None:
-    """Book a payment of the customer."""
-    _book_manually(account, Kind.TOP_UP, amount, note, now)
+def top_up(account: Account, amount: int, note: str, now: datetime, form: UUID | None = None) -> bool:
+    """Book a payment of the customer, unless this form is booked already. Return whether it was booked."""
+    return _book_manually(account, Kind.TOP_UP, amount, note, now, form)
 
 
-def adjust(account: Account, amount: int, note: str, now: datetime) -> None:
-    """Book a correction, positive or negative; the note gives the reason."""
-    _book_manually(account, Kind.ADJUSTMENT, amount, note, now)
+def adjust(account: Account, amount: int, note: str, now: datetime, form: UUID | None = None) -> bool:
+    """Book a correction, positive or negative, as `top_up` books a payment; the note gives the reason."""
+    return _book_manually(account, Kind.ADJUSTMENT, amount, note, now, form)
 
 
-def _book_manually(account: Account, kind: Kind, amount: int, note: str, now: datetime) -> None:
+@sql.repeats_outdated
+def _book_manually(account: Account, kind: Kind, amount: int, note: str, now: datetime, form: UUID | None) -> bool:
     with transaction.atomic():
         Balance.objects.bulk_create([Balance(account=account)], ignore_conflicts=True)
+        Balance.objects.select_for_update(no_key=True).get(account=account)  # the same form may arrive twice at once
+        by_hand = LedgerEntry.objects.filter(account=account, message=None)
+        if form and by_hand.filter(form=form).exists():
+            return False
         entry = LedgerEntry(
-            account=account, kind=kind, balance_change=amount, reserved_change=0, note=note, created_at=now
+            account=account, kind=kind, balance_change=amount, reserved_change=0, note=note, form=form, created_at=now
         )
         _book([entry])
         low_balance.rearm(account, now)
+    return True
 
 
 def _book(entries: list[LedgerEntry]) -> None:
@@ -250,7 +257,7 @@ ORDER BY account_id
 
 def reconcile() -> list[Difference]:
     """Compare all balances with the ledger and return the differences, of which there should be none."""
-    with connection.cursor() as cursor:
+    with time_limits.lifted(), connection.cursor() as cursor:
         cursor.execute(RECONCILE)
         rows = cursor.fetchall()
     return [Difference(account, stored=(row[0], row[1]), computed=(row[2], row[3])) for account, *row in rows]

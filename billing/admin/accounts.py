@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.contrib import admin, messages
@@ -195,16 +196,19 @@ class AccountAdmin(MaskingAdmin):
         request: HttpRequest,
         form: BaseDialogForm,
         object_id: str,
-        book: Callable[[Account, int, str, datetime], None],
+        book: Callable[[Account, int, str, datetime, UUID | None], bool],
     ) -> HttpResponse:
-        account, amount = Account.objects.get(pk=object_id), form.cleaned_data["amount"]
+        account, note = Account.objects.get(pk=object_id), form.cleaned_data["note"]
+        amount = format_amount(form.cleaned_data["amount"], account.currency)
         with transaction.atomic():  # both, or who is shown an error books it twice
-            book(account, amount, form.cleaned_data["note"], timezone.now())
-            # Who did it is for the operators' log; the note is the customer's to read.
-            self.log_change(
-                request, account, f"Booked {format_amount(amount, account.currency)}: {form.cleaned_data['note']}"
-            )
-        messages.success(request, f"Booked to {account}: {format_amount(amount, account.currency)}.")
+            booked = book(account, form.cleaned_data["amount"], note, timezone.now(), form.cleaned_data["form"])
+            if booked:
+                # Who did it is for the operators' log; the note is the customer's to read.
+                self.log_change(request, account, f"Booked {amount}: {note}")
+        if booked:
+            messages.success(request, f"Booked to {account}: {amount}.")
+        else:
+            messages.warning(request, f"This form was sent twice. {amount} was booked to {account} once.")
         return HttpResponse(headers={"HX-Redirect": reverse("admin:billing_account_change", args=[object_id])})
 
     def has_book_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:

@@ -1,6 +1,7 @@
 """Amounts of money in admin forms: operators see decimals, the database stores micro-units."""
 
 from typing import Any
+from uuid import uuid4
 
 from django import forms
 from django.db import models
@@ -29,6 +30,8 @@ def format_read_only(contents: str) -> str:
 
 
 class _BookingForm(BaseDialogForm):
+    # Identifies this form, so that it is booked once however often it is sent.
+    form = forms.UUIDField(initial=uuid4, required=False, widget=forms.HiddenInput)
     note = forms.CharField(
         max_length=200, widget=UnfoldAdminTextInputWidget, help_text="The customer sees it on the statement."
     )
@@ -38,7 +41,7 @@ class TopUpForm(_BookingForm):
     amount = AmountField(
         min_value=1, max_value=MAX_BOOKING, widget=UnfoldAdminDecimalFieldWidget, help_text="In the account's currency."
     )
-    field_order = ("amount", "note")
+    field_order = ("amount", "note", "form")
 
 
 class AdjustmentForm(_BookingForm):
@@ -48,7 +51,7 @@ class AdjustmentForm(_BookingForm):
         widget=UnfoldAdminDecimalFieldWidget,
         help_text="In the account's currency. A negative amount reduces the balance.",
     )
-    field_order = ("amount", "note")
+    field_order = ("amount", "note", "form")
 
     def clean_amount(self) -> int:
         amount: int = self.cleaned_data["amount"]

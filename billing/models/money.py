@@ -84,6 +84,12 @@ class LedgerEntry(models.Model):
     balance_change = models.BigIntegerField(help_text="Micro-units.")
     reserved_change = models.BigIntegerField(help_text="Micro-units.")
     note = models.CharField(max_length=200, blank=True)
+    form = models.UUIDField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="The form that an operator sent. Sent twice, it is booked once.",
+    )
     created_at = models.DateTimeField()
 
     class Meta:

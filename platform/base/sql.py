@@ -1,15 +1,33 @@
-"""Prepared statements for the hot paths: PostgreSQL parses and plans each once per connection, Django not at all."""
+"""Prepared statements for the hot paths: PostgreSQL parses and plans each once per connection, Django not at all.
+
+After a migration has changed the type of a column, PostgreSQL refuses the prepared statements that return it. They are
+then deallocated, and what failed is repeated: by `execute` a statement of its own, by `repeats_outdated` a transaction.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import cache
-from typing import Any, TypeAlias, TypeVar
+from contextlib import contextmanager, suppress
+from functools import cache, wraps
+from typing import Any, Final, ParamSpec, TypeAlias, TypeVar
 
 import psycopg
-from django.db import connection
+import structlog
+from django.db import Error, NotSupportedError, connection
 from django.db.models import ForeignKey, Model
+from psycopg_pool import PoolTimeout
+
+log = structlog.get_logger()
 
 Row = TypeVar("Row", bound=Model)
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+# SQLSTATEs (PostgreSQL, appendix A).
+OUTDATED: Final = "0A000"  # "cached plan must not change result type"
+LOCK_TIMEOUT: Final = "55P03"
+STATEMENT_TIMEOUT: Final = "57014"
+
+# Ends with the transaction. The parameter is in milliseconds.
+LIMIT_LOCK_WAITS: Final = "SELECT set_config('lock_timeout', %s, true)"
 
 Rows: TypeAlias = list[tuple[Any, ...]]
 
@@ -37,7 +55,13 @@ def execute(statement: str, values: Any) -> Callable[[], Rows]:
     connection.ensure_connection()
     wrapped = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor
     cursor = wrapped(_Cursor(connection.connection))  # type: ignore[arg-type]  # the stubs accept only Django's own
-    cursor.execute(statement, values)
+    try:
+        cursor.execute(statement, values)
+    except NotSupportedError as problem:
+        if connection.in_atomic_block or not _is_outdated(problem):
+            raise
+        _deallocate()
+        cursor.execute(statement, values)
     return lambda: cursor.fetchall() if cursor.description else []
 
 
@@ -50,6 +74,70 @@ def fetch_objects(model: type[Row], condition: str, values: Any) -> list[Row]:
     """Return the model instances selected by the condition: all that follows FROM and the table in a SELECT."""
     selection, build = _selection(model)
     return [build(row) for row in fetch_rows(f"{selection} {condition}", values)]
+
+
+def limit_lock_waits(seconds: float) -> None:
+    """Let the statements of this transaction wait no longer than this for a lock: others wait for its end."""
+    execute(LIMIT_LOCK_WAITS, [str(round(seconds * 1000))])
+
+
+@contextmanager
+def brief_lock_waits(seconds: float) -> Iterator[None]:
+    """Let the statements of the block, in any transaction, wait no longer than this for a lock."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('lock_timeout', %s, false)", [str(round(seconds * 1000))])
+    try:
+        yield
+    finally:
+        with suppress(Error), connection.cursor() as cursor:
+            cursor.execute("RESET lock_timeout")
+
+
+def has_timed_out(problem: BaseException) -> bool:
+    """Return whether the server ended a statement that waited for a lock, or worked, for too long.
+
+    The transaction is rolled back then, also if the statement was its commit, and the connection can be used again.
+    """
+    return _sqlstate(problem) in {LOCK_TIMEOUT, STATEMENT_TIMEOUT}
+
+
+def is_unreachable(problem: BaseException) -> bool:
+    """Return whether the pool had no connection in time: another try would wait for as long."""
+    return isinstance(problem.__cause__, PoolTimeout)
+
+
+def repeats_outdated(work: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+    """Decorate a unit of work, which is one transaction, so that it is repeated once if a statement is outdated.
+
+    A call in another transaction raises: that transaction is the unit that has to be repeated.
+    """
+
+    @wraps(work)
+    def repeated(*args: Parameters.args, **options: Parameters.kwargs) -> Result:
+        try:
+            return work(*args, **options)
+        except NotSupportedError as problem:
+            if connection.in_atomic_block or not _is_outdated(problem):
+                raise
+        _deallocate()
+        return work(*args, **options)
+
+    return repeated
+
+
+def _is_outdated(problem: BaseException) -> bool:
+    return _sqlstate(problem) == OUTDATED
+
+
+def _sqlstate(problem: BaseException) -> str | None:
+    return getattr(problem.__cause__, "sqlstate", None)
+
+
+def _deallocate() -> None:
+    """Deallocate the prepared statements of this thread's connection; the driver forgets them, too."""
+    log.info("prepared statements are outdated, as after a migration; the work is repeated")
+    with suppress(Error), connection.cursor() as cursor:
+        cursor.execute("DEALLOCATE ALL")
 
 
 @cache

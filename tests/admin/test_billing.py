@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -53,6 +54,24 @@ def test_top_up_records_its_note_and_the_operator(superuser: Client, sample: Sim
     logged = LogEntry.objects.latest("pk")
     assert (logged.user.get_username(), logged.change_message) == ("olga", "Booked 12.50 USD: invoice 7")
     assert "Booked to Customer: 12.50 USD." in superuser.get(account_page(sample)).content.decode()
+
+
+@pytest.mark.parametrize(("action", "kind"), [("top_up", "top-up"), ("adjust", "adjustment")])
+def test_form_sent_twice_is_booked_once(superuser: Client, sample: SimpleNamespace, action: str, kind: str) -> None:
+    before, logged = balance(), LogEntry.objects.count()
+    page = superuser.get(reverse(f"admin:billing_account_{action}", args=[sample.account.pk])).content.decode()
+    (form,) = re.findall(r'name="form" value="([0-9a-f-]{36})"', page)
+    for _ in range(2):
+        response = book(superuser, sample, action, amount="12.50", note="invoice 7", form=form)
+        assert response["HX-Redirect"] == account_page(sample)
+    assert LedgerEntry.objects.filter(kind=kind, note="invoice 7").count() == 1
+    assert (balance(), LogEntry.objects.count()) == (before + 12_500_000, logged + 1)
+    page = superuser.get(account_page(sample)).content.decode()
+    assert "This form was sent twice. 12.50 USD was booked to Customer once." in page
+    reopened = superuser.get(reverse(f"admin:billing_account_{action}", args=[sample.account.pk])).content.decode()
+    assert form not in reopened
+    book(superuser, sample, action, amount="12.50", note="invoice 7", form=str(uuid4()))
+    assert balance() == before + 25_000_000
 
 
 def test_failed_admin_log_rolls_back_the_booking(superuser: Client, sample: SimpleNamespace) -> None:
