@@ -10,22 +10,26 @@ from mms.messages import sender, sweeper
 from mms.postbacks import notifier, standalone
 from mms.runtime import wakeup
 
+# Seconds after which the worker kills the child that runs the task, as a last resort against a hang: longer than a time
+# slice with its drain, its retries across a database restart, or an encoding.
+TIME_LIMIT = 300
 
-@shared_task(name=wakeup.WORK)
+
+@shared_task(name=wakeup.WORK, time_limit=TIME_LIMIT)
 def work() -> None:
     """Send due messages and DDMs."""
     wakeup.record_start(wakeup.WORK)
     sender.run()
 
 
-@shared_task(name=wakeup.NOTIFY)
+@shared_task(name=wakeup.NOTIFY, time_limit=TIME_LIMIT)
 def notify() -> None:
     """Send due postbacks."""
     wakeup.record_start(wakeup.NOTIFY)
     notifier.run()
 
 
-@shared_task(name=wakeup.ENCODE)
+@shared_task(name=wakeup.ENCODE, time_limit=TIME_LIMIT)
 def encode() -> None:
     """Encode due audio and video."""
     wakeup.record_start(wakeup.ENCODE)

@@ -2,19 +2,21 @@
 
 The leader of the group commit parses, checks, accepts and answers the requests one by one: concurrent threads would
 contend for the interpreter. The checks use the stale cache, so the batch refuses nothing. A request that it cannot
-accept is performed by its own thread, with current data and in the documented order of checks.
+accept is performed by its own thread, with current data and in the documented order of checks. So are all of them if a
+row that one of them needs is locked for longer than a moment: one account must not hold up the others.
 """
 
 from collections.abc import Sequence
 from typing import Final
 
-from django.db import Error
+from django.db import Error, OperationalError
 from django.http import HttpResponse
 from django.utils import timezone
 
+from base import sql
 from base.stale_cache import Freshness
 from billing.actions import Action
-from mms.api import actions, send_parameters, send_saved_mms
+from mms.api import accept_alone, actions, send_parameters, send_saved_mms
 from mms.api.exchange import Exchange
 from mms.messages.accept import Accepted, Outcome, OutcomeUnknown, accept
 from mms.messages.request import SendRequest
@@ -39,10 +41,19 @@ def submit(exchange: Exchange) -> HttpResponse:
     return ACCEPTS.submit(exchange)
 
 
-def _commit(batch: Batch[Exchange]) -> list[HttpResponse | Undecided]:
+def _commit(batch: Batch[Exchange]) -> Sequence[HttpResponse | Undecided]:
+    try:
+        return _accept(batch)
+    except OperationalError as problem:
+        if not sql.is_unreachable(problem):
+            raise
+        return [exchange.fail(problem) for exchange in batch.all()]  # alone, each would wait for a connection as well
+
+
+def _accept(batch: Batch[Exchange]) -> list[HttpResponse | Undecided]:
     checked = [(exchange, _check(exchange)) for exchange in batch]
     requests = [request for _, request in checked if isinstance(request, SendRequest)]
-    outcomes = iter(accept(requests, timezone.now()) if requests else ())
+    outcomes = iter(accept(requests, timezone.now(), accept_alone.BRIEF_WAIT) if requests else ())
     return [
         _respond(exchange, next(outcomes), batch) if isinstance(request, SendRequest) else request
         for exchange, request in checked
@@ -56,6 +67,8 @@ def _check(exchange: Exchange) -> SendRequest | Undecided:
         if call.name != ACTION or any(call.request.all(name) for name in NOT_PLAIN):
             return UNDECIDED
         key = call.authorize((ACTION,), Freshness.CACHED)
+        if accept_alone.is_waiting(key.account):
+            return UNDECIDED
         request = send_parameters.parse(call.request, key, Freshness.CACHED)
         send_saved_mms.check_not_suspended(key.account)
     except Error:

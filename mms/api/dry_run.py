@@ -6,6 +6,7 @@ from datetime import datetime
 from django.db import transaction
 from django.utils import timezone
 
+from base import sql
 from billing.amounts import format_decimal
 from handsets import cache
 from handsets.models import CachedHandset
@@ -19,6 +20,7 @@ from mms.rendering import compose
 VALID = "The request is valid; nothing was sent, charged or stored"
 
 
+@sql.repeats_outdated
 def preview(accept: Callable[[], Message]) -> Fields:
     """Return a preview of the message that `accept` stores, and roll everything back. Raises Refusal."""
     with transaction.atomic():

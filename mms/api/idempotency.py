@@ -15,6 +15,7 @@ from typing import Any, Final
 from django.db import connection, transaction
 from django.utils import timezone
 
+from base import sql
 from billing.models import Account
 from mms.api import parameters
 from mms.api.answers import Fields
@@ -101,6 +102,7 @@ def answer_once(identity: RequestIdentity | None, accept: Callable[[], Fields]) 
             return answer
 
 
+@sql.repeats_outdated
 def _accept(identity: RequestIdentity, accept: Callable[[], Fields], now: datetime) -> Fields | None:
     """Return the answer of `accept`, stored with the key, or None if another request with it committed first."""
     with transaction.atomic():

@@ -5,6 +5,7 @@ from dataclasses import asdict, replace
 
 from django.utils import timezone
 
+from base import sql
 from base.stale_cache import Freshness
 from billing.models import Account, ApiKey
 from mms.api import dry_run, fallback_sms, idempotency, parameters, save_mms, send_parameters, slides
@@ -12,7 +13,7 @@ from mms.api.answers import Fields
 from mms.api.request_tree import Node
 from mms.api.send_parameters import Content
 from mms.api.send_saved_mms import accept_one, queued_answer
-from mms.content import store
+from mms.content import deletion, store
 from mms.content.store import Files, NewSlide
 from mms.encoding import queue
 from mms.messages.request import SendRequest
@@ -60,11 +61,19 @@ def _draft_content(request: Node, account: Account, _: Freshness) -> Content:
     )
 
 
+@sql.repeats_outdated
 def _store(request: Node, draft: SendRequest, new: Sequence[NewSlide], files: Files) -> Message:
     """Store content and message in one transaction. The message waits until its audio and video are encoded."""
     draft_template = draft.template
     # The fallback of this request also applies when the content is sent again later.
     defaults = asdict(fallback_sms.parse(request, draft_template))
-    template = Template(account=draft.account, name=draft_template.name, subject=draft_template.subject, **defaults)
-    with store.creating_template(template, new, files, queue.conclude, timezone.now()):
+    now = timezone.now()
+    template = Template(
+        account=draft.account,
+        name=draft_template.name,
+        subject=draft_template.subject,
+        due_at=now + deletion.KEPT_AFTER_LAST_MESSAGE,
+        **defaults,
+    )
+    with store.creating_template(template, new, files, queue.conclude, now):
         return accept_one(request, replace(draft, template=template))

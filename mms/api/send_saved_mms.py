@@ -3,16 +3,14 @@
 This module performs single requests; mms/api/accept_batch.py accepts plain ones in batches.
 """
 
-from django.utils import timezone
-
 from base.stale_cache import Freshness
 from billing.ledger import InsufficientFunds
 from billing.models import Account, ApiKey
-from mms.api import dry_run, idempotency, parameters, send_parameters
+from mms.api import accept_alone, dry_run, idempotency, parameters, send_parameters
 from mms.api.answers import Fields, success
 from mms.api.errors import Refusal
 from mms.api.request_tree import Node
-from mms.messages.accept import Accepted, OutcomeUnknown, Outdated, TemplateDeleted, accept
+from mms.messages.accept import Accepted, OutcomeUnknown, Outdated, TemplateDeleted
 from mms.messages.request import SendRequest
 from mms.models import Message
 from mms.runtime import wakeup
@@ -54,7 +52,7 @@ def check_not_suspended(account: Account) -> None:
 def accept_one(request: Node, send_request: SendRequest) -> Message:
     """Accept a send request that was checked against current data, and return its message. Raises Refusal."""
     check_not_suspended(send_request.account)
-    (outcome,) = accept([send_request], timezone.now())
+    outcome = accept_alone.accept_alone(send_request)
     match outcome:
         case Accepted(message):
             return message

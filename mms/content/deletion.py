@@ -2,7 +2,8 @@
 
 A deleted template keeps its row for the messages that were sent from it. Its slides are removed once none of its
 messages is unfinished, with them the media that no other template uses, their renditions and finally the files.
-A transaction that is about to use a template or a medium locks its row, and deletion waits for it.
+A transaction that is about to use a template or a medium locks its row, and deletion waits for it. A template made by
+sendMMS, which has a `due_at` without being deleted, is deleted some days after its last message ended.
 """
 
 from collections.abc import Callable, Collection, Iterable
@@ -11,6 +12,7 @@ from datetime import datetime, timedelta
 import structlog
 from django.core.files.storage import default_storage
 from django.db import connection, transaction
+from django.db.models import Q
 
 from base import sql
 from mms.models import DiscardedFile, Encoding, Medium, Message, Rendition, Slide, SlideMedium, Template
@@ -19,6 +21,10 @@ log = structlog.get_logger()
 
 # Delay before another try, for content that unfinished messages need and for files that could not be removed.
 RETRY_DELAY = timedelta(minutes=1)
+# How long a template made by sendMMS is kept after its last message ended: long enough to answer questions about the
+# message and to send it again. Customers who mean to keep content store it with saveMMS.
+KEPT_AFTER_LAST_MESSAGE = timedelta(days=7)
+RECHECK_DELAY = timedelta(days=1)
 
 
 # Shared locks, so accepting transactions do not block each other. Foreign keys do not suffice: they are checked at
@@ -40,6 +46,7 @@ def hold_media(media: Collection[Medium]) -> bool:
         return len(cursor.fetchall()) == len(media)
 
 
+@sql.repeats_outdated
 def delete_template(template: Template, now: datetime) -> bool:
     """Delete the template, and its content unless unfinished messages still need it.
 
@@ -55,7 +62,7 @@ def delete_template(template: Template, now: datetime) -> bool:
 
 
 def clear_deleted(now: datetime, limit: int) -> int:
-    """Remove the content of deleted templates that is no longer needed; return how many templates were checked."""
+    """Remove the content of deleted and of old templates that is not needed any more; return how many were checked."""
     checked = 0
     while checked < limit and _clear_next_due(now):
         checked += 1
@@ -65,11 +72,22 @@ def clear_deleted(now: datetime, limit: int) -> int:
 def _clear_next_due(now: datetime) -> bool:
     # One per transaction: two sweeps with several each could deadlock on shared media.
     with transaction.atomic():
-        due = Template.objects.select_for_update(skip_locked=True).filter(due_at__lte=now, deleted_at__isnull=False)
+        due = Template.objects.select_for_update(skip_locked=True).filter(due_at__lte=now)
         template = due.order_by("due_at").first()
-        if template:
+        if template is None:
+            return False
+        if template.deleted_at is None and _is_in_use(template, now):
+            Template.objects.filter(pk=template.pk).update(due_at=now + RECHECK_DELAY)
+        else:
+            Template.objects.filter(pk=template.pk).update(deleted_at=template.deleted_at or now)
             _clear(template.pk, now)
-    return template is not None
+    return True
+
+
+def _is_in_use(template: Template, now: datetime) -> bool:
+    """Return whether a message of the template is unfinished, or has ended only recently."""
+    unfinished_or_recent = Q(due_at__isnull=False) | Q(final_at__gt=now - KEPT_AFTER_LAST_MESSAGE)
+    return Message.objects.filter(unfinished_or_recent, template=template).exists()
 
 
 def _clear(template: int, now: datetime) -> None:

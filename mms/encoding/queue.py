@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
+from base import sql
 from mms.content.encodings import ENCODED_KINDS
 from mms.messages import charging, timeline, transitions
 from mms.messages.timeline import Entry
@@ -37,6 +38,7 @@ class NewVariant:
     file: str
 
 
+@sql.repeats_outdated
 def claim(now: datetime) -> Encoding | None:
     """Claim the encoding that is due first, under a lease. Fail those that reached the limit of tries."""
     while True:
@@ -52,6 +54,7 @@ def claim(now: datetime) -> Encoding | None:
             _fail_encoding(due, "every worker that tried crashed", now)
 
 
+@sql.repeats_outdated
 def complete(encoding: Encoding, variants: Sequence[NewVariant], seconds: int, now: datetime) -> bool:
     """Store the variants and settle the waiting templates; return False if the lease was lost."""
     with transaction.atomic():
@@ -73,6 +76,7 @@ def complete(encoding: Encoding, variants: Sequence[NewVariant], seconds: int, n
     return True
 
 
+@sql.repeats_outdated
 def fail(encoding: Encoding, problem: str, now: datetime) -> None:
     """Fail the encoding, the templates that use its medium, and the messages that wait for those."""
     with transaction.atomic():

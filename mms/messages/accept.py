@@ -57,19 +57,21 @@ Rejected: TypeAlias = TemplateDeleted | Outdated
 Outcome: TypeAlias = Accepted | InsufficientFunds | Rejected | OutcomeUnknown
 
 
-def accept(requests: Sequence[SendRequest], now: datetime) -> list[Outcome]:
+@sql.repeats_outdated
+def accept(requests: Sequence[SendRequest], now: datetime, lock_wait: float | None = None) -> list[Outcome]:
     """Store a message for each request and reserve its price, in one transaction. Return the outcomes in order.
 
     Nothing is stored for a request that is not accepted. A message whose template is still being encoded waits for
-    that. Raises DatabaseError; then nothing is stored.
+    that. With `lock_wait`, it waits no more than these seconds for a row that another transaction holds. Raises
+    DatabaseError; then nothing is stored.
     """
     in_commit = False
     try:
         with transaction.atomic():
-            outcomes = _store(requests, now)
+            outcomes = _store(requests, now, lock_wait)
             in_commit = True
     except (InterfaceError, OperationalError) as problem:
-        if in_commit:
+        if in_commit and not sql.has_timed_out(problem):
             return [OutcomeUnknown(problem)] * len(requests)
         raise
     return outcomes
@@ -83,8 +85,8 @@ def max_lifetime(ddm_timeout: int) -> timedelta:
     return timedelta(minutes=ddm_timeout) + EXPIRY
 
 
-def _store(requests: Sequence[SendRequest], now: datetime) -> list[Outcome]:
-    checked = _recheck(requests, now)
+def _store(requests: Sequence[SendRequest], now: datetime, lock_wait: float | None) -> list[Outcome]:
+    checked = _recheck(requests, now, lock_wait)
     valid = {key: request for request, key in zip(requests, checked, strict=True) if isinstance(key, int)}
     messages = [_message(request, key, now) for key, request in valid.items()]
     unpaid = ledger.reserve_all([Reservation(m.account, m.pk, m.reserved) for m in messages], now)
@@ -102,13 +104,15 @@ def _store(requests: Sequence[SendRequest], now: datetime) -> list[Outcome]:
 # --- recheck ------------------------------------------------------------------------------------------------------
 
 
-def _recheck(requests: Sequence[SendRequest], now: datetime) -> list[int | Rejected]:
+def _recheck(requests: Sequence[SendRequest], now: datetime, lock_wait: float | None) -> list[int | Rejected]:
     """Return a primary key for the message of each request, or the rejection.
 
     Locks the templates until the end of the transaction.
     """
     cached = [request for request in requests if request.freshness is Freshness.CACHED]
     with sql.pipeline():
+        if lock_wait:
+            sql.limit_lock_waits(lock_wait)
         usable = deletion.lock_usable({request.template.pk for request in requests})
         keys.record_use([request.key for request in requests if request.key], now)
         terms = keys.access_rules({request.key.pk for request in cached if request.key})

@@ -10,7 +10,7 @@ from typing import Generic
 
 from django.db import transaction
 
-from base import bulk
+from base import bulk, sql
 from mms.messages import leases
 from mms.messages.leases import LEASE, LockedRow, Sent
 from mms.models import Attempt, Discovery, Message, Status
@@ -40,6 +40,7 @@ class CompletedSubmit(Generic[Sent]):
     result: SubmitResult
 
 
+@sql.repeats_outdated
 def start(ready: Sequence[tuple[Sent, int]], now: datetime, *fields: str) -> list[tuple[Sent, Attempt]]:
     """Write an attempt for each row still under its lease, and renew the lease. Return these rows with their attempts.
 

@@ -1,6 +1,6 @@
 """Charging: the ledger bookings of each step of a message, in the transaction of the step.
 
-A message is charged when its carrier accepts it. The first of the messages that wait for a DDM pays for the DDM. A
+A message is charged when its carrier accepts it. The message that opened a discovery pays for its DDM (discovery.py). A
 message that is never submitted costs nothing but its DDM; a submitted message that is not delivered is refunded if the
 account's policy says so.
 """

@@ -1,12 +1,28 @@
-"""Claiming: lease due messages and discoveries to a worker, and start the discovery that a message needs first."""
+"""Claiming: lease due messages and discoveries to a worker, and start the discovery that a message needs first.
 
-from collections.abc import Sequence
+A claimed message that must not be sent any more is refused here: it has expired, or its number has been blocked since
+it was accepted.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from django.db import transaction
+import structlog
+from django.db import OperationalError, transaction
 
+from base import sql
+from billing import blocklist
 from mms.messages import discovery, feed, leases, transitions
+from mms.messages.leases import Sent
 from mms.models import Discovery, Message, Status
+
+log = structlog.get_logger()
+
+EXPIRED = "it expired before it could be sent"
+BLOCKED = "the recipient was put on a block list before it could be sent"
+# Seconds for the balance of an account whose messages are refused, which the messages of the others wait for.
+LOCK_WAIT = 0.25
 
 
 def claim_messages(
@@ -19,18 +35,16 @@ def claim_messages(
 ) -> tuple[list[Message], int]:
     """Claim due messages (see leases.claim). Return those to send now, and the number of due ones.
 
-    Messages that need a discovery start to wait for it; expired ones fail.
+    Messages that need a discovery start to wait for it; expired ones, and those to blocked numbers, fail.
     """
-    with transaction.atomic():
-        claimed, due = leases.claim(Message, now, per_carrier, busy, room, trusted, trial)
-        live = [message for message in claimed if message.expires_at > now]
-        expired = [message for message in claimed if message.expires_at <= now]
-        transitions.fail(expired, "it expired before it could be sent", now)
-    # In a transaction of its own, without locks on the messages: a discovery is always locked before its messages.
-    with transaction.atomic():
-        waiting = discovery.start_waiting(live, now)
-    feed.give_back([*expired, *(message for message in live if message.pk in waiting)], now)
-    return [message for message in live if message.pk not in waiting], due
+    claimed, due = _claim(Message, now, per_carrier, busy, room, trusted, trial)
+    refused = _refusals(claimed, now)
+    _refuse([message for message in claimed if message.pk in refused], refused, now)
+    live = [message for message in claimed if message.pk not in refused]
+    waiting = _start_waiting(live, now)
+    ready = [message for message in live if message.pk not in waiting]
+    feed.give_back(set(claimed).difference(ready), now)
+    return ready, due
 
 
 def claim_discoveries(
@@ -43,12 +57,75 @@ def claim_discoveries(
 ) -> tuple[list[Discovery], int]:
     """Claim discoveries whose DDM is due (see leases.claim). Return those to send now, and the number of due ones.
 
-    A discovery that no message waits for any more fails unsent.
+    One that no message waits for any more, or to a blocked number, fails unsent.
     """
+    claimed, due = _claim(Discovery, now, per_carrier, busy, room, trusted, trial)
+    refused = _refusals(claimed, now)
+    for found in claimed:
+        if found.pk in refused:
+            _refuse_discovery(found, refused[found.pk], now)
+    feed.give_back([found for found in claimed if found.pk in refused], now)
+    return [found for found in claimed if found.pk not in refused], due
+
+
+@sql.repeats_outdated
+def _claim(
+    model: type[Sent],
+    now: datetime,
+    per_carrier: int,
+    busy: Sequence[int],
+    room: int,
+    trusted: Sequence[int] | None,
+    trial: int,
+) -> tuple[list[Sent], int]:
     with transaction.atomic():
-        claimed, due = leases.claim(Discovery, now, per_carrier, busy, room, trusted, trial)
-        expired = [found for found in claimed if found.expires_at <= now]
-        if expired:
-            Discovery.objects.filter(pk__in=[found.pk for found in expired]).update(status=Status.FAILED, due_at=None)
-    feed.give_back(expired, now)
-    return [found for found in claimed if found.expires_at > now], due
+        return leases.claim(model, now, per_carrier, busy, room, trusted, trial)
+
+
+@sql.repeats_outdated
+def _start_waiting(messages: Sequence[Message], now: datetime) -> set[int]:
+    # In a transaction of its own, without locks on the messages: a discovery is always locked before its messages.
+    with transaction.atomic():
+        return discovery.start_waiting(messages, now)
+
+
+def _refusals(claimed: Sequence[Message] | Sequence[Discovery], now: datetime) -> dict[int, str]:
+    """Return why some of the rows must not be sent, by primary key."""
+    blocked = blocklist.blocked_pairs({(sent.account_id, sent.number) for sent in claimed})()
+    reasons = {sent.pk: BLOCKED for sent in claimed if (sent.account_id, sent.number) in blocked}
+    return reasons | {sent.pk: EXPIRED for sent in claimed if sent.expires_at <= now}
+
+
+def _refuse(messages: Sequence[Message], reasons: Mapping[int, str], now: datetime) -> None:
+    """Fail the messages of each account in a transaction, or later if another transaction holds its balance."""
+    by_account: dict[int, list[Message]] = defaultdict(list)
+    for message in messages:
+        by_account[message.account_id].append(message)
+    for account, refused in by_account.items():
+        try:
+            _fail(refused, reasons, now)
+        except OperationalError as problem:
+            if not sql.has_timed_out(problem):
+                raise
+            log.warning("messages that are refused wait for a lock", account=account, rows=len(refused))
+            for message in refused:
+                leases.postpone(message, now)
+
+
+@sql.repeats_outdated
+def _fail(messages: Sequence[Message], reasons: Mapping[int, str], now: datetime) -> None:
+    with transaction.atomic():
+        sql.limit_lock_waits(LOCK_WAIT)
+        held = leases.lock_held(messages)
+        for reason in {reasons[message.pk] for message in messages}:
+            transitions.fail([m for m in messages if m.pk in held and reasons[m.pk] == reason], reason, now)
+
+
+@sql.repeats_outdated
+def _refuse_discovery(found: Discovery, reason: str, now: datetime) -> None:
+    """Fail the discovery. Messages of other accounts may still wait for it if the number is blocked for this one."""
+    with transaction.atomic():
+        if leases.lock_held([found]):
+            Discovery.objects.filter(pk=found.pk).update(status=Status.FAILED, due_at=None)
+            if reason == BLOCKED:
+                discovery.record_ddm_failed(found, reason, now)

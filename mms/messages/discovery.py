@@ -8,7 +8,7 @@
 | unknown       | no             | no     | sent with the generic profile at once        |
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,12 +24,15 @@ from mms.postbacks import notices
 from mms.postbacks.notices import Notice
 
 DEFAULT_SUBJECT = "Device Discovery"
+# The statuses of messages with a discovery in which nothing has been charged or released yet.
+UNCHARGED = (Status.ACCEPTED, Status.DISCOVERING, Status.SENDING, Status.IN_DOUBT)
 
 # One open discovery per number: later messages join it, and may extend it but never shorten it.
 OPEN_OR_JOIN = """
 INSERT INTO mms_discovery AS d
-    (number, sender, carrier_id, account_id, subject, text, status, due_at, expires_at, created_at, tries, losses)
-VALUES (%(number)s, %(sender)s, %(carrier)s, %(account)s, %(subject)s, %(text)s,
+    (number, sender, carrier_id, account_id, message, subject, text, status, due_at, expires_at, created_at, tries,
+     losses)
+VALUES (%(number)s, %(sender)s, %(carrier)s, %(account)s, %(message)s, %(subject)s, %(text)s,
         'accepted', %(now)s, %(deadline)s, %(now)s, 0, 0)
 ON CONFLICT (number) WHERE due_at IS NOT NULL DO UPDATE SET
     expires_at = GREATEST(d.expires_at, excluded.expires_at),
@@ -83,6 +86,7 @@ def _open_or_join(message: Message, now: datetime) -> Joined:
         "sender": message.sender,
         "carrier": message.carrier_id,
         "account": message.account_id,
+        "message": message.pk,
         "subject": message.ddm_subject or DEFAULT_SUBJECT,
         "text": message.ddm_text,
         "now": now,
@@ -118,10 +122,21 @@ def _sent_entry(message: Message, *, shared: bool) -> Entry:
 
 
 def record_ddm_submitted(discovery: Discovery, now: datetime) -> None:
-    """Record that the MMSC accepted the DDM: N501 for every waiting message. The oldest message pays for it."""
-    waiting = list(_lock_waiting(discovery))
-    Message.objects.filter(pk__in=[m.pk for m in waiting[:1]]).update(pays_ddm=True)
-    timeline.write((_sent_entry(m, shared=i > 0) for i, m in enumerate(waiting)), now)
+    """Record that the MMSC accepted the DDM: N501 for every waiting message, and one message pays for it."""
+    uncharged = list(_lock_messages(discovery).filter(status__in=UNCHARGED))
+    payer = _payer(discovery, uncharged)
+    Message.objects.filter(pk__in=[payer] if payer else []).update(pays_ddm=True)
+    waiting = [message for message in uncharged if message.status == Status.DISCOVERING]
+    timeline.write((_sent_entry(m, shared=m.pk != payer) for m in waiting), now)
+
+
+def _payer(discovery: Discovery, uncharged: Sequence[Message]) -> int | None:
+    """Return the message that pays for the DDM: the one that opened the discovery, whether or not it still waits.
+
+    If that one is charged already, another uncharged message of its account pays, or nobody: no other account does.
+    """
+    of_account = [message.pk for message in uncharged if message.account_id == discovery.account_id]
+    return discovery.message if discovery.message in of_account else next(iter(of_account), None)
 
 
 def record_ddm_failed(discovery: Discovery, reason: str, now: datetime) -> None:

@@ -163,6 +163,7 @@ def _release(sent: Message | Discovery, status: Status, due_at: datetime | None)
     return bool(held.update(status=status, due_at=due_at, losses=sent.losses))
 
 
+@sql.repeats_outdated
 def release_unstarted(claimed: Sequence[Sent], now: datetime) -> None:
     """Release claimed rows that were not started, so that other workers can claim them at once."""
     if not claimed:

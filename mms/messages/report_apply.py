@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
+from typing import Final
 
 from django.db import transaction
 
@@ -14,13 +15,18 @@ from mms.postbacks import notices
 from mms.postbacks.notices import Notice
 from mms.protocol.reports import DeliveryReport
 
+# Seconds for a lock. The other reports of the batch wait meanwhile; a report that cannot be stored is sent again.
+LOCK_WAIT: Final = 0.2
 
+
+@sql.repeats_outdated
 def record_reports(given: Sequence[tuple[Carrier, DeliveryReport]], now: datetime) -> list[Report]:
     """Record delivery reports and apply the new ones, in order. Repeated reports change nothing.
 
     Commits all of them in one transaction, or raises and commits none.
     """
     with transaction.atomic():
+        sql.limit_lock_waits(LOCK_WAIT)
         recorded = report_matching.record(given, now)
         apply_reports([report for report, new in recorded if new], now)
         identities = [cache.parse_identity(report.handset) for _, report in given]

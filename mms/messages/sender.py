@@ -13,7 +13,7 @@ import structlog
 from django.utils import timezone
 from structlog.contextvars import bound_contextvars
 
-from base import shutdown
+from base import shutdown, sql
 from handsets import cache
 from mms.adaptation.plan import CannotFit
 from mms.adaptation.texts import with_crlf
@@ -72,6 +72,10 @@ def _carrier(submit: Submit[Sent]) -> int:
     return submit.sent.carrier_id
 
 
+def _account(submit: Submit[Sent]) -> int:
+    return submit.sent.account_id
+
+
 def _completed(replies: Replies[Submit[Sent]]) -> list[CompletedSubmit[Sent]]:
     return [
         CompletedSubmit(submit.sent, submit.attempt, gateway.submit_result(submit.sent.carrier, reply))
@@ -118,6 +122,7 @@ class MessageSource:
             _log(submit, tracking_id=submit.sent.tracking_id)
 
     destination = staticmethod(_carrier)
+    account = staticmethod(_account)
 
 
 def adapt(group: Sequence[Message], composer: Composer, now: datetime) -> list[tuple[AdaptedMessage, Request]]:
@@ -132,8 +137,11 @@ def _adapt_one(message: Message, composer: Composer, now: datetime) -> tuple[Ada
     with bound_contextvars(tracking_id=message.tracking_id):
         try:
             return _compose(message, composer, now)
-        except DATABASE_GONE:
-            raise
+        except DATABASE_GONE as problem:
+            if not sql.has_timed_out(problem):
+                raise
+            log.warning("a message waits for a lock", problem=str(problem).strip())
+            transitions.postpone(message, "the database was busy", now)
         except StorageError as problem:
             log.warning("a message waits for storage", problem=str(problem))
             transitions.postpone(message, f"storage failed: {problem}"[:300], now)
@@ -188,6 +196,7 @@ class DiscoverySource:
             _log(submit, discovery=submit.sent.pk)
 
     destination = staticmethod(_carrier)
+    account = staticmethod(_account)
 
 
 def _ddm_request(found: Discovery, now: datetime) -> Request | None:

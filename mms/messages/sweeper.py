@@ -21,6 +21,7 @@ from mms.runtime.db_retry import DATABASE_GONE
 log = structlog.get_logger()
 
 BATCH = 200  # rows per transaction
+LOCK_WAIT = 1.0  # seconds for a row that another transaction holds: the sender waits as well
 REPORT_BATCH = 25  # reports per transaction, which locks their messages and balances as well
 
 # The conditions of the steps below, answered by the same indexes.
@@ -42,19 +43,27 @@ def sweep(now: datetime) -> None:
     """
     if not _anything_due(now):
         return
-    for step in STEPS:
-        try:
-            _run(step, now)
-        except DATABASE_GONE:
+    with sql.brief_lock_waits(LOCK_WAIT):
+        for step in STEPS:
+            _try(step, now)
+
+
+def _try(step: Callable[[datetime], int], now: datetime) -> None:
+    try:
+        _run(step, now)
+    except DATABASE_GONE as problem:
+        if not sql.has_timed_out(problem):
             raise
-        except Exception:
-            log.exception("a step of the sweep failed", step=step.__name__)
+        log.warning("a step of the sweep waits for a lock", step=step.__name__, problem=str(problem).strip())
+    except Exception:
+        log.exception("a step of the sweep failed", step=step.__name__)
 
 
 def _run(step: Callable[[datetime], int], now: datetime) -> None:
-    swept = moved = step(now)
+    sweep = sql.repeats_outdated(step)
+    swept = moved = sweep(now)
     while moved >= BATCH:
-        moved = step(now)
+        moved = sweep(now)
         swept += moved
     if swept:
         log.info("sweep", step=step.__name__, rows=swept)

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from django.db import transaction
 
-from base import bulk
+from base import bulk, sql
 from mms.adaptation.plan import CannotFit
 from mms.messages import attempts, charging, discovery, leases, report_apply, timeline
 from mms.messages.attempts import CompletedSubmit
@@ -34,6 +34,7 @@ class AdaptedMessage:
     request_size: int
 
 
+@sql.repeats_outdated
 def start_attempts(group: Sequence[AdaptedMessage], now: datetime) -> list[tuple[Message, Attempt]]:
     """Write an attempt and the adaptation for each message still under its lease. Only these may be sent."""
     with transaction.atomic():
@@ -51,6 +52,7 @@ def _adaptation(adapted: AdaptedMessage) -> Entry:
     return Entry(message, "adapted", f"to {to}", details=details)
 
 
+@sql.repeats_outdated
 def fail_unfit(message: Message, verdict: CannotFit, now: datetime) -> None:
     """Fail a message whose content does not fit the limits of its handset: E101 with the reason."""
     with transaction.atomic():
@@ -59,6 +61,7 @@ def fail_unfit(message: Message, verdict: CannotFit, now: datetime) -> None:
             fail([message], verdict.reason, now)
 
 
+@sql.repeats_outdated
 def record_preparation_failure(message: Message, problem: str, now: datetime) -> None:
     """Release a message that could not be prepared. It is due again later, or fails at the third time."""
     with transaction.atomic():
@@ -69,6 +72,7 @@ def record_preparation_failure(message: Message, problem: str, now: datetime) ->
             fail([message], "it could not be prepared", now)
 
 
+@sql.repeats_outdated
 def postpone(message: Message, problem: str, now: datetime) -> None:
     """Release a message that cannot be prepared for a reason of the platform's. It is due again until it expires.
 
@@ -79,6 +83,7 @@ def postpone(message: Message, problem: str, now: datetime) -> None:
             timeline.write([Entry(message, "put-off", problem)], now)
 
 
+@sql.repeats_outdated
 def record_ddm_preparation_failure(found: Discovery, now: datetime) -> None:
     """Release a discovery whose DDM could not be prepared. It is due again later, or fails at the third time."""
     with transaction.atomic():
@@ -89,6 +94,7 @@ def record_ddm_preparation_failure(found: Discovery, now: datetime) -> None:
 # --- submit -------------------------------------------------------------------------------------------------------
 
 
+@sql.repeats_outdated
 def record_submit_results(submits: Sequence[CompletedSubmit[Message]], now: datetime) -> None:
     """Record the MMSC's results for messages: N101, E101, a retry, or in doubt."""
     with transaction.atomic():
@@ -130,6 +136,7 @@ def _submit_entry(submit: CompletedSubmit[Message]) -> Entry:
             return Entry(message, "retry", text, details=details)
 
 
+@sql.repeats_outdated
 def record_ddm_results(submits: Sequence[CompletedSubmit[Discovery]], now: datetime) -> None:
     """Record the MMSC's results for DDMs: N501 or E501 for every waiting message, or a retry."""
     with transaction.atomic():
@@ -160,6 +167,7 @@ def _code_and_text(result: SubmitResult) -> str:
 # --- an operator's decision -----------------------------------------------------------------------------------------
 
 
+@sql.repeats_outdated
 def resolve_in_doubt(selected: Sequence[Message], *, sent: bool, by: str, now: datetime) -> int:
     """Record the decision of the operator `by` on messages in doubt: they were sent (N101), or they are sent again.
 

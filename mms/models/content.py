@@ -36,7 +36,9 @@ class Template(models.Model):
         null=True, blank=True, help_text="When the customer deleted it. It can no longer be sent."
     )
     due_at = models.DateTimeField(
-        null=True, blank=True, help_text="When the content of a deleted template is removed or checked again."
+        null=True,
+        blank=True,
+        help_text="When content that was deleted, or made by sendMMS, is removed or checked again.",
     )
 
     class Meta:

@@ -80,6 +80,7 @@ class Discovery(Sendable):
     """The discovery of the handset of one number by one DDM, shared by all messages that wait for it."""
 
     account = models.ForeignKey(Account, models.PROTECT, help_text="Account of the message that started it.")
+    message = models.BigIntegerField(null=True, blank=True, help_text="Primary key of the message that started it.")
     subject = models.CharField(max_length=80)
     text = models.TextField()
     handset = models.ForeignKey(Handset, models.SET_NULL, null=True, blank=True)

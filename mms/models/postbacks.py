@@ -39,6 +39,9 @@ class Postback(models.Model):
         ordering = ["id"]
         indexes = [
             models.Index(fields=["account", "due_at"], condition=Q(due_at__isnull=False), name="postback_due"),
+            # Its condition is that of one query alone: it must not serve the query by account, which could then read
+            # the due postbacks of all other accounts.
+            models.Index(fields=["due_at"], condition=Q(status="pending"), name="postback_oldest_due"),
             models.Index(fields=["account", "ended_at"], condition=Q(status="given-up"), name="postback_given_up"),
         ]
 

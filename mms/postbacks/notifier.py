@@ -72,6 +72,8 @@ class PostbackSource:
         """Return the key of the account."""
         return item.postback.account_id
 
+    account = destination
+
 
 def _log(claimed: ClaimedPostback, reply: Reply | NoReply) -> None:
     postback = claimed.postback

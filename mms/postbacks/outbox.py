@@ -25,13 +25,36 @@ ANSWER_KEPT = 2048  # bytes of the reply
 CLAIM_MAX = 256  # postbacks per claim
 BATCH = 1000  # postbacks replayed in one transaction
 
+# The oldest due postbacks of each account, at a cost that does not depend on the number of accounts: only those of the
+# 256 oldest due postbacks are asked. If these may all be of a few accounts, with long backlogs, so are the next 64
+# accounts with waiting postbacks from a random one on. Constants, so that they are known when the statement is planned.
 DUE = """
-SELECT due.id FROM billing_account, LATERAL (
+WITH RECURSIVE oldest AS (
+    SELECT account_id FROM mms_postback WHERE due_at <= %(now)s AND status = 'pending' ORDER BY due_at LIMIT 256
+), first AS (
+    SELECT account_id FROM mms_postback WHERE due_at IS NOT NULL ORDER BY account_id, due_at LIMIT 1
+), walk AS (
+    SELECT COALESCE((
+        SELECT account_id FROM mms_postback WHERE due_at IS NOT NULL
+            AND account_id >= (SELECT floor(random() * max(id))::bigint FROM billing_account)
+        ORDER BY account_id, due_at LIMIT 1
+    ), (SELECT account_id FROM first)) AS account_id, 1 AS step
+    WHERE (SELECT count(*) FROM oldest) = 256
+    UNION ALL
+    SELECT COALESCE((
+        SELECT account_id FROM mms_postback WHERE due_at IS NOT NULL AND account_id > walk.account_id
+        ORDER BY account_id, due_at LIMIT 1
+    ), (SELECT account_id FROM first)), step + 1
+    FROM walk WHERE step < 64
+), account AS (
+    SELECT account_id FROM oldest UNION SELECT account_id FROM walk
+)
+SELECT due.id FROM account, LATERAL (
     SELECT id, due_at FROM mms_postback
-    WHERE account_id = billing_account.id AND due_at <= %(now)s
+    WHERE account_id = account.account_id AND due_at <= %(now)s
     ORDER BY due_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 ) due
-WHERE billing_account.id <> ALL(%(busy)s)
+WHERE account.account_id <> ALL(%(busy)s)
 ORDER BY due.due_at, due.id LIMIT %(room)s
 """
 
@@ -84,6 +107,7 @@ class ClaimedPostback:
     lease: datetime
 
 
+@sql.repeats_outdated
 def claim(now: datetime, per_account: int, busy: Sequence[int] = (), room: int = CLAIM_MAX) -> list[ClaimedPostback]:
     """Claim up to `per_account` due postbacks of each account that is not `busy`, `room` in all; write their attempts.
 
@@ -124,6 +148,7 @@ def _claimed(keys: set[int], now: datetime) -> list[ClaimedPostback]:
     ]
 
 
+@sql.repeats_outdated
 def settle(replies: Sequence[tuple[ClaimedPostback, Reply | NoReply]], now: datetime) -> None:
     """Record the replies: each postback is delivered, retried later or given up.
 

@@ -7,8 +7,9 @@ from functools import partial
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from django.db import connection
+from django.db import OperationalError, connection
 
+from base import sql
 from mms.adaptation import images, text_drawing
 from mms.adaptation.plan import Recipe, Resize
 from mms.models import Medium, Rendition
@@ -21,8 +22,8 @@ class StorageError(OSError):
 def get_or_create_rendition(medium: Medium, recipe: Recipe) -> Rendition:
     """Return the medium adapted by this recipe: the stored rendition, or a new one.
 
-    Waits for another worker that is making the same one. Raises StorageError and the errors of images.resize, such as
-    DoesNotFit.
+    Waits for another worker that is making the same one. Raises StorageError, also if that takes too long, and the
+    errors of images.resize, such as DoesNotFit.
     """
     return _find(medium, recipe) or _make_once(medium, recipe)
 
@@ -56,18 +57,28 @@ def _storage_errors() -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class RenditionCache:
-    """Renditions and file contents shared by a batch of messages; each is read once."""
+    """Renditions and file contents shared by a batch of messages; each is read once, or fails for all of them."""
 
     _renditions: dict[tuple[int, str], Rendition] = field(default_factory=dict)
     _bytes: dict[str, bytes] = field(default_factory=dict)
+    _failed: dict[tuple[int, str], StorageError] = field(default_factory=dict)
 
     def get_or_create_rendition(self, medium: Medium, recipe: Recipe) -> Rendition:
         """Return the rendition, without a query if it was prefetched with the medium."""
         key = medium.pk, recipe.key
+        if key in self._failed:
+            raise self._failed[key]
         if key not in self._renditions:
             prefetched = (row for row in medium.renditions.all() if row.recipe == recipe.key)
-            self._renditions[key] = next(prefetched, None) or get_or_create_rendition(medium, recipe)
+            self._renditions[key] = next(prefetched, None) or self._get_or_create(medium, recipe)
         return self._renditions[key]
+
+    def _get_or_create(self, medium: Medium, recipe: Recipe) -> Rendition:
+        try:
+            return get_or_create_rendition(medium, recipe)
+        except StorageError as problem:
+            self._failed[medium.pk, recipe.key] = problem
+            raise
 
     def read_file(self, of: Medium | Rendition) -> bytes:
         """Return the bytes of the file."""
@@ -90,7 +101,12 @@ def _make_once(medium: Medium, recipe: Recipe) -> Rendition:
 def _advisory_lock(name: str) -> Iterator[None]:
     """Hold a session-level advisory lock of PostgreSQL, which the server releases if the worker dies."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [name])
+        try:
+            cursor.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [name])
+        except OperationalError as problem:
+            if sql.has_timed_out(problem):
+                raise StorageError(f"another worker is still making the {name}") from problem
+            raise
         try:
             yield
         finally:

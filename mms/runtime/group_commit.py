@@ -41,6 +41,7 @@ class Batch(Iterator[Item]):
     def __init__(self, queue: "deque[_Entry[Item]]", max_size: int, wait: float) -> None:
         self._queue, self._max_size = queue, max_size
         self._entries: list[_Entry[Item]] = []
+        self._read = False  # whether the end of the queue, or of the batch, was reached
         self.wait = wait  # seconds that the leader waited for items
 
     @property
@@ -55,9 +56,16 @@ class Batch(Iterator[Item]):
 
     def __next__(self) -> Item:
         if not self._queue or len(self._entries) >= self._max_size:
+            self._read = True
             raise StopIteration
         self._entries.append(self._queue.popleft())
         return self._entries[-1].item
+
+    def all(self) -> list[Item]:
+        """Return all items, after reading the rest."""
+        if not self._read:
+            deque(self, maxlen=0)
+        return [entry.item for entry in self._entries]
 
     def deliver(self, results: Sequence[object]) -> None:
         """Pass each waiting thread the result of its item."""
@@ -65,10 +73,11 @@ class Batch(Iterator[Item]):
             entry.result.put(result)
 
     def abandon(self, result: Outcome) -> list[Outcome]:
-        """Deliver this result to every item, and to the leader even if its item was not read. Return them."""
-        if not self._entries:
-            next(self)
-        results = [result] * self.size
+        """Deliver this result to every item, those not read yet included, and return them.
+
+        The next batch might fail in the same way, and as late.
+        """
+        results = [result] * len(self.all())
         self.deliver(results)
         return results
 
@@ -150,7 +159,8 @@ class GroupCommit(Generic[Item, Result]):
             results = self._commit(batch)
         except Exception as problem:  # noqa: BLE001 - each thread meets it again with its own item
             log.warning("batch failed, retrying each item alone", items=batch.size, problem=str(problem).strip())
-            connection.close_if_unusable_or_obsolete()  # the leader retries on it
+            if not connection.in_atomic_block:  # as in a test
+                connection.close_if_unusable_or_obsolete()  # the leader retries on it
             return batch.abandon(UNDECIDED)
         except BaseException as problem:
             batch.abandon(GroupCommitError(repr(problem)))

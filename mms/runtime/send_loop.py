@@ -16,9 +16,10 @@ import structlog
 from django.db import connection
 from django.utils import timezone
 
-from base import shutdown
+from base import shutdown, sql
 from mms.runtime import wakeup
-from mms.runtime.db_retry import DATABASE_GONE, write_with_retry
+from mms.runtime.db_retry import DATABASE_GONE
+from mms.runtime.held_replies import HeldReplies
 from mms.runtime.http_client import NoReply, Purpose, Reply, Request
 from mms.runtime.in_flight import InFlight
 from mms.runtime.time_slice import TimeSlice
@@ -98,6 +99,9 @@ class Source(Protocol[Row, Item]):
     def destination(self, item: Item) -> int:
         """Return the key of the carrier or account to which the request goes."""
 
+    def account(self, item: Item) -> int:
+        """Return the key of the account whose rows settling the reply needs."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Launched:
@@ -126,6 +130,7 @@ class SendLoop:
     sweep: Callable[[datetime], None] | None = None
     in_flight: InFlight[_Launched] = field(init=False)
     time_slice: TimeSlice[_Launched] = field(init=False)
+    _held: HeldReplies = field(init=False, default_factory=HeldReplies)
     _swept_at: float = field(init=False, default=-math.inf)
     _replied_at: dict[int, float] = field(init=False, default_factory=dict)  # the last reply of each destination
     _claimed_at: float = field(init=False, default=-math.inf)
@@ -154,9 +159,14 @@ class SendLoop:
                 self.settle(self.limits.reply_wait)
             except DATABASE_GONE as problem:  # the database may be back for the other replies
                 self._record_database_loss(problem)
+        try:
+            self._held.finish()
+        except DATABASE_GONE as problem:
+            self._record_database_loss(problem)
 
     def _record_database_loss(self, problem: Exception) -> None:
-        log.warning("database connection lost", problem=str(problem).strip(), in_flight=len(self.in_flight.keys))
+        event = "database time limit reached" if sql.has_timed_out(problem) else "database connection lost"
+        log.warning(event, problem=str(problem).strip(), in_flight=len(self.in_flight.keys))
         connection.close()
 
     def _work(self) -> None:
@@ -240,8 +250,16 @@ class SendLoop:
         for source in self.sources:
             replies = [(launched.item, reply) for launched, reply in completed if launched.source is source]
             try:
-                write_with_retry(replies, lambda some, source=source: source.settle(some, self.clock()))  # type: ignore[misc]
+                self._settle_from(source, replies)
             except DATABASE_GONE as problem:  # not without the replies of the other sources
                 lost = problem
         if lost:
             raise lost
+        self._held.retry_if_due()
+
+    def _settle_from(self, source: Source[Any, Any], replies: Replies[Any]) -> None:
+        self._held.write(
+            replies,
+            lambda some: source.settle(some, self.clock()),
+            owner=lambda reply: (id(source), source.account(reply[0])),
+        )

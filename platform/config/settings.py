@@ -13,7 +13,7 @@ import dj_database_url
 from celery.schedules import crontab
 from django.core.exceptions import ImproperlyConfigured
 
-from base import logs
+from base import logs, time_limits
 from config import console, embedded
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
@@ -102,12 +102,24 @@ TEMPLATES = [
 ]
 
 # A pool, because a new connection costs PostgreSQL 5 to 6 ms of processor time. Connections are checked on checkout,
-# because a database restart breaks them. Nothing here turns synchronous_commit off.
+# because a database restart breaks them. Nothing here turns synchronous_commit off. Parameters of the URL, such as
+# sslmode, come last.
+_database: dict[str, Any] = {**dj_database_url.parse(os.environ["DATABASE_URL"])}
 DATABASES = {
     "default": {
-        **dj_database_url.parse(os.environ["DATABASE_URL"]),
+        **_database,
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {"pool": {"min_size": 1, "max_size": 20, "timeout": 10}, "prepare_threshold": 0},
+        "OPTIONS": {
+            "pool": {
+                "min_size": 1,
+                "max_size": 20,
+                "timeout": time_limits.CHECKOUT,
+                "connection_class": time_limits.Connection,
+            },
+            "prepare_threshold": 0,
+            **time_limits.OPTIONS,
+            **_database.get("OPTIONS", {}),
+        },
     }
 }
 
@@ -136,6 +148,8 @@ REDIS_URL = os.environ["REDIS_URL"]
 CELERY_BROKER_URL = REDIS_URL
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+# Seconds, for the nightly and hourly tasks, which read much; the others have limits of their own (mms/tasks.py).
+CELERY_TASK_TIME_LIMIT = 3600
 CELERY_DB_REUSE_MAX = 1000  # tasks, after which a worker reconnects
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None

@@ -22,6 +22,8 @@ memory.return_large_blocks()
 # bodies are incomplete, and half of them for all. So a client delays only itself.
 UNFINISHED_MAX: Final = 64
 REQUESTS_MAX: Final = 128
+# Concurrent requests of all clients in a process: the other threads answer probes, whatever these wait for.
+ALL_REQUESTS_MAX: Final = 240
 # Probes need no request slot: a process whose slots are busy is not dead.
 PROBES: Final = frozenset({"/healthz", "/readyz"})
 
@@ -33,13 +35,17 @@ def read_body_first(application: WSGIApplication) -> WSGIApplication:
     the length received, also for a chunked body. This needs a server that marks the end of its input.
     """
     requests, unfinished = ConcurrencyLimit(REQUESTS_MAX), ConcurrencyLimit(UNFINISHED_MAX)
+    all_requests = ConcurrencyLimit(ALL_REQUESTS_MAX)
 
     def wrapped(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if environ["PATH_INFO"] in PROBES:
             return application(without_encoded_parameters(environ), start_response)
         client = client_address.of_environ(environ)
         try:
-            with _within(requests, client, "too many of your requests are waiting"):
+            with (
+                _within(requests, client, "too many of your requests are waiting"),
+                _within(all_requests, "all clients", "too many requests are waiting"),
+            ):
                 with _within(unfinished, client, "too many of your requests are unfinished"):
                     environ = _with_whole_body(environ)
                 with request_slots.held(client):

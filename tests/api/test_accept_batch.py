@@ -14,6 +14,7 @@ from django.test import Client
 from base.stale_cache import Freshness
 from billing import ledger
 from billing.models import Account, Balance, Price
+from mms.api import accept_alone
 from mms.api.accept_batch import ACCEPTS
 from mms.messages.accept import Accepted, Outdated, TemplateDeleted, accept
 from mms.messages.request import SendRequest
@@ -111,6 +112,12 @@ def post(body: bytes) -> bytes:
 # --- many threads -------------------------------------------------------------------------------------------------
 
 committing = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let batches wait for locks for as long as a busy machine needs to start the other threads."""
+    monkeypatch.setattr(accept_alone, "BRIEF_WAIT", 4.0)
 
 
 def send_concurrently(while_blocked: Callable[[int], object], send: Callable[[int], bytes] = send) -> list[bytes]:

@@ -1,11 +1,13 @@
 """Request slots: fair between owners, with few for costly requests, of which only some may wait."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from queue import SimpleQueue
-from threading import Thread
+from threading import Event, Thread
 from types import SimpleNamespace
+from wsgiref.types import StartResponse, WSGIEnvironment
+from wsgiref.util import setup_testing_defaults
 
 import psycopg
 import pytest
@@ -14,7 +16,7 @@ from django.db import connection
 from base.request_slots import FairSlots
 from billing import keys
 from billing.models import Account
-from config.wsgi import REQUESTS_MAX
+from config.wsgi import ALL_REQUESTS_MAX, REQUESTS_MAX, read_body_first
 from mms.api.actions import COSTLY_MAX
 from tests.api.documents import KEY, SEND, failure, request
 from tests.api.wsgi import call_wsgi
@@ -116,3 +118,33 @@ def test_costly_requests_wait_only_for_their_own_account(records: SimpleNamespac
         busy = f"{COSTLY_MAX} requests of this account are already waiting; retry when one of them has been answered"
         assert [call.result() for call in refused] == [failure("E113", busy)]
         assert all(b"Success" in call.result(TIMEOUT) for call in waiting)
+
+
+def test_waiting_requests_of_all_clients_leave_threads_for_probes() -> None:
+    """As when the database does not answer any more: nothing that is admitted ends."""
+    answering, statuses = Event(), list[str]()
+
+    def application(environ: WSGIEnvironment, _: StartResponse) -> list[bytes]:
+        if environ["PATH_INFO"] != "/healthz":
+            answering.wait(TIMEOUT)
+        return [b"answered"]
+
+    limited = read_body_first(application)
+
+    def start(status: str, *_: object) -> Callable[[bytes], object]:
+        statuses.append(status)
+        return bytes
+
+    def call(number: int, path: str = "/ep/v1/") -> bytes:
+        environ = {"PATH_INFO": path, "REMOTE_ADDR": f"192.0.2.{number}"}
+        setup_testing_defaults(environ)
+        return b"".join(limited(environ, start))
+
+    with ThreadPoolExecutor(2 * ALL_REQUESTS_MAX) as clients:
+        called = [clients.submit(call, number) for number in range(ALL_REQUESTS_MAX + 10)]
+        eventually(lambda: len(statuses) == 10)
+        assert call(0, "/healthz") == b"answered"
+        answering.set()
+        answers = [each.result() for each in called]
+    assert answers.count(b"answered") == ALL_REQUESTS_MAX
+    assert answers.count(b"too many requests are waiting\n") == statuses.count("503 Service Unavailable") == 10

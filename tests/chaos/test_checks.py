@@ -48,6 +48,7 @@ MESSAGE = MessageRecord(
     final_at=NOW,
     submitted=True,
     discovery=7,
+    opened_discovery=True,
     outcomes=("transient", "submitted"),
     postbacks=tuple(PostbackRow(str(event), code, "taken") for event, code in enumerate(CODES, 1)),
     lines=(LedgerLine("reserve", 0, PRICE + DDM), LedgerLine("settle", -PRICE - DDM, -PRICE - DDM)),

@@ -8,7 +8,7 @@ from typing import Any
 from django.db import connection
 
 EXPLAIN = "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) "
-EXPLAINABLE = ("SELECT", "UPDATE", "DELETE", "INSERT")
+EXPLAINABLE = ("SELECT", "WITH", "UPDATE", "DELETE", "INSERT")
 
 Node = Mapping[str, Any]
 

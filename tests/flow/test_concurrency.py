@@ -10,7 +10,7 @@ from django.db import Error, connection, transaction
 
 from billing import ledger
 from billing.models import Account, Price
-from mms.messages import claiming, report_matching, sweeper, transitions
+from mms.messages import claiming, report_apply, report_matching, sweeper, transitions
 from mms.models import Discovery, Message, Report
 from mms.protocol.submit import Outcome
 from tests.flow.threads import run_in_thread, start_one_by_one, submit_with_outcome
@@ -20,6 +20,13 @@ Send = Callable[..., Message]
 SendReport = Callable[..., int]
 
 ROUNDS = 10
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let reports and sweeps wait for locks for as long as a busy machine needs to start the other threads."""
+    monkeypatch.setattr(report_apply, "LOCK_WAIT", 4.0)
+    monkeypatch.setattr(sweeper, "LOCK_WAIT", 4.0)
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)

@@ -12,7 +12,7 @@ from billing import ledger
 from billing.models import Account, Balance, Price
 from handsets import cache
 from handsets.models import CachedHandset
-from mms.messages import claiming, leases, sweeper, transitions
+from mms.messages import claiming, leases, report_apply, sweeper, transitions
 from mms.messages.accept import accept
 from mms.messages.request import SendRequest
 from mms.models import Message, Postback
@@ -39,6 +39,13 @@ def send_request(records: SimpleNamespace, number: str, account: Account, device
         account=account, number=number, sender="28444", carrier=records.carrier, template=records.template,
         service=records.service, country="US", subject="Spring is here", device=device,
     )  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let reports and sweeps wait for locks for as long as a busy machine needs to start the other threads."""
+    monkeypatch.setattr(report_apply, "LOCK_WAIT", 4.0)
+    monkeypatch.setattr(sweeper, "LOCK_WAIT", 4.0)
 
 
 @committing

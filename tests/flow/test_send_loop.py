@@ -49,6 +49,8 @@ class Numbers:
     def destination(self, item: int) -> int:
         return item
 
+    account = destination
+
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedServer]:

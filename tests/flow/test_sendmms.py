@@ -8,6 +8,7 @@ import pytest
 
 from billing import ledger
 from billing.models import Balance, Price
+from mms.content import deletion
 from mms.encoding import worker
 from mms.models import Medium, Message, Postback, Template
 from tests.api.dialect_requests import post
@@ -166,3 +167,30 @@ def test_dry_run_of_sendmms_stores_nothing(
 def test_dry_run_of_sendmms_refuses_an_invalid_file(call_api: CallApi, web: ScriptedServer) -> None:
     web.default = file(b"Hello", "audio/mpeg")
     assert b"<error-code>E629</error-code>" in call_api({**SEND_NEW, "slide": slide("audio", web), "dry-run": "true"})
+
+
+def test_content_of_sendmms_is_removed_after_its_last_message(
+    call_api: CallApi, web: ScriptedServer, run_workers: RunWorkers, settings: SimpleNamespace, tmp_path: Path
+) -> None:
+    settings.MEDIA_ROOT = tmp_path
+    call_api({**SEND_NEW, "slide": slide("audio", web)})
+    worker.run()
+    run_workers()
+    message = Message.objects.get()
+    saved = f"<mms-id>{message.template_id}</mms-id>"
+    sent_at = datetime.now(UTC)
+    run_workers(sent_at + deletion.KEPT_AFTER_LAST_MESSAGE + timedelta(minutes=1))  # it ended 3 days after the accept
+    assert Template.objects.get(pk=message.template_id).deleted_at is None
+    Message.objects.update(final_at=sent_at + timedelta(days=3))
+    run_workers(sent_at + timedelta(days=9))
+    assert Template.objects.get(pk=message.template_id).deleted_at is None
+    assert saved.encode() in call_api({"action": "getMMSTemplates", "api-key": KEY})
+    end = sent_at + timedelta(days=3) + deletion.KEPT_AFTER_LAST_MESSAGE + deletion.RECHECK_DELAY
+    for days in range(3):
+        run_workers(end + timedelta(days=days))
+    template = Template.objects.get(pk=message.template_id)
+    assert (template.deleted_at is not None, template.slides.count(), template.due_at) == (True, 0, None)
+    assert not Medium.objects.filter(kind="audio").exists()
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert saved.encode() not in call_api({"action": "getMMSTemplates", "api-key": KEY})
+    assert Template.objects.get(deleted_at=None).name == "Spring"  # stored by saveMMS

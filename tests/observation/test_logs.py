@@ -118,7 +118,7 @@ def test_rows_retried_across_a_restart_are_logged(lines: Lines, monkeypatch: pyt
         for failure in failures:
             raise failure
 
-    db_retry.write_with_retry([1, 2, 3], write)
+    db_retry.write_with_retry([1, 2, 3], write, owner=lambda _: None)
     (line,) = lines()
     assert (line["event"], line["rows"], line["tried"]) == ("results wait for the database", 3, 1)
 

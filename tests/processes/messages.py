@@ -43,12 +43,12 @@ def accept(records: SimpleNamespace, to: str, ddm: str = "") -> Message:
     return outcome.message
 
 
-def request(to: str, ddm: str = "") -> bytes:
+def request(to: str, ddm: str = "", key: str = "qTFkykO9JTfahCOqJ0V2Wf5Cg1t8iWlZ", template: int = 35674) -> bytes:
     """Return the body of a sendSavedMMS request."""
     text = f"<ddm-message-text>{ddm}</ddm-message-text>" if ddm else ""
     return (
-        "<request><action>sendSavedMMS</action><api-key>qTFkykO9JTfahCOqJ0V2Wf5Cg1t8iWlZ</api-key>"
-        f"<to>{to}</to><from>28444</from><service-id>12345</service-id><mms-id>35674</mms-id>{text}</request>"
+        f"<request><action>sendSavedMMS</action><api-key>{key}</api-key><to>{to}</to><from>28444</from>"
+        f"<service-id>12345</service-id><mms-id>{template}</mms-id>{text}</request>"
     ).encode()
 
 

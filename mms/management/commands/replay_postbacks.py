@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from base import time_limits
 from billing.models import Account
 from mms.models import Message, Postback
 from mms.models.tracking_ids import parse_tracking_id
@@ -35,6 +36,7 @@ class Command(BaseCommand):
         parser.add_argument("--since", type=timestamp, help="with --account: given up at this time or later")
         parser.add_argument("--until", type=timestamp, help="with --account: given up before this time")
 
+    @time_limits.without  # it may find millions of postbacks
     def handle(self, *args: Any, **options: Any) -> None:
         """Make the selected postbacks due."""
         postbacks = _of_message(options["tracking_id"]) if options["tracking_id"] else _failed(options)

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from base import time_limits
 from billing.models import Account
 from mms.messages import statements
 
@@ -17,6 +18,7 @@ class Command(BaseCommand):
         parser.add_argument("account", help="its name")
         parser.add_argument("month", type=parse_month, help="such as 2026-11")
 
+    @time_limits.without  # it may read millions of entries
     def handle(self, *args: Any, account: str, month: date, **options: Any) -> None:
         """Print the statement."""
         found = Account.objects.filter(name=account).first()

@@ -238,7 +238,10 @@ def _price(message: MessageRecord) -> int:
 
 
 def _ddm_charge_problems(messages: Sequence[MessageRecord]) -> Problems:
-    """Check that each submitted DDM is charged to exactly one of its messages, and any other DDM to none."""
+    """Check that each submitted DDM is charged to one of its messages, and any other DDM to none.
+
+    It may be charged to none if the message that opened the discovery did not wait any more when it was submitted.
+    """
     by_discovery: dict[int | None, list[MessageRecord]] = defaultdict(list)
     for message in messages:
         by_discovery[message.discovery].append(message)
@@ -247,7 +250,8 @@ def _ddm_charge_problems(messages: Sequence[MessageRecord]) -> Problems:
         undecided = sum(message.status in UNDECIDED for message in group)  # may be charged for the DDM later
         codes = {postback.code for message in group for postback in message.postbacks}
         expected = int(discovery is not None and "N501" in codes)
-        if not expected - undecided <= charged <= expected:
+        waited = any(m.opened_discovery and "N501" in {postback.code for postback in m.postbacks} for m in group)
+        if not expected * waited - undecided <= charged <= expected:
             names = ", ".join(message.name for message in group) if discovery else f"{len(group)} messages without DDM"
             yield names, f"DDM charged to {charged} messages instead of {expected}"
 

@@ -47,6 +47,7 @@ class MessageRecord:
     final_at: datetime  # datetime.max if it is not final
     submitted: bool = False
     discovery: int | None = None
+    opened_discovery: bool = False
     outcomes: tuple[str, ...] = ()
     postbacks: tuple[PostbackRow, ...] = ()
     lines: tuple[LedgerLine, ...] = ()
@@ -103,7 +104,7 @@ def collect(expected: int, results: Sequence[SendResult], log: Path) -> Evidence
                 lines[message.pk],
                 discovering_since.get(message.pk),
             )
-            for message in Message.objects.select_related("account").order_by("pk")
+            for message in Message.objects.select_related("account", "discovery").order_by("pk")
         ],
         {f"discovery-{key}": discovery_outcomes[key] for key in Discovery.objects.values_list("pk", flat=True)},
         [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()],
@@ -145,6 +146,7 @@ def _message_record(
         final_at=message.final_at or datetime.max.replace(tzinfo=UTC),
         submitted=message.submitted_at is not None,
         discovery=message.discovery_id,
+        opened_discovery=message.discovery is not None and message.discovery.message == message.pk,
         outcomes=outcomes,
         postbacks=postbacks,
         lines=lines,
