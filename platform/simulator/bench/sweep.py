@@ -7,6 +7,7 @@ from typing import Any
 from django.db import connection
 from django.utils import timezone
 
+from base import time_limits
 from mms.messages import sweeper
 from mms.models import Carrier, Discovery, Message, Status, Template
 from simulator.bench import BenchError
@@ -57,7 +58,11 @@ class WaitingMessages:
 
     def add(self, count: int) -> None:
         """Store more waiting messages."""
-        with default_database(self._environment.database_url), connection.cursor() as cursor:
+        with (
+            default_database(self._environment.database_url),
+            time_limits.lifted(),
+            connection.cursor() as cursor,
+        ):
             store_waiting(self._stored, count, self._begin)
             # Background work after this many writes would distort the measurement of the sweep.
             cursor.execute("VACUUM ANALYZE")
