@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from simulator.chaos.disturbances import Disturbances
 from simulator.chaos.environment import Environment
 from simulator.chaos.plan import Fault, FaultKind
 
@@ -23,6 +24,7 @@ class FaultActions:
 def fault_actions(environment: Environment) -> dict[FaultKind, FaultActions]:
     """Return the actions of each kind of fault for this environment."""
     servers = environment.servers
+    disturbances = Disturbances(servers.database_url, environment.web_port)
     return {
         FaultKind.WEB: _kill(environment, "web"),
         FaultKind.FIRST_WORKER: _kill(environment, "worker-1"),
@@ -39,6 +41,11 @@ def fault_actions(environment: Environment) -> dict[FaultKind, FaultActions]:
         FaultKind.MMSC_SLOW: _mmsc_mode(environment, "slow"),
         FaultKind.MMSC_TOO_SLOW: _mmsc_mode(environment, "timeout"),
         FaultKind.MMSC_DUPLICATES_REPORTS: _mmsc_mode(environment, "duplicate-reports"),
+        FaultKind.SILENT_CONNECTIONS: FaultActions(
+            disturbances.open_silent_connections, disturbances.close_silent_connections
+        ),
+        FaultKind.ROW_HELD: FaultActions(disturbances.hold_row, disturbances.release_row),
+        FaultKind.MIGRATION: FaultActions(disturbances.migrate, _nothing),
     }
 
 
@@ -79,4 +86,4 @@ def _mmsc_mode(environment: Environment, name: str) -> FaultActions:
 
 
 def _nothing() -> None:
-    """Do nothing: a flush needs no repair."""
+    """Do nothing: a flush or a migration needs no repair."""

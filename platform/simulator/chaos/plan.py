@@ -24,6 +24,9 @@ class FaultKind(StrEnum):
     MMSC_SLOW = "MMSC responds slowly"
     MMSC_TOO_SLOW = "MMSC responds after the timeout"
     MMSC_DUPLICATES_REPORTS = "MMSC sends duplicate reports"
+    SILENT_CONNECTIONS = "silent connections to the web process"
+    ROW_HELD = "balance row held"
+    MIGRATION = "migration while serving"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,9 @@ FAULT_SPECS = {
     FaultKind.MMSC_SLOW: FaultSpec("mmsc", 5.0, 10.0),
     FaultKind.MMSC_TOO_SLOW: FaultSpec("mmsc", 2.0, 6.0),
     FaultKind.MMSC_DUPLICATES_REPORTS: FaultSpec("mmsc", 5.0, 10.0),
+    FaultKind.SILENT_CONNECTIONS: FaultSpec("connections", 5.0, 15.0),
+    FaultKind.ROW_HELD: FaultSpec("postgres", 2.0, 8.0),
+    FaultKind.MIGRATION: FaultSpec("postgres", 0.0, 0.0),
 }
 # fmt: on
 INITIAL_DELAY = 5.0  # seconds before the first fault
