@@ -237,7 +237,9 @@ def test_unknown_report_matches_nothing_beside_a_submitted_message(
     send: Send, run_workers: RunWorkers, mmsc: ScriptedServer, send_report: SendReport
 ) -> None:
     mmsc.answer_next("reset", submit_rsp("M2"))
-    doubtful, submitted = send(), send()
+    doubtful = send()
+    run_workers()
+    submitted = send()
     run_workers()
     assert send_report("unknown-id", "Retrieved") == 200
     run_workers(later(hours=1))
