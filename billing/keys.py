@@ -29,7 +29,7 @@ LAST_USE_PRECISION = timedelta(minutes=1)
 # The columns come in the order of `access_rules_of`.
 ACCESS_RULES = """
 SELECT k.id, k.allowed_actions, a.status, a.api_access, a.fallback_text_required, a.service_required,
-    a.allowed_networks, a.minimum_interval, a.throughput
+    a.skycore_text_xml, a.allowed_networks, a.minimum_interval, a.throughput
 FROM billing_apikey k JOIN billing_account a ON a.id = k.account_id
 WHERE k.id = ANY(%s) AND k.revoked_at IS NULL
 """
@@ -111,6 +111,7 @@ def access_rules_of(key: ApiKey) -> list[Any]:
         account.api_access,
         account.fallback_text_required,
         account.service_required,
+        account.skycore_text_xml,
         account.allowed_networks,
         account.minimum_interval,
         account.throughput,

@@ -95,7 +95,7 @@ class AccountAdmin(MaskingAdmin):
                     ("image_bytes_max", "audio_bytes_max"),
                     ("video_bytes_max", "object_bytes_max"),
                     ("fallback_text_required", "service_required"),
-                    "fallback_disabled",
+                    ("fallback_disabled", "skycore_text_xml"),
                 )
             },
         ),

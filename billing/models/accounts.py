@@ -100,6 +100,12 @@ class Account(models.Model):
         validators=[throughput],
         help_text='Calls per second by action, such as {"sendSavedMMS": 20}. Calls above the limit are refused (E113).',
     )
+    skycore_text_xml = models.BooleanField(
+        "Skycore answers as text/xml",
+        default=False,
+        db_default=False,
+        help_text="Answers at /API/wxml/1.3/ are text/plain otherwise, which published Skycore clients expect.",
+    )
     # Amounts are micro-units: 1,000,000 is 1.00.
     billing = models.CharField(max_length=8, choices=Billing, default=Billing.PREPAID)
     currency = models.CharField(

@@ -16,7 +16,12 @@ from mms.api.renderers import JsonRenderer, XmlRenderer
 SINCH_PROTOCOL: Final = Protocol(["POST"], SINCH, XmlParser(), XmlRenderer(), "POST an XML request")
 # XML in either dialect, as the body or in a form field; or a query string of key/value pairs.
 SKYCORE_PROTOCOL: Final = Protocol(
-    ["GET", "POST"], SKYCORE, XmlParser(), XmlRenderer(), "POST an XML request, or GET with parameters"
+    ["GET", "POST"],
+    SKYCORE,
+    XmlParser(),
+    XmlRenderer(),
+    "POST an XML request, or GET with parameters",
+    answers_plain=True,
 )
 # JSON, with the API key in the header x-api-key.
 JSON_PROTOCOL: Final = Protocol(["POST"], SINCH_JSON, JsonParser(), JsonRenderer(), "POST a JSON request")

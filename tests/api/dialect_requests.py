@@ -52,7 +52,7 @@ def post(path: str, body: bytes, content_type: str) -> tuple[str, bytes]:
 
 def get(query: str) -> bytes:
     reply = Client().get(f"/API/wxml/1.3/?{query}")
-    assert (reply.status_code, reply["Content-Type"]) == (200, "text/xml; charset=utf-8")
+    assert (reply.status_code, reply["Content-Type"]) == (200, "text/plain; charset=utf-8")
     return bytes(reply.content)
 
 

@@ -75,8 +75,47 @@ def test_xml_is_accepted_in_any_wrapping_at_both_endpoints(
 ) -> None:
     answered = post(path, wrapped(xml), content_type)
     message = Message.objects.get()
-    assert answered == ("text/xml; charset=utf-8", answer(message))
+    media_type = "text/plain" if path in SKYCORE_PATHS else "text/xml"
+    assert answered == (f"{media_type}; charset=utf-8", answer(message))
     assert_stored(message)
+
+
+BAD_KEY = SKYCORE.replace(KEY, "<![CDATA[<script>]]>")
+
+
+@pytest.mark.parametrize("path", SKYCORE_PATHS)
+@pytest.mark.parametrize("wants_xml", [False, True])
+@pytest.mark.parametrize(
+    ("method", "query", "body", "known"),
+    [
+        ("POST", "", SKYCORE, True),
+        ("POST", "", SINCH, True),
+        ("POST", "", SKYCORE.replace("<TO>", "<TO>x"), True),  # refused after the key was found
+        ("POST", "", SKYCORE_SAVE.format(key=KEY, rest=""), True),  # performed alone
+        ("GET", urlencode(PAIRS), "", True),
+        ("POST", "", BAD_KEY, False),
+        ("POST", "", "<html><script>", False),
+        ("PUT", "", "", False),
+    ],
+)
+def test_skycore_answer_is_plain_unless_its_account_wants_xml(
+    records: SimpleNamespace, path: str, wants_xml: bool, method: str, query: str, body: str, known: bool
+) -> None:
+    type(records.account).objects.update(skycore_text_xml=wants_xml)
+    address = f"{path}?{query}" if query else path
+    reply = Client().generic(method, address, body.encode(), content_type="text/xml")
+    media_type = "text/xml" if wants_xml and known else "text/plain"
+    assert reply["Content-Type"] == f"{media_type}; charset=utf-8"
+    assert reply["X-Content-Type-Options"] == "nosniff"
+    assert b"<script>" not in reply.content
+
+
+def test_changed_answer_type_applies_despite_the_stale_cache(records: SimpleNamespace) -> None:
+    types = []
+    for wants_xml in (False, True, False):
+        type(records.account).objects.update(skycore_text_xml=wants_xml)
+        types.append(post(SKYCORE_PATHS[0], SKYCORE.encode(), "text/xml")[0].partition(";")[0])
+    assert types == ["text/plain", "text/xml", "text/plain"]
 
 
 @pytest.mark.parametrize("upper", [False, True])
