@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 from django.db import DatabaseError
 
-from mms.doctor import deployment, servers, setup, traffic
+from mms.doctor import deployment, encryption, servers, setup, traffic
 from mms.doctor.finding import Check, Finding, fail
 
 GROUPS: dict[str, dict[str, Check]] = {
     "Servers": servers.CHECKS,
+    "Encryption": encryption.CHECKS,
     "Settings": deployment.CHECKS,
     "Carriers and senders": setup.CHECKS,
     "Work": traffic.CHECKS,

@@ -9,12 +9,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import dj_database_url
 from celery.schedules import crontab
 from django.core.exceptions import ImproperlyConfigured
 
 from base import logs, time_limits
-from config import console, embedded
+from config import connections, console, embedded
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 
@@ -104,7 +103,7 @@ TEMPLATES = [
 # A pool, because a new connection costs PostgreSQL 5 to 6 ms of processor time. Connections are checked on checkout,
 # because a database restart breaks them. Nothing here turns synchronous_commit off. Parameters of the URL, such as
 # sslmode, come last.
-_database: dict[str, Any] = {**dj_database_url.parse(os.environ["DATABASE_URL"])}
+_database = connections.database(os.environ["DATABASE_URL"])
 DATABASES = {
     "default": {
         **_database,
@@ -117,8 +116,7 @@ DATABASES = {
                 "connection_class": time_limits.Connection,
             },
             "prepare_threshold": 0,
-            **time_limits.OPTIONS,
-            **_database.get("OPTIONS", {}),
+            **_database["OPTIONS"],
         },
     }
 }
@@ -144,7 +142,7 @@ REST_FRAMEWORK: dict[str, Any] = {
 }
 
 # The broker carries only wake-ups. The database holds all state, so tasks may be lost and have no results.
-REDIS_URL = os.environ["REDIS_URL"]
+REDIS_URL = connections.broker(os.environ["REDIS_URL"])
 CELERY_BROKER_URL = REDIS_URL
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
@@ -192,7 +190,8 @@ EMAIL_HOST = os.environ.get("EMAIL_HOST", "localhost")
 EMAIL_PORT = int(os.environ.get("EMAIL_PORT", "25"))
 EMAIL_HOST_USER = os.environ.get("EMAIL_HOST_USER", "")
 EMAIL_HOST_PASSWORD = os.environ.get("EMAIL_HOST_PASSWORD", "")
-EMAIL_USE_TLS = flag("EMAIL_USE_TLS")
+EMAIL_USE_TLS = flag("EMAIL_USE_TLS")  # STARTTLS
+EMAIL_USE_SSL = flag("EMAIL_USE_SSL")  # TLS from the first byte, as on port 465
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = os.environ.get("DEFAULT_FROM_EMAIL", "mms@localhost")
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-import dj_database_url
 import psycopg
 from django.conf import settings
 from django.core.management import call_command
@@ -17,6 +16,7 @@ from django.db import connections
 from django.db.backends.postgresql.base import DatabaseWrapper
 from psycopg import sql
 
+from config.connections import database as database_parameters
 from simulator.bench import BenchError
 
 # With any of these off, inserts cost next to nothing and the rates are meaningless.
@@ -89,7 +89,7 @@ def default_database(database_url: str) -> Iterator[None]:
     """Use this database as Django's default one within the context."""
     connection = cast(DatabaseWrapper, connections["default"])
     original = {name: connection.settings_dict[name] for name in ("HOST", "PORT", "USER", "PASSWORD", "NAME")}
-    parsed: Mapping[str, Any] = {**dj_database_url.parse(database_url)}
+    parsed: Mapping[str, Any] = database_parameters(database_url)
     _switch_database(connection, {name: parsed[name] for name in original})
     try:
         yield

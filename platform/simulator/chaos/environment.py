@@ -9,12 +9,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import cast
 
-import dj_database_url
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connections
 from django.db.backends.postgresql.base import DatabaseWrapper
 
+from config.connections import database as database_parameters
 from config.embedded.ports import free_port
 from simulator.bench.environment import child_environment
 from simulator.bench.web_process import web_module
@@ -105,7 +105,7 @@ def _prepared_folder(folder: Path) -> Iterator[None]:
 def _default_database(database_url: str) -> Iterator[None]:
     connection = _connection()
     original = dict(connection.settings_dict)
-    parsed = dj_database_url.parse(database_url)
+    parsed = database_parameters(database_url)
     _switch_database(connection, {name: parsed[name] for name in ("NAME", "USER", "PASSWORD", "HOST", "PORT")})
     try:
         yield
