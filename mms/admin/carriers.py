@@ -9,6 +9,9 @@ from django.contrib import admin
 from django.db import models
 from django.db.models import Model
 from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 from unfold.admin import TabularInline
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminPasswordWidget
@@ -16,7 +19,9 @@ from unfold.widgets import UnfoldAdminPasswordWidget
 from base import logs
 from base.admin_pages import MaskingAdmin
 from base.widgets import COMPACT_WIDGETS
+from mms.admin.masking import mask_text
 from mms.models import Carrier, CarrierFeed, NumberPrefix
+from mms.observation import refusals
 from mms.protocol.reports import ReportStatus
 from mms.protocol.submit import Outcome
 
@@ -120,10 +125,10 @@ class CarrierAdmin(MaskingAdmin):
     list_filter = ("enabled",)
     search_fields = ("name", "operator_id")
     inlines = (PrefixInline,)
-    readonly_fields = ("feed_state",)
+    readonly_fields = ("feed_state", "latest_refusals")
     prepopulated_fields = {"slug": ("name",)}
     fieldsets = (
-        (None, {"fields": (("name", "enabled"), ("operator_id", "slug"), "feed_state")}),
+        (None, {"fields": (("name", "enabled"), ("operator_id", "slug"), "feed_state", "latest_refusals")}),
         (
             "Outbound: submits to the MMSC",
             {
@@ -154,6 +159,12 @@ class CarrierAdmin(MaskingAdmin):
         if feed.paused_until is None:
             return f"{feed.failures:,} without an answer"
         return f"paused until {feed.paused_until:%Y-%m-%d %H:%M:%S}; {feed.failures:,} without an answer"
+
+    @display(description="refusals in the last day")
+    def latest_refusals(self, carrier: Carrier) -> SafeString | str:
+        """Return the kinds of refusals, masked for everybody: an MMSC's text may contain a number."""
+        latest = refusals.latest(carrier, timezone.now(), mask_text) if carrier.pk else []
+        return format_html_join("", "<div>{}</div>", ((each,) for each in latest)) or "none"
 
     @display(description="largest message", ordering="message_bytes")
     def largest_message(self, carrier: Carrier) -> str:

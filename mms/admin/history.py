@@ -9,7 +9,7 @@ from billing.models import LedgerEntry
 from mms.admin.tables import MAX_ROWS, Row, Table, format_size, label, link, timestamp
 from mms.models import Attempt, Discovery, Message, Postback, PostbackAttempt, Report
 
-ATTEMPT = ("Try", "Started", "Duration", "Size", "Outcome", "Code", "Answer of the MMSC", "MessageID")
+ATTEMPT = ("Try", "Started", "Duration", "Size", "Outcome", "HTTP status", "Code", "Answer of the MMSC", "MessageID")
 REPORT = ("Report", "Received", "Status", "MMSC status and text", "Handset")
 LEDGER = ("Booked", "Entry", "Balance change", "Reserved change")
 POSTBACK = ("Postback", "Code", "Message status", "Status", "Due", "Tries", "Details")
@@ -38,6 +38,7 @@ def _attempt(attempt: Attempt) -> Row:
         _duration(attempt),
         format_size(attempt.size),
         label(attempt.outcome or "unknown"),
+        attempt.http_status,
         attempt.code,
         attempt.text,
         attempt.mmsc_id,

@@ -24,6 +24,7 @@ class AttemptAdmin(RecordAdmin):
         "carrier",
         "try_number",
         "outcome_label",
+        "http_status",
         "code",
         "text",
         "mmsc_id",
@@ -37,8 +38,9 @@ class AttemptAdmin(RecordAdmin):
         ("message_or_discovery", "carrier"),
         ("outcome_label", "try_number"),
         ("started_at", "finished_at"),
-        ("code", "text"),
-        ("mmsc_id", "request_size"),
+        ("http_status", "code"),
+        ("text", "mmsc_id"),
+        "request_size",
     )
 
     @display(description="started")

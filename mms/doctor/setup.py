@@ -6,9 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 from urllib.parse import urlsplit
 
+from django.utils import timezone
+
+from base import logs
 from billing.models import SenderAddress
 from mms.doctor.finding import Check, Finding, fail, ok, warn
 from mms.models import Attempt, Carrier
+from mms.observation import refusals
+from mms.observation.refusals import Refusal
 from mms.runtime import http_client
 from mms.runtime.http_client import Purpose
 
@@ -58,6 +63,23 @@ def _unreachable(url: str) -> Finding | None:
 
 
 def _used(carrier: Carrier) -> Iterator[Finding]:
+    """Tell what the MMSC made of the submits so far."""
+    refused = refusals.latest(carrier, timezone.now(), logs.mask)
+    ours = [refusal for refusal in refused if refusal.is_of_us]
+    if ours:
+        text = f"its MMSC refuses us: {_list(ours)}"
+        yield fail(text, "Check the MMSC URL, user and password, VASPID and VASID; then ask the carrier.")
+    if others := [refusal for refusal in refused if not refusal.is_of_us]:
+        yield ok(f"its MMSC refused messages in the last day: {_list(others)}")
+    if not ours:
+        yield from _accepted(carrier)
+
+
+def _list(refused: Iterable[Refusal]) -> str:
+    return "; ".join(map(str, refused))
+
+
+def _accepted(carrier: Carrier) -> Iterator[Finding]:
     if Attempt.objects.filter(carrier=carrier).exclude(mmsc_id="").exists():
         yield ok("its MMSC answers, and has accepted messages")
     else:

@@ -75,7 +75,7 @@ def complete(submits: Sequence[CompletedSubmit[Sent]], now: datetime) -> list[Co
     The caller holds the transaction.
     """
     completed = [_completed(submit, now) for submit in submits]
-    bulk.update(completed, "finished_at", "outcome", "code", "text", "mmsc_id")
+    bulk.update(completed, "finished_at", "outcome", "http_status", "code", "text", "mmsc_id")
     moved = _lock_movable(submits)
     for submit in moved:
         _move(submit, now)
@@ -92,6 +92,7 @@ def _completed(submit: CompletedSubmit[Sent], now: datetime) -> Attempt:
     attempt, result = submit.attempt, submit.result
     attempt.finished_at = now
     attempt.outcome = Attempt.Outcome(result.outcome)
+    attempt.http_status = result.http_status
     attempt.code = result.code
     attempt.text = result.text
     attempt.mmsc_id = result.message_id or ""

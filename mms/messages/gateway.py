@@ -3,6 +3,7 @@
 All carriers use MM7 today. A second protocol would be a package like mm7/ and a branch here.
 """
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -56,4 +57,4 @@ def submit_result(carrier: Carrier, reply: Reply | NoReply) -> SubmitResult:
         outcome = Outcome.IN_DOUBT if reply.written else Outcome.UNREACHABLE
         return SubmitResult(outcome, None, reply.reason, None)
     overrides = {int(code): Outcome(outcome) for code, outcome in carrier.code_overrides.items()}
-    return read_answer(reply.status, reply.content_type, reply.body, overrides)
+    return replace(read_answer(reply.status, reply.content_type, reply.body, overrides), http_status=reply.status)

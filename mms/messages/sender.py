@@ -211,5 +211,5 @@ def _ddm_request(found: Discovery, now: datetime) -> Request | None:
 
 def _log(submit: CompletedSubmit[Sent], **names: object) -> None:
     sent, result = submit.sent, submit.result
-    fields = {"outcome": result.outcome, "code": result.code}
+    fields = {"outcome": result.outcome, "code": result.code, "http_status": result.http_status}
     log.info("submit", carrier=sent.carrier.slug, attempt=submit.attempt.try_number, **fields, **names)

@@ -126,7 +126,7 @@ def _submit_entry(submit: CompletedSubmit[Message]) -> Entry:
         case Status.FAILED:
             return _failure(message, _refusal(result, "the message"))
         case Status.IN_DOUBT:
-            text = _code_and_text(result) or "the MMSC did not say whether it accepted the message"
+            text = _code_and_text(result) or f"the MMSC did not say whether it accepted the message{_http(result)}"
             return Entry(message, "in-doubt", text, details=details)
         case _ if result.outcome == Outcome.UNREACHABLE:
             text = "the MMSC is out of reach; tried again until the message expires"
@@ -153,7 +153,11 @@ def _record_ddm_result(submit: CompletedSubmit[Discovery], now: datetime) -> Non
 
 
 def _refusal(result: SubmitResult, what: str) -> str:
-    return _code_and_text(result) or f"the MMSC did not accept {what}"
+    return _code_and_text(result) or f"the MMSC did not accept {what}{_http(result)}"
+
+
+def _http(result: SubmitResult) -> str:
+    return f" (HTTP {result.http_status})" if result.http_status else ""
 
 
 def _code_and_text(result: SubmitResult) -> str:

@@ -20,6 +20,9 @@ class Attempt(models.Model):
         UNREACHABLE = "unreachable"
         IN_DOUBT = "in_doubt", "In doubt"
 
+    # The MMSC answered, and did not accept the message.
+    REFUSED = (Outcome.TRANSIENT, Outcome.LIMITED, Outcome.PERMANENT, Outcome.CONTENT_REFUSED)
+
     message = models.ForeignKey(Message, models.CASCADE, null=True, blank=True, related_name="attempts")
     discovery = models.ForeignKey(Discovery, models.CASCADE, null=True, blank=True, related_name="attempts")
     carrier = models.ForeignKey(Carrier, models.PROTECT)
@@ -28,6 +31,7 @@ class Attempt(models.Model):
     finished_at = models.DateTimeField(null=True, blank=True)
     size = models.PositiveIntegerField(help_text="Bytes of the MM7 request body.")
     outcome = models.CharField(max_length=20, choices=Outcome, default=Outcome.UNKNOWN, blank=True)
+    http_status = models.PositiveSmallIntegerField("HTTP status", null=True, blank=True)
     code = models.PositiveIntegerField("MM7 status code", null=True, blank=True)
     text = models.TextField(blank=True)
     mmsc_id = models.CharField("MessageID", max_length=200, blank=True, help_text="Assigned by the MMSC.")
@@ -42,6 +46,11 @@ class Attempt(models.Model):
         indexes = [
             models.Index(fields=["carrier", "mmsc_id"], condition=~Q(mmsc_id=""), name="attempt_by_mmsc_id"),
             models.Index(fields=["started_at"], condition=Q(finished_at=None), name="attempt_open"),
+            models.Index(
+                fields=["carrier", "-id"],
+                condition=Q(outcome__in=["transient", "limited", "permanent", "content_refused"]),
+                name="attempt_refused",
+            ),
         ]
 
     def __str__(self) -> str:

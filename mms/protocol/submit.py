@@ -73,13 +73,15 @@ class SubmitRequest:
 class SubmitResult:
     """The result of a submit: the outcome, with code and text as the carrier gave them.
 
-    `message_id` is the carrier's ID of the message. A failure may have one, and a success may lack it.
+    `message_id` is the carrier's ID of the message. A failure may have one, and a success may lack it. `http_status` is
+    that of the answer, None without an answer.
     """
 
     outcome: Outcome
     code: int | None
     text: str
     message_id: str | None
+    http_status: int | None = None
 
 
 def _require(name: str, given: str, allowed: re.Pattern[str]) -> None:

@@ -1,12 +1,13 @@
 """The admin of carriers."""
 
+from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 
-from mms.models import Carrier, CarrierFeed
+from mms.models import Attempt, Carrier, CarrierFeed
 from tests.admin.forms import form_values, save_form
 
 
@@ -91,6 +92,20 @@ def test_carrier_is_added_with_its_prefixes(superuser: Client, sample: SimpleNam
     prefix = {"prefixes-TOTAL_FORMS": "1", "prefixes-0-prefix": "44"}
     save_form(superuser, address, form_values(superuser, address) | typed | prefix)
     assert Carrier.objects.get(slug="other").prefixes.get().prefix == "44"
+
+
+def test_carrier_page_names_the_latest_refusals(superuser: Client, sample: SimpleNamespace) -> None:
+    page = reverse("admin:mms_carrier_change", args=[sample.carrier.pk])
+    assert "HTTP 401" not in superuser.get(page).content.decode()
+    attempt = Attempt.objects.filter(carrier=sample.carrier, message__isnull=False).latest("pk")
+    attempt.outcome, attempt.http_status, attempt.code = Attempt.Outcome.TRANSIENT, 401, None
+    attempt.text, attempt.finished_at = "HTTP 401: <b>14045550100</b>", datetime(2026, 11, 29, 12, 0, 30, tzinfo=UTC)
+    attempt.save()
+    shown = superuser.get(page).content.decode()
+    assert "HTTP 401 &lt;b&gt;1\u202600&lt;/b&gt; (1, last at 2026-11-29 12:00:30 UTC)" in shown
+    for model, key in (("attempt", attempt.pk), ("message", attempt.message_id)):
+        address = reverse(f"admin:mms_{model}_change", args=[key])
+        assert "401" in superuser.get(address).content.decode()
 
 
 def test_carrier_page_and_list_show_the_pause(superuser: Client, sample: SimpleNamespace) -> None:

@@ -69,6 +69,35 @@ def test_mmsc_answer_decides_the_outcome(
     assert len(mmsc.received) == 1
 
 
+@pytest.mark.parametrize(
+    ("answer", "http_status", "kind", "text"),
+    [
+        (submit_rsp(code=2001), 200, "failed", "2001 said the MMSC"),
+        (Response(status=401, body=b"<html>Who are you?</html>"), 401, "retry", "the message (HTTP 401); next try at "),
+        (Response(status=403), 403, "retry", "the MMSC did not accept the message (HTTP 403); next try at "),
+        (Response(status=400), 400, "failed", "the MMSC did not accept the message (HTTP 400)"),
+        (Response(status=502), 502, "in-doubt", "whether it accepted the message (HTTP 502)"),
+        (fault(4006), 500, "retry", "4006; next try at "),
+        ("reset", None, "in-doubt", "the MMSC did not say whether it accepted the message"),
+    ],
+)
+def test_http_status_of_the_answer_is_kept_and_shown(
+    send: Send,
+    run_workers: RunWorkers,
+    mmsc: ScriptedServer,
+    answer: Answer,
+    http_status: int | None,
+    kind: str,
+    text: str,
+) -> None:
+    mmsc.answer_next(answer)
+    message = send()
+    run_workers()
+    assert message.attempts.get().http_status == http_status
+    assert text in message.events.get(kind=kind).text
+    assert ("HTTP" in message.events.get(kind=kind).text) == ("HTTP" in text)
+
+
 def test_carrier_code_overrides_apply(
     records: SimpleNamespace, send: Send, run_workers: RunWorkers, mmsc: ScriptedServer
 ) -> None:
@@ -133,7 +162,7 @@ def test_unreachable_mmsc_is_tried_again(
     ("answer", "kind", "text"),
     [
         (None, "unreachable", "the MMSC is out of reach; tried again until the message expires"),
-        (Response(status=503), "retry", "the MMSC did not accept the message; next try at "),
+        (Response(status=503), "retry", "the MMSC did not accept the message (HTTP 503); next try at "),
         (fault(3000), "retry", "3000; next try at "),
         ("reset", "in-doubt", "the MMSC did not say whether it accepted the message"),
     ],

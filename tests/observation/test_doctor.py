@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from django.core.management import call_command
@@ -115,6 +116,40 @@ def test_unused_carrier_suggests_a_test_message(records: SimpleNamespace, mmsc: 
     found = worst(setup.carriers)
     assert (found.level, found.remedy) == (Level.WARN, "Send a test message to a handset of yours.")
     assert "secret" not in found.text
+
+
+def refuse(records: SimpleNamespace, **answer: Any) -> None:
+    """Store a completed attempt that the MMSC refused with this answer."""
+    at = later(minutes=-5)
+    message = records.template.messages.create(
+        account=records.account, carrier=records.carrier, number="14044790000", subject="", sender="28444",
+        expires_at=at, created_at=at,
+    )  # fmt: skip
+    values = {"outcome": "transient", "started_at": at, "finished_at": at, "try_number": 1, "size": 1, **answer}
+    message.attempts.create(carrier=records.carrier, **values)
+
+
+@pytest.mark.parametrize(
+    ("answer", "level", "text"),
+    [
+        ({"http_status": 401, "text": "HTTP 401: the body is not XML"}, Level.FAIL, "HTTP 401 the body is not XML (2,"),
+        ({"http_status": 500, "code": 4001}, Level.FAIL, "its MMSC refuses us: HTTP 500 code 4001 (2, last at 20"),
+        ({"http_status": 200, "code": 2003, "text": "no 14044790000"}, Level.OK, "HTTP 200 code 2003 no ***00 (2,"),
+        ({"http_status": 503}, Level.OK, "its MMSC refused messages in the last day: HTTP 503 (2, last at 20"),
+        ({"http_status": 401, "started_at": later(days=-2)}, Level.OK, ""),
+    ],
+)
+def test_refusals_of_the_last_day_are_named(
+    records: SimpleNamespace, mmsc: ScriptedServer, answer: dict[str, Any], level: Level, text: str
+) -> None:
+    refuse(records, **answer)
+    refuse(records, **answer)
+    refuse(records, outcome="submitted", code=1000, mmsc_id="M1")
+    found = [finding for finding in setup.carriers() if "refuse" in finding.text]
+    assert [finding.level for finding in found] == ([level] if text else [])
+    assert all(text in finding.text and "secret" not in finding.text for finding in found)
+    accepted = [finding for finding in setup.carriers() if "has accepted messages" in finding.text]
+    assert bool(accepted) == (level == Level.OK)
 
 
 @pytest.mark.parametrize(

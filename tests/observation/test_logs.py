@@ -22,6 +22,7 @@ from mms.messages import sweeper
 from mms.models import Message, Status
 from mms.runtime import db_retry
 from mms.runtime.group_commit import Batch, GroupCommit, Undecided
+from tests.api.documents import SEND, request
 from tests.scripted import Response, ScriptedServer
 from tests.wire import IPHONE, SEED, RunWorkers, report_body, submit_rsp
 
@@ -72,6 +73,22 @@ def test_log_traces_a_message_without_personal_data(
     everything = written.getvalue()
     for secret in ("14044790000", KEY, "somebody-elses-key", "report-secret", "bW1zY", "Bill", "13579", "custom text"):
         assert secret not in everything, secret
+
+
+def test_submit_logs_code_and_http_status(
+    records: SimpleNamespace, mmsc: ScriptedServer, written: io.StringIO, lines: Lines
+) -> None:
+    mmsc.answer_next(Response(status=401), submit_rsp(code=2001), submit_rsp("M1"), "reset")
+    for _ in range(4):
+        Client().post("/ep/v1/", request(SEND), content_type="text/xml")
+        RunWorkers()()
+    submits = [line for line in lines() if line["event"] == "submit"]
+    assert [(line["outcome"], line["http_status"], line["code"]) for line in submits] == [
+        ("transient", 401, None),
+        ("permanent", 200, 2001),
+        ("submitted", 200, 1000),
+        ("in_doubt", None, None),
+    ]
 
 
 def test_request_logs_action_code_and_duration(records: SimpleNamespace, lines: Lines) -> None:
