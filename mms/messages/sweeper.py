@@ -3,7 +3,7 @@
 Senders run it about once a second, before they claim. Its cost depends on the rows that are due, not on the backlog.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import structlog
@@ -24,15 +24,26 @@ BATCH = 200  # rows per transaction
 LOCK_WAIT = 1.0  # seconds for a row that another transaction holds: the sender waits as well
 REPORT_BATCH = 25  # reports per transaction, which locks their messages and balances as well
 
-# The conditions of the steps below, answered by the same indexes.
-ANYTHING_DUE = """
-SELECT EXISTS (SELECT FROM mms_message WHERE due_at <= %(now)s
-               AND status IN ('encoding', 'discovering', 'sending', 'submitted', 'in_doubt'))
-    OR EXISTS (SELECT FROM mms_discovery WHERE due_at <= %(now)s AND status IN ('sending', 'submitted', 'in_doubt'))
-    OR EXISTS (SELECT FROM mms_report WHERE due_at <= %(now)s)
-    OR EXISTS (SELECT FROM mms_template WHERE due_at <= %(now)s)
-    OR EXISTS (SELECT FROM mms_discardedfile WHERE due_at <= %(now)s)
-    OR EXISTS (SELECT FROM mms_firstanswer WHERE created_at <= %(oldest_answer)s)
+# The statuses in which a row waits for a step below.
+WAITING_MESSAGES = (Status.ENCODING, Status.DISCOVERING, Status.SENDING, Status.SUBMITTED, Status.IN_DOUBT)
+WAITING_DISCOVERIES = (Status.SENDING, Status.SUBMITTED, Status.IN_DOUBT)
+
+
+def _earliest(table: str, statuses: Sequence[Status] = (), column: str = "due_at") -> str:
+    """Return SQL for the earliest time in the table, in each of the statuses: the first entry of an index each."""
+    of_status = [f" AND status = '{status}'" for status in statuses] or [""]
+    select = f"(SELECT {column} FROM {table} WHERE {column} IS NOT NULL{{}} ORDER BY {column} LIMIT 1)"  # noqa: S608 - constants
+    return ", ".join(map(select.format, of_status))
+
+
+# When the first row is due to one of the steps below, if any waits. It compares with no parameter, for which a prepared
+# statement is planned as if a third of the rows were due (PostgreSQL's guess for an unknown value): it read them all.
+EARLIEST_DUE = f"""
+SELECT LEAST(
+    {_earliest("mms_message", WAITING_MESSAGES)}, {_earliest("mms_discovery", WAITING_DISCOVERIES)},
+    {_earliest("mms_report")}, {_earliest("mms_template")}, {_earliest("mms_discardedfile")},
+    {_earliest("mms_firstanswer", column="created_at")} + %(kept)s
+)
 """
 
 
@@ -71,8 +82,8 @@ def _run(step: Callable[[datetime], int], now: datetime) -> None:
 
 def _anything_due(now: datetime) -> bool:
     """Return whether any step has a due row. Usually none has, so one statement replaces those of all steps."""
-    ((due,),) = sql.fetch_rows(ANYTHING_DUE, {"now": now, "oldest_answer": now - FirstAnswer.KEPT})
-    return bool(due)
+    ((earliest,),) = sql.fetch_rows(EARLIEST_DUE, {"kept": FirstAnswer.KEPT})
+    return earliest is not None and earliest <= now
 
 
 def fail_expired_at_disabled_carriers(now: datetime) -> None:

@@ -1,13 +1,23 @@
-"""Query plans of the statements that the code under test executes, measured by EXPLAIN ANALYZE."""
+"""Query plans of the statements that the code under test executes, measured by EXPLAIN ANALYZE or auto_explain."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
+from psycopg.errors import Diagnostic
 
 EXPLAIN = "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) "
+AUTO_EXPLAIN = {
+    "log_analyze": "on",
+    "log_buffers": "on",
+    "log_timing": "off",
+    "log_format": "json",
+    "log_level": "notice",
+    "log_min_duration": "0",
+}
 EXPLAINABLE = ("SELECT", "WITH", "UPDATE", "DELETE", "INSERT")
 
 Node = Mapping[str, Any]
@@ -79,3 +89,30 @@ def _plan(sql: str, params: Any) -> Node:
         ((document,),) = server.execute(EXPLAIN + sql, params)
     plan: Node = document[0]["Plan"]
     return plan
+
+
+@contextmanager
+def executed() -> Iterator[list[Explained]]:
+    """Collect the plans of all statements in the context as PostgreSQL executes them, a prepared one's cached plan too.
+
+    PostgreSQL's auto_explain sends them; loading it needs a superuser.
+    """
+    found: list[Explained] = []
+
+    def collect(notice: Diagnostic) -> None:
+        _, is_plan, document = (notice.message_primary or "").partition("plan:\n")
+        if is_plan:
+            plan = json.loads(document)
+            found.append(Explained(plan["Query Text"], plan["Plan"]))
+
+    with connection.cursor() as cursor:
+        cursor.execute("LOAD 'auto_explain'")
+        for name, value in AUTO_EXPLAIN.items():
+            cursor.execute(f"SET auto_explain.{name} = {value}")
+        server = connection.connection
+        server.add_notice_handler(collect)
+        try:
+            yield found
+        finally:
+            cursor.execute("SET auto_explain.log_min_duration = -1")
+            server.remove_notice_handler(collect)

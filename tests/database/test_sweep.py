@@ -35,12 +35,13 @@ TABLES = ("mms_message", "mms_discovery", "mms_postback", "mms_report", "mms_att
 
 def multiply(row: Model, source: str, **expressions: str) -> None:
     """Copy the row once for each row of the `source` query, with SQL expressions for some of the columns."""
-    table = row._meta.db_table
-    expressions = {"id": f"nextval(pg_get_serial_sequence('{table}', 'id'))", **expressions}
+    table, key = row._meta.db_table, str(row._meta.pk.column)
+    if key not in expressions:
+        expressions[key] = f"nextval(pg_get_serial_sequence('{table}', '{key}'))"
     names = [str(field.column) for field in row._meta.concrete_fields]
     values = ", ".join(expressions.get(name, f'sample."{name}"') for name in names)
     columns = ", ".join(f'"{name}"' for name in names)
-    sample = f"(SELECT * FROM {table} WHERE id = %s) sample"
+    sample = f"(SELECT * FROM {table} WHERE {key} = %s) sample"
     with connection.cursor() as cursor:
         cursor.execute(f"INSERT INTO {table} ({columns}) SELECT {values} FROM {sample}, ({source}) source", [row.pk])
 
