@@ -29,9 +29,9 @@ like are the codes of postbacks.
    or without a retry left: FAILED (E101). If the request left and no answer arrived, the message is IN_DOUBT and
    never sent again automatically; a delivery report, an operator's decision or, some minutes after its expiry, the
    sweep ends that.
-7. Delivery report (report_endpoint.py, report_matching.py, report_apply.py). A report is stored once and matched to
-   its attempt, at once or on a retry schedule. The handset that it names enters the handset cache. A final report
-   makes the message DELIVERED (N102), or EXPIRED, REJECTED or FAILED (each E102).
+7. Delivery report (report_endpoint.py, report_matching.py, report_search.py, report_apply.py). A report is stored once
+   and matched to its attempt, at once or on a retry schedule. The handset that it names enters the handset cache. A
+   final report makes the message DELIVERED (N102), or EXPIRED, REJECTED or FAILED (each E102).
 8. Postbacks (mms/postbacks). The notifier delivers the postback rows of all these stages to the customer's URL.
 
 Beside these stages:

@@ -1,21 +1,23 @@
 """Report matching: record each delivery report once, and match it to its attempt, at once or later.
 
-A report may arrive before the reply to the submit, twice, late, or for a message whose reply was lost. It is matched by
-the MMSC's MessageID (`mmsc_id`). While no attempt has that ID, matching is retried on a schedule.
+A report may arrive before the reply to the submit, twice, late, or for a message whose reply was lost. While the search
+(report_search.py) finds no attempt, matching is retried on a schedule. A matched report is about the attempt's number,
+however the MMSC wrote that: national, masked, swapped with the sender, or not at all.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Q
 
 from base import bulk, sql
 from handsets import cache
 from handsets.models import CachedHandset
+from mms.messages import report_search
+from mms.messages.report_search import KnownAttempt
 from mms.models import Attempt, Carrier, Discovery, Message, Report, Status
-from mms.protocol.reports import FINAL, DeliveryReport, ReportStatus
+from mms.protocol.reports import DeliveryReport, ReportStatus
 
 # Retry schedule of matching: time to the next try. After the last one the report is left to an operator.
 MATCH_SCHEDULE = (
@@ -29,37 +31,14 @@ MATCH_SCHEDULE = (
     timedelta(days=1),
 )
 
-# Reports of expired messages are matched for this long: the MMSC may have been unable to reach us before.
-LATE_REPORTS = timedelta(days=1)
 # A report without a date that equals an earlier one repeats it if it arrives within this time.
 REPEATS = timedelta(minutes=10)
-MAYBE_ACCEPTED = (Attempt.Outcome.IN_DOUBT, Attempt.Outcome.SUBMITTED)
-
-ATTEMPT_FIELDS = ("id", "message_id", "discovery_id", "carrier_id", "mmsc_id")  # in the model's order
-# `mmsc_id <> ''` allows the use of the partial index. The numbers are subqueries, because a prepared plan for a join
-# could read the whole table of messages.
-ATTEMPTS_BY_MMSC_ID = f"""
-SELECT {", ".join(ATTEMPT_FIELDS)}, COALESCE(
-    (SELECT number FROM mms_message WHERE id = message_id), (SELECT number FROM mms_discovery WHERE id = discovery_id)
-)
-FROM mms_attempt WHERE carrier_id = ANY(%s) AND mmsc_id = ANY(%s) AND mmsc_id <> ''
-ORDER BY id
-"""  # noqa: S608 - made of constants
-
 REPORTS_BY_MMSC_ID = "WHERE carrier_id = ANY(%s) AND mmsc_id = ANY(%s) FOR UPDATE SKIP LOCKED"
-
-
-@dataclass(frozen=True, slots=True)
-class KnownAttempt:
-    """An attempt with its MMSC's MessageID, and the recipient's number."""
-
-    attempt: Attempt
-    number: str
 
 
 def record(given: Sequence[tuple[Carrier, DeliveryReport]], now: datetime) -> list[tuple[Report, bool]]:
     """Record the reports. Return for each its row, and whether it is new. The caller holds the transaction."""
-    named = _attempts_by_mmsc_id((carrier.pk, report.message_id) for carrier, report in given)
+    named = report_search.by_mmsc_id((carrier.pk, report.message_id) for carrier, report in given)
     reports = [_report(carrier, report, named.get((carrier.pk, report.message_id)), now) for carrier, report in given]
     _adopt_occasions([report for report in reports if not (report.attempt_id or report.reported_at)], now)
     # Sorted, to avoid deadlocks with another process that inserts the same reports.
@@ -82,7 +61,7 @@ def _report(carrier: Carrier, given: DeliveryReport, named: KnownAttempt | None,
     return Report(
         carrier=carrier,
         mmsc_id=given.message_id,
-        number=_recipient(given, named),
+        number=named.number if named else _recipient(given),
         status=given.status,
         raw_status=given.raw_status[:200],
         text=given.text,
@@ -125,27 +104,9 @@ def _recorded_before(repeated: Sequence[Report]) -> dict[Identity, Report]:
     return {_identity(report): report for report in Report.objects.filter(same_ids).select_related("attempt")}
 
 
-def _attempts_by_mmsc_id(ids: Iterable[tuple[int, str]]) -> dict[tuple[int, str], KnownAttempt]:
-    """Return the attempt of each carrier and MessageID, the latest if there are several."""
-    wanted = {(carrier, mmsc_id) for carrier, mmsc_id in ids if mmsc_id}
-    if not wanted:
-        return {}
-    found = sql.fetch_rows(ATTEMPTS_BY_MMSC_ID, _columns(wanted))
-    attempts = ((Attempt.from_db(None, ATTEMPT_FIELDS, values), number) for *values, number in found)
-    return {(attempt.carrier_id, attempt.mmsc_id): KnownAttempt(attempt, number) for attempt, number in attempts}
-
-
-def _columns(ids: Iterable[tuple[int, str]]) -> list[list[int] | list[str]]:
-    """Return the carriers and the MessageIDs as two lists."""
-    carriers, mmsc_ids = zip(*ids, strict=True)
-    return [list(set(carriers)), list(mmsc_ids)]
-
-
-def _recipient(given: DeliveryReport, named: KnownAttempt | None) -> str:
-    """Return the recipient's number. Some MMSCs swap recipient and sender."""
+def _recipient(given: DeliveryReport) -> str:
+    """Return the recipient's number as the MMSC wrote it. Some MMSCs swap recipient and sender."""
     addresses = [*given.recipients, *given.senders]
-    if named and named.number in addresses:
-        return named.number
     # A recipient's number is international, a sender address is often a short code.
     return next((number for number in addresses if len(number) > 6), addresses[0] if addresses else "")[:30]
 
@@ -175,22 +136,23 @@ def match_early(attempts: Sequence[Attempt]) -> list[Report]:
     by_id = {(attempt.carrier_id, attempt.mmsc_id): attempt for attempt in attempts if attempt.mmsc_id}
     if not by_id:
         return []
-    reports = sql.fetch_objects(Report, REPORTS_BY_MMSC_ID, _columns(by_id))
+    reports = sql.fetch_objects(Report, REPORTS_BY_MMSC_ID, report_search.columns(by_id))
     found = [r for r in reports if r.attempt_id is None and (r.carrier_id, r.mmsc_id) in by_id]
-    _set_attempts([(report, by_id[report.carrier_id, report.mmsc_id]) for report in found])
-    bulk.update(found, "attempt", "due_at", "occasion")
+    _set_attempts([(report, report_search.known(by_id[report.carrier_id, report.mmsc_id])) for report in found])
+    bulk.update(found, "attempt", "due_at", "number", "occasion")
     return found
 
 
-def _set_attempts(matches: Sequence[tuple[Report, Attempt]]) -> None:
-    """Set the attempts of reports, and the occasions of those with a MessageID, by which a repeat finds the attempt."""
-    repeats = Report.objects.filter(attempt__in=[attempt.pk for _, attempt in matches])
+def _set_attempts(matches: Sequence[tuple[Report, KnownAttempt]]) -> None:
+    """Set the attempts and numbers of reports, and the occasions by which their repeats will be recognised."""
+    repeats = Report.objects.filter(attempt__in=[match.attempt.pk for _, match in matches])
     recorded = {_identity(report) for report in repeats} if matches else set()
-    for report, attempt in matches:
-        report.attempt, report.due_at, before = attempt, None, report.occasion
-        report.occasion = _occasion_of(attempt) if report.mmsc_id else before
-        if _identity(report) in recorded:  # a repeat has been recorded before it
-            report.occasion = before
+    for report, match in matches:
+        report.attempt, report.due_at, report.number = match.attempt, None, match.number
+        if report.mmsc_id and report_search.finds(report.mmsc_id, match.attempt):
+            report.occasion = _occasion_of(match.attempt)
+        if _identity(report) in recorded:  # a repeat, perhaps with its number in another spelling, was recorded before
+            report.occasion = f"report {report.pk}"
         recorded.add(_identity(report))
 
 
@@ -201,65 +163,22 @@ def match_again(now: datetime, limit: int) -> list[Report]:
     """
     due = Report.objects.select_for_update(skip_locked=True, of=("self",)).filter(due_at__lte=now)
     found = list(due.order_by("due_at")[:limit])
-    named = _attempts_by_mmsc_id((report.carrier_id, report.mmsc_id) for report in found)
-    matches: list[tuple[Report, Attempt]] = []
+    named = report_search.by_mmsc_id((report.carrier_id, report.mmsc_id) for report in found)
+    matches: list[tuple[Report, KnownAttempt]] = []
     for report in found:
-        match = named.get((report.carrier_id, report.mmsc_id))
-        if attempt := match.attempt if match else _search(report):
-            matches.append((report, attempt))
+        if match := named.get((report.carrier_id, report.mmsc_id)) or report_search.search(report):
+            matches.append((report, match))
         else:
             _postpone(report, now)
     _set_attempts(matches)
-    bulk.update(found, "attempt", "due_at", "occasion", "matches")
+    bulk.update(found, "attempt", "due_at", "number", "occasion", "matches")
     return found
-
-
-def _search(report: Report) -> Attempt | None:
-    """Return the attempt of a report whose MessageID no attempt had a moment ago, or None."""
-    # In this order: an attempt that completes after the first query has its MessageID by the second.
-    sending = _is_being_sent_to(report)
-    mmsc_id = report.carrier_id, report.mmsc_id
-    if known := _attempts_by_mmsc_id([mmsc_id]).get(mmsc_id):
-        return known.attempt
-    return None if sending else _only_possible_attempt(report)
 
 
 def _postpone(report: Report, now: datetime) -> None:
     report.matches += 1
     more = report.matches < len(MATCH_SCHEDULE)
     report.due_at = now + MATCH_SCHEDULE[report.matches] if more else None
-
-
-def _is_being_sent_to(report: Report) -> bool:
-    """Return whether a message or DDM is being sent to the report's number, which it may be about."""
-    to_number = {"carrier": report.carrier_id, "number": report.number}
-    return any(m._default_manager.filter(**to_number, status=Status.SENDING).exists() for m in (Message, Discovery))
-
-
-def _only_possible_attempt(report: Report) -> Attempt | None:
-    """Return the only attempt that the report can be about if the MMSC gave it no MessageID, or None.
-
-    Candidates are in doubt, or were accepted and still await a final report, some of them expired. One that the MMSC
-    accepted under another MessageID is a candidate, too: some MMSCs spell the MessageID of a report in another way. It
-    makes the match ambiguous, but is never matched. The matched attempt gets the report's MessageID, so that later
-    reports find it.
-    """
-    candidates = [*_possible_attempts(report, "message"), *_possible_attempts(report, "discovery")]
-    if len(candidates) != 1 or candidates[0].mmsc_id:
-        return None
-    [attempt] = candidates
-    # Conditional, since another worker may be giving it the MessageID of another report.
-    without_id = Attempt.objects.filter(pk=attempt.pk, mmsc_id="")
-    return attempt if without_id.update(mmsc_id=report.mmsc_id) else None
-
-
-def _possible_attempts(report: Report, sent: str) -> QuerySet[Attempt]:
-    """Return the attempts (`sent`: message or discovery) to the report's number that still await a final report."""
-    to_number = {f"{sent}__carrier": report.carrier_id, f"{sent}__number": report.number}
-    may_report = {f"{sent}__expires_at__gt": report.received_at - LATE_REPORTS, "started_at__lte": report.received_at}
-    attempts = Attempt.objects.filter(**to_number, **may_report, outcome__in=MAYBE_ACCEPTED)
-    final = Report.objects.filter(attempt=OuterRef("pk"), status__in=FINAL)
-    return attempts.exclude(Exists(final))
 
 
 # Final report -> status of the message or discovery.

@@ -15,7 +15,24 @@ def _letters(text: str) -> str:
 _BY_LETTERS: Final = {_letters(status): status for status in ReportStatus} | {
     "unrecognized": ReportStatus.UNRECOGNISED,
     "conditionnotmet": ReportStatus.CONDITION_NOT_MET,
-}
+    **dict.fromkeys(
+        ("delivered", "messagedelivered", "successfullydelivered", "deliverysuccessful", "delivrd", "read"),
+        ReportStatus.RETRIEVED,
+    ),
+    **dict.fromkeys(
+        (
+            "undeliverable", "undelivered", "notdelivered", "undeliv", "deliveryfailed", "deliveryfailure", "failure",
+            "systemerror", "systemfailure", "error",
+        ),
+        ReportStatus.FAILED,
+    ),
+    **dict.fromkeys(("refused", "rejectd", "messagerejected"), ReportStatus.REJECTED),
+    **dict.fromkeys(("messageexpired", "timeexpired"), ReportStatus.EXPIRED),
+    **dict.fromkeys(("unsupported", "messagenotsupported"), ReportStatus.NOT_SUPPORTED),
+    **dict.fromkeys(("unknownsubscriber", "unknownrecipient"), ReportStatus.UNRECOGNISED),
+    **dict.fromkeys(("notreachable", "subscriberunreachable"), ReportStatus.UNREACHABLE),
+    **dict.fromkeys(("pending", "enroute", "queued", "buffered"), ReportStatus.DEFERRED),
+}  # fmt: skip
 
 NO_OVERRIDES: Final[Mapping[str, ReportStatus]] = MappingProxyType({})
 

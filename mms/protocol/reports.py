@@ -19,6 +19,7 @@ class ReportStatus(StrEnum):
     UNRECOGNISED = "Unrecognised"
     NOT_SUPPORTED = "Not Supported"
     CONDITION_NOT_MET = "Delivery condition not met"
+    FAILED = "Failed"
     UNKNOWN = "Unknown"
 
     @property
@@ -38,6 +39,7 @@ FINAL: Final = frozenset(
         ReportStatus.UNRECOGNISED,
         ReportStatus.NOT_SUPPORTED,
         ReportStatus.CONDITION_NOT_MET,
+        ReportStatus.FAILED,
     }
 )
 

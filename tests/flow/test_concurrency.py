@@ -10,7 +10,7 @@ from django.db import Error, connection, transaction
 
 from billing import ledger
 from billing.models import Account, Price
-from mms.messages import claiming, report_apply, report_matching, sweeper, transitions
+from mms.messages import claiming, report_apply, report_matching, report_search, sweeper, transitions
 from mms.models import Discovery, Message, Report
 from mms.protocol.submit import Outcome
 from tests.flow.threads import run_in_thread, start_one_by_one, submit_with_outcome
@@ -151,8 +151,9 @@ def test_report_waits_for_the_result_of_its_own_submit(
 
     def interfere(execute: Callable[..., object], sql: str, *rest: object) -> object:
         found = execute(sql, *rest)
-        lookups.extend([sql] if sql == report_matching.ATTEMPTS_BY_MMSC_ID else [])
-        if len(lookups) == 2 and completed.attempt.finished_at is None:  # for all that are due, then for this one
+        lookups.extend([sql] if sql == report_search.ATTEMPTS_BY_MMSC_ID else [])
+        # For all that are due, then for this one; each time under its carrier, then elsewhere.
+        if len(lookups) == 4 and completed.attempt.finished_at is None:
             run_in_thread(store_result, problems).join()
         return found
 

@@ -28,6 +28,9 @@ SendReport = Callable[..., int]
         ("Rejected", "rejected", "E102", "Message Sent/Rejected"),
         ("NotSupported", "failed", "E102", "Message Sent/Not Supported"),
         ("Unreachable", "failed", "E102", "Message Sent/Failed"),
+        ("Delivered", "delivered", "N102", "Message Sent/Delivered"),
+        ("Undeliverable", "failed", "E102", "Message Sent/Failed"),
+        ("System Error", "failed", "E102", "Message Sent/Failed"),
     ],
 )
 def test_final_report_ends_the_message(
