@@ -7,7 +7,7 @@ from io import BytesIO
 from typing import Final, NamedTuple
 
 import pillow_heif
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from base.request_slots import WaitedTooLongError, WeightLimit
 
@@ -42,6 +42,13 @@ FORMATS = {
 DECODED_MAX: Final = 256_000_000
 WAIT_MAX: Final = 10.0  # seconds
 _decoding = WeightLimit(DECODED_MAX, WAIT_MAX)
+# The chunks of a PNG that say how it looks (ISO/IEC 15948 and APNG).
+PNG = b"\x89PNG\r\n\x1a\n"
+PNG_CHUNKS = frozenset(b"IHDR PLTE IDAT IEND tRNS iCCP sRGB eXIf acTL fcTL fdAT".split())
+# Bytes of an unpacked colour profile; tables for printers and cameras exceed the megabyte that Pillow allows.
+PngImagePlugin.MAX_TEXT_CHUNK = 16_000_000
+# Where Pillow keeps XMP. Its orientation does not count: viewers follow that of Exif, and editors leave stale ones.
+XMP = ("xmp", "XML:com.adobe.xmp")
 PILLOW_FORMATS = [name for name in FORMATS if name != "MPO"]  # Pillow detects MPO while it reads a JPEG
 # The first bytes of these formats, to distinguish a damaged picture from a file of another type.
 SIGNATURE = re.compile(
@@ -69,6 +76,22 @@ class ImageTooLarge(ImageError):
     """The picture has more pixels or frames than can be decoded safely."""
 
 
+def _without_texts(data: bytes) -> bytes:
+    """Return a PNG without the chunks that do not matter for its picture; anything else as it is.
+
+    Pillow refuses pictures with more text than a megabyte, or with a wrong checksum in it.
+    """
+    if not data.startswith(PNG):
+        return data
+    kept, at = [PNG], len(PNG)
+    while at + 8 <= len(data):
+        end = at + 12 + int.from_bytes(data[at : at + 4])
+        if data[at + 4 : at + 8] in PNG_CHUNKS:
+            kept.append(data[at:end])
+        at = end
+    return b"".join(kept)
+
+
 @contextmanager
 def open_image(data: bytes) -> Iterator[Image.Image]:
     """Open the picture in `data`: headers are read, pixels are decoded inside the block, which ends their memory.
@@ -77,8 +100,10 @@ def open_image(data: bytes) -> Iterator[Image.Image]:
     decoding errors inside the block), ImageTooLarge or DecodingBusy.
     """
     try:
-        with Image.open(BytesIO(data), formats=PILLOW_FORMATS) as image:
+        with Image.open(BytesIO(_without_texts(data)), formats=PILLOW_FORMATS) as image:
             _check_pixels(image)
+            for name in XMP:
+                image.info.pop(name, None)
             with _decoding.enter(_decoded_size(image)):
                 try:
                     yield image

@@ -2,86 +2,113 @@
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from typing import Any, cast
 
 import av
+from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.filter import Graph
 from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
 
+from mms.adaptation.demuxing import SECONDS_MAX, VIDEO_CLOCK, Frame, TranscodingError, frame_seconds, read_frames
+
 FRAME_RATE = 15
 THREADS = 2
 
 
-class TranscodingError(Exception):
-    """An audio or video cannot be encoded; the message gives the customer the reason."""
-
-
 class AudioPipe:
-    """Transcodes one audio track; the encoder resamples its input."""
+    """Transcodes one audio track. A resampler serves as long as rate, channels and sample format stay the same."""
 
     def __init__(self, source: AudioStream, target: AudioStream) -> None:
         self.source = source
         self._target = target
-        self._next: int | None = None
+        self._form: tuple[int, str, str] | None = None
+        self._resampler: AudioResampler | None = None
+        self._next = 0
 
-    def write(self, output: OutputContainer, frame: av.AudioFrame | None) -> None:
+    def write(self, output: OutputContainer, frame: Frame | None) -> None:
         """Encode the frame; None ends the track."""
-        if frame:
-            self._set_timestamp(frame)
-        output.mux(self._target.encode(frame))
+        if isinstance(frame, av.AudioFrame):
+            self._adopt_form(output, frame)
+            self._encode(output, frame)
+        else:
+            self._encode(output, None)
+            output.mux(self._target.encode(None))
 
-    def _set_timestamp(self, frame: av.AudioFrame) -> None:
-        """Derive the timestamp from the number of samples before the frame.
+    def _adopt_form(self, output: OutputContainer, frame: av.AudioFrame) -> None:
+        """Replace the resampler if the frame has another form than the previous one."""
+        form = frame.sample_rate, frame.format.name, frame.layout.name
+        if form != self._form:
+            self._encode(output, None)
+            self._form, self._resampler = form, AudioResampler(self._target.format, "mono", self._target.rate)
 
-        The timestamps of many files jitter, which encoders reject. Gaps of more than a tenth of a second are kept.
+    def _encode(self, output: OutputContainer, frame: av.AudioFrame | None) -> None:
+        """Resample and encode the frame; None gives out what the resampler holds.
+
+        Timestamps are derived from the number of samples before the frame: those of many files jitter, which encoders
+        reject. Gaps of more than a tenth of a second are kept.
         """
-        rate = frame.sample_rate
-        given = round((frame.time or 0.0) * rate)
-        expected = given if self._next is None else self._next
-        frame.time_base = Fraction(1, rate)
-        frame.pts = given if given - expected > rate / 10 else expected
-        self._next = frame.pts + frame.samples
+        rate = self._target.rate
+        given = round((frame.time or 0.0) * rate) if frame else 0
+        if given - self._next > rate / 10:
+            self._next = given
+        made = self._resampler.resample(frame) if self._resampler else []
+        for resampled in filter(None, made):  # a resampler without work to do passes None on
+            resampled.pts, resampled.time_base = self._next, Fraction(1, rate)
+            self._next += resampled.samples
+            output.mux(self._target.encode(resampled))
 
 
 class VideoPipe:
-    """Transcodes one video track through a filter graph, which is built for the first frame."""
+    """Transcodes one video track. A filter graph serves as long as size, pixel format and rotation stay the same."""
 
     def __init__(self, source: VideoStream, target: VideoStream) -> None:
         self.source = source
         self._target = target
+        self._form: tuple[int, int, str, int] | None = None
         self._graph: Graph | None = None
+        self._last = -1
         source.thread_type = "AUTO"
         source.codec_context.thread_count = target.codec_context.thread_count = THREADS
 
-    def write(self, output: OutputContainer, frame: VideoFrame | None) -> None:
+    def write(self, output: OutputContainer, frame: Frame | None) -> None:
         """Encode the frame; None ends the track."""
-        if frame and self._graph is None:
-            self._graph = _build_filter_graph(self.source, self._target, frame)
-        if self._graph:
-            self._graph.vpush(frame)
-            for filtered in _pull_frames(self._graph):
-                output.mux(self._target.encode(filtered))
-        if frame is None:
+        if isinstance(frame, VideoFrame):
+            self._adopt_form(output, frame)
+            self._encode(output, frame)
+        else:
+            self._encode(output, None)
             output.mux(self._target.encode(None))
 
+    def _adopt_form(self, output: OutputContainer, frame: VideoFrame) -> None:
+        """Replace the filter graph if the frame has another form than the previous one."""
+        form = frame.width, frame.height, frame.format.name, quarter_turns(frame)
+        if form != self._form:
+            self._encode(output, None)
+            self._form, self._graph = form, _build_filter_graph(self.source, self._target, frame)
 
-def transcode(
-    source: InputContainer, output: OutputContainer, pipes: Sequence[AudioPipe | VideoPipe], seconds_max: float
-) -> float:
+    def _encode(self, output: OutputContainer, frame: VideoFrame | None) -> None:
+        """Filter and encode the frame; None gives out what the filters hold. Times that encoders reject are dropped."""
+        if self._graph is None:
+            return
+        self._graph.vpush(frame)
+        for filtered in _pull_frames(self._graph):
+            if filtered.pts is not None and filtered.pts > self._last:
+                self._last = filtered.pts
+                output.mux(self._target.encode(filtered))
+
+
+def transcode(source: InputContainer, output: OutputContainer, pipes: Sequence[AudioPipe | VideoPipe]) -> float:
     """Send every frame through its pipe; return the duration in seconds. Raises TranscodingError."""
-    by_stream = {pipe.source.index: pipe for pipe in pipes}
+    by_track = {pipe.source.index: pipe for pipe in pipes}
     start, end = float("inf"), 0.0
-    for packet in source.demux([pipe.source for pipe in pipes]):
-        for frame in cast(list[Any], packet.decode()):  # audio or video frames, depending on the stream
-            _rebase_timestamp(frame, source.start_time)
-            pipe = by_stream[packet.stream.index]
-            start, end = min(start, frame.time or 0.0), max(end, _end_time(frame, pipe.source))
-            if end - start > seconds_max:
-                raise TranscodingError(f"it is longer than {seconds_max} seconds")
-            pipe.write(output, frame)
+    for track, frame in read_frames(source, [pipe.source for pipe in pipes]):
+        time = frame.time or 0.0
+        start, end = min(start, time), max(end, time + frame_seconds(frame, track))
+        if end - start > SECONDS_MAX:
+            raise TranscodingError(f"it is longer than {SECONDS_MAX} seconds")
+        by_track[track.index].write(output, frame)
     if end <= start:
         raise TranscodingError("it has no playable content")
     for pipe in pipes:
@@ -89,32 +116,9 @@ def transcode(
     return end - start
 
 
-def _rebase_timestamp(frame: av.AudioFrame | VideoFrame, start: int | None) -> None:
-    """Make the frame's time relative to the start of the file; broadcast recordings do not start at zero."""
-    if frame.pts is not None and frame.time_base:
-        frame.pts -= round(Fraction(start or 0, av.time_base) / frame.time_base)
-
-
-def first_frame(source: InputContainer) -> VideoFrame:
-    """Return the first frame of the first video track. Raises TranscodingError if there is none."""
-    if not source.streams.video:
-        raise TranscodingError("it has no video track")
-    first = next(source.decode(source.streams.video[0]), None)
-    if first is None:
-        raise TranscodingError("it has no picture in its video track")
-    return first
-
-
 def quarter_turns(frame: VideoFrame) -> int:
     """Return the number of counter-clockwise turns by 90 degrees that bring the frame upright."""
     return round(frame.rotation / 90) % 4
-
-
-def _end_time(frame: av.AudioFrame | VideoFrame, source: AudioStream | VideoStream) -> float:
-    """Return the time in seconds at which the frame ends."""
-    if isinstance(frame, av.AudioFrame):
-        return (frame.time or 0.0) + frame.samples / frame.sample_rate
-    return (frame.time or 0.0) + float(1 / ((isinstance(source, VideoStream) and source.average_rate) or FRAME_RATE))
 
 
 def _build_filter_graph(source: VideoStream, target: VideoStream, first: VideoFrame) -> Graph:
@@ -132,7 +136,13 @@ def _build_filter_graph(source: VideoStream, target: VideoStream, first: VideoFr
         ("format", "yuv420p"),
     ]
     nodes = [graph.add(name, arguments) for name, arguments in filters]
-    graph.link_nodes(graph.add_buffer(template=source), *nodes, graph.add("buffersink")).configure()
+    aspect = source.sample_aspect_ratio or Fraction(1)
+    given = graph.add(
+        "buffer",
+        f"video_size={first.width}x{first.height}:pix_fmt={first.format.name}:time_base=1/{VIDEO_CLOCK}"
+        f":pixel_aspect={aspect.numerator}/{aspect.denominator}",
+    )
+    graph.link_nodes(given, *nodes, graph.add("buffersink")).configure()
     return graph
 
 

@@ -9,8 +9,6 @@
 """
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -18,26 +16,16 @@ from typing import cast
 import av
 from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
+from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from mms.adaptation.content import Kind
+from mms.adaptation.demuxing import Frame, TranscodingError, find_track, open_input
 from mms.adaptation.limits import fit
-from mms.adaptation.tracks import (
-    FRAME_RATE,
-    AudioPipe,
-    TranscodingError,
-    VideoPipe,
-    first_frame,
-    quarter_turns,
-    transcode,
-)
+from mms.adaptation.tracks import FRAME_RATE, AudioPipe, VideoPipe, quarter_turns, transcode
 
 __all__ = ["OUTPUT_FORMATS", "EncodedFile", "OutputFormat", "TranscodingError", "encode"]
 
-SECONDS_MAX = 600
-# 4096 x 2304: the largest size that cameras record and that decodes within the memory limit of a child process.
-PIXELS_MAX = 9_437_184
-STREAMS_MAX = 16
 # Seconds at the end that are discounted as padding of the encoder.
 PADDING = 0.1
 
@@ -109,68 +97,87 @@ OUTPUT_FORMATS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class ChosenTracks:
+    """The tracks of a file to encode, by their index; `size` is that of the upright picture in square pixels."""
+
+    audio: int | None
+    video: int | None = None
+    size: tuple[int, int] = (0, 0)
+
+
 def encode(source: Path, kind: Kind, folder: Path) -> list[EncodedFile]:
     """Encode every variant of an audio or video into files in `folder`. Raises TranscodingError."""
     try:
+        chosen = _choose_tracks(source, kind)
         return [
-            _encode_file(source, output_format, folder / output_format.recipe) for output_format in OUTPUT_FORMATS[kind]
+            _encode_file(source, chosen, output_format, folder / output_format.recipe)
+            for output_format in OUTPUT_FORMATS[kind]
         ]
     except av.FFmpegError as problem:
         raise TranscodingError(f"it is damaged, or its codec is unknown ({problem.strerror})") from problem
 
 
-def _encode_file(source: Path, output_format: OutputFormat, target: Path) -> EncodedFile:
+def _choose_tracks(source: Path, kind: Kind) -> ChosenTracks:
+    """Choose the first track of each kind that can be decoded; a video may lack sound, or have only unknown sound."""
+    if kind is Kind.AUDIO:
+        if audio := find_track(source, "audio"):
+            return ChosenTracks(audio[0])
+        raise TranscodingError("it has no audio track")
+    video = find_track(source, "video")
+    if video is None:
+        raise TranscodingError("it has no video track")
+    try:
+        audio = find_track(source, "audio")
+    except TranscodingError:
+        audio = None
+    return ChosenTracks(audio and audio[0], video[0], _shown_size(source, *video))
+
+
+def _shown_size(source: Path, index: int, first: Frame) -> tuple[int, int]:
+    with open_input(source) as read:
+        aspect = cast(VideoStream, read.streams[index]).sample_aspect_ratio or 1
+    picture = cast(VideoFrame, first)
+    squared = max(1, round(picture.width * aspect))
+    return (squared, picture.height) if quarter_turns(picture) % 2 == 0 else (picture.height, squared)
+
+
+def _encode_file(source: Path, chosen: ChosenTracks, output_format: OutputFormat, target: Path) -> EncodedFile:
     # The index goes first, so that a handset can start playing before it has the whole file.
     options = {} if output_format.container == "amr" else {"movflags": "faststart"}
-    size = _output_size(source, output_format.video) if output_format.video else (0, 0)
+    size = _output_size(chosen, output_format.video) if output_format.video else (0, 0)
     with (
-        _open_input(source) as read,
+        open_input(source) as read,
         av.open(str(target), "w", format=output_format.container, container_options=options) as written,
     ):
-        seconds = transcode(read, written, _create_pipes(read, written, output_format, size), SECONDS_MAX)
+        seconds = transcode(read, written, _create_pipes(read, written, chosen, output_format, size))
     return EncodedFile(output_format, target, *size, max(1, math.ceil(seconds - PADDING)))
 
 
-@contextmanager
-def _open_input(source: Path) -> Iterator[InputContainer]:
-    """Open the file and check its limits before decoding. The whitelist keeps playlists from opening URLs."""
-    with av.open(str(source), options={"protocol_whitelist": "file"}) as read:
-        if len(read.streams) > STREAMS_MAX:
-            raise TranscodingError(f"it has {len(read.streams)} tracks; at most {STREAMS_MAX} are allowed")
-        if read.duration and read.duration / av.time_base > SECONDS_MAX:
-            raise TranscodingError(f"it is longer than {SECONDS_MAX} seconds")
-        for stream in read.streams.video:
-            if stream.width * stream.height > PIXELS_MAX:
-                raise TranscodingError(f"its {stream.width} x {stream.height} pixels are more than {PIXELS_MAX:,}")
-        yield read
-
-
-def _output_size(source: Path, track: VideoTrack) -> tuple[int, int]:
+def _output_size(chosen: ChosenTracks, track: VideoTrack) -> tuple[int, int]:
     """Return width and height of the encoded video in pixels, both even."""
     if track.padded:
         return track.width, track.height
-    with _open_input(source) as read:
-        first = first_frame(read)
-        squared = round(first.width * (read.streams.video[0].sample_aspect_ratio or 1))
-        upright = (squared, first.height) if quarter_turns(first) % 2 == 0 else (first.height, squared)
-    width, height = fit(*upright, track.width, track.height)
+    width, height = fit(*chosen.size, track.width, track.height)
     return max(2, width // 2 * 2), max(2, height // 2 * 2)
 
 
 def _create_pipes(
-    read: InputContainer, written: OutputContainer, output_format: OutputFormat, size: tuple[int, int]
+    read: InputContainer,
+    written: OutputContainer,
+    chosen: ChosenTracks,
+    output_format: OutputFormat,
+    size: tuple[int, int],
 ) -> list[AudioPipe | VideoPipe]:
     pipes: list[AudioPipe | VideoPipe] = []
-    if video_track := output_format.video:
+    if chosen.video is not None and (video_track := output_format.video):
         video = cast(VideoStream, written.add_stream(video_track.codec, rate=FRAME_RATE, options=video_track.options))
         video.width, video.height, video.pix_fmt, video.bit_rate = *size, "yuv420p", video_track.bit_rate
-        pipes.append(VideoPipe(read.streams.video[0], video))
-    elif not read.streams.audio:
-        raise TranscodingError("it has no audio track")
-    if read.streams.audio:
+        pipes.append(VideoPipe(cast(VideoStream, read.streams[chosen.video]), video))
+    if chosen.audio is not None:
         voice = cast(
             AudioStream, written.add_stream(output_format.audio.codec, rate=output_format.audio.rate, layout="mono")
         )
         voice.bit_rate = output_format.audio.bit_rate
-        pipes.append(AudioPipe(read.streams.audio[0], voice))
+        pipes.append(AudioPipe(cast(AudioStream, read.streams[chosen.audio]), voice))
     return pipes

@@ -52,9 +52,9 @@ MEDIA_ELEMENTS: Final = (
         "E332",
         "E352",
         ("audio/",),
-        # MP4, 3GP and Ogg are containers, often declared as video.
-        ("video/mp4", "video/3gpp", "video/ogg", "application/ogg", "application/mp4"),
-        "MP3, WAV, AMR, AAC, M4A or Ogg",
+        # MP4, 3GP, Ogg, ASF and Matroska are containers, often declared as video.
+        ("video/mp4", "video/3gpp", "video/ogg", "video/x-ms-asf", "video/webm", "application/ogg", "application/mp4"),
+        "MP3, WAV, AMR, AAC, M4A, Ogg, FLAC, AIFF, WMA or Matroska",
     ),
     MediaElement(
         "video",
@@ -64,7 +64,7 @@ MEDIA_ELEMENTS: Final = (
         "E353",
         ("video/",),
         ("application/mp4", "application/vnd.ms-asf"),
-        "3GP, MP4, MPEG, AVI, WMV, MOV or WebM",
+        "3GP, MP4, MPEG, AVI, WMV, MOV, WebM, Matroska or FLV",
     ),
     MediaElement(
         "vcard",

@@ -27,6 +27,9 @@ FILES: list[tuple[bytes, Kind, str]] = [
     (make_audio("mp4", "aac"), Kind.AUDIO, "audio/mp4"),
     (make_audio("3gp", "aac"), Kind.AUDIO, "audio/3gpp"),
     (make_audio("ogg", "libopus", rate=48_000), Kind.AUDIO, "audio/ogg"),
+    (make_audio("asf", "wmav2"), Kind.AUDIO, "audio/x-ms-wma"),
+    (make_audio("flac", "flac"), Kind.AUDIO, "audio/flac"),
+    (make_audio("matroska", "flac"), Kind.AUDIO, "audio/x-matroska"),
     (make_video("mp4"), Kind.VIDEO, "video/mp4"),
     (make_video("mov"), Kind.VIDEO, "video/quicktime"),
     (make_video("3gp", "mpeg4"), Kind.VIDEO, "video/3gpp"),
@@ -59,7 +62,6 @@ def test_file_type_is_recognised_from_bytes(data: bytes, kind: Kind, mime_type: 
         b"BEGIN:VCARD\r\nFN:Ann\r\n",
         b"PK\x03\x04 and no archive",
         pass_file("pass.json"),
-        make_audio("asf", "wmav2"),
         b"\x1a\x45\xdf\xa3 without a video",
     ],
 )

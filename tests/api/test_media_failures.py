@@ -97,7 +97,9 @@ FILE_FAILURES: list[tuple[str, Response, bytes]] = [
     (
         "audio",
         file(b"Hello", "audio/mpeg"),
-        failure("E629", "slide 1: the audio is not a valid MP3, WAV, AMR, AAC, M4A or Ogg file"),
+        failure(
+            "E629", "slide 1: the audio is not a valid MP3, WAV, AMR, AAC, M4A, Ogg, FLAC, AIFF, WMA or Matroska file"
+        ),
     ),
     (
         "vcard",
@@ -119,7 +121,7 @@ FILE_FAILURES: list[tuple[str, Response, bytes]] = [
     (
         "video",
         file(photograph(8, 8), "video/mp4"),
-        failure("E629", "slide 1: the video is not a valid 3GP, MP4, MPEG, AVI, WMV, MOV or WebM file"),
+        failure("E629", "slide 1: the video is not a valid 3GP, MP4, MPEG, AVI, WMV, MOV, WebM, Matroska or FLV file"),
     ),
 ]
 # Status of the template -> answer.
