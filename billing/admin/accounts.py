@@ -208,7 +208,7 @@ class AccountAdmin(MaskingAdmin):
         if booked:
             messages.success(request, f"Booked to {account}: {amount}.")
         else:
-            messages.warning(request, f"This form was sent twice. {amount} was booked to {account} once.")
+            messages.warning(request, "This form was sent before, and nothing was added: see the ledger.")
         return HttpResponse(headers={"HX-Redirect": reverse("admin:billing_account_change", args=[object_id])})
 
     def has_book_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:

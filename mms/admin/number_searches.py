@@ -13,7 +13,7 @@ from django.db.models import Model
 from django.http import HttpRequest
 from django.utils import timezone
 
-from mms.admin import masking
+from mms.admin import masking, search
 from mms.models.tracking_ids import parse_tracking_id
 
 log = structlog.get_logger()
@@ -22,12 +22,14 @@ log = structlog.get_logger()
 LIMIT: Final = 60
 PERIOD: Final = timedelta(hours=1)
 SEARCH: Final = 4  # the action flag of the entries; Django's own are 1 to 3
+TERM_MAX: Final = 200  # characters of an entry; a longer term, which it could not hold, finds nothing
 TOO_MANY: Final = f"You searched for more than {LIMIT} numbers within an hour. Search by tracking ID, or wait."
 
 
 def is_by_number(term: str) -> bool:
     """Return whether the term is, or contains, what may be a number."""
-    return parse_tracking_id(term) is None and masking.mask_text(term) != term
+    number = len(search.digits_of(term)) > masking.SHORT_CODE_MAX
+    return number or (parse_tracking_id(term) is None and masking.mask_text(term) != term)
 
 
 def admit(request: HttpRequest, model: type[Model], term: str) -> bool:
@@ -35,12 +37,14 @@ def admit(request: HttpRequest, model: type[Model], term: str) -> bool:
 
     The entry is committed before entries are counted, so that concurrent searches count each other.
     """
+    if len(term) > TERM_MAX:
+        return False
     now, operator = timezone.now(), request.user.pk or 0
     LogEntry.objects.create(
         user_id=operator,
         action_time=now,
         content_type=ContentType.objects.get_for_model(model),
-        object_repr=term[:200],
+        object_repr=search.digits_of(term) or term,
         action_flag=SEARCH,
         change_message="searched by number",
     )

@@ -29,10 +29,16 @@ def by_number(term: str, *, exact: bool) -> Q:
     The first digits of a number are enough, unless `exact` is set. It is set for operators who may not see numbers
     and could otherwise find one out digit by digit.
     """
-    digits = re.sub(r"[\s+().-]", "", term)
-    if not NUMBER.fullmatch(digits):
+    digits = digits_of(term)
+    if not digits:
         return by_account(term)
     return Q(number=digits) if exact else Q(number__startswith=digits)
+
+
+def digits_of(term: str) -> str:
+    """Return the digits of a term that is a number in any notation, else an empty string."""
+    digits = re.sub(r"[\s+().-]", "", term)
+    return digits if NUMBER.fullmatch(digits) else ""
 
 
 def by_account(term: str) -> Q:

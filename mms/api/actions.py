@@ -41,10 +41,11 @@ ACTIONS: Final[dict[str, Action]] = {
     "replaypostbacks": replay_postbacks,
 }
 SENDS: Final = frozenset({"sendsavedmms", "sendmms"})  # they support dry-run
-# Requests of one account that send nothing, performed or waiting in a process; each occupies a thread.
-COSTLY_MAX: Final = 64
+# Requests that send nothing, performed or waiting in a process, of one account and of all; each occupies a thread.
+COSTLY_MAX: Final = 32
+ALL_COSTLY_MAX: Final = 96
 
-_costly = ConcurrencyLimit(COSTLY_MAX)
+_costly, _all_costly = ConcurrencyLimit(COSTLY_MAX), ConcurrencyLimit(ALL_COSTLY_MAX)
 
 
 def perform(exchange: Exchange) -> HttpResponse:
@@ -65,10 +66,12 @@ def _slot_of(call: Call, account: int) -> Iterator[None]:
         with request_slots.held_for_account(account, costly=False):
             yield
         return
-    with _costly.enter(account) as admitted:
+    with _costly.enter(account) as admitted, _all_costly.enter("all accounts") as room:
         if not admitted:
             others = f"{COSTLY_MAX} requests of this account are already waiting"
             raise Refusal("E113", f"{others}; retry when one of them has been answered")
+        if not room:
+            raise Refusal("E113", "Too many requests are waiting; retry later")
         with request_slots.held_for_account(account, costly=True):
             yield
 

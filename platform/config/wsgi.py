@@ -1,8 +1,9 @@
 """The WSGI application, served by granian."""
 
+import ipaddress
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Final
@@ -40,7 +41,7 @@ def read_body_first(application: WSGIApplication) -> WSGIApplication:
     def wrapped(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if environ["PATH_INFO"] in PROBES:
             return application(without_encoded_parameters(environ), start_response)
-        client = client_address.of_environ(environ)
+        client = _owner(client_address.of_environ(environ))
         try:
             with (
                 _within(requests, client, "too many of your requests are waiting"),
@@ -55,6 +56,16 @@ def read_body_first(application: WSGIApplication) -> WSGIApplication:
             return [f"{refused.reason}\n".encode()]
 
     return wrapped
+
+
+def _owner(address: str) -> str:
+    """Return what limits count a client by: its address or, for IPv6, the /64 network that one customer has."""
+    if ":" not in address:
+        return address
+    with suppress(ValueError):
+        client = ipaddress.IPv6Address(address)
+        return str(client.ipv4_mapped or ipaddress.IPv6Network((client, 64), strict=False))
+    return address
 
 
 @dataclass

@@ -67,7 +67,7 @@ def test_form_sent_twice_is_booked_once(superuser: Client, sample: SimpleNamespa
     assert LedgerEntry.objects.filter(kind=kind, note="invoice 7").count() == 1
     assert (balance(), LogEntry.objects.count()) == (before + 12_500_000, logged + 1)
     page = superuser.get(account_page(sample)).content.decode()
-    assert "This form was sent twice. 12.50 USD was booked to Customer once." in page
+    assert "This form was sent before, and nothing was added: see the ledger." in page
     reopened = superuser.get(reverse(f"admin:billing_account_{action}", args=[sample.account.pk])).content.decode()
     assert form not in reopened
     book(superuser, sample, action, amount="12.50", note="invoice 7", form=str(uuid4()))

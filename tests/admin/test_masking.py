@@ -159,6 +159,26 @@ def test_searches_by_number_are_recorded_and_limited(
     assert (len(logged), logged[-1]["rows"], number in str(logged)) == (number_searches.LIMIT + 4, "discovery", False)
 
 
+@pytest.mark.parametrize("notation", ["{}      {}", "{}((((((({}", "(((((((((({}{}", "+" * 180 + "{}{}"])
+def test_padded_numbers_are_recorded_and_limited(sample: SimpleNamespace, notation: str) -> None:
+    client, number = operator("Support"), sample.delivered.number
+
+    def padded(number: str) -> str:
+        return notation.format(number[:6], number[6:])
+
+    assert found(client, padded(number)) == [sample.delivered]
+    for guess in range(number_searches.LIMIT - 1):
+        assert found(client, padded(f"1404555{guess:04d}")) == []
+    assert LogEntry.objects.filter(object_repr=number).count() == 1
+    assert found(client, padded(number)) == [sample.delivered]  # a term that is counted already
+    assert found(client, padded("14045559999")) == []
+    assert LogEntry.objects.values("object_repr").distinct().count() == number_searches.LIMIT + 1
+
+
+def test_overlong_search_term_finds_nothing(sample: SimpleNamespace) -> None:
+    assert found(operator("Support"), "+" * 200 + sample.delivered.number) == []
+
+
 def test_limit_of_searches_ends_after_an_hour(sample: SimpleNamespace) -> None:
     client, number = operator("Support"), sample.delivered.number
     for guess in range(number_searches.LIMIT):

@@ -16,8 +16,8 @@ from django.db import connection
 from base.request_slots import FairSlots
 from billing import keys
 from billing.models import Account
-from config.wsgi import ALL_REQUESTS_MAX, REQUESTS_MAX, read_body_first
-from mms.api.actions import COSTLY_MAX
+from config.wsgi import ALL_REQUESTS_MAX, REQUESTS_MAX, UNFINISHED_MAX, read_body_first
+from mms.api.actions import ALL_COSTLY_MAX, COSTLY_MAX
 from tests.api.documents import KEY, SEND, failure, request
 from tests.api.wsgi import call_wsgi
 from tests.processes.platform_under_test import eventually
@@ -148,3 +148,49 @@ def test_waiting_requests_of_all_clients_leave_threads_for_probes() -> None:
         answers = [each.result() for each in called]
     assert answers.count(b"answered") == ALL_REQUESTS_MAX
     assert answers.count(b"too many requests are waiting\n") == statuses.count("503 Service Unavailable") == 10
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_reading_accounts_leave_threads_for_accepts(records: SimpleNamespace) -> None:
+    listings = [
+        request({"action": "getMMSTemplates", "api-key": keys.issue(Account.objects.create(name=f"Reader {number}"))})
+        for number in range(4)
+    ]
+    with ThreadPoolExecutor(4 * COSTLY_MAX + 1) as pool:
+        with templates_locked():
+            calls = [
+                pool.submit(call_wsgi, listing, f"192.0.2.{number}")
+                for number, listing in enumerate(listings)
+                for _ in range(COSTLY_MAX)
+            ]
+            eventually(lambda: sum(call.done() for call in calls) == 4 * COSTLY_MAX - ALL_COSTLY_MAX)
+            accept = pool.submit(call_wsgi, request(SEND), "192.0.2.99")
+        assert b"<status>Success</status>" in accept.result(TIMEOUT)
+        answers = [call.result(TIMEOUT) for call in calls]
+    refused = sum(b"Too many requests are waiting; retry later" in answer for answer in answers)
+    assert refused == 4 * COSTLY_MAX - ALL_COSTLY_MAX
+
+
+def test_addresses_of_one_ipv6_network_share_a_limit() -> None:
+    go = Event()
+
+    class SlowBody:
+        def read(self, _: int) -> bytes:
+            assert go.wait(TIMEOUT)
+            return b""
+
+    def call(address: str, *, slow: bool) -> bytes:
+        environ: WSGIEnvironment = {"PATH_INFO": "/ep/v1/", "REMOTE_ADDR": address}
+        setup_testing_defaults(environ)
+        if slow:
+            environ |= {"wsgi.input": SlowBody(), "wsgi.input_terminated": True}
+        return b"".join(application(environ, lambda *_: bytes))
+
+    application = read_body_first(lambda *_: [b"answered"])
+    with ThreadPoolExecutor(UNFINISHED_MAX + 1) as pool:
+        calls = [pool.submit(call, f"2001:db8:1:1::{n:x}", slow=True) for n in range(UNFINISHED_MAX + 1)]
+        eventually(lambda: sum(each.done() for each in calls) == 1)
+        assert call("2001:db8:1:2::1", slow=False) == b"answered"
+        go.set()
+    refused = [each.result() for each in calls if b"unfinished" in each.result()]
+    assert len(refused) == 1
