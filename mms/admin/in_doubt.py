@@ -32,16 +32,18 @@ class OutageForm(forms.Form):
         cleaned = super().clean() or self.cleaned_data
         if cleaned.get("since") and cleaned.get("until") and cleaned["since"] >= cleaned["until"]:
             self.add_error("until", "Enter a time after the first one.")
+        elif cleaned.get("until"):
+            cleaned["until"] = min(cleaned["until"], timezone.now())
         return cleaned
 
 
 def view(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     """Show the form, or the number of messages for its values, and resolve them once that is confirmed by a POST."""
-    given = request.POST or request.GET
-    form = OutageForm(given or None)
+    form = OutageForm((request.POST or request.GET).dict() or None)
     if not form.is_valid():
         return _page(request, {**context, "form": form})
     values = form.cleaned_data
+    form.data = {**form.data, "until": values["until"].isoformat()}  # what is confirmed: nothing submitted since
     found = in_doubt.submitted_between(values["carrier"], values["since"], values["until"])
     if request.method == "POST":
         by, sent = request.user.get_username(), values["decision"] == "sent"

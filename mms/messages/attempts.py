@@ -29,6 +29,8 @@ RETRY_SCHEDULE = (
 LIMITED_SCHEDULE = RETRY_SCHEDULE[:2]
 # The outcomes that advance the schedule.
 REFUSALS = frozenset({Outcome.TRANSIENT, Outcome.LIMITED})
+# The statuses of a row that is to be sent again. Until the next attempt, a late acceptance still makes it submitted.
+TO_SEND_AGAIN = frozenset({Status.ACCEPTED, Status.DISCOVERING, Status.SENDING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,7 @@ def _completed(submit: CompletedSubmit[Sent], now: datetime) -> Attempt:
 def _lock_movable(submits: Sequence[CompletedSubmit[Sent]]) -> list[CompletedSubmit[Sent]]:
     """Lock the rows. Return the submits whose rows still await the result."""
     rows = leases.lock([submit.sent for submit in submits])
-    movable = [submit for submit in submits if _awaits(rows.get(submit.sent.pk), submit.attempt)]
+    movable = [submit for submit in submits if _awaits(rows.get(submit.sent.pk), submit)]
     for submit in movable:
         row = rows[submit.sent.pk]
         # A message that has joined the discovery since may have extended it.
@@ -110,14 +112,17 @@ def _lock_movable(submits: Sequence[CompletedSubmit[Sent]]) -> list[CompletedSub
     return movable
 
 
-def _awaits(row: LockedRow | None, attempt: Attempt) -> bool:
+def _awaits(row: LockedRow | None, submit: CompletedSubmit[Sent]) -> bool:
     """Return whether the row still awaits the result of this attempt, and not that of a later one.
 
     Only the row decides: when a step is repeated after a database restart, the object in memory has already changed.
     """
-    if row is None or row.tries != attempt.try_number:
+    if row is None or row.tries != submit.attempt.try_number:
         return False
-    return row.status == Status.IN_DOUBT or (row.status == Status.SENDING and row.due_at == attempt.started_at + LEASE)
+    if row.status in TO_SEND_AGAIN and submit.result.outcome == Outcome.SUBMITTED:
+        return True  # also after an operator decided to send it again
+    leased = row.status == Status.SENDING and row.due_at == submit.attempt.started_at + LEASE
+    return leased or row.status == Status.IN_DOUBT
 
 
 def _move(submit: CompletedSubmit[Sent], now: datetime) -> None:

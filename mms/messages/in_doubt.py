@@ -20,11 +20,15 @@ def submitted_between(carrier: Carrier, since: datetime, until: datetime) -> Que
 
 
 def resolve(found: QuerySet[Message], *, sent: bool, by: str, now: datetime) -> int:
-    """Resolve up to MOST of the messages, in batches. Return their number; see transitions.resolve_in_doubt."""
-    resolved = 0
+    """Resolve up to MOST of the messages, in batches. Return their number; see transitions.resolve_in_doubt.
+
+    Each is resolved once: in the order of their keys, so that one that is sent again and in doubt again stays so.
+    """
+    resolved, last = 0, 0
     while resolved < MOST:
-        batch = list(found.select_related("account", "carrier").order_by("pk")[:BATCH])
+        batch = list(found.filter(pk__gt=last).select_related("account", "carrier").order_by("pk")[:BATCH])
         if not batch:
             break
         resolved += transitions.resolve_in_doubt(batch, sent=sent, by=by, now=now)
+        last = batch[-1].pk
     return resolved

@@ -15,6 +15,7 @@ from base import bulk, sql
 from mms.adaptation.plan import CannotFit
 from mms.messages import attempts, charging, discovery, leases, report_apply, timeline
 from mms.messages.attempts import CompletedSubmit
+from mms.messages.leases import LockedRow
 from mms.messages.timeline import Entry
 from mms.models import Attempt, Discovery, Event, Message, Status
 from mms.postbacks import notices
@@ -179,9 +180,7 @@ def resolve_in_doubt(selected: Sequence[Message], *, sent: bool, by: str, now: d
     """
     with transaction.atomic():
         rows = leases.lock(selected) if selected else {}
-        doubtful = [
-            message for message in selected if message.pk in rows and rows[message.pk].status == Status.IN_DOUBT
-        ]
+        doubtful = [message for message in selected if _is_as_decided(message, rows.get(message.pk))]
         for message in doubtful:
             _resolve(message, sent, now)
         bulk.update(doubtful, "status", "due_at", "submitted_at")
@@ -189,6 +188,11 @@ def resolve_in_doubt(selected: Sequence[Message], *, sent: bool, by: str, now: d
         if sent:
             charging.charge_submitted(doubtful, now)
     return len(doubtful)
+
+
+def _is_as_decided(message: Message, row: LockedRow | None) -> bool:
+    """Return whether the row is in doubt, and since the same submit as the message that the operator saw."""
+    return row is not None and row.status == Status.IN_DOUBT and row.tries == message.tries
 
 
 def _resolve(message: Message, sent: bool, now: datetime) -> None:

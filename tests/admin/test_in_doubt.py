@@ -1,15 +1,19 @@
 """Messages in doubt after an outage are resolved together, by carrier and time."""
 
+import re
+from collections.abc import Callable
 from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
 from django.contrib.auth.models import Group, User
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from mms.messages import in_doubt
-from mms.models import Carrier, Message
+from mms.models import Attempt, Carrier, Message
 from tests.admin import sample_data
 
 PAGE = reverse("admin:mms_message_resolve_many")
@@ -61,6 +65,39 @@ def test_one_confirmation_resolves_a_limited_number(
     assert "Messages marked as sent: 4." in page
     assert ": 1 messages?" in page
     assert Message.objects.filter(pk__in=doubtful, status="in_doubt").count() == 1
+
+
+def test_confirmation_covers_no_submit_after_its_page(
+    superuser: Client, sample: SimpleNamespace, doubtful: list[int]
+) -> None:
+    form = outage(sample, "unsent") | {"until": "2999-01-01T00:00:00"}
+    page = superuser.get(PAGE, form).content.decode()
+    assert ": 5 messages?" in page
+    confirmed = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page))
+    assert set(confirmed) >= {"carrier", "since", "until", "decision"}
+    again = Message.objects.get(pk=doubtful[0]).attempts.get()
+    Attempt.objects.filter(pk=again.pk).update(started_at=timezone.now())  # it was sent again, in vain, meanwhile
+    superuser.post(PAGE, confirmed)
+    assert list(Message.objects.filter(pk__in=doubtful, status="in_doubt")) == [again.message]
+    assert Message.objects.filter(pk__in=doubtful, status="accepted").count() == 4
+
+
+def test_confirmation_sends_each_message_again_once(
+    superuser: Client, sample: SimpleNamespace, doubtful: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker sends each batch at once, and the MMSC does not answer: its messages are in doubt again."""
+    monkeypatch.setattr(in_doubt, "MOST", 20)
+
+    def send_in_vain(execute: Callable[..., object], sql: str, *rest: object) -> object:
+        if "mms_attempt" in sql and "LIMIT" in sql:
+            Message.objects.filter(status="accepted").update(status="in_doubt")
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(send_in_vain):
+        page = superuser.post(PAGE, outage(sample, "unsent"), follow=True).content.decode()
+    assert "Messages to be sent again: 5." in page
+    resolved = Message.objects.filter(pk__in=doubtful)
+    assert {message.events.filter(kind="resolved").count() for message in resolved} == {1}
 
 
 def test_other_carriers_and_times_stay_in_doubt(

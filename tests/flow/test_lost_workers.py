@@ -7,8 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from mms.messages import attempts, claiming, leases, sender, sweeper
+from mms.messages import attempts, claiming, leases, sender, sweeper, transitions
 from mms.models import Attempt, Carrier, Event, Message
+from mms.protocol.submit import Outcome
+from tests.flow.threads import submit_with_outcome
 from tests.scripted import ScriptedServer
 from tests.wire import RunWorkers, event_kinds, postback_codes
 
@@ -43,6 +45,28 @@ def test_worker_dead_after_the_attempt_message_is_in_doubt(
     message.refresh_from_db()
     assert (message.status, mmsc.received) == ("in_doubt", [])
     assert Attempt.objects.get().outcome == "in_doubt"
+
+
+@pytest.mark.parametrize("claimed_again", [False, True])
+@pytest.mark.parametrize(("outcome", "sent_again"), [(Outcome.SUBMITTED, 0), (Outcome.TRANSIENT, 1)])
+def test_late_result_counts_until_the_next_attempt(
+    send: Send, run_workers: RunWorkers, mmsc: ScriptedServer, outcome: Outcome, sent_again: int, *, claimed_again: bool
+) -> None:
+    """The worker hung for minutes; an operator decided meanwhile to send its message again."""
+    message = send()
+    claimed, _ = claiming.claim_messages(datetime.now(UTC), 10)
+    late = submit_with_outcome(claimed[0], outcome, "M0")
+    sweeper.sweep(later(minutes=3))
+    doubtful = Message.objects.filter(pk=message.pk).select_related("account", "carrier")
+    assert transitions.resolve_in_doubt(list(doubtful), sent=False, by="ann", now=later(minutes=3)) == 1
+    ready = claiming.claim_messages(later(minutes=4), 10)[0] if claimed_again else []
+    transitions.record_submit_results([late], later(minutes=4))
+    assert len(attempts.start([(each, 1000) for each in ready], later(minutes=4))) == sent_again * len(ready)
+    run_workers(later(minutes=5))
+    assert len(mmsc.received) == (0 if claimed_again else sent_again)
+    if not sent_again:
+        message.refresh_from_db()
+        assert (message.status, postback_codes(message)) == ("submitted", ["N101"])
 
 
 def test_worker_without_a_lease_sends_nothing(send: Send, run_workers: RunWorkers, mmsc: ScriptedServer) -> None:
