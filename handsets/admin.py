@@ -68,6 +68,11 @@ class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]  # generic for the
         # None inherits the parent's types. An empty list would mean that the handset accepts no type.
         return self.cleaned_data["mime_types"] or None
 
+    def clean_decodes(self) -> list[str] | None:
+        """Return the codings; none given inherits them, except in the generic profile, which then decodes none."""
+        given: list[str] = self.cleaned_data["decodes"] or []
+        return given or ([] if self.instance.generic else None)
+
     def clean_parent(self) -> Profile | None:
         parent: Profile | None = self.cleaned_data["parent"]
         ancestor = parent
@@ -105,6 +110,7 @@ class ProfileAdmin(ModelAdmin):
                     ("image_width", "image_height"),
                     ("message_bytes", "charset"),
                     "mime_types",
+                    "decodes",
                     ("animated_gif", "smil"),
                     ("takes_mms", "takes_link"),
                 )
@@ -155,7 +161,7 @@ def _name(attribute: str) -> str:
 def _format(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return ", ".join(sorted(value)) if isinstance(value, frozenset) else str(value)
+    return ", ".join(sorted(value)) or "none" if isinstance(value, frozenset) else str(value)
 
 
 def _origin(profile: Profile, attribute: str) -> str:

@@ -17,6 +17,12 @@ class Profile(models.Model):
     image_height = models.PositiveIntegerField("largest image height", null=True, blank=True, help_text="Pixels.")
     message_bytes = models.PositiveIntegerField("largest message", null=True, blank=True, help_text="Bytes.")
     mime_types = ArrayField(models.CharField(max_length=100), verbose_name="MIME types", null=True, blank=True)
+    decodes = ArrayField(
+        models.CharField(max_length=40),
+        null=True,
+        blank=True,
+        help_text="Codings beyond the plainest that the handset decodes: originals in others are made anew.",
+    )
     animated_gif = models.BooleanField("animated GIF", null=True, blank=True)
     smil = models.BooleanField("SMIL", null=True, blank=True)
     charset = models.CharField(max_length=20, null=True, blank=True)

@@ -17,6 +17,7 @@ class Attributes:
     image_height: int
     message_bytes: int
     mime_types: frozenset[str]
+    decodes: frozenset[str]
     animated_gif: bool
     smil: bool
     charset: str
@@ -46,5 +47,6 @@ def _merged(lineage: list[Profile]) -> dict[str, Any]:
     for field in fields(Attributes):
         values = (getattr(profile, field.name) for profile in lineage)
         merged[field.name] = next(value for value in values if value is not None)
-    merged["mime_types"] = frozenset(merged["mime_types"])
+    for name in ("mime_types", "decodes"):
+        merged[name] = frozenset(merged[name])
     return merged

@@ -110,7 +110,7 @@ def records(db: None, mmsc: ScriptedServer, customer: ScriptedServer) -> SimpleN
     template = Template.objects.create(account=account, name="Spring", subject="Spring is here")
     picture = images.inspect(photograph())
     medium = Medium.objects.create(
-        sha256=picture.sha256, kind="image", mime_type="image/jpeg", size=picture.size, width=800, height=600
+        sha256=picture.sha256, kind="image", mime_type="image/jpeg", size=picture.size, width=800, height=600, coding=[]
     )
     medium.file.save(f"media/{picture.sha256}", ContentFile(photograph()))
     slide = Slide.objects.create(template=template, position=1, duration=10, text="Dear {{firstname|customer}}")

@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from mms.adaptation.budget import share_bytes
 from mms.adaptation.content import Content, Kind, SlideContent, Source, Variant
 from mms.adaptation.limits import Limits
+from mms.adaptation.obstacles import coding_obstacles
 
-# Originals of these types can be sent unchanged, because the type implies the codec. MP4 and 3GP files may contain any
-# codec, so only their encoded variants are sent.
+# Originals of these types can be sent unchanged, because the type implies the codec, unless the handset does not decode
+# their coding. MP4 and 3GP files may contain any codec, profile and order, so only their encoded variants are sent.
 CODEC_IMPLYING_TYPES = frozenset({"audio/amr", "audio/mpeg"})
 # Alternative names of types; a handset may list either.
 TYPE_ALIASES = {"text/x-vcard": "text/vcard", "text/calendar": "text/x-vcalendar", "audio/mpeg": "audio/mp3"}
@@ -58,7 +59,8 @@ def other_media(slide: SlideContent) -> list[Source]:
 
 def _accepted_variants(source: Source, limits: Limits) -> Iterator[Variant]:
     original = Variant("", source.mime_type, source.size)
-    own = (original,) if source.kind is Kind.OBJECT or source.mime_type in CODEC_IMPLYING_TYPES else ()
+    implied = source.mime_type in CODEC_IMPLYING_TYPES and not any(coding_obstacles(source, limits))
+    own = (original,) if source.kind is Kind.OBJECT or implied else ()
     for variant in own + source.variants:
         name = next((name for name in _type_names(variant.mime_type) if name in limits.mime_types), None)
         if name:

@@ -76,7 +76,7 @@ class Source:
 
     `orientation` is the EXIF orientation (1 to 8) that a viewer has to apply; `frames` is 1 unless the picture is
     animated; `cmyk` marks CMYK colours, which handsets show wrongly or not at all. `variants` are the encodings of
-    an audio or a video, best first.
+    an audio or a video, best first. `coding` has those of coding.py's names that apply; None if it was not recorded.
     """
 
     sha256: str
@@ -90,6 +90,7 @@ class Source:
     transparent: bool = False
     cmyk: bool = False
     variants: tuple[Variant, ...] = ()
+    coding: frozenset[str] | None = frozenset()
 
     @property
     def upright_size(self) -> tuple[int, int]:

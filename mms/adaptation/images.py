@@ -10,6 +10,7 @@ from io import BytesIO
 
 from PIL import ExifTags, Image, ImageCms
 
+from mms.adaptation.coding import codings
 from mms.adaptation.content import Kind, Source
 from mms.adaptation.decoding import (
     FORMATS,
@@ -96,6 +97,7 @@ def inspect(data: bytes) -> Source:
             frames=frames,
             transparent=_is_transparent(image),
             cmyk=image.mode == "CMYK",
+            coding=codings(data, FORMATS[image.format or ""].mime_type),
         )
 
 

@@ -20,6 +20,7 @@ class Limits:
     smil: bool
     charset: str
     takes_mms: bool
+    decodes: frozenset[str] = frozenset()  # the codings of coding.py
 
 
 def restrict(profile: Limits, *byte_limits: int | None) -> Limits:

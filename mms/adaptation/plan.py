@@ -13,7 +13,8 @@ from mms.adaptation.attachments import (
 )
 from mms.adaptation.budget import round_down, share_bytes
 from mms.adaptation.content import Area, Content, Kind, SlideContent, Source
-from mms.adaptation.limits import Limits, fit, fits
+from mms.adaptation.limits import Limits, fit
+from mms.adaptation.obstacles import picture_obstacles
 from mms.adaptation.smil import SmilSlide, build_smil, media_location, text_location
 from mms.adaptation.texts import encode, with_crlf
 
@@ -158,7 +159,14 @@ def _pictures(content: Content, limits: Limits) -> list[_Picture]:
     if target is None:
         return []
     return [
-        _Picture(n, source, _fitted_size(source, limits), target, tuple(_obstacles(slide, source, limits)), slide.areas)
+        _Picture(
+            n,
+            source,
+            _fitted_size(source, limits),
+            target,
+            tuple(picture_obstacles(slide, source, limits)),
+            slide.areas,
+        )
         for n, slide in enumerate(content.slides, 1)
         for source in slide.media
         if source.kind is Kind.IMAGE
@@ -167,22 +175,6 @@ def _pictures(content: Content, limits: Limits) -> list[_Picture]:
 
 def _fitted_size(source: Source, limits: Limits) -> tuple[int, int]:
     return fit(source.width, source.height, limits.image_width, limits.image_height)
-
-
-def _obstacles(slide: SlideContent, source: Source, limits: Limits) -> Iterator[str]:
-    """Yield the reasons, apart from size in bytes, why the original cannot be sent."""
-    if slide.areas:
-        yield "text is drawn onto it"
-    if source.mime_type not in limits.mime_types:
-        yield f"the handset does not support {source.mime_type}"
-    if source.frames > 1 and not limits.animated_gif:
-        yield "the handset does not support animations"
-    if not fits(source.width, source.height, limits.image_width, limits.image_height):
-        yield f"it is larger than {limits.image_width} x {limits.image_height} pixels"
-    if source.orientation != 1:
-        yield "it must be rotated upright"
-    if source.cmyk:
-        yield "its colours are CMYK"
 
 
 def _fixed_bytes(

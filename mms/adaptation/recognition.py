@@ -8,6 +8,7 @@ import re
 import zipfile
 from io import BytesIO
 
+from mms.adaptation.coding import codings
 from mms.adaptation.content import Kind, Source
 
 # First and last lines of a vCard (RFC 6350, 3) and of an iCalendar object (RFC 5545, 3.4).
@@ -56,7 +57,7 @@ def recognise(data: bytes) -> Source | None:
     if found is None:
         return None
     kind, mime_type = found
-    return Source(hashlib.sha256(data).hexdigest(), kind, mime_type, len(data))
+    return Source(hashlib.sha256(data).hexdigest(), kind, mime_type, len(data), coding=codings(data, mime_type))
 
 
 def _recognise_audio_or_video(data: bytes) -> tuple[Kind, str] | None:

@@ -153,6 +153,7 @@ def _remove_unreferenced(files: Collection[str]) -> None:
 def _create_medium(source: Source, file: str) -> Medium:
     values = asdict(source)
     values.pop("variants")  # stored as renditions once they are encoded
+    values["coding"] = sorted(source.coding or ())
     medium, _ = Medium.objects.get_or_create(sha256=values.pop("sha256"), defaults={**values, "file": file})
     return medium
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from enum import StrEnum
 
+from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
@@ -75,6 +76,12 @@ class Medium(models.Model):
     frames = models.PositiveIntegerField(default=1)
     transparent = models.BooleanField(default=False)
     cmyk = models.BooleanField("CMYK", default=False)
+    coding = ArrayField(
+        models.CharField(max_length=40),
+        null=True,
+        blank=True,
+        help_text="What a handset may fail to decode of it. Unknown for media stored by former releases.",
+    )
     file = models.FileField(max_length=200)
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -124,7 +124,8 @@ def _areas(message: Message, slide: Slide) -> Iterator[Area]:
 def source_of(medium: Medium) -> Source:
     """Return the stored medium as a source for planning."""
     values = {field.name: getattr(medium, field.name) for field in fields(Source) if field.name != "variants"}
-    return Source(**{**values, "kind": Kind(medium.kind)}, variants=_variants(medium))
+    coding = None if medium.coding is None else frozenset(medium.coding)
+    return Source(**{**values, "kind": Kind(medium.kind), "coding": coding}, variants=_variants(medium))
 
 
 def _variants(medium: Medium) -> tuple[Variant, ...]:

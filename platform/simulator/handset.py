@@ -6,6 +6,7 @@ from io import BytesIO
 
 from PIL import Image, UnidentifiedImageError
 
+from simulator.coding import beyond_baseline
 from simulator.mime import Part
 
 PRESENTATION_TYPES = frozenset({"application/smil", "text/plain"})
@@ -16,7 +17,8 @@ class Handset:
     """A handset model. `identity` is the value that carriers report in UACapabilities.
 
     Screen and image box are in pixels; a picture may fit the box in either orientation. `message_bytes` limits the
-    total size of all parts. With `baseline_only`, the handset decodes only baseline JPEG in RGB or greyscale.
+    total size of all parts. With `baseline_only`, the handset decodes only the plainest coding
+    of each type: baseline JPEG in RGB or greyscale, opaque PNG, AMR-NB, H.264 baseline.
     """
 
     name: str
@@ -50,6 +52,8 @@ def _rejection_reasons(handset: Handset, parts: tuple[Part, ...]) -> Iterator[st
             yield f"{part.name}: the handset does not support {part.mime_type}"
         elif part.mime_type.startswith("image/"):
             yield from _picture_rejection_reasons(handset, part)
+        elif handset.baseline_only:
+            yield from (f"{part.name}: {reason}" for reason in beyond_baseline(part))
 
 
 def _picture_rejection_reasons(handset: Handset, part: Part) -> Iterator[str]:
@@ -58,12 +62,18 @@ def _picture_rejection_reasons(handset: Handset, part: Part) -> Iterator[str]:
     except (UnidentifiedImageError, OSError, Image.DecompressionBombError):
         yield f"{part.name}: the picture cannot be decoded"
         return
-    found = Image.MIME.get(image.format or "")
+    found = "image/jpeg" if image.format == "MPO" else Image.MIME.get(image.format or "")
     if found != part.mime_type:
         yield f"{part.name}: declared as {part.mime_type}, but is {found}"
     if not _fits(image.size, handset.image_box):
         yield "{}: picture of {}x{} exceeds the handset's {}x{}".format(part.name, *image.size, *handset.image_box)
-    if handset.baseline_only and (image.info.get("progressive") or image.mode not in {"L", "RGB", "P", "1"}):
+    if handset.baseline_only:
+        yield from (f"{part.name}: {reason}" for reason in beyond_baseline(part))
+    if (
+        handset.baseline_only
+        and part.mime_type != "image/png"
+        and (image.info.get("progressive") or image.mode not in {"L", "RGB", "P", "1"})
+    ):
         yield f"{part.name}: the handset decodes only baseline JPEG in RGB or greyscale"
 
 

@@ -39,7 +39,14 @@ def photo() -> Medium:
     found = images.inspect(data)
     file = ContentFile(data, name=found.sha256)
     return Medium.objects.create(
-        sha256=found.sha256, kind="image", mime_type="image/jpeg", size=found.size, width=4000, height=3000, file=file
+        sha256=found.sha256,
+        kind="image",
+        mime_type="image/jpeg",
+        size=found.size,
+        width=4000,
+        height=3000,
+        file=file,
+        coding=[],
     )
 
 

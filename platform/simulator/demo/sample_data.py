@@ -11,6 +11,7 @@ from billing.amounts import UNIT
 from billing.models import Account, Balance, Price, SenderAddress, Service
 from handsets.cache import parse_identity
 from handsets.models import CachedHandset, Handset, Profile
+from mms.adaptation.coding import CODINGS
 from mms.messages import charging
 from mms.models import Carrier, Discovery, Message, NumberPrefix, Status, Template
 from simulator.numbers import HANDSETS
@@ -100,6 +101,7 @@ def _load_profiles() -> None:
                 "image_height": handset.image_box[1],
                 "message_bytes": handset.message_bytes,
                 "mime_types": sorted(handset.mime_types),
+                "decodes": [] if handset.baseline_only else sorted(CODINGS),
             },
         )
         Handset.objects.update_or_create(identity=identity, defaults={"profile": profile})
