@@ -5,7 +5,8 @@ it was accepted.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import datetime
 
 import structlog
@@ -16,12 +17,13 @@ from billing import blocklist
 from mms.messages import discovery, feed, leases, transitions
 from mms.messages.leases import Sent
 from mms.models import Discovery, Message, Status
+from mms.runtime.db_retry import DATABASE_GONE
 
 log = structlog.get_logger()
 
 EXPIRED = "it expired before it could be sent"
 BLOCKED = "the recipient was put on a block list before it could be sent"
-# Seconds for the balance of an account whose messages are refused, which the messages of the others wait for.
+# Seconds for a row that another transaction holds, such as a balance, which the other messages of the claim wait for.
 LOCK_WAIT = 0.25
 
 
@@ -38,12 +40,13 @@ def claim_messages(
     Messages that need a discovery start to wait for it; expired ones, and those to blocked numbers, fail.
     """
     claimed, due = _claim(Message, now, per_carrier, busy, room, trusted, trial)
-    refused = _refusals(claimed, now)
-    _refuse([message for message in claimed if message.pk in refused], refused, now)
-    live = [message for message in claimed if message.pk not in refused]
-    waiting = _start_waiting(live, now)
-    ready = [message for message in live if message.pk not in waiting]
-    feed.give_back(set(claimed).difference(ready), now)
+    with _released_on_failure(claimed, now):
+        refused = _refusals(claimed, now)
+        _refuse([message for message in claimed if message.pk in refused], refused, now)
+        live = [message for message in claimed if message.pk not in refused]
+        waiting = _start_waiting(live, now)
+        ready = [message for message in live if message.pk not in waiting]
+        feed.give_back(set(claimed).difference(ready), now)
     return ready, due
 
 
@@ -60,11 +63,12 @@ def claim_discoveries(
     One that no message waits for any more, or to a blocked number, fails unsent.
     """
     claimed, due = _claim(Discovery, now, per_carrier, busy, room, trusted, trial)
-    refused = _refusals(claimed, now)
-    for found in claimed:
-        if found.pk in refused:
-            _refuse_discovery(found, refused[found.pk], now)
-    feed.give_back([found for found in claimed if found.pk in refused], now)
+    with _released_on_failure(claimed, now):
+        refused = _refusals(claimed, now)
+        for found in claimed:
+            if found.pk in refused:
+                _refuse_discovery(found, refused[found.pk], now)
+        feed.give_back([found for found in claimed if found.pk in refused], now)
     return [found for found in claimed if found.pk not in refused], due
 
 
@@ -82,10 +86,61 @@ def _claim(
         return leases.claim(model, now, per_carrier, busy, room, trusted, trial)
 
 
-@sql.repeats_outdated
+@contextmanager
+def _released_on_failure(claimed: Sequence[Sent], now: datetime) -> Iterator[None]:
+    """Release the claimed rows if the database fails: they must not count a loss.
+
+    After another failure the leases end, and a row that caused it fails alone at its third loss.
+    """
+    try:
+        yield
+    except DATABASE_GONE:
+        with suppress(*DATABASE_GONE):  # then the leases end
+            leases.release_unstarted(claimed, now)
+        raise
+
+
+@contextmanager
+def _postponed_if_held(claimed: Sequence[Sent], now: datetime) -> Iterator[None]:
+    """Postpone the claimed rows if the block waits too long for a row that another transaction holds."""
+    try:
+        yield
+    except OperationalError as problem:
+        if not sql.has_timed_out(problem):
+            raise
+        log.warning("claimed rows wait for a lock", account=claimed[0].account_id, rows=len(claimed))
+        for sent in claimed:
+            leases.postpone(sent, now)
+
+
 def _start_waiting(messages: Sequence[Message], now: datetime) -> set[int]:
+    """Start the wait of those messages that need a discovery; postpone those whose discovery is held. Return both."""
+    possible = [message for message in messages if discovery.needed(message, known=False)]
+    try:
+        return _start_waits(possible, now)
+    except OperationalError as problem:
+        if not sql.has_timed_out(problem):
+            raise
+    by_number: dict[str, list[Message]] = defaultdict(list)
+    for message in possible:
+        by_number[message.number].append(message)
+    return set().union(*(_start_waits_or_postpone(group, now) for group in by_number.values()))
+
+
+def _start_waits_or_postpone(messages: Sequence[Message], now: datetime) -> set[int]:
+    waiting = {message.pk for message in messages}
+    with _postponed_if_held(messages, now):
+        waiting &= _start_waits(messages, now)
+    return waiting
+
+
+@sql.repeats_outdated
+def _start_waits(messages: Sequence[Message], now: datetime) -> set[int]:
+    if not messages:
+        return set()
     # In a transaction of its own, without locks on the messages: a discovery is always locked before its messages.
     with transaction.atomic():
+        sql.limit_lock_waits(LOCK_WAIT)
         return discovery.start_waiting(messages, now)
 
 
@@ -101,15 +156,9 @@ def _refuse(messages: Sequence[Message], reasons: Mapping[int, str], now: dateti
     by_account: dict[int, list[Message]] = defaultdict(list)
     for message in messages:
         by_account[message.account_id].append(message)
-    for account, refused in by_account.items():
-        try:
+    for refused in by_account.values():
+        with _postponed_if_held(refused, now):
             _fail(refused, reasons, now)
-        except OperationalError as problem:
-            if not sql.has_timed_out(problem):
-                raise
-            log.warning("messages that are refused wait for a lock", account=account, rows=len(refused))
-            for message in refused:
-                leases.postpone(message, now)
 
 
 @sql.repeats_outdated

@@ -104,12 +104,12 @@ def _deadline(message: Message, now: datetime) -> datetime:
 def _wait(message: Message, joined: Joined, now: datetime) -> bool:
     """Start the wait of the message if it is still under its lease. Return whether it waits."""
     held = Message.objects.filter(pk=message.pk, status=Status.SENDING, due_at=message.due_at)
-    message.status, message.due_at = Status.DISCOVERING, _deadline(message, now)
-    message.discovery_id = joined.discovery
-    if not held.update(status=message.status, due_at=message.due_at, discovery=joined.discovery):
+    deadline = _deadline(message, now)
+    # The object keeps its lease, so that the step can be repeated after it was rolled back.
+    if not held.update(status=Status.DISCOVERING, due_at=deadline, discovery=joined.discovery):
         return False
     text = "waits for a discovery" if joined.opened else "joins the open discovery"
-    timeline.write([Entry(message, "discovering", f"{text} until {message.due_at:%H:%M:%S}")], now)
+    timeline.write([Entry(message, "discovering", f"{text} until {deadline:%H:%M:%S}")], now)
     if joined.status == Status.SUBMITTED:
         timeline.write([_sent_entry(message, shared=True)], now)
     return True

@@ -24,9 +24,10 @@ ROUNDS = 10
 
 @pytest.fixture(autouse=True)
 def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let reports and sweeps wait for locks for as long as a busy machine needs to start the other threads."""
+    """Let reports, sweeps and claims wait for locks for as long as a busy machine needs to start the other threads."""
     monkeypatch.setattr(report_apply, "LOCK_WAIT", 4.0)
     monkeypatch.setattr(sweeper, "LOCK_WAIT", 4.0)
+    monkeypatch.setattr(claiming, "LOCK_WAIT", 4.0)
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
