@@ -25,6 +25,16 @@ Kind = LedgerEntry.Kind
 # Every transaction locks balances in the order of accounts, so that two of them cannot deadlock.
 LOCK_BALANCES = "SELECT FROM billing_balance WHERE account_id = ANY(%s) ORDER BY account_id FOR NO KEY UPDATE"
 
+# Returns the accounts whose balances other transactions hold.
+LOCK_FREE_BALANCES = """
+WITH free AS (
+    SELECT account_id FROM billing_balance WHERE account_id = ANY(%(accounts)s)
+    ORDER BY account_id FOR NO KEY UPDATE SKIP LOCKED
+)
+SELECT account_id FROM billing_balance
+WHERE account_id = ANY(%(accounts)s) AND account_id NOT IN (SELECT account_id FROM free)
+"""
+
 # One statement checks and reserves, so that concurrent calls cannot overdraw: the later one sees the earlier amount.
 RESERVE = f"""
 WITH requested AS (
@@ -140,6 +150,13 @@ def lock_balances(accounts: Collection[int]) -> None:
     """
     if len(accounts) > 1:
         sql.execute(LOCK_BALANCES, [list(accounts)])
+
+
+def lock_free_balances(accounts: Collection[int]) -> set[int]:
+    """Lock the balances that no other transaction holds. Return the accounts of those that one holds."""
+    if not accounts:
+        return set()
+    return {account for (account,) in sql.fetch_rows(LOCK_FREE_BALANCES, {"accounts": list(accounts)})}
 
 
 def charge(charges: Iterable[Charge], now: datetime) -> None:

@@ -21,6 +21,11 @@ def lock_balances(messages: Iterable[Message]) -> None:
     ledger.lock_balances({message.account_id for message in messages if message.reserved})
 
 
+def lock_free_balances(messages: Iterable[Message]) -> set[int]:
+    """Lock the balances that no other transaction holds. Return the accounts of those that one holds."""
+    return ledger.lock_free_balances({message.account_id for message in messages if message.reserved})
+
+
 def charge_submitted(messages: Iterable[Message], now: datetime) -> None:
     """Charge messages that their carrier accepted: settle the price and release the rest of the reservation."""
     ledger.charge((_charge(message, message.price_mms + _ddm(message)) for message in _reserved(messages)), now)

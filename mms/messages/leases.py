@@ -4,7 +4,7 @@ A row in status sending is leased until its `due_at`, which also serves as the f
 has `due_at` in its condition. Messages and discoveries share this code.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple, TypeVar
 
@@ -105,14 +105,16 @@ def _claim(model: type[Sent], rows: Sequence[DueRow], now: datetime) -> list[Sen
     return claimed
 
 
-def lock_expired_at_disabled_carriers(model: type[Sent], now: datetime, limit: int) -> list[Sent]:
-    """Lock up to `limit` rows that expired while their carrier was disabled or paused.
+def lock_expired_at_disabled_carriers(
+    model: type[Sent], now: datetime, limit: int, without: Collection[int] = ()
+) -> list[Sent]:
+    """Lock up to `limit` rows, `without` those of some accounts, that expired while their carrier was unavailable.
 
     The query reads every accepted row of these carriers, so run it rarely. The caller holds the transaction.
     """
     rows = model._default_manager.select_for_update(no_key=True, skip_locked=True, of=("self",))
     unavailable = Carrier.objects.filter(Q(enabled=False) | Q(feed__paused_until__isnull=False))
-    waiting = rows.filter(carrier__in=unavailable, status=Status.ACCEPTED)
+    waiting = rows.filter(carrier__in=unavailable, status=Status.ACCEPTED).exclude(account__in=without)
     expired = waiting.filter(due_at__lte=now, expires_at__lte=now)
     return list(expired.select_related("carrier", "account").order_by("due_at")[:limit])
 

@@ -3,7 +3,7 @@
 Senders run it about once a second, before they claim. Its cost depends on the rows that are due, not on the backlog.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 
 import structlog
@@ -26,6 +26,7 @@ REPORT_BATCH = 25  # reports per transaction, which locks their messages and bal
 
 # The statuses in which a row waits for a step below.
 WAITING_MESSAGES = (Status.ENCODING, Status.DISCOVERING, Status.SENDING, Status.SUBMITTED, Status.IN_DOUBT)
+EXPIRING = (Status.SUBMITTED, Status.IN_DOUBT, Status.ENCODING)
 WAITING_DISCOVERIES = (Status.SENDING, Status.SUBMITTED, Status.IN_DOUBT)
 
 
@@ -98,7 +99,7 @@ def fail_expired_at_disabled_carriers(now: datetime) -> None:
 def fail_expired_messages(now: datetime) -> int:
     """Fail messages that expired while their carrier was disabled or paused."""
     with transaction.atomic():
-        expired = leases.lock_expired_at_disabled_carriers(Message, now, BATCH)
+        expired = _lock_bookable(lambda held: leases.lock_expired_at_disabled_carriers(Message, now, BATCH, held))
         transitions.fail(expired, "its carrier was unavailable until it expired", now)
     return len(expired)
 
@@ -133,9 +134,23 @@ def reclaim_discoveries(now: datetime) -> int:
     return len(lost)
 
 
-def _lock_due(status: Status, now: datetime) -> list[Message]:
+def _lock_bookable(lock: Callable[[Collection[int]], list[Message]]) -> list[Message]:
+    """Lock messages by the given function, and the balances of their accounts.
+
+    The accounts whose balances other transactions hold are left out, until a later sweep; the function gets them.
+    """
+    held: set[int] = set()
+    while True:
+        messages = lock(held)
+        more = charging.lock_free_balances(messages)
+        if not more:
+            return messages
+        held |= more
+
+
+def _lock_due(status: Status, now: datetime, without: Collection[int] = ()) -> list[Message]:
     rows = Message.objects.select_for_update(no_key=True, skip_locked=True, of=("self",))
-    due = rows.filter(status=status, due_at__lte=now).select_related("carrier", "account")
+    due = rows.filter(status=status, due_at__lte=now).exclude(account__in=without).select_related("carrier", "account")
     return list(due.order_by("due_at")[:BATCH])
 
 
@@ -150,9 +165,8 @@ def end_discovery_waits(now: datetime) -> int:
 def expire_messages(now: datetime) -> int:
     """End messages whose time is over: E102 for submitted ones, E101 for those in doubt or still encoding."""
     with transaction.atomic():
-        submitted, in_doubt = _lock_due(Status.SUBMITTED, now), _lock_due(Status.IN_DOUBT, now)
-        encoding = _lock_due(Status.ENCODING, now)
-        charging.lock_balances([*submitted, *in_doubt, *encoding])
+        due = _lock_bookable(lambda held: [m for status in EXPIRING for m in _lock_due(status, now, held)])
+        submitted, in_doubt, encoding = ([m for m in due if m.status == status] for status in EXPIRING)
         notice = Notice("E102", notices.EXPIRED, "no delivery report before it expired")
         timeline.write((Entry(message, "expired", notice.details, notice) for message in submitted), now)
         keys = [message.pk for message in submitted]
@@ -160,7 +174,7 @@ def expire_messages(now: datetime) -> int:
         charging.refund_undelivered(submitted, now)
         transitions.fail(in_doubt, "the MMSC never answered; the message may have been delivered", now)
         transitions.fail(encoding, "its audio or video was not encoded before it expired", now)
-    return len(submitted) + len(in_doubt) + len(encoding)
+    return len(due)
 
 
 def expire_discoveries(now: datetime) -> int:
