@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 import aiohttp
 
 from mms.runtime.http_client import CHUNK_SIZE, CONNECT_TIMEOUT, Guard, Purpose, guarded_session
+from mms.runtime.http_responses import HeadersTooLarge, UnreadableCoding, decoded
+from mms.runtime.http_urls import as_written, redirected
 
 TIME_LIMIT = 20.0  # seconds, for all files of a request
 BYTES_MAX = 100_000_000  # all files of a request; they are held in memory until they are stored
 REDIRECTS_MAX = 3
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
 class DownloadError(Exception):
@@ -60,11 +63,11 @@ def _download(url: str, size_max: int, seconds: float, guard: Guard) -> Download
     if not url.lower().startswith(("http://", "https://")):
         raise DownloadError("its address is not an http or https URL")
     try:
-        return asyncio.run(_fetch(url, size_max, seconds, guard))
+        return asyncio.run(_fetch_within(seconds, url, size_max, guard))
     except TimeoutError:
         raise _too_slow() from None
-    except aiohttp.TooManyRedirects:
-        raise DownloadError(f"more than {REDIRECTS_MAX} redirects") from None
+    except (HeadersTooLarge, UnreadableCoding) as problem:
+        raise DownloadError(str(problem)) from None
     except aiohttp.ClientSSLError:  # before ValueError, which certificate errors also are
         raise DownloadError("no secure connection to its server") from None
     except aiohttp.ClientConnectorError as problem:
@@ -86,17 +89,38 @@ def _connection_problem(problem: aiohttp.ClientConnectorError) -> str:
     return "no connection to its server"
 
 
-async def _fetch(url: str, size_max: int, seconds: float, guard: Guard) -> DownloadedFile:
-    timeout = aiohttp.ClientTimeout(total=seconds, connect=CONNECT_TIMEOUT, sock_read=CONNECT_TIMEOUT)
-    async with (
-        guarded_session(1, guard) as session,
-        session.get(url, timeout=timeout, max_redirects=REDIRECTS_MAX + 1) as response,
-    ):
+async def _fetch_within(seconds: float, url: str, size_max: int, guard: Guard) -> DownloadedFile:
+    async with asyncio.timeout(seconds), guarded_session(1, guard) as session:
+        for _ in range(REDIRECTS_MAX + 1):
+            found = await _fetch(session, url, size_max)
+            if isinstance(found, DownloadedFile):
+                return found
+            url = redirected(url, found)
+    raise DownloadError(f"more than {REDIRECTS_MAX} redirects")
+
+
+async def _fetch(session: aiohttp.ClientSession, url: str, size_max: int) -> DownloadedFile | str:
+    """Return the file at the address, or the Location of a redirect."""
+    timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_TIMEOUT, sock_read=CONNECT_TIMEOUT)
+    async with session.get(as_written(url), timeout=timeout, allow_redirects=False) as response:
+        location = response.headers.get("Location", "").strip()
+        if response.status in REDIRECTS and location:
+            return location
         if response.status != 200:
             raise DownloadError(f"its server answered HTTP {response.status}")
-        data = bytearray()
-        async for chunk in response.content.iter_chunked(CHUNK_SIZE):
-            data += chunk
-            if len(data) > size_max:
-                raise DownloadTooLarge(f"it is larger than {size_max} bytes")
-        return DownloadedFile(bytes(data), response.headers.get("Content-Type", ""))
+        data = decoded(await _read(response, size_max), response.headers.get("Content-Encoding", ""), size_max)
+        _check_size(data, size_max)
+        return DownloadedFile(data, response.headers.get("Content-Type", ""))
+
+
+async def _read(response: aiohttp.ClientResponse, size_max: int) -> bytes:
+    data = bytearray()
+    async for chunk in response.content.iter_chunked(CHUNK_SIZE):
+        data += chunk
+        _check_size(data, size_max)
+    return bytes(data)
+
+
+def _check_size(data: bytes | bytearray, size_max: int) -> None:
+    if len(data) > size_max:
+        raise DownloadTooLarge(f"it is larger than {size_max} bytes")

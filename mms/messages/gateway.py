@@ -57,4 +57,6 @@ def submit_result(carrier: Carrier, reply: Reply | NoReply) -> SubmitResult:
         outcome = Outcome.IN_DOUBT if reply.written else Outcome.UNREACHABLE
         return SubmitResult(outcome, None, reply.reason, None)
     overrides = {int(code): Outcome(outcome) for code, outcome in carrier.code_overrides.items()}
-    return replace(read_answer(reply.status, reply.content_type, reply.body, overrides), http_status=reply.status)
+    result = read_answer(reply.status, reply.content_type, reply.body, overrides)
+    text = f"HTTP {reply.status}: {reply.problem}" if reply.problem else result.text
+    return replace(result, http_status=reply.status, text=text)

@@ -13,12 +13,15 @@ from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
 import aiohttp
 from aiohttp import AddrInfoType
 from django.conf import settings
 
 from base import logs
+from mms.runtime.http_responses import HEADERS_MAX, HeadersTooLarge, LimitedResponse, UnreadableCoding, decoded
+from mms.runtime.http_urls import as_written
 
 CONNECT_TIMEOUT = 10.0  # seconds
 MAX_BODY_SIZE = 1_000_000  # bytes of a response body that are read
@@ -51,6 +54,7 @@ class Reply:
     content_type: str
     body: bytes
     seconds: float
+    problem: str = ""  # why the body could not be decoded
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,13 +135,17 @@ def guarded_session(limit: int, guard: Guard) -> aiohttp.ClientSession:
     # A thread for each connection, so that a hanging name server delays no other lookup.
     asyncio.get_running_loop().set_default_executor(_ResolverPool(limit, "resolving"))
     connector = aiohttp.TCPConnector(limit=limit, keepalive_timeout=4, socket_factory=guard.open_socket)
+    connector._factory = partial(LimitedResponse, loop=asyncio.get_running_loop())  # type: ignore[assignment]
     # No proxies from the environment and no cookies: no data of one customer's server may reach another's.
-    # No compression: a few compressed bytes can expand to gigabytes.
+    # No compression: a few compressed bytes can expand to gigabytes. LimitedResponse limits the headers in total.
     return aiohttp.ClientSession(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
-        headers={"Accept-Encoding": "identity"},
+        headers={"Accept-Encoding": "identity", "User-Agent": settings.HTTP_USER_AGENT},
         auto_decompress=False,
+        max_line_size=4 * HEADERS_MAX,
+        max_field_size=4 * HEADERS_MAX,
+        max_headers=4 * HEADERS_MAX,
     )
 
 
@@ -164,7 +172,7 @@ async def send(session: aiohttp.ClientSession, request: Request) -> Reply | NoRe
     started = time.monotonic()
     try:
         async with session.post(
-            request.url,
+            as_written(request.url),
             data=body.chunks(),
             headers=_headers(request),
             timeout=aiohttp.ClientTimeout(total=request.timeout, connect=min(CONNECT_TIMEOUT, request.timeout)),
@@ -172,7 +180,12 @@ async def send(session: aiohttp.ClientSession, request: Request) -> Reply | NoRe
         ) as response:
             content = await _read_body(response, request.status_suffices)
             content_type = response.headers.get("Content-Type", "")
-            return Reply(response.status, content_type, content, time.monotonic() - started)
+            content, problem = _decoded(content, response)
+            return Reply(response.status, content_type, content, time.monotonic() - started, problem)
+    except HeadersTooLarge as excess:
+        if excess.status is None or not request.status_suffices:
+            return NoReply(body.written, str(excess), time.monotonic() - started)
+        return Reply(excess.status, "", b"", time.monotonic() - started)
     except FAILURES as problem:
         return NoReply(body.written, _reason(problem), time.monotonic() - started)
 
@@ -196,6 +209,14 @@ async def _read_body(response: aiohttp.ClientResponse, status_suffices: bool) ->
         if not status_suffices:
             raise
     return bytes(body[:MAX_BODY_SIZE])
+
+
+def _decoded(body: bytes, response: aiohttp.ClientResponse) -> tuple[bytes, str]:
+    """Return the body without its Content-Encoding or, as it arrived, with the reason why it has to stay so."""
+    try:
+        return decoded(body, response.headers.get("Content-Encoding", ""), MAX_BODY_SIZE)[:MAX_BODY_SIZE], ""
+    except UnreadableCoding as problem:
+        return body, str(problem)
 
 
 def _reason(problem: BaseException) -> str:
