@@ -64,7 +64,7 @@ def _body(stream: IO[bytes]) -> bytes:
 
 
 def _is_xml(body: bytes) -> bool:
-    return body.removeprefix(codecs.BOM_UTF8).lstrip().startswith((b"<", codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return body.removeprefix(codecs.BOM_UTF8).lstrip().startswith((b"<", *parse_xml.UTF_16))
 
 
 def _field(body: bytes, request: HttpRequest) -> bytes:

@@ -14,6 +14,14 @@ from mms.api.request_tree import DEPTH_MAX, NODES_MAX, Node
 # lxml lists the attributes of an element in quadratic time.
 ATTRIBUTES_MAX = 100
 FIRST_TAG = re.compile(rb"<(?:[A-Za-z_][\w.-]*:)?([A-Za-z_][\w.-]*)")
+DECLARED = re.compile(rb"""(\A\s*<\?xml\b[^>]*?)(\sencoding\s*=\s*(?:"[^"<>]*"|'[^'<>]*'))""")
+# UTF-16, by its byte order mark or by its first character.
+UTF_16: Final = {
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
+    b"<\x00": "utf-16-le",
+    b"\x00<": "utf-16-be",
+}
 COUNT = etree.XPath("count(//*)")
 
 ESCAPED = "write & as &amp; and < as &lt; in text"
@@ -25,6 +33,7 @@ REASONS: Final = {
     "ERR_INVALID_CHAR": "this character is not allowed in XML",
     "ERR_INVALID_ENCODING": "the bytes do not match the declared encoding, or UTF-8 if none is declared",
     "ERR_NAME_REQUIRED": ESCAPED,
+    "ERR_SPACE_REQUIRED": "white space is missing, or the bytes are not in the declared encoding",
     "ERR_TAG_NAME_MISMATCH": "the end tag does not match its start tag",
     "ERR_TAG_NOT_FINISHED": "the document is incomplete",
     "ERR_UNDECLARED_ENTITY": "the entity is unknown; write the character itself",
@@ -39,7 +48,7 @@ def parse(body: bytes) -> Node:
     Raises Refusal, in the dialect of the first tag: E108 if it is not well-formed XML, E100 for another root element.
     """
     try:
-        root = _parsed(body.removeprefix(codecs.BOM_UTF8))
+        root = _parsed(_in_utf8(body))
         dialect = _dialect_of(_local_name(root))
         if dialect is None:
             raise Refusal("E100", "The root element must be request or REQUEST")
@@ -54,7 +63,42 @@ def _dialect_of(root: str) -> Dialect | None:
     return next((dialect for dialect in XML_DIALECTS if dialect.request_root == root), None)
 
 
+def _in_utf8(body: bytes) -> bytes:
+    """Return a body whose first bytes name its encoding in UTF-8, without the encoding that it declares."""
+    if body.startswith(codecs.BOM_UTF8):
+        return _undeclared(body.removeprefix(codecs.BOM_UTF8))
+    codec = next((codec for start, codec in UTF_16.items() if body.startswith(start)), None)
+    try:
+        return _undeclared(body.decode(codec).removeprefix("\ufeff").encode()) if codec else body
+    except UnicodeError:
+        return body
+
+
+def _undeclared(body: bytes) -> bytes:
+    """Return the body with spaces in place of its declared encoding, so that positions stay the same."""
+    return DECLARED.sub(lambda found: found[1] + b" " * len(found[2]), body, count=1)
+
+
 def _parsed(body: bytes) -> etree._Element:
+    """Return the root element. A declared encoding that the bytes contradict is ignored if they are UTF-8."""
+    try:
+        return _parsed_as_declared(body)
+    except Refusal:
+        undeclared = _undeclared(body)
+        if undeclared == body or not _is_utf8(body):
+            raise
+    return _parsed_as_declared(undeclared)
+
+
+def _is_utf8(body: bytes) -> bool:
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _parsed_as_declared(body: bytes) -> etree._Element:
     """Return the root element; expands no entities, loads no DTD, fetches nothing."""
     trimmed = body.lstrip()
     parser = etree.XMLParser(

@@ -1,5 +1,6 @@
 """SOAP envelopes (SOAP 1.1; 3GPP TS 23.140, 8.7.9): tolerant, bounded reading and strict writing."""
 
+import codecs
 import re
 import sys
 from collections.abc import Iterator
@@ -119,14 +120,16 @@ def _decode(content_type: str, data: bytes) -> str:
     """Decode an XML document; its bytes take precedence over its declared encoding."""
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return data.decode("utf-16", "replace")
+    if data.startswith(codecs.BOM_UTF8):
+        return data.decode("utf-8", "replace")
     if data[1:2] == b"\x00":
         return data.decode("utf-16-le", "replace")
     if data[:1] == b"\x00":
         return data.decode("utf-16-be", "replace")
     declared = _DECLARED.search(data[:200])
     names = (declared[1].decode() if declared else "", header_parameter(content_type, "charset"))
-    codecs = [_CODECS[name.lower()] for name in names if name.lower() in _CODECS]
-    for codec in (*codecs, "utf-8"):
+    declared_codecs = [_CODECS[name.lower()] for name in names if name.lower() in _CODECS]
+    for codec in (*declared_codecs, "utf-8"):
         try:
             return data.decode(codec)
         except UnicodeDecodeError:

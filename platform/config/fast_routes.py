@@ -20,8 +20,8 @@ API_ROUTES: Final[dict[str, Callable[..., HttpResponseBase]]] = {
     **dict.fromkeys(["/ep/v2", "/ep/v2/"], json_view),
     **dict.fromkeys(["/API/wxml/1.3", "/API/wxml/1.3/", "/API/wxml/1.3/index.php"], skycore_view),
 }
-# The MM7 endpoint of a carrier, by its slug.
-MM7_ROUTE: Final = re.compile(r"/mm7/([-a-zA-Z0-9_]+)")
+# The MM7 endpoint of a carrier, by its slug; with or without a slash as well.
+MM7_ROUTE: Final = re.compile(r"/mm7/([-a-zA-Z0-9_]+)/?")
 
 
 def middleware(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponseBase]:

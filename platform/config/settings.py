@@ -199,14 +199,24 @@ DEFAULT_FROM_EMAIL = os.environ.get("DEFAULT_FROM_EMAIL", "mms@localhost")
 MMSC_ALLOWED_NETWORKS = words("MMSC_ALLOWED_NETWORKS")
 POSTBACK_ALLOWED_NETWORKS = words("POSTBACK_ALLOWED_NETWORKS")
 DOWNLOAD_ALLOWED_NETWORKS = words("DOWNLOAD_ALLOWED_NETWORKS")
+# The product, its version and, by default where one is set, the address of whoever runs it.
+VERSION = "0.1.0"
+_contact = f" ({DEFAULT_FROM_EMAIL})" if "DEFAULT_FROM_EMAIL" in os.environ else ""
+HTTP_USER_AGENT = os.environ.get("HTTP_USER_AGENT") or f"mms-platform/{VERSION}{_contact}"
+if not (HTTP_USER_AGENT.isascii() and HTTP_USER_AGENT.isprintable()):
+    raise ImproperlyConfigured("HTTP_USER_AGENT: a header may contain only printable ASCII characters")
 REPLACED = "OUTBOUND_ALLOWED_NETWORKS"
 if words(REPLACED):
     raise ImproperlyConfigured(
         f"{REPLACED} is replaced: set MMSC_ALLOWED_NETWORKS to the networks of MMSCs. POSTBACK_ALLOWED_NETWORKS and "
         "DOWNLOAD_ALLOWED_NETWORKS are needed only for customers' servers at private addresses."
     )
-# Trusted reverse proxies (CIDR, comma-separated): the client address is read from their X-Forwarded-For.
+# Trusted reverse proxies (CIDR, comma-separated), and the header that all of them maintain: X-Forwarded-For, with
+# X-Forwarded-Proto, or Forwarded. Any other header may be the client's.
 TRUSTED_PROXIES = words("TRUSTED_PROXIES")
+FORWARDED_HEADER = os.environ.get("FORWARDED_HEADER", "X-Forwarded-For").title()
+if FORWARDED_HEADER not in {"X-Forwarded-For", "Forwarded"}:
+    raise ImproperlyConfigured("FORWARDED_HEADER: the header is X-Forwarded-For or Forwarded")
 # The bearer token of Prometheus for /metrics; empty: no metrics.
 METRICS_TOKEN = os.environ.get("METRICS_TOKEN", "")
 # How long a message waits for a delivery report after its expiry: MMSCs try until then, and report afterwards.

@@ -42,6 +42,8 @@ def read_body_first(application: WSGIApplication) -> WSGIApplication:
         if environ["PATH_INFO"] in PROBES:
             return application(without_encoded_parameters(environ), start_response)
         client = _owner(client_address.of_environ(environ))
+        if client_address.is_secure(environ):
+            environ = environ | {"wsgi.url_scheme": "https"}
         try:
             with (
                 _within(requests, client, "too many of your requests are waiting"),

@@ -36,6 +36,7 @@ TRAILING = "there is content after the root element"
 END_TAG = "the end tag does not match its start tag"
 CHARACTER = "this character is not allowed in XML"
 BYTES = "the bytes do not match the declared encoding, or UTF-8 if none is declared"
+CONTRADICTED = "white space is missing, or the bytes are not in the declared encoding"
 ENTITY = "the entity is unknown; write the character itself"
 NOT_WELL_FORMED: dict[str, tuple[bytes, bytes]] = {
     "cut off": (b"<request>", not_well_formed(1, 10, INCOMPLETE)),
@@ -62,11 +63,18 @@ NOT_WELL_FORMED: dict[str, tuple[bytes, bytes]] = {
     ),
     "encoded surrogate": (b"<request>\xed\xa0\x80</request>", not_well_formed(1, 10, BYTES)),
     "unknown encoding": (
-        DECLARATION.format("klingon").encode() + b"<request/>",
+        DECLARATION.format("klingon").encode() + b"<request>\xe9</request>",
         not_well_formed(1, 39, "the declared encoding is unknown"),
     ),
-    "UTF-16 declared, not used": (DECLARATION.format("UTF-16").encode() + GOOD, not_well_formed(1, 38)),
-    "UTF-16 without a BOM": (GOOD.decode().encode("utf-16-le"), not_well_formed(1, 2, CHARACTER)),
+    "UTF-16 declared, Latin-1 used": (
+        DECLARATION.format("UTF-16").encode() + b"<request>\xe9</request>",
+        not_well_formed(1, 38, CONTRADICTED),
+    ),
+    "UTF-16 cut off": (GOOD.decode().encode("utf-16-le")[:-1], not_well_formed(1, 2, CHARACTER)),
+    "& after a wrong declaration": (
+        DECLARATION.format("UTF-16").encode() + b"<request>A & B</request>",
+        not_well_formed(1, 52, ESCAPED),
+    ),
     "unknown entity": (b"<request>&writer;</request>", not_well_formed(1, 18, ENTITY)),
     "bare &": (b"<request>A & B</request>", not_well_formed(1, 13, ESCAPED)),
     "& in an address": (b"<request>/?a=1&b=2</request>", not_well_formed(1, 17, ESCAPED)),
@@ -129,6 +137,12 @@ def test_non_request_is_refused_with_a_reason(call_api: CallApi, body: bytes, ex
         codecs.BOM_UTF8 + GOOD,
         b"\n\r\n " + DECLARATION.format("utf-8").encode() + GOOD,
         codecs.BOM_UTF8 + b"\n" + DECLARATION.format("UTF-8").encode() + GOOD,
+        DECLARATION.format("UTF-16").encode() + GOOD,
+        DECLARATION.format("klingon").encode() + GOOD,
+        DECLARATION.format("IBM037").encode() + GOOD,
+        (DECLARATION.format("UTF-8") + GOOD.decode()).encode("utf-16"),
+        (DECLARATION.format("UTF-8") + GOOD.decode()).encode("utf-16-be"),
+        GOOD.decode().encode("utf-16-le"),
         b"<!-- sent by a shop --><?shop 7?>" + GOOD + b"<!-- end -->\n",
         GOOD.replace(b"<request>", b'<request xmlns="http://www.example.com/mms">'),
         GOOD.replace(b"request>", b"m:request>").replace(b"<m:request>", b'<m:request xmlns:m="urn:m">', 1),
@@ -146,6 +160,22 @@ def test_non_request_is_refused_with_a_reason(call_api: CallApi, body: bytes, ex
 )
 def test_unusual_but_valid_xml_is_accepted(call_api: CallApi, body: bytes) -> None:
     assert b"<to>14044790000</to><from>28444</from>" in call_api(body)
+
+
+@pytest.mark.parametrize(
+    ("declared", "start", "codec"),
+    [
+        ("UTF-16", b"", "utf-8"),
+        ("US-ASCII", b"", "utf-8"),
+        ("ISO-8859-1", codecs.BOM_UTF8, "utf-8"),
+        ("ISO-8859-1", codecs.BOM_UTF16_LE, "utf-16-le"),
+        ("ISO-8859-1", b"", "latin-1"),
+    ],
+)
+def test_bytes_take_precedence_over_the_declaration(call_api: CallApi, declared: str, start: bytes, codec: str) -> None:
+    body = DECLARATION.format(declared) + with_subject("Frühling")
+    assert b"Success" in call_api(start + body.encode(codec))
+    assert Message.objects.get().subject == "Frühling"
 
 
 @pytest.mark.parametrize(
