@@ -96,6 +96,7 @@ class AccountAdmin(MaskingAdmin):
                     ("video_bytes_max", "object_bytes_max"),
                     ("fallback_text_required", "service_required"),
                     ("fallback_disabled", "skycore_text_xml"),
+                    "report_left_out",
                 )
             },
         ),

@@ -100,6 +100,12 @@ class Account(models.Model):
         validators=[throughput],
         help_text='Calls per second by action, such as {"sendSavedMMS": 20}. Calls above the limit are refused (E113).',
     )
+    report_left_out = models.BooleanField(
+        "reports parts left out",
+        default=False,
+        db_default=False,
+        help_text="N101 says in its status-details which parts the handset cannot take. (getMessage always does.)",
+    )
     skycore_text_xml = models.BooleanField(
         "Skycore answers as text/xml",
         default=False,

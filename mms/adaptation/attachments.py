@@ -62,12 +62,13 @@ def _accepted_variants(source: Source, limits: Limits) -> Iterator[Variant]:
     implied = source.mime_type in CODEC_IMPLYING_TYPES and not any(coding_obstacles(source, limits))
     own = (original,) if source.kind is Kind.OBJECT or implied else ()
     for variant in own + source.variants:
-        name = next((name for name in _type_names(variant.mime_type) if name in limits.mime_types), None)
+        name = next((name for name in type_names(variant.mime_type) if name in limits.mime_types), None)
         if name:
             yield replace(variant, mime_type=name)
 
 
-def _type_names(mime_type: str) -> tuple[str, ...]:
+def type_names(mime_type: str) -> tuple[str, ...]:
+    """Return the names that a handset may list for the type."""
     return tuple(filter(None, (mime_type, TYPE_ALIASES.get(mime_type))))
 
 
@@ -109,6 +110,11 @@ def _choose_variant(attachment: Attachment, fair: int, room: int) -> Variant | N
     smallest = min(attachment.variants, key=lambda variant: variant.size)
     best = next((variant for variant in attachment.variants if variant.size <= fair), smallest)
     return best if best.size <= room else None
+
+
+def is_left_out(change: str) -> bool:
+    """Return whether this sentence on a change says that a part is left out."""
+    return " is left out: " in change
 
 
 def describe_changes(

@@ -11,6 +11,7 @@ from billing.amounts import format_decimal
 from handsets import cache
 from handsets.models import CachedHandset
 from mms.adaptation import text_drawing
+from mms.adaptation.attachments import is_left_out
 from mms.adaptation.plan import CannotFit, Keep, Plan, Resize
 from mms.api.answers import Fields
 from mms.messages import discovery
@@ -61,7 +62,10 @@ def _planned(message: Message) -> Plan | CannotFit | None:
 def _details(planned: Plan | CannotFit | None) -> str:
     if planned is None:
         return f"{VALID}. Its audio and video must be encoded before their size is known"
-    return f"{VALID}. It would fail: {planned.reason}" if isinstance(planned, CannotFit) else VALID
+    if isinstance(planned, CannotFit):
+        return f"{VALID}. It would fail: {planned.reason}"
+    left_out = "; ".join(filter(is_left_out, planned.changes))
+    return f"{VALID}. {left_out}" if left_out else VALID
 
 
 def _route(message: Message, planned: Plan | CannotFit | None) -> Fields:

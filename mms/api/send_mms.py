@@ -8,7 +8,7 @@ from django.utils import timezone
 from base import sql
 from base.stale_cache import Freshness
 from billing.models import Account, ApiKey
-from mms.api import dry_run, fallback_sms, idempotency, parameters, save_mms, send_parameters, slides
+from mms.api import dry_run, fallback_sms, idempotency, object_types, parameters, save_mms, send_parameters, slides
 from mms.api.answers import Fields
 from mms.api.request_tree import Node
 from mms.api.send_parameters import Content
@@ -45,7 +45,11 @@ def send_mms(request: Node, key: ApiKey) -> Fields:
 def _check(request: Node, key: ApiKey) -> tuple[SendRequest, list[NewSlide]]:
     """Return the send request, whose template is not stored yet, and the slides with their files fetched."""
     draft = send_parameters.parse(request, key, Freshness.CURRENT, _draft_content)
-    return draft, slides.fetch(slides.parse(request), key.account)
+    new = slides.fetch(slides.parse(request), key.account)
+    if not any([*draft.texts.values(), *(slide.text for slide in new)]):
+        media = [medium.source for slide in new for medium in slide.media]
+        object_types.check([(source.kind, source.mime_type) for source in media], Freshness.CURRENT)
+    return draft, new
 
 
 def _draft_content(request: Node, account: Account, _: Freshness) -> Content:

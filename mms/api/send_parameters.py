@@ -9,7 +9,7 @@ from django.db.models import Exists, OuterRef
 from base.stale_cache import Freshness, stale_cached
 from billing.models import Account, ApiKey
 from mms.adaptation.content import Area
-from mms.api import parameters, text_areas
+from mms.api import object_types, parameters, text_areas
 from mms.api.errors import Refusal
 from mms.api.fallback_sms import Fallback, for_message
 from mms.api.message_route import choose_route
@@ -76,6 +76,10 @@ def parse(request: Node, key: ApiKey, freshness: Freshness, find: FindContent = 
     requested_carrier = parameters.carrier(request, freshness)
     fallback = for_message(request, account, content.template)
     data, subject, texts = _texts(request, content, fallback)
+    if content.template.pk:
+        object_types.check_stored(
+            content.template, {str(p): text for p, text in content.texts.items()} | texts, freshness
+        )
     ddm_force, ddm_subject, ddm_text, ddm_timeout = _ddm(request)
     device = parameters.short_text(request, "device", 500)
     from_mask = parameters.from_mask(request)

@@ -50,7 +50,8 @@ def _adaptation(adapted: AdaptedMessage) -> Entry:
     message, content = adapted.message, adapted.content
     to = str(message.handset) if message.handset else "the generic profile"
     details = {"changes": content.changes, "bytes": content.size, "renditions": content.renditions}
-    return Entry(message, "adapted", f"to {to}", details=details)
+    text = "; ".join([f"to {to}", *content.left_out])
+    return Entry(message, "adapted", text, details=details)
 
 
 @sql.repeats_outdated

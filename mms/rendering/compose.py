@@ -7,7 +7,7 @@ from django.db.models import prefetch_related_objects
 
 from handsets import profiles
 from mms.adaptation import texts
-from mms.adaptation.attachments import ChosenAttachment
+from mms.adaptation.attachments import ChosenAttachment, is_left_out
 from mms.adaptation.content import Area, Content, Kind, SlideContent, Source, Variant
 from mms.adaptation.images import DoesNotFit
 from mms.adaptation.limits import Limits, restrict
@@ -33,6 +33,10 @@ class ComposedMessage:
     parts: tuple[Part, ...]
     changes: tuple[str, ...]
     renditions: int
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        return tuple(filter(is_left_out, self.changes))
 
     @property
     def size(self) -> int:

@@ -78,6 +78,7 @@ def test_unsupported_object_is_left_out_and_noted(
     card = b"BEGIN:VCARD\r\nFN:Ann\r\nEND:VCARD\r\n"
     web.default = file(card, "text/vcard")
     template = save("vcard")
+    Profile.objects.filter(generic=True).update(mime_types=["image/jpeg"])
     call_api({**SEND, "mms-id": str(template.pk)})
     run_workers()
     changes = Message.objects.latest("pk").events.get(kind="adapted").details["changes"]
