@@ -60,16 +60,14 @@ def claim_discoveries(
 ) -> tuple[list[Discovery], int]:
     """Claim discoveries whose DDM is due (see leases.claim). Return those to send now, and the number of due ones.
 
-    One that no message waits for any more, or to a blocked number, fails unsent.
+    One that no message waits for any more fails unsent, as does one to a number that is blocked for all that wait.
     """
     claimed, due = _claim(Discovery, now, per_carrier, busy, room, trusted, trial)
     with _released_on_failure(claimed, now):
         refused = _refusals(claimed, now)
-        for found in claimed:
-            if found.pk in refused:
-                _refuse_discovery(found, refused[found.pk], now)
-        feed.give_back([found for found in claimed if found.pk in refused], now)
-    return [found for found in claimed if found.pk not in refused], due
+        ended = [found for found in claimed if found.pk in refused and _end_unwanted(found, now)]
+        feed.give_back(ended, now)
+    return [found for found in claimed if found not in ended], due
 
 
 @sql.repeats_outdated
@@ -170,11 +168,26 @@ def _fail(messages: Sequence[Message], reasons: Mapping[int, str], now: datetime
             transitions.fail([m for m in messages if m.pk in held and reasons[m.pk] == reason], reason, now)
 
 
+def _end_unwanted(found: Discovery, now: datetime) -> bool:
+    """Fail a discovery that is to be refused, or postpone it if it is held. Return False if it is wanted after all."""
+    ended = True
+    with _postponed_if_held([found], now):
+        ended &= _fail_unwanted(found, now)
+    return ended
+
+
 @sql.repeats_outdated
-def _refuse_discovery(found: Discovery, reason: str, now: datetime) -> None:
-    """Fail the discovery. Messages of other accounts may still wait for it if the number is blocked for this one."""
+def _fail_unwanted(found: Discovery, now: datetime) -> bool:
+    """Fail the discovery, unless it was extended since, or a message of another account may still be sent."""
     with transaction.atomic():
-        if leases.lock_held([found]):
-            Discovery.objects.filter(pk=found.pk).update(status=Status.FAILED, due_at=None)
-            if reason == BLOCKED:
-                discovery.record_ddm_failed(found, reason, now)
+        sql.limit_lock_waits(LOCK_WAIT)
+        if not leases.lock_held([found]):
+            return True
+        found.refresh_from_db(fields=["expires_at"])
+        reason = _refusals([found], now).get(found.pk)
+        if reason is None or (reason == BLOCKED and discovery.hand_over(found)):
+            return False
+        Discovery.objects.filter(pk=found.pk).update(status=Status.FAILED, due_at=None)
+        if reason == BLOCKED:
+            discovery.record_ddm_failed(found, reason, now)
+    return True

@@ -16,6 +16,7 @@ from typing import Any
 from django.db import connection
 from django.db.models import Exists, OuterRef, QuerySet, prefetch_related_objects
 
+from billing import blocklist
 from handsets import cache
 from mms.messages import report_matching, timeline
 from mms.messages.timeline import Entry
@@ -137,6 +138,23 @@ def _payer(discovery: Discovery, uncharged: Sequence[Message]) -> int | None:
     """
     of_account = [message.pk for message in uncharged if message.account_id == discovery.account_id]
     return discovery.message if discovery.message in of_account else next(iter(of_account), None)
+
+
+def hand_over(discovery: Discovery) -> bool:
+    """Hand a discovery that was not sent over to the oldest waiting message whose account may send to the number.
+
+    Return whether there is one. Its account pays, and the DDM is its own: sender, subject and text.
+    """
+    waiting = list(_lock_waiting(discovery))
+    blocked = blocklist.blocked_pairs({(message.account_id, message.number) for message in waiting})()
+    heir = next((message for message in waiting if (message.account_id, message.number) not in blocked), None)
+    if heir is None:
+        return False
+    discovery.account, discovery.message = heir.account, heir.pk
+    discovery.sender, discovery.text = heir.sender, heir.ddm_text
+    discovery.subject = heir.ddm_subject or DEFAULT_SUBJECT
+    discovery.save(update_fields=["account", "message", "sender", "subject", "text"])
+    return True
 
 
 def record_ddm_failed(discovery: Discovery, reason: str, now: datetime) -> None:

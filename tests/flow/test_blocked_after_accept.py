@@ -83,6 +83,34 @@ def test_number_blocked_during_its_discovery_pays_only_the_ddm(
     assert (postback_codes(message), len(mmsc.received)) == (["N501", "N502", "E101"], 1)
 
 
+def test_ddm_of_a_blocked_account_is_handed_over(
+    priced: SimpleNamespace, send: Send, run_workers: RunWorkers, mmsc: ScriptedServer
+) -> None:
+    """The second message, of another account, has joined the discovery that the first one opened."""
+    first, second = send(DDM), send("<ddm-message-text>Which telephone is it?</ddm-message-text>")
+    other = Account.objects.create(name="Other", postback_url=priced.account.postback_url)
+    ledger.top_up(other, 1000, "", datetime.now(UTC))
+    Balance.objects.filter(account=other).update(reserved=60)
+    Message.objects.filter(pk=second.pk).update(account=other, sender="28445")
+    claiming.claim_messages(datetime.now(UTC), 10)
+    BlockedNumber.objects.create(account=priced.account, number=first.number)
+    run_workers()
+    [ddm] = mmsc.received
+    assert b"Which telephone is it?" in ddm.body
+    assert b"28445" in ddm.body
+    assert (Discovery.objects.get().status, Discovery.objects.get().account) == ("submitted", other)
+    assert list(Message.objects.order_by("pk").values_list("status", "pays_ddm")) == [
+        ("discovering", False), ("discovering", True),
+    ]  # fmt: skip
+    run_workers(datetime.now(UTC) + timedelta(minutes=6))
+    first.refresh_from_db()
+    second.refresh_from_db()
+    assert (first.status, second.status) == ("failed", "submitted")
+    assert {b.account_id: (b.balance, b.reserved) for b in Balance.objects.all()} == {
+        priced.account.pk: (1000, 60), other.pk: (940, 0),
+    }  # fmt: skip
+
+
 def test_ddm_to_a_blocked_number_is_not_sent(
     priced: SimpleNamespace, send: Send, run_workers: RunWorkers, mmsc: ScriptedServer
 ) -> None:

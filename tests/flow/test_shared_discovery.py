@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection
 
 from mms.messages import attempts, claiming, transitions
 from mms.messages.attempts import CompletedSubmit
@@ -89,6 +90,28 @@ def test_message_joining_an_in_flight_ddm_extends_the_discovery(
     long.refresh_from_db()
     found = Discovery.objects.get()
     assert (found.status, found.due_at, long.status) == (outcome, long.due_at, "discovering")
+
+
+def test_message_joining_while_a_ddm_is_refused_gets_it(
+    send: Send, run_workers: RunWorkers, mmsc: ScriptedServer
+) -> None:
+    """The DDM is claimed after its deadline; before it is refused, another message joins the discovery."""
+    send(DDM)
+    claiming.claim_messages(datetime.now(UTC), 10)
+    late = send(DDM)
+    joined: list[str] = []
+
+    def join(execute: Callable[..., object], sql: str, *rest: object) -> object:
+        if not joined and "billing_blockednumber" in sql:
+            joined.append(sql)
+            claiming.claim_messages(later(5.1), 10)
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(join):
+        claimed, _ = claiming.claim_discoveries(later(5.1), 10)
+    late.refresh_from_db()
+    assert [found.pk for found in claimed] == [late.discovery_id]
+    assert (late.status, Discovery.objects.get().status) == ("discovering", "sending")
 
 
 def test_number_gets_a_new_ddm_after_the_discovery_ended(
