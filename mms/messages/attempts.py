@@ -128,7 +128,7 @@ def _awaits(row: LockedRow | None, submit: CompletedSubmit[Sent]) -> bool:
 def _move(submit: CompletedSubmit[Sent], now: datetime) -> None:
     sent, outcome = submit.sent, submit.result.outcome
     sent.refusals += outcome in REFUSALS
-    retry = _retry_at(outcome, sent, now)
+    retry = _retry_at(submit, now)
     if outcome == Outcome.SUBMITTED:
         sent.status, sent.due_at = Status.SUBMITTED, leases.report_deadline(sent)
     elif outcome == Outcome.IN_DOUBT:
@@ -142,11 +142,20 @@ def _move(submit: CompletedSubmit[Sent], now: datetime) -> None:
         sent.final_at = now if sent.status == Status.FAILED else None
 
 
-def _retry_at(outcome: Outcome, sent: Message | Discovery, now: datetime) -> datetime | None:
+def _retry_at(submit: CompletedSubmit[Sent], now: datetime) -> datetime | None:
     """Return the time of the next try, or None if there is none before the expiry."""
-    wait = retry_wait(outcome, sent.refusals)
+    wait = retry_wait(submit.result.outcome, _count_refusals(submit))
     retry = now + wait if wait else None
-    return retry if retry and retry < sent.expires_at else None
+    return retry if retry and retry < submit.sent.expires_at else None
+
+
+def _count_refusals(submit: CompletedSubmit[Sent]) -> int:
+    """Return the number of refusals for the schedule: after a code that allows few retries, only those of its kind."""
+    sent = submit.sent
+    if submit.result.outcome != Outcome.LIMITED or sent.refusals <= 1:
+        return sent.refusals
+    of_row = {str(sent._meta.model_name): sent}
+    return Attempt.objects.filter(outcome=Attempt.Outcome.LIMITED, **of_row).count()
 
 
 def retry_wait(outcome: Outcome, refusals: int) -> timedelta | None:

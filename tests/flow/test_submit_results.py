@@ -137,6 +137,18 @@ def test_limited_failure_is_retried_twice(send: Send, run_workers: RunWorkers, m
     assert (message.status, len(mmsc.received)) == ("failed", 3)
 
 
+def test_limited_failure_after_others_is_retried_twice(
+    send: Send, run_workers: RunWorkers, mmsc: ScriptedServer
+) -> None:
+    mmsc.answer_next(*[Response(status=503)] * 2, *[submit_rsp(code=4000)] * 3)
+    message = send()
+    seen = []
+    for hours in range(6):
+        run_workers(later(hours=hours))
+        seen.append(Message.objects.get(pk=message.pk).status)
+    assert (seen, len(mmsc.received)) == (["accepted"] * 4 + ["failed"] * 2, 5)
+
+
 def test_message_fails_if_it_expires_unsent(send: Send, run_workers: RunWorkers, mmsc: ScriptedServer) -> None:
     mmsc.answer_next(submit_rsp(code=3000))
     message = send()
