@@ -7,11 +7,12 @@ records what became of the submits (sender.py).
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import structlog
+from django.db import OperationalError, transaction
 
 from base import sql
 from mms.models import Attempt, Discovery, Message
@@ -25,6 +26,8 @@ FAILURES_MAX = 3
 PAUSE_SCHEDULE = (timedelta(seconds=10), timedelta(seconds=30), timedelta(minutes=1), timedelta(minutes=2))
 # Time for the preparation of a probe. If it has no result so long after the carrier's time limit, its worker has died.
 PROBE_PREPARATION = timedelta(seconds=10)
+# Seconds for a feed that another transaction holds. What is not recorded then, a later submit tells again.
+LOCK_WAIT = 0.25
 
 # The carriers that may be fed, in random order, so that with little room the same ones do not always go first. A claim
 # takes at most a tenth of a second's throughput (rounded up), and a probe is one row. Of a carrier whose throughput
@@ -46,20 +49,32 @@ ORDER BY random()
 # then no second has more submits than the throughput, whenever it begins.
 SLOT = "interval '1 second' / (carrier.throughput - (carrier.throughput + 9) / 10 + 1)"
 
-# Of several workers, the first one changes the row; the others then find the condition false. The row of a carrier that
-# is paused exists, so only a throughput inserts one.
+# Only a carrier with a throughput can be without a row: one that is paused has it.
+CREATE = """
+INSERT INTO mms_carrierfeed (carrier_id)
+SELECT carrier FROM unnest(%(carriers)s::bigint[]) AS asked (carrier)
+WHERE NOT EXISTS (SELECT FROM mms_carrierfeed WHERE carrier_id = carrier)
+ORDER BY carrier
+ON CONFLICT DO NOTHING
+"""
+
+# Of several workers, the first one changes the row; the others then find the condition false. A carrier whose row is
+# locked gets nothing this time: a session that forgets its lock stops neither the claim nor the other carriers.
 GRANT = f"""
-INSERT INTO mms_carrierfeed AS feed (carrier_id, next_submit_at, paused_until)
-SELECT carrier.id, %(now)s + asked.rows * {SLOT},
-    CASE WHEN asked.probed THEN %(now)s + make_interval(secs => carrier.timeout) + %(preparation)s END
-FROM unnest(%(carriers)s::bigint[], %(rows)s::integer[], %(probed)s::boolean[]) AS asked (carrier, rows, probed)
+WITH free AS (
+    SELECT carrier_id FROM mms_carrierfeed WHERE carrier_id = ANY(%(carriers)s::bigint[])
+    ORDER BY carrier_id FOR NO KEY UPDATE SKIP LOCKED
+)
+UPDATE mms_carrierfeed feed SET
+    next_submit_at = %(now)s + asked.rows * {SLOT},
+    paused_until = CASE WHEN feed.paused_until IS NOT NULL
+                        THEN %(now)s + make_interval(secs => carrier.timeout) + %(preparation)s END
+FROM free
+JOIN unnest(%(carriers)s::bigint[], %(rows)s::integer[], %(probed)s::boolean[]) AS asked (carrier, rows, probed)
+    ON asked.carrier = free.carrier_id
 JOIN mms_carrier carrier ON carrier.id = asked.carrier
-ORDER BY carrier.id
-ON CONFLICT (carrier_id) DO UPDATE SET
-    next_submit_at = excluded.next_submit_at,
-    paused_until = CASE WHEN feed.paused_until IS NOT NULL THEN excluded.paused_until END
-WHERE COALESCE(feed.next_submit_at <= %(now)s, TRUE)
-    AND (feed.paused_until IS NULL OR excluded.paused_until IS NOT NULL AND feed.paused_until <= %(now)s)
+WHERE feed.carrier_id = free.carrier_id AND COALESCE(feed.next_submit_at <= %(now)s, TRUE)
+    AND (feed.paused_until IS NULL OR asked.probed AND feed.paused_until <= %(now)s)
 RETURNING feed.carrier_id
 """  # noqa: S608 - made of constants
 
@@ -71,12 +86,10 @@ FROM mms_carrier carrier
 WHERE feed.carrier_id = %(carrier)s AND carrier.id = feed.carrier_id
 """  # noqa: S608 - made of constants
 
+FAILING = "SELECT carrier_id FROM mms_carrierfeed WHERE carrier_id = ANY(%(carriers)s) AND failures > 0"
 RESUME = """
 UPDATE mms_carrierfeed SET failures = 0, pauses = 0, paused_until = NULL, changed_at = %(now)s
-WHERE carrier_id IN (
-    SELECT carrier_id FROM mms_carrierfeed WHERE carrier_id = ANY(%(carriers)s) AND failures > 0
-    ORDER BY carrier_id FOR NO KEY UPDATE
-)
+WHERE carrier_id = %(carrier)s AND failures > 0
 RETURNING carrier_id
 """
 
@@ -123,6 +136,7 @@ def grant(due: Sequence[DueRow], now: datetime) -> list[DueRow]:
         "now": now,
         "preparation": PROBE_PREPARATION,
     }
+    sql.fetch_rows(CREATE, {"carriers": values["carriers"]})
     granted = {carrier for (carrier,) in sql.fetch_rows(GRANT, values)}
     return [row for row in due if not row.is_granted or row.carrier in granted]
 
@@ -130,7 +144,7 @@ def grant(due: Sequence[DueRow], now: datetime) -> list[DueRow]:
 def give_back(unused: Iterable[Message | Discovery], now: datetime) -> None:
     """Give back the grants of rows that needed no submit now, so that the next claim can use them."""
     for carrier, rows in sorted(Counter(sent.carrier_id for sent in unused if sent.granted).items()):
-        sql.fetch_rows(GIVE_BACK, {"carrier": carrier, "rows": rows, "now": now})
+        _change(GIVE_BACK, {"carrier": carrier, "rows": rows, "now": now})
 
 
 def record(attempts: Iterable[Attempt], now: datetime) -> None:
@@ -139,8 +153,8 @@ def record(attempts: Iterable[Attempt], now: datetime) -> None:
     for attempt in attempts:
         by_carrier[attempt.carrier_id].append(attempt)
     answered = [key for key, some in by_carrier.items() if any(each.outcome not in UNANSWERED for each in some)]
-    if answered:
-        for (key,) in sql.fetch_rows(RESUME, {"carriers": answered, "now": now}):
+    for (key,) in sql.fetch_rows(FAILING, {"carriers": answered}) if answered else ():
+        if _change(RESUME, {"carrier": key, "now": now}):
             log.info("carrier resumed", carrier=by_carrier[key][0].carrier.slug)
     for key in sorted(by_carrier.keys() - set(answered)):
         _record_failures(by_carrier[key], now)
@@ -149,9 +163,23 @@ def record(attempts: Iterable[Attempt], now: datetime) -> None:
 def _record_failures(unanswered: Sequence[Attempt], now: datetime) -> None:
     carrier, started = unanswered[0].carrier, max(attempt.started_at for attempt in unanswered)
     values = {"carrier": carrier.pk, "started": started, "now": now}
-    counted = sql.fetch_rows(COUNT, {**values, "failures": len(unanswered)})
+    counted = _change(COUNT, {**values, "failures": len(unanswered)})
     if not counted or counted[0][0] < FAILURES_MAX:
         return
     schedule = list(PAUSE_SCHEDULE)
-    for failures, until in sql.fetch_rows(PAUSE, {**values, "most": FAILURES_MAX, "schedule": schedule}):
+    for failures, until in _change(PAUSE, {**values, "most": FAILURES_MAX, "schedule": schedule}):
         log.warning("carrier paused", carrier=carrier.slug, failures=failures, until=until.isoformat())
+
+
+@sql.repeats_outdated
+def _change(statement: str, values: Mapping[str, object]) -> sql.Rows:
+    """Change the feed of one carrier and return the statement's rows: none if another transaction holds the feed."""
+    try:
+        with transaction.atomic():
+            sql.limit_lock_waits(LOCK_WAIT)
+            return sql.fetch_rows(statement, values)
+    except OperationalError as problem:
+        if not sql.has_timed_out(problem):
+            raise
+        log.warning("a carrier's feed is locked", carrier=values["carrier"], problem=str(problem).strip())
+        return []
