@@ -16,6 +16,7 @@ from django.db import OperationalError, transaction
 
 from base import sql
 from mms.models import Attempt, Discovery, Message
+from mms.models.carrier_feed import Grant
 from mms.protocol.submit import UNANSWERED
 
 log = structlog.get_logger()
@@ -75,13 +76,15 @@ JOIN unnest(%(carriers)s::bigint[], %(rows)s::integer[], %(probed)s::boolean[]) 
 JOIN mms_carrier carrier ON carrier.id = asked.carrier
 WHERE feed.carrier_id = free.carrier_id AND COALESCE(feed.next_submit_at <= %(now)s, TRUE)
     AND (feed.paused_until IS NULL OR asked.probed AND feed.paused_until <= %(now)s)
-RETURNING feed.carrier_id
+RETURNING feed.carrier_id, feed.next_submit_at, feed.paused_until
 """  # noqa: S608 - made of constants
 
+# Only what the grant has set: another grant or a pause may have begun since.
 GIVE_BACK = f"""
 UPDATE mms_carrierfeed feed SET
-    next_submit_at = feed.next_submit_at - %(rows)s * {SLOT},
-    paused_until = CASE WHEN feed.paused_until > %(now)s THEN %(now)s ELSE feed.paused_until END
+    next_submit_at = feed.next_submit_at
+        - CASE WHEN feed.next_submit_at = %(next_submit_at)s::timestamptz THEN %(rows)s ELSE 0 END * {SLOT},
+    paused_until = CASE WHEN feed.paused_until = %(paused_until)s::timestamptz THEN %(now)s ELSE feed.paused_until END
 FROM mms_carrier carrier
 WHERE feed.carrier_id = %(carrier)s AND carrier.id = feed.carrier_id
 """  # noqa: S608 - made of constants
@@ -124,11 +127,14 @@ class DueRow(NamedTuple):
         return self.probed or self.limited
 
 
-def grant(due: Sequence[DueRow], now: datetime) -> list[DueRow]:
-    """Return the rows that may be claimed: all of a carrier, or none. The caller holds the transaction."""
+def grant(due: Sequence[DueRow], now: datetime) -> dict[DueRow, Grant | None]:
+    """Return the rows that may be claimed, all of a carrier or none, each with its grant if it needs one.
+
+    The caller holds the transaction.
+    """
     asked = Counter((row.carrier, row.probed) for row in due if row.is_granted)
     if not asked:
-        return list(due)
+        return dict.fromkeys(due)
     values = {
         "carriers": [carrier for carrier, _ in asked],
         "probed": [probed for _, probed in asked],
@@ -137,14 +143,19 @@ def grant(due: Sequence[DueRow], now: datetime) -> list[DueRow]:
         "preparation": PROBE_PREPARATION,
     }
     sql.fetch_rows(CREATE, {"carriers": values["carriers"]})
-    granted = {carrier for (carrier,) in sql.fetch_rows(GRANT, values)}
-    return [row for row in due if not row.is_granted or row.carrier in granted]
+    grants = {carrier: Grant(carrier, *times) for carrier, *times in sql.fetch_rows(GRANT, values)}
+    claimable = (row for row in due if not row.is_granted or row.carrier in grants)
+    return {row: grants[row.carrier] if row.is_granted else None for row in claimable}
 
 
 def give_back(unused: Iterable[Message | Discovery], now: datetime) -> None:
-    """Give back the grants of rows that needed no submit now, so that the next claim can use them."""
-    for carrier, rows in sorted(Counter(sent.carrier_id for sent in unused if sent.granted).items()):
-        _change(GIVE_BACK, {"carrier": carrier, "rows": rows, "now": now})
+    """Give back the grants of rows that needed no submit now, so that the next claim can use them.
+
+    Nothing is given back once another claim has been granted: it would be sent in its time.
+    """
+    grants = Counter(sent.grant for sent in unused if sent.grant)
+    for given, rows in sorted(grants.items(), key=lambda item: item[0].carrier):
+        _change(GIVE_BACK, {**given._asdict(), "rows": rows, "now": now})
 
 
 def record(attempts: Iterable[Attempt], now: datetime) -> None:

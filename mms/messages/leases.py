@@ -4,7 +4,7 @@ A row in status sending is leased until its `due_at`, which also serves as the f
 has `due_at` in its condition. Messages and discoveries share this code.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple, TypeVar
 
@@ -16,6 +16,7 @@ from base import bulk, sql
 from mms.messages import feed
 from mms.messages.feed import DueRow
 from mms.models import Attempt, Carrier, Discovery, Message, Status
+from mms.models.carrier_feed import Grant
 
 # Longer than the preparation of a group of messages plus the longest time limit of a carrier.
 LEASE = timedelta(minutes=2)
@@ -94,14 +95,14 @@ def _claimable_at_once(due: Sequence[DueRow]) -> Sequence[DueRow]:
     return due[:1] if due and due[0].losses else [row for row in due if not row.losses]
 
 
-def _claim(model: type[Sent], rows: Sequence[DueRow], now: datetime) -> list[Sent]:
-    granted = {row.key: row.is_granted for row in rows}
-    keys = list(granted)
+def _claim(model: type[Sent], rows: Mapping[DueRow, Grant | None], now: datetime) -> list[Sent]:
+    grants = {row.key: given for row, given in rows.items()}
+    keys = list(grants)
     sql.fetch_rows(CLAIM.format(table=model._meta.db_table), {"keys": keys, "lease": now + LEASE})
     claimed = sql.fetch_objects(model, "WHERE id = ANY(%s) ORDER BY id", [keys])
     sql.load_related(claimed, "carrier", "account")
     for sent in claimed:
-        sent.granted = granted[sent.pk]
+        sent.grant = grants[sent.pk]
     return claimed
 
 

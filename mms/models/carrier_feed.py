@@ -1,8 +1,19 @@
 """The feed of each carrier: whether submits to it are paused, and when its throughput allows the next one."""
 
+from datetime import datetime
+from typing import NamedTuple
+
 from django.db import models
 
 from mms.models.carriers import Carrier
+
+
+class Grant(NamedTuple):
+    """What a claim has set in a carrier's feed, by which a give-back finds it unchanged."""
+
+    carrier: int
+    next_submit_at: datetime | None
+    paused_until: datetime | None
 
 
 class CarrierFeed(models.Model):

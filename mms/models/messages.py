@@ -8,6 +8,7 @@ from django.db.models import Q
 from billing.models import Account, Service
 from handsets.models import Handset
 from mms.models import tracking_ids
+from mms.models.carrier_feed import Grant
 from mms.models.carriers import Carrier
 from mms.models.content import Template
 
@@ -48,8 +49,8 @@ class Sendable(models.Model):
     )
     losses = models.PositiveSmallIntegerField(default=0, help_text="Workers that died while preparing it.")
     created_at = models.DateTimeField()
-    # Whether its claim used a place of a carrier that is limited now. Of the object in memory, not of the row.
-    granted = False
+    # The grant under which it was claimed, if its carrier is limited now. Of the object in memory, not of the row.
+    grant: Grant | None = None
 
     class Meta:
         abstract = True

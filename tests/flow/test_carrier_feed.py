@@ -165,6 +165,30 @@ def test_throughput_covers_messages_and_ddms_together(records: SimpleNamespace, 
     assert [due for _, due in claims] == [1, 1, 2, 1, 2]  # one shows that more is due
 
 
+def test_give_back_ends_no_pause_that_began_later(records: SimpleNamespace, send: Send) -> None:
+    Carrier.objects.update(throughput=20)
+    send_many(send, 2)
+    now = later()
+    claimed, _ = claiming.claim_messages(now, 64)
+    paused_until = now + timedelta(minutes=2)
+    CarrierFeed.objects.update(failures=3, pauses=4, paused_until=paused_until, changed_at=now)
+    feed.give_back(claimed[:1], now)
+    assert CarrierFeed.objects.get().paused_until == paused_until
+
+
+def test_late_give_back_keeps_the_throughput(records: SimpleNamespace, send: Send) -> None:
+    Carrier.objects.update(throughput=10)
+    send_many(send, 15)
+    start = later()
+    unfit, _ = claiming.claim_messages(start, 64)
+    claims = []
+    for tick in range(100):
+        if tick == 55:
+            feed.give_back(unfit, start + timedelta(seconds=1.55))
+        claims += claiming.claim_messages(start + timedelta(seconds=1 + tick / 100), 64)[0]
+    assert len(claims) == 10
+
+
 # --- connections that fail, and refusals, until the expiry ----------------------------------------------------------
 
 
