@@ -189,6 +189,20 @@ def test_late_give_back_keeps_the_throughput(records: SimpleNamespace, send: Sen
     assert len(claims) == 10
 
 
+def test_expired_messages_use_up_no_throughput(
+    records: SimpleNamespace, send: Send, run_workers: RunWorkers, mmsc: ScriptedServer
+) -> None:
+    Carrier.objects.update(throughput=10)
+    send_many(send, 60)
+    expired = Message.objects.order_by("due_at").values("pk")[:50]
+    Message.objects.filter(pk__in=list(expired.values_list("pk", flat=True))).update(expires_at=later())
+    now, sent = later(seconds=1), []
+    for seconds in range(10):
+        sent += claiming.claim_messages(now + timedelta(seconds=seconds), 64)[0]
+    assert count_by_status() == {"failed": 50, "sending": 10}
+    assert len(sent) == 10
+
+
 # --- connections that fail, and refusals, until the expiry ----------------------------------------------------------
 
 
