@@ -69,5 +69,7 @@ _prepare()
 @pytest.fixture(autouse=True)
 def _empty_stale_caches() -> None:
     from base import stale_cache
+    from mms.runtime import send_loop
 
     stale_cache.clear()
+    send_loop._replied.clear()  # the carriers of two tests may have the same key

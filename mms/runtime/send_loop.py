@@ -26,8 +26,14 @@ from mms.runtime.time_slice import TimeSlice
 
 log = structlog.get_logger()
 
-TRUST: Final = 3.0  # seconds after a reply in which a destination gets as many requests as there is room for
+# Seconds after a reply in which a destination gets as many requests as there is room for: at least these, or twice what
+# the reply took. A slow server has not stopped answering.
+TRUST: Final = 3.0
 SWEEP_EVERY: Final = 1.0  # seconds between two sweeps: no deadline needs more precision
+
+# Time of the last reply and the seconds that it took, by task and destination. They outlive the loop: the replies of a
+# slow server may arrive when the time slice is over.
+_replied: dict[tuple[str, int], tuple[float, float]] = {}
 
 Clock: TypeAlias = Callable[[], datetime]
 Row = TypeVar("Row")  # a claimed row
@@ -46,7 +52,7 @@ class Limits:
     claim_room: int = 1  # minimum number of free places for a claim
     destination_share: float = 1.0  # of the free places, for one destination: it gets fewer as fewer are left
     claim_share: float = 1.0  # of the free places, for one claim
-    # Rows of a destination that has not replied in the last TRUST seconds, per claim. With so many in flight it is not
+    # Rows of a destination that has not replied lately (TRUST), per claim. With so many in flight it is not
     # claimed for before it replies: a server that hangs holds few places, or those that it had when it began to hang.
     trial: int | None = None  # None: no such limit
     claim_every: float  # between two claims while replies are expected: rows due in between share a claim
@@ -132,7 +138,6 @@ class SendLoop:
     time_slice: TimeSlice[_Launched] = field(init=False)
     _held: HeldReplies = field(init=False, default_factory=HeldReplies)
     _swept_at: float = field(init=False, default=-math.inf)
-    _replied_at: dict[int, float] = field(init=False, default_factory=dict)  # the last reply of each destination
     _claimed_at: float = field(init=False, default=-math.inf)
     _found_due: bool = field(init=False, default=True)  # whether the last claim found due rows
 
@@ -222,8 +227,8 @@ class SendLoop:
         """Return the destinations that have replied lately; None if all are trusted."""
         if self.limits.trial is None:
             return None
-        since = time.monotonic() - TRUST
-        return [destination for destination, at in self._replied_at.items() if at > since]
+        now, replies = time.monotonic(), _replied.copy().items()
+        return [key for (task, key), (at, took) in replies if task == self.task and now - at < max(TRUST, 2 * took)]
 
     def _launch(self, source: Source[Any, Any], rows: Sequence[Any]) -> None:
         if not rows:
@@ -244,8 +249,7 @@ class SendLoop:
     def settle(self, wait: float, gather: float = 0.0) -> None:
         """Settle the replies that arrive within `wait` seconds, and within `gather` more after the first."""
         completed = self.in_flight.completed(wait, gather)
-        now = time.monotonic()
-        self._replied_at |= {launched.destination: now for launched, reply in completed if isinstance(reply, Reply)}
+        self._note_replies(completed)
         lost: Exception | None = None
         for source in self.sources:
             replies = [(launched.item, reply) for launched, reply in completed if launched.source is source]
@@ -256,6 +260,12 @@ class SendLoop:
         if lost:
             raise lost
         self._held.retry_if_due()
+
+    def _note_replies(self, completed: Iterable[tuple[_Launched, Reply | NoReply]]) -> None:
+        now = time.monotonic()
+        for launched, reply in completed:
+            if isinstance(reply, Reply) and self.limits.trial is not None:
+                _replied[self.task, launched.destination] = now, reply.seconds
 
     def _settle_from(self, source: Source[Any, Any], replies: Replies[Any]) -> None:
         self._held.write(

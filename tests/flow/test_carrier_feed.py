@@ -1,6 +1,7 @@
 """Carriers whose MMSC does not answer: submits to them pause, one probe at a time is sent, and the rest waits."""
 
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -10,7 +11,9 @@ from django.db import connection
 
 from mms.messages import claiming, feed, sender, sweeper
 from mms.models import Carrier, CarrierFeed, Message
+from mms.runtime import send_loop
 from tests.flow.threads import run_in_thread
+from tests.processes.platform_under_test import eventually
 from tests.scripted import Answer, Response, ScriptedServer
 from tests.wire import RunWorkers, envelope, postback_codes, submit_rsp
 
@@ -77,6 +80,27 @@ def test_refusal_is_an_answer(send: Send, run_workers: RunWorkers, mmsc: Scripte
     run_workers()
     run_workers(later(seconds=11))
     assert count_by_status() == {"in_doubt": TRIAL, "accepted": 1, "submitted": 20 - TRIAL - 1}
+
+
+def test_slow_mmsc_is_trusted_by_the_next_time_slice(
+    send: Send, mmsc: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(send_loop, "TRUST", 0.0)  # so that only the latency counts
+    mmsc.answering.clear()
+    send_many(send, 40)
+    loop = sender.send_loop()
+    with loop.in_flight:
+        loop.claim()
+        slow_until = time.monotonic() + 3
+        eventually(lambda: time.monotonic() > slow_until)
+        assert len(loop.in_flight.keys) == TRIAL
+        mmsc.answering.set()
+        loop._drain()
+    loop = sender.send_loop()
+    with loop.in_flight:
+        loop.claim()
+        assert len(loop.in_flight.keys) > TRIAL
+        loop._drain()
 
 
 def test_single_unanswered_submits_do_not_pause(send: Send, run_workers: RunWorkers, mmsc: ScriptedServer) -> None:
