@@ -25,16 +25,22 @@ POSTPONEMENT = timedelta(seconds=30)
 # A message fails once so many workers have died while preparing it, or so many preparations have failed.
 LOSSES_MAX = 3
 CLAIM_MAX = 128  # rows per claim
-HEAD = 100  # due rows of a carrier among which a claim looks for expired ones
 
 Sent = TypeVar("Sent", Message, Discovery)
 
 # In LOCK_ORDER (mms/models), as every transaction that locks several rows, to avoid deadlocks.
 LOCK = "WHERE id = ANY(%s) ORDER BY number, id FOR NO KEY UPDATE"
 
+# The first due rows of a carrier that needs grants. Among these, a claim looks for expired ones and for the probe.
+HEAD = """ARRAY(
+    SELECT id FROM {table} WHERE carrier_id = carrier.id AND status = 'accepted' AND due_at <= %(now)s
+    ORDER BY due_at LIMIT 100
+)"""
+
 # Rows of a disabled carrier stay until it is enabled or they expire (sweeper.fail_expired_at_disabled_carriers). Of a
 # carrier that needs grants, expired rows are claimed without one, to fail: otherwise they would take its throughput
-# from the rows behind them, and at twice the throughput nothing would be sent in time.
+# from the rows behind them, and at twice the throughput nothing would be sent in time. The probe is any of the
+# first rows: on the content of one customer the MMSC may break the connection each time.
 DUE = f"""
 SELECT due.id, due.losses, carrier.id, carrier.probed AND NOT due.expired, carrier.limited AND NOT due.expired,
     carrier.held AND NOT due.expired
@@ -42,16 +48,19 @@ FROM ({feed.CARRIERS}) carrier, LATERAL (
     SELECT * FROM (
         SELECT id, losses, FALSE AS expired FROM {{table}}
         WHERE carrier_id = carrier.id AND status = 'accepted' AND due_at <= %(now)s
-            AND (expires_at > %(now)s OR NOT (carrier.probed OR carrier.limited))
+            AND NOT carrier.probed AND (expires_at > %(now)s OR NOT carrier.limited)
         ORDER BY due_at LIMIT carrier.room FOR UPDATE SKIP LOCKED
     ) live
     UNION ALL
     SELECT * FROM (
+        SELECT id, losses, FALSE FROM {{table}}
+        WHERE carrier.probed AND expires_at > %(now)s AND status = 'accepted' AND id = ANY({HEAD})
+        ORDER BY random() LIMIT carrier.room FOR UPDATE SKIP LOCKED
+    ) probe
+    UNION ALL
+    SELECT * FROM (
         SELECT id, losses, TRUE FROM {{table}}
-        WHERE (carrier.probed OR carrier.limited) AND expires_at <= %(now)s AND status = 'accepted' AND id = ANY(ARRAY(
-            SELECT id FROM {{table}} WHERE carrier_id = carrier.id AND status = 'accepted' AND due_at <= %(now)s
-            ORDER BY due_at LIMIT {HEAD}
-        ))
+        WHERE (carrier.probed OR carrier.limited) AND expires_at <= %(now)s AND status = 'accepted' AND id = ANY({HEAD})
         FOR UPDATE SKIP LOCKED
     ) expired
 ) due
