@@ -16,7 +16,7 @@ from handsets.models import Handset
 from mms.admin import masking
 from mms.admin.tables import Row, Table, label, link, no_wrap, timestamp
 from mms.models import Discovery, Message, Postback, Report, Status
-from mms.observation import backlog
+from mms.observation import backlog, unmatched
 
 # Figures of a period look at this many of the newest rows. Other counts stop at this number.
 MAX_COUNTED = 100_000
@@ -67,14 +67,13 @@ def _money_cards(now: datetime) -> list[Card]:
 
 
 def _handset_cards() -> list[Card]:
-    unmatched = _count_up_to_limit(Handset.objects.filter(profile=None))
+    without_profile = _count_up_to_limit(Handset.objects.filter(profile=None))
     handsets = f"{reverse('admin:handsets_handset_changelist')}?profile__isempty=1"
-    return [Card("Handsets without a profile", _format_count(unmatched), "the generic profile applies", handsets)]
+    return [Card("Handsets without a profile", _format_count(without_profile), "the generic profile applies", handsets)]
 
 
 def _traffic_cards(statuses: dict[str, int], now: datetime) -> list[Card]:
     in_doubt = _count_up_to_limit(Message.objects.filter(status=Status.IN_DOUBT, due_at__isnull=False))
-    unmatched = _count_up_to_limit(Report.objects.filter(attempt=None))
     return [
         Card("Messages today", _format_count(sum(statuses.values())), "since midnight, UTC", _list_url("message")),
         _oldest_due(now),
@@ -87,10 +86,16 @@ def _traffic_cards(statuses: dict[str, int], now: datetime) -> list[Card]:
             f"{_list_url('message')}?status=in_doubt",
             in_doubt > 0,
         ),
-        Card(
-            "Unmatched reports", _format_count(unmatched), "no matching attempt yet", f"{_list_url('report')}?match=no"
-        ),
+        _unmatched_reports(now),
     ]
+
+
+def _unmatched_reports(now: datetime) -> Card:
+    """Return the number of unmatched reports, with the likely reason of the latest ones."""
+    count = _count_up_to_limit(Report.objects.filter(attempt=None))
+    reasons = unmatched.likely_reasons(now)
+    note = f"likely: {reasons[0][0].text}" if reasons else "no matching attempt yet"
+    return Card("Unmatched reports", _format_count(count), note, f"{_list_url('report')}?match=no", bool(reasons))
 
 
 def _list_url(model: str) -> str:

@@ -11,7 +11,7 @@ from django.utils.timesince import timesince
 from billing.models import Account, Proof
 from mms.doctor.finding import Check, Finding, fail, ok, warn
 from mms.models import CarrierFeed, Encoding, Postback
-from mms.observation import backlog
+from mms.observation import backlog, unmatched
 
 # How long a due row may wait before it counts as late, and as stuck.
 LATE, STUCK = timedelta(minutes=1), timedelta(minutes=10)
@@ -59,9 +59,8 @@ def waiting() -> Iterable[Finding]:
         yield warn(
             text, "Ask the carrier; then resolve them in the message list, by carrier and time if there are many."
         )
-    if found.unmatched_reports:
-        text = f"reports without a matching submit: {_rows(found.unmatched_reports)}"
-        yield warn(text, "Compare their MessageIDs with those of the attempts: the MMSC may change them.")
+    for reason, reports in unmatched.likely_reasons(timezone.now()):
+        yield warn(f"without a matching submit: {reason.text} ({reports} of the latest)", reason.remedy)
     yield ok(f"open discoveries: {_rows(found.discoveries)}")
 
 

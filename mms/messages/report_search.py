@@ -84,7 +84,7 @@ def _read(ids: Collection[MmscId]) -> dict[MmscId, KnownAttempt]:
 
 def _found_elsewhere(missing: Collection[MmscId]) -> dict[MmscId, KnownAttempt]:
     sharing = carriers_of_same_mmsc()
-    possible = {key: set(product(sharing[key[0]], _spellings(key[1]))) for key in missing}
+    possible = {key: set(product(sharing[key[0]], spellings(key[1]))) for key in missing}
     read = _read(set().union(*possible.values()))
     hits = {key: [read[each] for each in possible[key] if each in read] for key in missing}
     return {key: found[0] for key, found in hits.items() if len(found) == 1}
@@ -116,7 +116,8 @@ def _bare(mmsc_id: str) -> str:
     return found[1] if found else mmsc_id
 
 
-def _spellings(mmsc_id: str) -> set[str]:
+def spellings(mmsc_id: str) -> set[str]:
+    """Return the MessageID without and with brackets and quotes."""
     bare = _bare(mmsc_id)
     return {wrapping.format(bare) for wrapping in WRAPPINGS} if bare else {mmsc_id}
 

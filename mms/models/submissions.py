@@ -90,7 +90,11 @@ class Report(models.Model):
                 fields=["carrier", "mmsc_id", "number", "status", "raw_status", "occasion"], name="report_once"
             )
         ]
-        indexes = [models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="report_due")]
+        indexes = [
+            models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="report_due"),
+            # Few rows: a report is in it until it is matched.
+            models.Index(fields=["received_at"], condition=Q(attempt=None), name="report_unmatched"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.status} {self.pk}"  # not the MessageID: titles of pages are not masked

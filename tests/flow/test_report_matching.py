@@ -6,9 +6,12 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
+from django.contrib.auth.models import User
 from django.test import Client
 
 from handsets.models import CachedHandset
+from mms.doctor import traffic
+from mms.doctor.finding import Level
 from mms.mm7.soap import REL_6
 from mms.models import Carrier, Message, Report
 from tests.scripted import ScriptedServer
@@ -217,6 +220,33 @@ def test_report_to_another_carrier_is_matched_by_number(
     run_workers(later(seconds=2))
     message.refresh_from_db()
     assert (message.status, postback_codes(message)) == ("delivered", ["N101", "N102"])
+
+
+@pytest.mark.parametrize(
+    ("reported", "text"),
+    [
+        (("M1", f"<Number>{NUMBER}</Number>"), "reports on submits of AT&T come to the address of AT&T B"),
+        (("M9", f"<Number>{NUMBER}</Number>"), "under MessageIDs that the MMSC did not answer with"),
+        (("M9", "<Number>14044790001</Number>"), "reports on numbers to which nothing was sent"),
+        (("", f"<Number>{NUMBER}</Number>"), "reports without a MessageID"),
+    ],
+)
+def test_unmatched_reports_have_their_likely_reason(
+    records: SimpleNamespace, send: Send, run_workers: RunWorkers, reported: tuple[str, str], text: str
+) -> None:
+    second_carrier(records, vaspid="another")
+    send()
+    run_workers()
+    report(*reported, carrier="att-b")
+    assert not [finding for finding in traffic.waiting() if "without a matching submit" in finding.text]
+    Report.objects.update(received_at=later(minutes=-2), due_at=None)
+    (found,) = (finding for finding in traffic.waiting() if "without a matching submit" in finding.text)
+    assert (found.level, text in found.text, "(1 of the latest)" in found.text) == (Level.WARN, True, True)
+    assert NUMBER not in found.text + found.remedy
+    admin = Client()
+    admin.force_login(User.objects.create_superuser("olga"))
+    cards = {card.title: card for card in admin.get("/admin/").context["cards"]}
+    assert (cards["Unmatched reports"].is_alarming, text in cards["Unmatched reports"].note) == (True, True)
 
 
 @pytest.mark.parametrize("other", [{"vaspid": "another"}, {"mmsc_url": "http://127.0.0.1:9/mm7"}, {"mmsc_url": ""}])

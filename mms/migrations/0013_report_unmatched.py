@@ -1,0 +1,17 @@
+"""Index the unmatched reports, few among many, while the platform serves."""
+
+from django.contrib.postgres.operations import AddIndexConcurrently
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    atomic = False
+
+    dependencies = [("mms", "0012_attempt_http_status")]
+
+    operations = [
+        AddIndexConcurrently(
+            model_name="report",
+            index=models.Index(condition=models.Q(("attempt", None)), fields=["received_at"], name="report_unmatched"),
+        ),
+    ]
