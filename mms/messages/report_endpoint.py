@@ -20,7 +20,17 @@ from django.utils import timezone
 from base import sql
 from base.stale_cache import Freshness, stale_cached
 from mms.messages import report_apply
-from mms.mm7.requests import DeliveryReportReq, UnsupportedOperation, read_request, write_fault, write_response
+from mms.mm7.requests import (
+    UNSUPPORTED,
+    DeliverReq,
+    DeliveryReportReq,
+    ReadReplyReq,
+    UnsupportedOperation,
+    read_request,
+    write_fault,
+    write_refusal,
+    write_response,
+)
 from mms.mm7.soap import Malformed
 from mms.models import Carrier, Report
 from mms.models.tracking_ids import format_tracking_id
@@ -159,14 +169,31 @@ def _read(request: HttpRequest, carrier: Carrier) -> _Inbound | HttpResponse:
         log.warning("a malformed request of an MMSC", carrier=carrier.slug, problem=str(problem))
         return HttpResponse(write_fault("", 2007, str(problem)), status=400, content_type=XML)
     except UnsupportedOperation as problem:
-        return HttpResponse(
-            write_fault(problem.transaction_id, 4003, str(problem), problem.namespace), status=500, content_type=XML
-        )
+        return _refuse(carrier, problem)
     if not isinstance(read, DeliveryReportReq):
-        # Nothing that is not stored is confirmed, so the MMSC's operator notices.
-        refusal = write_fault(read.transaction_id, 4003, "only delivery reports are accepted", read.namespace)
-        return HttpResponse(refusal, status=500, content_type=XML)
+        return _answer_unstored(carrier, read)
     return _Inbound(carrier, read)
+
+
+def _refuse(carrier: Carrier, refused: UnsupportedOperation) -> HttpResponse:
+    """Answer an operation that is not supported with its own response, or with a Fault if it is no request."""
+    log.warning("refused an operation of an MMSC", carrier=carrier.slug, operation=refused.name)
+    if response := write_refusal(refused):
+        return HttpResponse(response, content_type=XML)
+    fault = write_fault(refused.transaction_id, UNSUPPORTED, str(refused), refused.namespace)
+    return HttpResponse(fault, status=500, content_type=XML)
+
+
+def _answer_unstored(carrier: Carrier, read: DeliverReq | ReadReplyReq) -> HttpResponse:
+    """Answer a request that is not stored, so that the MMSC does not repeat it.
+
+    A read reply is confirmed: nothing depends on it. A message is refused, since nobody would get it.
+    """
+    if isinstance(read, ReadReplyReq):
+        log.info("a read reply is not stored", carrier=carrier.slug)
+        return HttpResponse(write_response(read), content_type=XML)
+    log.warning("refused a message from a handset", carrier=carrier.slug)
+    return HttpResponse(write_response(read, UNSUPPORTED, "messages are not accepted"), content_type=XML)
 
 
 def _store(

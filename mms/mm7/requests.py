@@ -38,13 +38,19 @@ _E164_DIGITS: Final = 15
 _NAMESPACE: Final = re.compile(r"https?://[\w.-]+(?:/[\w./~-]*)?|urn:[\w-]+:[\w.:/-]+", re.ASCII)
 
 
-class UnsupportedOperation(Exception):
-    """The MM7 operation is not supported; the attributes are for the Fault."""
+# The name of an operation, which a response echoes.
+_REQUEST: Final = re.compile(r"[A-Z]\w{0,60}req", re.ASCII | re.IGNORECASE)
+UNSUPPORTED: Final = 4003  # Unsupported operation (3GPP TS 23.140, 8.7.9.1)
 
-    def __init__(self, name: str, transaction_id: str, namespace: str) -> None:
+
+class UnsupportedOperation(Exception):
+    """The MM7 operation is not supported; the attributes are for the response."""
+
+    def __init__(self, name: str, transaction_id: str, version: str, namespace: str) -> None:
         super().__init__(f"the operation {name} is not supported")
         self.name = name
         self.transaction_id = transaction_id
+        self.version = version
         self.namespace = namespace
 
 
@@ -136,7 +142,8 @@ def read_request(
         case "readreplyreq":
             return ReadReplyReq(**common, raw_status=value(operation, "mmstatus")[:MAX_TEXT])
         case _:
-            raise UnsupportedOperation(plain_name(operation)[:100], common["transaction_id"], common["namespace"])
+            echoed = (common["transaction_id"], common["version"], common["namespace"])
+            raise UnsupportedOperation(plain_name(operation)[:100], *echoed)
 
 
 def write_response(request: Request, status_code: int = 1000, status_text: str = "Success") -> bytes:
@@ -144,6 +151,18 @@ def write_response(request: Request, status_code: int = 1000, status_text: str =
     name = type(request).__name__.removesuffix("Req") + "Rsp"
     body = _status(name, request.namespace, request.version, status_code, status_text)
     return write_envelope(request.transaction_id, request.namespace, body)
+
+
+def write_refusal(refused: UnsupportedOperation) -> bytes | None:
+    """Return the response that matches a refused request, with code 4003; None if its name is not that of a request.
+
+    An MMSC repeats a request that is answered with a Fault, but takes a response for an answer.
+    """
+    if not _REQUEST.fullmatch(refused.name):
+        return None
+    name = refused.name[: -len("Req")] + "Rsp"
+    body = _status(name, refused.namespace, refused.version, UNSUPPORTED, str(refused))
+    return write_envelope(refused.transaction_id, refused.namespace, body)
 
 
 def write_fault(transaction_id: str, status_code: int, status_text: str, namespace: str = REL_6) -> bytes:

@@ -317,10 +317,36 @@ def test_malformed_request_gets_a_soap_fault(records: SimpleNamespace) -> None:
     assert (status, b"<StatusCode>2007</StatusCode>" in answer) == (400, True)
 
 
-def test_mobile_originated_message_gets_a_soap_fault(records: SimpleNamespace) -> None:
-    body = report_body("M1", "14044790000", "Retrieved").replace(b"DeliveryReportReq", b"DeliverReq")
+@pytest.mark.parametrize(
+    ("operation", "response", "code", "text"),
+    [
+        ("ReadReplyReq", "ReadReplyRsp", 1000, "Success"),
+        ("DeliverReq", "DeliverRsp", 4003, "messages are not accepted"),
+        ("CancelReq", "CancelRsp", 4003, "the operation CancelReq is not supported"),
+        ("extendedReplaceReq", "extendedReplaceRsp", 4003, "the operation extendedReplaceReq is not supported"),
+    ],
+)
+def test_unstored_operation_gets_its_own_response(
+    records: SimpleNamespace, operation: str, response: str, code: int, text: str
+) -> None:
+    body = report_body("M1", "14044790000", "Retrieved").replace(b"DeliveryReportReq", operation.encode())
     status, answer = call(body)
-    assert (status, b"<StatusCode>4003</StatusCode>" in answer) == (500, True)
+    assert status == 200
+    assert answer.decode() == (
+        '<?xml version="1.0" encoding="utf-8"?>\n'
+        '<env:Envelope xmlns:env="http://schemas.xmlsoap.org/soap/envelope/"><env:Header>'
+        f'<mm7:TransactionID xmlns:mm7="{REL_6}" env:mustUnderstand="1">t1</mm7:TransactionID></env:Header>'
+        f'<env:Body><{response} xmlns="{REL_6}"><MM7Version>6.8.0</MM7Version><Status>'
+        f"<StatusCode>{code}</StatusCode><StatusText>{text}</StatusText></Status></{response}></env:Body>"
+        "</env:Envelope>"
+    )
+    assert not Report.objects.exists()
+
+
+def test_operation_that_is_no_request_gets_a_soap_fault(records: SimpleNamespace) -> None:
+    for operation in (b"RSErrorRsp", b"Req", "Größe-Req".encode()):
+        status, answer = call(report_body("M1", "1", "Retrieved").replace(b"DeliveryReportReq", operation))
+        assert (status, b"<StatusCode>4003</StatusCode>" in answer, b"Fault" in answer) == (500, True, True)
 
 
 def test_failing_sweep_step_does_not_block_sending(

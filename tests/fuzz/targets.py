@@ -25,7 +25,15 @@ from mms.api.errors import Refusal
 from mms.api.renderers import JsonRenderer, XmlRenderer
 from mms.api.request_tree import Node
 from mms.mm7.answers import read_answer
-from mms.mm7.requests import MAX_TEXT, Request, UnsupportedOperation, read_request, write_fault, write_response
+from mms.mm7.requests import (
+    MAX_TEXT,
+    Request,
+    UnsupportedOperation,
+    read_request,
+    write_fault,
+    write_refusal,
+    write_response,
+)
 from mms.mm7.soap import MAX_ID, Malformed
 from mms.models import Template
 from mms.protocol.submit import SubmitResult
@@ -151,7 +159,8 @@ def read_mm7(fuzz_input: FuzzInput) -> str:
     except Malformed as refusal:
         return _check_xml(write_fault("", 2007, str(refusal)), "refused")
     except UnsupportedOperation as refusal:
-        return _check_xml(write_fault(refusal.transaction_id, 4003, str(refusal), refusal.namespace), "not supported")
+        fault = write_fault(refusal.transaction_id, 4003, str(refusal), refusal.namespace)
+        return _check_xml(write_refusal(refusal) or fault, "not supported")
     _check_request(request)
     return _check_xml(write_response(request), "read")
 
