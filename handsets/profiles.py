@@ -32,6 +32,13 @@ def attributes(handset: Handset | None) -> Attributes:
     return Attributes(**_merged([*_lineage(own), generic]))
 
 
+def describe(handset: Handset | None) -> str:
+    """Return which profile's limits hold for the handset; without one of its own, those of the generic profile."""
+    if handset and handset.profile:
+        return f"profile {handset.profile}"
+    return f"generic profile; no profile for {handset}" if handset else "generic profile"
+
+
 def _lineage(profile: Profile) -> list[Profile]:
     """Return the profile and its ancestors, nearest first. A cycle, which the admin refuses, ends the list."""
     lineage: list[Profile] = []

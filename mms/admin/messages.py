@@ -43,7 +43,7 @@ class MessageAdmin(RecordAdmin):
                     ("account", "service"),
                     ("template", "subject"),
                     ("carrier", "operator_id"),
-                    "handset",
+                    ("handset", "profile_used"),
                     "discovery",
                 )
             },

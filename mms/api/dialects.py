@@ -82,8 +82,8 @@ ANSWERS: Final = (
     "start_date", "page_number", "items_per_page", "total_results",
     "mms_template", "mms_name", "mms_subject", "date_created", "total_slides", "mms_size",
     "replayed", "message_status", "sent_as", "handset", "client_reference", "event", "timestamp", "type",
-    "route", "operator_id", "carrier", "handset_age", "ddm", "rendition", "slide", "bytes", "price", "reserved",
-    "postbacks",
+    "route", "operator_id", "carrier", "handset_age", "profile", "ddm", "rendition", "slide", "bytes", "price",
+    "reserved", "postbacks",
     "text_area", "text", "left", "top", "width", "height", "font", "font_size", "color", "align", "vertical_align",
 )  # fmt: skip
 

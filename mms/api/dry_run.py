@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from base import sql
 from billing.amounts import format_decimal
-from handsets import cache
+from handsets import cache, profiles
 from handsets.models import CachedHandset
 from mms.adaptation import text_drawing
 from mms.adaptation.attachments import is_left_out
@@ -77,10 +77,15 @@ def _route(message: Message, planned: Plan | CannotFit | None) -> Fields:
 
 
 def _handset(cached: CachedHandset | None, now: datetime) -> Fields:
-    """Return the cached handset of the number, and the seconds since it was last seen."""
+    """Return the cached handset of the number, the seconds since it was last seen, and the profile that holds now."""
     if cached is None:
-        return {}
-    return {"handset": cached.handset.identity, "handset_age": int((now - cached.last_seen).total_seconds())}
+        return {"profile": profiles.describe(None)}
+    age = int((now - cached.last_seen).total_seconds())
+    return {
+        "handset": cached.handset.identity,
+        "handset_age": age,
+        "profile": profiles.describe(cached.handset),
+    }
 
 
 def _renditions(planned: Plan) -> Iterator[Fields]:

@@ -21,6 +21,7 @@ def get_message(request: Node, key: ApiKey) -> Fields:
         message_status=message.status,
         sent_as="MMS" if message.submitted_at else "",
         handset=str(message.handset or ""),
+        profile=message.profile_used,
         client_reference=message.client_reference,
         event=[_event(event) for event in message.events.all()],
     )

@@ -103,7 +103,10 @@ def _confirmation(message: Message) -> Entry:
 def _final_entry(message: Message, report: Report) -> Entry:
     status = notices.report_status_text(report.status)
     code = "N102" if status == notices.DELIVERED else "E102"
-    return Entry(message, message.status, _summary(report), Notice(code, status, report.text, handset=report.identity))
+    details = report.text
+    if code == "N102":  # the handset is the reported one, which may have been unknown when the message was adapted
+        details = "; ".join(filter(None, [report.text, message.profile_used]))
+    return Entry(message, message.status, _summary(report), Notice(code, status, details, handset=report.identity))
 
 
 def _summary(report: Report) -> str:

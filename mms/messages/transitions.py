@@ -12,6 +12,7 @@ from datetime import datetime
 from django.db import transaction
 
 from base import bulk, sql
+from handsets import profiles
 from mms.adaptation.plan import CannotFit
 from mms.messages import attempts, charging, discovery, leases, report_apply, timeline
 from mms.messages.attempts import CompletedSubmit
@@ -38,17 +39,21 @@ class AdaptedMessage:
 @sql.repeats_outdated
 def start_attempts(group: Sequence[AdaptedMessage], now: datetime) -> list[tuple[Message, Attempt]]:
     """Write an attempt and the adaptation for each message still under its lease. Only these may be sent."""
+    for each in group:
+        each.message.profile_used = profiles.describe(each.message.handset)
     with transaction.atomic():
-        started = attempts.start([(each.message, each.request_size) for each in group], now, "handset")
+        sizes = [(each.message, each.request_size) for each in group]
+        started = attempts.start(sizes, now, "handset", "profile_used")
         started_keys = {message.pk for message, _ in started}
         timeline.write([_adaptation(each) for each in group if each.message.pk in started_keys], now)
     return started
 
 
 def _adaptation(adapted: AdaptedMessage) -> Entry:
-    """Return the entry that names the handset, every change to the content, and its final size."""
+    """Return the entry that names handset and profile, every change to the content, and its final size."""
     message, content = adapted.message, adapted.content
-    to = str(message.handset) if message.handset else "the generic profile"
+    has_profile = message.handset and message.handset.profile
+    to = f"{message.handset} ({message.profile_used})" if has_profile else f"the {message.profile_used}"
     details = {"changes": content.changes, "bytes": content.size, "renditions": content.renditions}
     text = "; ".join([f"to {to}", *content.left_out])
     return Entry(message, "adapted", text, details=details)

@@ -130,6 +130,12 @@ class Message(Sendable):
         blank=True,
         help_text="Handset that the message is adapted to. Empty for the generic profile.",
     )
+    profile_used = models.TextField(
+        blank=True,
+        default="",
+        db_default="",
+        help_text="The profile that it was adapted to, as it was called then. Empty until it is adapted.",
+    )
     price_mms = models.PositiveBigIntegerField(
         "MMS price", default=0, help_text="Micro-units, fixed when the message is accepted."
     )

@@ -63,7 +63,8 @@ def test_dry_run_previews_everything_and_stores_nothing(priced: SimpleNamespace,
         b'<?xml version="1.0" encoding="UTF-8"?>\n<response><status>Success</status><mms-id>35674</mms-id>'
         b"<to>14044790000</to><from>28444</from>"
         b"<status-details>The request is valid; nothing was sent, charged or stored</status-details>"
-        b"<route>MMS</route><operator-id>31002</operator-id><carrier>AT&amp;T</carrier><ddm>true</ddm>"
+        b"<route>MMS</route><operator-id>31002</operator-id><carrier>AT&amp;T</carrier>"
+        b"<profile>generic profile</profile><ddm>true</ddm>"
         b"<price>0.06</price><reserved>0.06</reserved><postbacks>N501 N502 N101 N102</postbacks></response>"
     )
     RunWorkers()()
