@@ -7,11 +7,13 @@ from types import SimpleNamespace
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
 
 from handsets.models import CachedHandset
 from mms.doctor import traffic
 from mms.doctor.finding import Level
+from mms.messages import report_search
 from mms.mm7.soap import REL_6
 from mms.models import Carrier, Message, Report
 from tests.scripted import ScriptedServer
@@ -108,6 +110,27 @@ def test_early_reports_in_two_spellings_are_one_final_report(send: Send, run_wor
     count = Report.objects.count()
     report("M1", *SPELLINGS["national"])
     assert (Report.objects.count(), cached()) == (count, [(NUMBER, IPHONE)])
+
+
+def test_exact_message_id_is_looked_up_once(send: Send, run_workers: RunWorkers) -> None:
+    send()
+    run_workers()
+    report("M1")  # fills the stale cache
+    assert lookups_of("M1", "Deferred") == 1
+    assert lookups_of("&lt;M1&gt;", "Forwarded") == 2
+
+
+def lookups_of(message_id: str, status: str) -> int:
+    """Return how often the attempts are searched for the report's MessageID."""
+    executed: list[str] = []
+
+    def collect(execute: Callable[..., object], sql: str, *rest: object) -> object:
+        executed.append(sql)
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(collect):
+        report(message_id, status=status)
+    return executed.count(report_search.ATTEMPTS_BY_MMSC_ID)
 
 
 # --- spellings of the MessageID -------------------------------------------------------------------------------------
