@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("mms", "0012_attempt_http_status")]
+    dependencies = [("mms", "0013_medium_coding")]
 
     operations = [
         AddIndexConcurrently(

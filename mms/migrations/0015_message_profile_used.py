@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("mms", "0013_report_unmatched")]
+    dependencies = [("mms", "0014_report_unmatched")]
 
     operations = [
         migrations.AddField(
