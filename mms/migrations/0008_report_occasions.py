@@ -5,8 +5,12 @@ The unique index is built while the platform serves, and the column has a defaul
 
 from django.db import migrations, models
 
+from base.repeatable import AddFieldOnce
+
+# The invalid index that a cancelled build leaves.
+DROP = "DROP INDEX CONCURRENTLY IF EXISTS report_once_per_occasion"
 BUILD = """
-CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS report_once_per_occasion
+CREATE UNIQUE INDEX CONCURRENTLY report_once_per_occasion
     ON mms_report (carrier_id, mmsc_id, number, status, raw_status, occasion)
 """
 REPLACE = """
@@ -21,7 +25,7 @@ class Migration(migrations.Migration):
     dependencies = [("mms", "0007_plain_language")]
 
     operations = [
-        migrations.AddField(
+        AddFieldOnce(
             model_name="report",
             name="occasion",
             field=models.CharField(
@@ -33,7 +37,7 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.SeparateDatabaseAndState(
-            database_operations=[migrations.RunSQL(BUILD), migrations.RunSQL(REPLACE)],
+            database_operations=[migrations.RunSQL(DROP), migrations.RunSQL(BUILD), migrations.RunSQL(REPLACE)],
             state_operations=[
                 migrations.RemoveConstraint(model_name="report", name="report_once"),
                 migrations.AddConstraint(

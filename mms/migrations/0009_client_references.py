@@ -1,14 +1,15 @@
 """Index the client references of messages, for the search of the admin, while the platform serves."""
 
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from base.repeatable import BuildIndex
 
 
 class Migration(migrations.Migration):
     atomic = False
     dependencies = [("mms", "0008_report_occasions")]
     operations = [
-        AddIndexConcurrently(
+        BuildIndex(
             model_name="message",
             index=models.Index(
                 condition=models.Q(("client_reference", ""), _negated=True),

@@ -3,8 +3,9 @@
 The index is built while the platform serves; processes of the former version leave the column empty.
 """
 
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from base.repeatable import AddFieldOnce, BuildIndex
 
 
 class Migration(migrations.Migration):
@@ -13,7 +14,7 @@ class Migration(migrations.Migration):
     dependencies = [("mms", "0010_carrier_feed")]
 
     operations = [
-        migrations.AddField(
+        AddFieldOnce(
             model_name="discovery",
             name="message",
             field=models.BigIntegerField(
@@ -29,7 +30,7 @@ class Migration(migrations.Migration):
                 null=True,
             ),
         ),
-        AddIndexConcurrently(
+        BuildIndex(
             model_name="postback",
             index=models.Index(
                 condition=models.Q(("status", "pending")), fields=["due_at"], name="postback_oldest_due"

@@ -3,8 +3,9 @@
 The index is built while the platform serves; processes of the former version leave the column empty.
 """
 
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from base.repeatable import AddFieldOnce, BuildIndex
 
 
 class Migration(migrations.Migration):
@@ -13,12 +14,12 @@ class Migration(migrations.Migration):
     dependencies = [("mms", "0011_discovery_opener")]
 
     operations = [
-        migrations.AddField(
+        AddFieldOnce(
             model_name="attempt",
             name="http_status",
             field=models.PositiveSmallIntegerField(blank=True, null=True, verbose_name="HTTP status"),
         ),
-        AddIndexConcurrently(
+        BuildIndex(
             model_name="attempt",
             index=models.Index(
                 fields=["carrier", "-id"],
