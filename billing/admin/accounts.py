@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import admin, messages
-from django.db import models, transaction
+from django.db import transaction
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -73,7 +73,7 @@ class AccountAdmin(MaskingAdmin):
         "mo_url": "masked_mo_url",
     }
     list_replacements = {"postback_url": "masked_postback_url"}
-    formfield_overrides = OVERRIDES | COMPACT_WIDGETS | {models.URLField: {"assume_scheme": "https"}}
+    formfield_overrides = OVERRIDES | COMPACT_WIDGETS
     list_display = ("name", "status_label", "api_access", "balance_amount", "postback_url", "created_at")
     list_select_related = ("balance",)
     list_filter = ("status",)

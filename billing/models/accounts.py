@@ -8,6 +8,7 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
 
+from base.http_url import HttpURLField
 from billing.actions import Action
 from billing.validators import networks, throughput
 
@@ -46,10 +47,10 @@ class Account(models.Model):
     name = models.CharField(max_length=100, unique=True)
     status = models.CharField(max_length=20, choices=Status, default=Status.ACTIVE)
     api_access = models.BooleanField("API access", default=True)
-    postback_url = models.URLField(
+    postback_url = HttpURLField(
         "postback URL", blank=True, help_text="Postbacks are sent here. Leave empty to send none."
     )
-    mo_url = models.URLField(
+    mo_url = HttpURLField(
         "MO URL", blank=True, help_text="Postbacks for messages from handsets. Leave empty to use the postback URL."
     )
     postback_dialect = models.CharField(max_length=7, choices=Dialect, default=Dialect.SINCH)

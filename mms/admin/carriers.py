@@ -6,7 +6,6 @@ from urllib.parse import urlsplit
 
 from django import forms
 from django.contrib import admin
-from django.db import models
 from django.db.models import Model
 from django.http import HttpRequest
 from django.utils import timezone
@@ -119,7 +118,7 @@ class CarrierAdmin(MaskingAdmin):
     form = CarrierForm
     replacements = {"mmsc_password": "", "inbound_password": "", "mmsc_url": "masked_mmsc_url"}
     list_replacements = {"mmsc_url": "masked_mmsc_url"}
-    formfield_overrides = COMPACT_WIDGETS | {models.URLField: {"assume_scheme": "https"}}
+    formfield_overrides = COMPACT_WIDGETS
     list_display = ("name", "operator_id", "enabled", "feed_state", "mmsc_url", "largest_message")
     list_select_related = ("feed",)
     list_filter = ("enabled",)

@@ -6,6 +6,8 @@ from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 
+from base.http_url import HttpURLField
+
 REL_6_MM7_1_4 = "http://www.3gpp.org/ftp/Specs/archive/23_series/23.140/schema/REL-6-MM7-1-4"
 
 
@@ -23,7 +25,7 @@ class Carrier(models.Model):
     enabled = models.BooleanField(
         default=True, help_text="When disabled, new messages are refused and accepted ones wait."
     )
-    mmsc_url = models.URLField("MMSC URL", blank=True)
+    mmsc_url = HttpURLField("MMSC URL", blank=True)
     mmsc_username = models.CharField("MMSC username", max_length=100, blank=True)
     mmsc_password = models.CharField("MMSC password", max_length=100, blank=True)
     vaspid = models.CharField("VASPID", max_length=100)

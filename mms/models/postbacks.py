@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import Q
 
+from base.http_url import HttpURLField
 from billing.models import Account
 from mms.models.messages import Message
 
@@ -52,7 +53,7 @@ class Postback(models.Model):
     def target_url(self) -> str:
         """The URL to send it to: the account's current one, so that a corrected URL applies to waiting postbacks."""
         from_handset = self.fields.get("origin") == "MMS_MO"
-        return (from_handset and self.account.mo_url) or self.account.postback_url
+        return str((from_handset and self.account.mo_url) or self.account.postback_url)
 
     @property
     def tries_since_replay(self) -> int:
@@ -64,7 +65,7 @@ class PostbackAttempt(models.Model):
     """One POST to the customer's URL. The row is written before the request leaves."""
 
     postback = models.ForeignKey(Postback, models.CASCADE, related_name="attempts")
-    url = models.URLField("URL", blank=True)
+    url = HttpURLField("URL", blank=True)
     started_at = models.DateTimeField()
     duration_ms = models.PositiveIntegerField("duration", null=True, blank=True, help_text="Milliseconds.")
     http_status = models.PositiveSmallIntegerField("HTTP status", null=True, blank=True)

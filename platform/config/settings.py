@@ -5,6 +5,7 @@ Without DATABASE_URL and REDIS_URL, the embedded servers of `manage.py servers s
 
 import gc
 import os
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -129,7 +130,8 @@ STORAGES = {
 }
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "var" / "static"
-STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # whitenoise warns about a missing folder
+with suppress(OSError):  # a read-only code folder; collectstatic has filled it, or the files of the apps are served
+    STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # whitenoise warns about a missing folder
 WHITENOISE_USE_FINDERS = True
 
 # The largest request body, in bytes; a larger one is refused before it is parsed.
