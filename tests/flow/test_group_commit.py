@@ -9,6 +9,8 @@ import pytest
 from mms.runtime.group_commit import UNDECIDED, Batch, GroupCommit, GroupCommitError, Undecided
 from tests.processes.platform_under_test import eventually
 
+pytestmark = pytest.mark.django_db  # a failed batch looks at the connection of its thread
+
 LONG = 60.0  # seconds: a test that waits so long has failed
 
 Commit = Callable[[list[int]], list[int | Undecided]]

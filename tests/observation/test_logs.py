@@ -140,6 +140,7 @@ def test_rows_retried_across_a_restart_are_logged(lines: Lines, monkeypatch: pyt
     assert (line["event"], line["rows"], line["tried"]) == ("results wait for the database", 3, 1)
 
 
+@pytest.mark.django_db
 def test_items_retried_after_a_failed_batch_are_logged(lines: Lines) -> None:
     def fail(batch: Batch[int]) -> list[int | Undecided]:
         raise ValueError(f"{next(batch)} is wrong")
