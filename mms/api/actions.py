@@ -1,7 +1,7 @@
 """The actions of the customer API: the table of their functions, and `perform`, which runs one with current data."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Final
 
 from django.http import HttpResponse
@@ -51,12 +51,13 @@ _costly, _all_costly = ConcurrencyLimit(COSTLY_MAX), ConcurrencyLimit(ALL_COSTLY
 def perform(exchange: Exchange) -> HttpResponse:
     """Perform the requested action and return the response. Raises Refusal."""
     call = exchange.call()
-    try:
-        key = call.authorize(ACTIONS, Freshness.CURRENT)
-        with _slot_of(call, key.account_id):
+    with ExitStack() as slot:
+        try:
+            key = call.authorize(ACTIONS, Freshness.CURRENT)
+            slot.enter_context(_slot_of(call, key.account_id))
             return exchange.succeed(_perform(call, key, exchange.idempotency_key))
-    finally:
-        call.record_key_use()
+        finally:
+            call.record_key_use()
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from typing import Any, Final, Generic, TypeVar
 import structlog
 from django.db import connection
 
-from base.request_slots import released
+from base import request_slots
 
 log = structlog.get_logger()
 
@@ -118,11 +118,13 @@ class GroupCommit(Generic[Item, Result]):
         return len(self._queue)
 
     def submit(self, item: Item) -> Result:
-        """Commit the item, in a batch or alone, and return its result."""
+        """Commit the item, in a batch or alone, and return its result: at once, without the request's slots."""
         entry = _Entry(item)
         self._enqueue(entry)
-        with released():
-            answer = entry.result.get()
+        slots = request_slots.release()
+        answer = entry.result.get()
+        if answer is _LEAD or answer is UNDECIDED:  # there is more to do
+            request_slots.acquire(slots, first=True)
         if answer is _LEAD:
             self._lead()
             answer = entry.result.get()

@@ -5,17 +5,24 @@ slots go to the owner that holds the fewest, so that an owner with many requests
 """
 
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeAlias
+
+import structlog
 
 from base import sql
 
+log = structlog.get_logger()
+
 # Requests that each process handles at the same time: no more than its connection pool can serve.
 SLOTS: Final = 16
+# Of these, of one owner: however long its requests take, some are left for the others.
+SLOTS_EACH: Final = 12
 # Of these, requests that cost more than an accept: in all, and of one account. While such a request computes, each
 # statement of an accept waits for the interpreter.
 COSTLY_SLOTS: Final = 2
@@ -35,16 +42,19 @@ class FairSlots:
     def acquire(self, owner: Hashable, *, first: bool = False) -> None:
         """Wait for a slot of the owner, before its other requests if `first`."""
         with self.lock:
-            # Whoever may take a free slot has done so: nobody that waits is overtaken.
-            if self.free and self.held[owner] < self.each:
-                self._take(owner)
+            if self._took(owner):
                 return
             turn = threading.Lock()
             turn.acquire()
             queue = self.waiting.setdefault(owner, deque())
             (queue.appendleft if first else queue.append)(turn)
-        sql.release_connection()  # those that hold slots need it
+        _return_connection()  # those that hold slots need it
         turn.acquire()  # `release` has taken the slot for this request
+
+    def acquired_at_once(self, owner: Hashable) -> bool:
+        """Take a slot of the owner if one is free for it; return whether one was."""
+        with self.lock:
+            return self._took(owner)
 
     def release(self, owner: Hashable) -> None:
         """Release a slot of the owner, and hand it to the next one."""
@@ -57,6 +67,13 @@ class FairSlots:
                 self._admit(following)
             if not self.held[owner]:
                 del self.held[owner]
+
+    def _took(self, owner: Hashable) -> bool:
+        # Whoever may take a free slot has done so: nobody that waits is overtaken.
+        free = self.free > 0 and self.held[owner] < self.each
+        if free:
+            self._take(owner)
+        return free
 
     def _admit(self, owner: Hashable) -> None:
         """Give the owner a slot; its other requests wait behind those of other owners."""
@@ -71,59 +88,86 @@ class FairSlots:
         self.held[owner] += 1
 
 
-_slots = FairSlots(SLOTS, SLOTS)
+_slots = FairSlots(SLOTS, SLOTS_EACH)
 _costly = FairSlots(COSTLY_SLOTS, COSTLY_SLOTS_EACH)
 
 # Slots with the owner for whom they are held, in the order in which they are acquired: never one while holding a later
 # one, so that no two requests wait for each other.
-_Held = tuple[tuple[FairSlots, Hashable], ...]
-_held: ContextVar[_Held] = ContextVar("held", default=())
+Held: TypeAlias = tuple[tuple[FairSlots, Hashable], ...]
+_held: ContextVar[Held] = ContextVar("held", default=())
 
 
 @contextmanager
 def held(client: str) -> Iterator[None]:
     """Wait for a slot, and hold it for the client address in this block."""
-    with _holding(((_slots, client),)):
+    try:
+        acquire(((_slots, client),))
         yield
+    finally:
+        release()
 
 
 @contextmanager
 def held_for_account(account: int, *, costly: bool) -> Iterator[None]:
-    """Exchange the request's slot for one of its account in this block, with a costly one if the request is costly."""
+    """Exchange the request's slot for one of its account in this block, with a costly one if the request is costly.
+
+    The request ends without a slot: an answer that exists waits for nobody.
+    """
     if not _held.get():  # a command, or a test
         yield
         return
-    slots: _Held = ((_slots, account),)
-    with released(), _holding(((_costly, account), *slots) if costly else slots):
+    release()
+    slots: Held = ((_slots, account),)
+    try:
+        acquire(((_costly, account), *slots) if costly else slots)
         yield
+    finally:
+        _return_connection()
+        release()
 
 
 @contextmanager
 def released() -> Iterator[None]:
     """Release the request's slots in this block, in which the request waits for something else."""
+    holding = release()
+    try:
+        yield
+    finally:
+        acquire(holding, first=True)  # what has begun ends before anything else begins
+
+
+def acquire(wanted: Held, *, first: bool = False) -> None:
+    """Wait for these slots, before other requests of their owners if `first`, and hold them for the request."""
+    for slots, owner in wanted:
+        slots.acquire(owner, first=first)
+        _held.set((*_held.get(), (slots, owner)))
+
+
+def acquired_at_once(wanted: Held) -> bool:
+    """Hold these slots for the request if all of them are free for it; return whether they are."""
+    for slots, owner in wanted:
+        if not slots.acquired_at_once(owner):
+            release()
+            return False
+        _held.set((*_held.get(), (slots, owner)))
+    return True
+
+
+def release() -> Held:
+    """Release the request's slots, if it holds any, and return them."""
     holding = _held.get()
+    _held.set(())
     for slots, owner in reversed(holding):
         slots.release(owner)
-    token = _held.set(())
-    try:
-        yield
-    finally:
-        _held.reset(token)
-        for slots, owner in holding:
-            slots.acquire(owner, first=True)  # what has begun ends before anything else begins
+    return holding
 
 
-@contextmanager
-def _holding(wanted: _Held) -> Iterator[None]:
-    for slots, owner in wanted:
-        slots.acquire(owner)
-    token = _held.set(wanted)
+def _return_connection() -> None:
+    """Return the connection to the pool. Never raises: a slot could be lost, or an answer."""
     try:
-        yield
-    finally:
-        _held.reset(token)
-        for slots, owner in reversed(wanted):
-            slots.release(owner)
+        sql.release_connection()
+    except Exception:
+        log.exception("a database connection could not be returned")
 
 
 class WaitedTooLongError(Exception):
@@ -144,31 +188,49 @@ class WeightLimit:
     def enter(self, weight: int) -> Iterator[None]:
         """Hold the weight in this block; what exceeds the whole limit enters alone.
 
-        A request that has to wait releases its slot meanwhile. Raises WaitedTooLongError.
+        A request that has to wait releases its slot meanwhile, and holds no weight while it waits for a slot. Raises
+        WaitedTooLongError.
         """
         weight = min(weight, self.limit)
         if not self._entered(weight):
-            with released():
-                self._wait(weight)
+            self._enter_in_turn(weight)
         try:
             yield
         finally:
-            with self.changed:
-                self.used -= weight
-                self.changed.notify_all()
+            self._leave(weight)
 
-    def _entered(self, weight: int) -> bool:
+    def _entered(self, weight: int, *, first: bool = False) -> bool:
         with self.changed:
-            fits = not self.waiting and self.used + weight <= self.limit
+            fits = (first or not self.waiting) and self.used + weight <= self.limit
             self.used += weight if fits else 0
             return fits
 
-    def _wait(self, weight: int) -> None:
+    def _leave(self, weight: int) -> None:
+        with self.changed:
+            self.used -= weight
+            self.changed.notify_all()
+
+    def _enter_in_turn(self, weight: int) -> None:
+        deadline, holding = time.monotonic() + self.seconds, release()
+        try:
+            self._wait(weight, deadline)
+            while not acquired_at_once(holding):
+                self._leave(weight)
+                acquire(holding, first=True)
+                if self._entered(weight, first=True):
+                    return
+                release()
+                self._wait(weight, deadline, first=True)
+        except WaitedTooLongError:
+            acquire(holding, first=True)
+            raise
+
+    def _wait(self, weight: int, deadline: float, *, first: bool = False) -> None:
         turn = object()
         with self.changed:
-            self.waiting.append(turn)
+            (self.waiting.appendleft if first else self.waiting.append)(turn)
             try:
-                if not self.changed.wait_for(lambda: self._is_next(turn, weight), self.seconds):
+                if not self.changed.wait_for(lambda: self._is_next(turn, weight), deadline - time.monotonic()):
                     raise WaitedTooLongError
                 self.used += weight
             finally:

@@ -12,7 +12,8 @@ from django.test import Client
 from django.urls import reverse
 from PIL import Image
 
-from base.request_slots import SLOTS, WaitedTooLongError, WeightLimit
+from base import request_slots
+from base.request_slots import SLOTS, FairSlots, WaitedTooLongError, WeightLimit
 from billing import keys
 from billing.models import Account
 from mms.adaptation import decoding, images
@@ -109,6 +110,27 @@ def test_weight_that_waited_too_long_lets_others_pass() -> None:
         with limit.enter(4):
             assert (limit.used, refused.is_set()) == (10, False)
     assert limit.used == 0
+
+
+def test_memory_is_free_while_its_owner_waits_for_a_slot(monkeypatch: pytest.MonkeyPatch) -> None:
+    slots, memory, entered = FairSlots(1, 1), WeightLimit(10, TIMEOUT), threading.Event()
+    monkeypatch.setattr(request_slots, "_slots", slots)
+
+    def check_picture() -> None:
+        with request_slots.held("a"), memory.enter(10):
+            entered.set()
+
+    with ThreadPoolExecutor(1) as pool:
+        with memory.enter(10):
+            pool.submit(check_picture)
+            eventually(lambda: len(memory.waiting) == 1 and slots.free == 1)
+            slots.acquire("b")
+        eventually(lambda: bool(slots.waiting) and memory.used == 0)
+        with memory.enter(10):
+            slots.release("b")
+            eventually(lambda: len(memory.waiting) == 1 and slots.free == 1)
+        assert entered.wait(TIMEOUT)
+    assert (memory.used, len(memory.waiting), slots.free) == (0, 0, 1)
 
 
 @pytest.mark.parametrize(

@@ -13,14 +13,17 @@ import psycopg
 import pytest
 from django.db import connection
 
-from base.request_slots import FairSlots
+from base import request_slots, sql
+from base.request_slots import SLOTS, SLOTS_EACH, FairSlots
 from billing import keys
 from billing.models import Account
 from config.wsgi import ALL_REQUESTS_MAX, REQUESTS_MAX, UNFINISHED_MAX, read_body_first
+from mms.api import accept_alone
 from mms.api.actions import ALL_COSTLY_MAX, COSTLY_MAX
 from tests.api.documents import KEY, SEND, failure, request
 from tests.api.wsgi import call_wsgi
 from tests.processes.platform_under_test import eventually
+from tests.processes.rows import held
 
 TIMEOUT = 30  # seconds
 
@@ -83,6 +86,53 @@ def test_request_that_has_begun_precedes_its_owner() -> None:
     owners.wait("a1", "b1")
     owners.wait("a2", first=True)
     assert [owners.release(owner) for owner in "aab"] == ["a2", "b1", "a1"]
+
+
+def test_owner_leaves_slots_for_others() -> None:
+    owners = Owners(FairSlots(SLOTS, SLOTS_EACH))
+    for _ in range(SLOTS_EACH):
+        owners.slots.acquire("a")
+    owners.wait("a1")
+    for _ in range(SLOTS - SLOTS_EACH):
+        owners.slots.acquire("b")
+    assert (owners.release("a"), owners.slots.free) == ("a1", 0)
+
+
+def test_connection_that_cannot_be_returned_costs_no_slot(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise RuntimeError("the pool is broken")
+
+    monkeypatch.setattr(sql, "release_connection", fail)
+    owners = Owners(FairSlots(1, 1))
+    owners.slots.acquire("a")
+    owners.wait("b1")
+    assert owners.release("a") == "b1"
+    owners.slots.release("b")
+    assert (owners.slots.free, dict(owners.slots.held), owners.slots.waiting) == (1, {}, {})
+
+
+def waits_for_lock() -> bool:
+    return bool(sql.fetch_rows("SELECT 1 FROM pg_locks WHERE NOT granted", []))
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_answer_of_one_accepted_alone_waits_for_no_slot(
+    records: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise a client would give up, and repeat a message that is sent."""
+    others = Owners(FairSlots(1, 1))
+    monkeypatch.setattr(request_slots, "_slots", others.slots)
+    monkeypatch.setattr(accept_alone, "BRIEF_WAIT", TIMEOUT)
+    with ThreadPoolExecutor(1) as pool:
+        with held("SELECT FROM mms_template WHERE id = %s FOR UPDATE", records.template.pk):
+            call = pool.submit(call_wsgi, request({**SEND, "idempotency-key": "k"}))
+            eventually(waits_for_lock)
+            others.wait("x")
+        assert others.admitted.get(timeout=TIMEOUT) == "x"
+        answered = eventually(call.done)
+        others.slots.release("x")
+        assert (answered, b"Success" in call.result()) == (True, True)
+    assert others.slots.free == 1
 
 
 @contextmanager

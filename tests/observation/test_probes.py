@@ -45,8 +45,8 @@ def test_probes_need_no_request_slot(db: None, path: str) -> None:
         return bytes
 
     with ThreadPoolExecutor(1) as pool, ExitStack() as slots:
-        for _ in range(SLOTS):
-            slots.enter_context(request_slots.held("192.0.2.1"))
+        for number in range(SLOTS):
+            slots.enter_context(request_slots.held(f"192.0.2.{number}"))
         pool.submit(application, environ, start).result(5)
     assert statuses == ["200 OK"]
 
