@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
 import structlog
+from django.db import connection
 
 from base import sql
-from mms.runtime.db_retry import write_with_retry
+from mms.runtime.db_retry import DATABASE_GONE, write_with_retry
 
 log = structlog.get_logger()
 
@@ -47,10 +48,9 @@ class HeldReplies:
             self._retry()
 
     def _retry(self) -> None:
-        with sql.brief_lock_waits(LOCK_WAIT):
-            for owner in list(self._held):
-                if not write_with_retry(self._held[owner], self._writes[owner], lambda _: None):
-                    del self._held[owner]
+        for owner in list(self._held):
+            if not write_with_retry(self._held[owner], _brief(self._writes[owner]), lambda _: None):
+                del self._held[owner]
         self._tried_at = time.monotonic()
 
     def finish(self) -> None:
@@ -59,6 +59,22 @@ class HeldReplies:
             if not self._held:
                 return
             time.sleep(RETRY_EVERY)
-            self._retry()
+            try:
+                self._retry()
+            except DATABASE_GONE as problem:
+                log.warning("held results wait for the database", problem=str(problem).strip())
+                connection.close()
         for replies in self._held.values():
-            log.error("results could not be stored", rows=len(replies), problem="another transaction holds their rows")
+            log.error(
+                "results could not be stored", rows=len(replies), problem="their rows are held, or the database is gone"
+            )
+
+
+def _brief(write: Write) -> Write:
+    """Return the function with brief waits for locks, on whichever connection it is tried."""
+
+    def written(replies: Sequence[Any]) -> None:
+        with sql.brief_lock_waits(LOCK_WAIT):
+            write(replies)
+
+    return written
