@@ -76,8 +76,8 @@ def lifted() -> Iterator[None]:
     connection.ensure_connection()
     server = connection.connection
     usual, server.time_limit = server.time_limit, None
-    _set(LIFT)
     try:
+        _set(LIFT)
         yield
     finally:
         server.time_limit = usual

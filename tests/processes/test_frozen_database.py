@@ -137,6 +137,18 @@ def test_migrations_run_without_time_limits() -> None:
 
 
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_limits_that_cannot_be_lifted_still_hold() -> None:
+    connection.ensure_connection()
+    server = connection.connection
+    with psycopg.connect(**connection.get_connection_params()) as other:
+        other.execute("SELECT pg_terminate_backend(%s, 5000)", [server.info.backend_pid])
+    with pytest.raises(OperationalError), time_limits.lifted():
+        pass
+    assert server.time_limit == time_limits.ANSWER
+    connection.close()
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_statement_ends_at_its_time_limit() -> None:
     with sql.brief_lock_waits(1), connection.cursor() as cursor:
         cursor.execute("SET statement_timeout = '50ms'")
