@@ -159,6 +159,11 @@ def lock_free_balances(accounts: Collection[int]) -> set[int]:
     return {account for (account,) in sql.fetch_rows(LOCK_FREE_BALANCES, {"accounts": list(accounts)})}
 
 
+def lock_balance(account: int) -> None:
+    """Lock the balance of the account, if it has one, until the transaction ends."""
+    sql.execute(LOCK_BALANCES, [[account]])
+
+
 def charge(charges: Iterable[Charge], now: datetime) -> None:
     """Book the prices of the messages and release the rest of their reservations.
 

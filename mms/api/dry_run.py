@@ -6,13 +6,14 @@ from datetime import datetime
 from django.db import transaction
 from django.utils import timezone
 
-from base import sql
 from billing.amounts import format_decimal
+from billing.models import Account
 from handsets import cache, profiles
 from handsets.models import CachedHandset
 from mms.adaptation import text_drawing
 from mms.adaptation.attachments import is_left_out
 from mms.adaptation.plan import CannotFit, Keep, Plan, Resize
+from mms.api.accept_alone import accept_alone
 from mms.api.answers import Fields
 from mms.messages import discovery
 from mms.models import Message, Rendition, Status, Template
@@ -21,13 +22,16 @@ from mms.rendering import compose
 VALID = "The request is valid; nothing was sent, charged or stored"
 
 
-@sql.repeats_outdated
-def preview(accept: Callable[[], Message]) -> Fields:
+def preview(account: Account, accept: Callable[[], Message]) -> Fields:
     """Return a preview of the message that `accept` stores, and roll everything back. Raises Refusal."""
-    with transaction.atomic():
-        answer = _preview(accept(), timezone.now())
-        transaction.set_rollback(True)
-    return answer
+
+    def previewed() -> Fields:
+        with transaction.atomic():
+            answer = _preview(accept(), timezone.now())
+            transaction.set_rollback(True)
+        return answer
+
+    return accept_alone(account, previewed)
 
 
 def _preview(message: Message, now: datetime) -> Fields:

@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from django.db import connection, transaction
+from django.db import connection
 from django.utils import timezone
 
-from base import sql
 from billing.models import Account
 from mms.api import parameters
+from mms.api.accept_alone import accept_alone
 from mms.api.answers import Fields
 from mms.api.errors import Refusal
 from mms.api.request_tree import Node, text_node
@@ -88,29 +88,27 @@ def stored_answer(identity: RequestIdentity | None) -> Fields | None:
     return answer
 
 
-def answer_once(identity: RequestIdentity | None, accept: Callable[[], Fields]) -> Fields:
+def answer_once(identity: RequestIdentity | None, account: Account, accept: Callable[[], Fields]) -> Fields:
     """Return the answer of `accept`, or the stored answer to the first request with the key. Raises Refusal.
 
     Among concurrent requests with one key, `accept` is called only for the first, and for the next one if it refuses.
     It must store the message in the transaction in which it is called.
     """
     if identity is None:
-        return accept()
+        return accept_alone(account, accept)
     while True:
-        answer = _accept(identity, accept, timezone.now()) or stored_answer(identity)
+        answer = accept_alone(account, lambda: _accept(identity, accept, timezone.now())) or stored_answer(identity)
         if answer is not None:
             return answer
 
 
-@sql.repeats_outdated
 def _accept(identity: RequestIdentity, accept: Callable[[], Fields], now: datetime) -> Fields | None:
     """Return the answer of `accept`, stored with the key, or None if another request with it committed first."""
-    with transaction.atomic():
-        row = _claim(identity, now)
-        if row is None:
-            return None
-        answer = accept()
-        FirstAnswer.objects.filter(pk=row).update(answer=json.dumps(answer))
+    row = _claim(identity, now)
+    if row is None:
+        return None
+    answer = accept()
+    FirstAnswer.objects.filter(pk=row).update(answer=json.dumps(answer))
     return answer
 
 

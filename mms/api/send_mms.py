@@ -5,7 +5,6 @@ from dataclasses import asdict, replace
 
 from django.utils import timezone
 
-from base import sql
 from base.stale_cache import Freshness
 from billing.models import Account, ApiKey
 from mms.api import dry_run, fallback_sms, idempotency, object_types, parameters, save_mms, send_parameters, slides
@@ -26,16 +25,21 @@ def send_mms(request: Node, key: ApiKey) -> Fields:
 
     Every parameter is checked before any file is fetched.
     """
+    account = key.account
     if parameters.flag(request, "dry_run"):
         draft, new = _check(request, key)
-        return store.with_stored_files(new, lambda files: dry_run.preview(lambda: _store(request, draft, new, files)))
-    identity = idempotency.identify(request, key.account)
+        return store.with_stored_files(
+            new, lambda files: dry_run.preview(account, lambda: _store(request, draft, new, files))
+        )
+    identity = idempotency.identify(request, account)
     answer = idempotency.stored_answer(identity)
     if answer is None:
         draft, new = _check(request, key)
         answer = store.with_stored_files(
             new,
-            lambda files: idempotency.answer_once(identity, lambda: queued_answer(_store(request, draft, new, files))),
+            lambda files: idempotency.answer_once(
+                identity, account, lambda: queued_answer(_store(request, draft, new, files))
+            ),
         )
         wakeup.wake(wakeup.ENCODE)
         wakeup.wake(wakeup.WORK)
@@ -65,7 +69,6 @@ def _draft_content(request: Node, account: Account, _: Freshness) -> Content:
     )
 
 
-@sql.repeats_outdated
 def _store(request: Node, draft: SendRequest, new: Sequence[NewSlide], files: Files) -> Message:
     """Store content and message in one transaction. The message waits until its audio and video are encoded."""
     draft_template = draft.template

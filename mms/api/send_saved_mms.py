@@ -3,14 +3,16 @@
 This module performs single requests; mms/api/accept_batch.py accepts plain ones in batches.
 """
 
+from django.utils import timezone
+
 from base.stale_cache import Freshness
 from billing.ledger import InsufficientFunds
 from billing.models import Account, ApiKey
-from mms.api import accept_alone, dry_run, idempotency, parameters, send_parameters
+from mms.api import dry_run, idempotency, parameters, send_parameters
 from mms.api.answers import Fields, success
 from mms.api.errors import Refusal
 from mms.api.request_tree import Node
-from mms.messages.accept import Accepted, OutcomeUnknown, Outdated, TemplateDeleted
+from mms.messages.accept import Accepted, OutcomeUnknown, Outdated, TemplateDeleted, accept
 from mms.messages.request import SendRequest
 from mms.models import Message
 from mms.runtime import wakeup
@@ -22,12 +24,14 @@ def send_saved_mms(request: Node, key: ApiKey) -> Fields:
     """Accept the message and return its tracking ID. Raises Refusal."""
     if parameters.flag(request, "dry_run"):
         send_request = send_parameters.parse(request, key, Freshness.CURRENT)
-        return dry_run.preview(lambda: accept_one(request, send_request))
+        return dry_run.preview(key.account, lambda: accept_one(request, send_request))
     identity = idempotency.identify(request, key.account)
     answer = idempotency.stored_answer(identity)
     if answer is None:
         send_request = send_parameters.parse(request, key, Freshness.CURRENT)
-        answer = idempotency.answer_once(identity, lambda: queued_answer(accept_one(request, send_request)))
+        answer = idempotency.answer_once(
+            identity, key.account, lambda: queued_answer(accept_one(request, send_request))
+        )
         wakeup.wake(wakeup.WORK)
     return answer
 
@@ -50,9 +54,12 @@ def check_not_suspended(account: Account) -> None:
 
 
 def accept_one(request: Node, send_request: SendRequest) -> Message:
-    """Accept a send request that was checked against current data, and return its message. Raises Refusal."""
+    """Accept a send request that was checked against current data, and return its message. Raises Refusal.
+
+    The caller holds a transaction with brief waits for rows (`accept_alone`).
+    """
     check_not_suspended(send_request.account)
-    outcome = accept_alone.accept_alone(send_request)
+    (outcome,) = accept([send_request], timezone.now())
     match outcome:
         case Accepted(message):
             return message

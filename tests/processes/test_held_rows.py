@@ -10,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
 from types import SimpleNamespace
 
+import pytest
+
 from billing import ledger
 from billing.models import Balance
 from config.embedded.ports import HOST
@@ -35,12 +37,14 @@ def timed(call: Callable[[], bytes]) -> tuple[bytes, float]:
     return call(), time.monotonic() - begin
 
 
-def test_held_balance_fails_only_its_own_requests(records: SimpleNamespace, platform: Platform) -> None:
+@pytest.mark.parametrize("key", [b"", b"<idempotency-key>order 7</idempotency-key>"])
+def test_held_balance_fails_only_its_own_requests(records: SimpleNamespace, platform: Platform, key: bytes) -> None:
     other = create_other_customer(records)
     platform.web()
 
     def send(to: str) -> str:
-        return outcome(http(platform.web_port, "POST", "/ep/v1/", request(to)))
+        body = request(to).replace(b"</request>", key + b"</request>")
+        return outcome(http(platform.web_port, "POST", "/ep/v1/", body))
 
     def send_for_other(_: int = 0) -> tuple[bytes, float]:
         body = request(number(), key=KEY, template=other.template.pk)

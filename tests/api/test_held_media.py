@@ -1,0 +1,37 @@
+"""Content that several accounts store at the same time, while a row of one of them is held."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+
+import pytest
+
+from base import sql
+from mms.models import Medium, Message
+from tests.api.documents import KEY, SAVE, file, image, request
+from tests.api.wsgi import call_wsgi
+from tests.processes import rows
+from tests.processes.platform_under_test import eventually
+from tests.scripted import serving
+
+PROMPT = 3.0  # seconds; less than the longest wait for a row
+TIMEOUT = 30  # seconds
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.parametrize("key", [{}, {"idempotency-key": "order 7"}])
+def test_held_balance_delays_no_other_account_with_its_picture(records: SimpleNamespace, key: dict[str, str]) -> None:
+    rows.create_other_customer(records)
+    send = {**SAVE, "action": "sendMMS", "to": "14044790000", "from": "28444", "service-id": "12345", **key}
+    with ThreadPoolExecutor(1) as pool, serving(file()) as server:
+        send["slide"] = image(server.url)
+        with rows.held_balance(records.account):
+            waiting = pool.submit(call_wsgi, request({**send, "api-key": KEY}))
+            eventually(lambda: sql.fetch_rows("SELECT 1 FROM pg_locks WHERE NOT granted", []))
+            begin = time.monotonic()
+            answer = call_wsgi(request({**send, "api-key": rows.KEY}))
+            seconds = time.monotonic() - begin
+        assert b"Success" in answer, answer
+        assert b"Success" in waiting.result(TIMEOUT)
+    assert seconds < PROMPT
+    assert (Medium.objects.count(), Message.objects.count()) == (1, 2)
