@@ -165,7 +165,8 @@ def test_services_use_the_platforms_log_configuration() -> None:
 
 @pytest.mark.parametrize("name", PLATFORM_SERVICES)
 def test_compose_sets_only_variables_of_the_settings(name: str) -> None:
-    assert set(PLATFORM_SERVICES[name].get("environment", {})) <= variables_of_settings()
+    # PGPASSWORD is read by libpq.
+    assert set(PLATFORM_SERVICES[name].get("environment", {})) <= variables_of_settings() | {"PGPASSWORD"}
 
 
 def test_every_used_volume_is_declared() -> None:
