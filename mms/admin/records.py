@@ -19,7 +19,7 @@ from mms.admin.tables import Table, field_lines, link, transform_texts
 FREE_TEXTS = {
     *("name", "subject", "text", "fallback_text", "template", "problem"),
     *("client_reference", "ddm_subject", "ddm_text", "merge_data", "texts_by_slide", "field_values"),
-    *("mmsc_id", "raw_status", "identity", "handset", "handset_name"),
+    *("mmsc_id", "raw_status", "identity", "handset", "handset_name", "profile_used"),
 }
 LISTED_CHARACTERS = 120  # a text may have 5,000
 

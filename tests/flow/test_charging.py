@@ -153,6 +153,7 @@ def test_in_doubt_resolved_as_sent_is_settled(
     mmsc.answer_next("reset")
     message = send()
     run_workers()
+    message.refresh_from_db()
     assert transitions.resolve_in_doubt([message], sent=sent, by="olga", now=datetime.now(UTC))
     assert balance_and_reserved() == left
 

@@ -174,6 +174,7 @@ def test_late_result_of_an_earlier_try_is_ignored(send: Send, run_workers: RunWo
     claimed, _ = claiming.claim_messages(datetime.now(UTC), 10)
     [(sent, attempt)] = attempts.start([(claimed[0], 1000)], datetime.now(UTC))
     sweeper.sweep(later(minutes=3))
+    message.refresh_from_db()
     transitions.resolve_in_doubt([message], sent=False, by="operator", now=later(minutes=3))
     mmsc.answer_next("reset")
     run_workers(later(minutes=4))
