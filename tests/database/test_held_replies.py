@@ -24,7 +24,7 @@ def test_held_replies_are_recorded_on_a_new_connection(
     recorded: list[tuple[str, str]] = []
 
     def write(replies: Sequence[str]) -> None:
-        sql.fetch_rows("SELECT pg_advisory_lock(%s)", [LOCK])
+        sql.fetch_rows("SELECT pg_advisory_xact_lock(%s)", [LOCK])
         ((limit,),) = sql.fetch_rows("SELECT current_setting('lock_timeout')", [])
         recorded.extend((reply, limit) for reply in replies)
 
