@@ -125,10 +125,14 @@ def test_memory_is_free_while_its_owner_waits_for_a_slot(monkeypatch: pytest.Mon
             pool.submit(check_picture)
             eventually(lambda: len(memory.waiting) == 1 and slots.free == 1)
             slots.acquire("b")
-        eventually(lambda: bool(slots.waiting) and memory.used == 0)
-        with memory.enter(10):
+        eventually(lambda: bool(slots.waiting))
+        try:
+            with memory.enter(10):
+                slots.release("b")
+                eventually(lambda: len(memory.waiting) == 1 and slots.free == 1)
+        except WaitedTooLongError:
             slots.release("b")
-            eventually(lambda: len(memory.waiting) == 1 and slots.free == 1)
+            raise
         assert entered.wait(TIMEOUT)
     assert (memory.used, len(memory.waiting), slots.free) == (0, 0, 1)
 

@@ -129,9 +129,9 @@ def test_answer_of_one_accepted_alone_waits_for_no_slot(
             eventually(waits_for_lock)
             others.wait("x")
         assert others.admitted.get(timeout=TIMEOUT) == "x"
-        answered = eventually(call.done)
+        answered, _ = wait([call], TIMEOUT)
         others.slots.release("x")
-        assert (answered, b"Success" in call.result()) == (True, True)
+        assert (answered, b"Success" in call.result()) == ({call}, True)
     assert others.slots.free == 1
 
 
