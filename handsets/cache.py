@@ -82,11 +82,6 @@ def parse_identity(reported: str | None) -> str | None:
     return None if identity.lower() in UNKNOWN_IDENTITIES else identity
 
 
-def record_sighting(number: str, identity: str, source: CachedHandset.Source, seen: datetime) -> None:
-    """Record that the number was seen with a handset. An unknown identity is added."""
-    record_sightings([Sighting(number, identity, source, seen)])
-
-
 def record_sightings(sightings: Sequence[Sighting]) -> None:
     """Record the sightings. For each number the latest one counts."""
     latest = {sighting.number: sighting for sighting in sorted(sightings, key=lambda sighting: sighting.seen)}

@@ -87,13 +87,14 @@ def test_seed_request_is_byte_identical_to_the_documented_one() -> None:
 @pytest.mark.django_db
 def test_reset_forgets_handsets_and_closes_discoveries() -> None:
     from handsets import cache
+    from handsets.cache import Sighting
     from handsets.models import CachedHandset
     from mms.models import Carrier, Discovery
     from simulator.demo import sample_data, scenarios
 
     account = sample_data.load("http://127.0.0.1:9")
     now, number = datetime.now(UTC), scenarios.NUMBERS[0]
-    cache.record_sighting(number, "a handset", CachedHandset.Source.DDM_REPORT, now)
+    cache.record_sightings([Sighting(number, "a handset", CachedHandset.Source.DDM_REPORT, now)])
     values = {
         "sender": sample_data.SENDER,
         "carrier": Carrier.objects.get(slug=sample_data.CARRIER),

@@ -13,6 +13,7 @@ from django.utils import timezone
 from lxml import etree
 
 from handsets import cache
+from handsets.cache import Sighting
 from handsets.models import CachedHandset
 from mms.api.actions import ACTIONS
 from mms.api.authorization import ALIASES
@@ -85,7 +86,7 @@ def test_every_action_has_an_example_in_every_dialect() -> None:
 
 
 def test_every_example_gets_the_documented_response(records: SimpleNamespace) -> None:
-    cache.record_sighting(NUMBER, IPHONE, CachedHandset.Source.DELIVERY_REPORT, timezone.now())
+    cache.record_sightings([Sighting(NUMBER, IPHONE, CachedHandset.Source.DELIVERY_REPORT, timezone.now())])
     Client().post("/ep/v1/", request(SEND), content_type="text/xml")
     RunWorkers()()
     tracking_id = Message.objects.get().tracking_id

@@ -1,4 +1,4 @@
-"""Let an account have its Skycore answers as text/xml."""
+"""Add the account setting for Skycore answers as text/xml."""
 
 from django.db import migrations, models
 

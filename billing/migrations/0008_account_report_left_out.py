@@ -1,4 +1,4 @@
-"""Let an account be told in N101 which parts of a message were left out."""
+"""Add the account setting for left-out parts in N101."""
 
 from django.db import migrations, models
 

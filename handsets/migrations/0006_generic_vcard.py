@@ -1,4 +1,4 @@
-"""Let the generic profile take vCards, which nearly every handset does."""
+"""Add vCards, which nearly every handset supports, to the generic profile."""
 
 from django.db import migrations
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor

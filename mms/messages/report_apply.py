@@ -15,7 +15,7 @@ from mms.postbacks import notices
 from mms.postbacks.notices import Notice
 from mms.protocol.reports import DeliveryReport
 
-# Seconds for a lock. The other reports of the batch wait meanwhile; a report that cannot be stored is sent again.
+# Seconds for a lock. The whole batch waits for it; the MMSC repeats a report that cannot be stored.
 LOCK_WAIT: Final = 0.2
 
 

@@ -188,7 +188,7 @@ class WeightLimit:
     def enter(self, weight: int) -> Iterator[None]:
         """Hold the weight in this block; what exceeds the whole limit enters alone.
 
-        A request that has to wait releases its slot meanwhile, and holds no weight while it waits for a slot. Raises
+        A request that has to wait releases its slot, and holds no weight while it waits for a slot. Raises
         WaitedTooLongError.
         """
         weight = min(weight, self.limit)

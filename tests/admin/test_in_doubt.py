@@ -76,7 +76,7 @@ def test_confirmation_covers_no_submit_after_its_page(
     confirmed = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page))
     assert set(confirmed) >= {"carrier", "since", "until", "decision"}
     again = Message.objects.get(pk=doubtful[0]).attempts.get()
-    Attempt.objects.filter(pk=again.pk).update(started_at=timezone.now())  # it was sent again, in vain, meanwhile
+    Attempt.objects.filter(pk=again.pk).update(started_at=timezone.now())  # sent again without an answer
     superuser.post(PAGE, confirmed)
     assert list(Message.objects.filter(pk__in=doubtful, status="in_doubt")) == [again.message]
     assert Message.objects.filter(pk__in=doubtful, status="accepted").count() == 4

@@ -13,6 +13,7 @@ from django.utils import timezone
 from billing import ledger
 from billing.models import Balance, BlockedNumber, Price
 from handsets import cache
+from handsets.cache import Sighting
 from handsets.models import CachedHandset
 from mms.api.actions import ACTIONS
 from mms.models import Message, Template
@@ -43,7 +44,8 @@ def element(answer: bytes, name: str) -> str:
 
 
 def record_handset(identity: str = IPHONE, **ago: float) -> None:
-    cache.record_sighting(NUMBER, identity, CachedHandset.Source.DELIVERY_REPORT, timezone.now() - timedelta(**ago))
+    seen = timezone.now() - timedelta(**ago)
+    cache.record_sightings([Sighting(NUMBER, identity, CachedHandset.Source.DELIVERY_REPORT, seen)])
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import pytest
 from django.utils import timezone
 
 from handsets import cache
+from handsets.cache import Sighting
 from handsets.models import CachedHandset, Handset
 from mms.models import Message
 from tests.api.dialect_requests import XML_DECLARATION, get, post_json
@@ -73,7 +74,7 @@ def test_reported_handset_is_told_from_the_profile_that_was_used(
     profile: str,
 ) -> None:
     if reported:
-        cache.record_sighting(NUMBER, reported, CachedHandset.Source.DELIVERY_REPORT, timezone.now())
+        cache.record_sightings([Sighting(NUMBER, reported, CachedHandset.Source.DELIVERY_REPORT, timezone.now())])
     tag = f"<profile>{profile}</profile>"
     preview = post(request({**SEND, "dry-run": "true"}).decode()).decode()
     assert tag in preview

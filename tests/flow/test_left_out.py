@@ -1,4 +1,4 @@
-"""Parts that are left out are told to the customer, and content of them alone is refused."""
+"""Left-out parts: reported to the customer, and refused where the content has no others."""
 
 import re
 from types import SimpleNamespace

@@ -52,7 +52,7 @@ def test_worker_dead_after_the_attempt_message_is_in_doubt(
 def test_late_result_counts_until_the_next_attempt(
     send: Send, run_workers: RunWorkers, mmsc: ScriptedServer, outcome: Outcome, sent_again: int, *, claimed_again: bool
 ) -> None:
-    """The worker hung for minutes; an operator decided meanwhile to send its message again."""
+    """The worker hangs for minutes, in which an operator decides to send its message again."""
     message = send()
     claimed, _ = claiming.claim_messages(datetime.now(UTC), 10)
     late = submit_with_outcome(claimed[0], outcome, "M0")

@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from billing import ledger
 from billing.models import Price
 from handsets import cache
+from handsets.cache import Sighting
 from handsets.models import CachedHandset
 from mms.messages import claiming, report_apply, sender, transitions
 from mms.messages.attempts import CompletedSubmit
@@ -50,7 +51,7 @@ def count_statements(records: SimpleNamespace, send: Send, messages: int) -> dic
     counter = StatementCounter()
     numbers = [f"1404479{messages:02}{number:02}" for number in range(messages)]
     for number in numbers:
-        cache.record_sighting(number, IPHONE, CachedHandset.Source.DELIVERY_REPORT, now())
+        cache.record_sightings([Sighting(number, IPHONE, CachedHandset.Source.DELIVERY_REPORT, now())])
         send(to=number)
     with counter("claim"):
         claimed, _ = claiming.claim_messages(now(), messages)
